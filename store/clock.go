@@ -1,0 +1,118 @@
+package store
+
+import (
+	"context"
+	"iter"
+	"sync"
+	"time"
+)
+
+// Clock follows a store's clock. All times of the protocol are the store's:
+// a client's own clock may be wrong by days and is used only to measure
+// how long ago the store last told the time.
+type Clock struct {
+	mu   sync.Mutex
+	at   time.Time // what the store said
+	here time.Time // the local clock then, wall and monotonic
+}
+
+// Observe takes note of an answer of the store. The zero time says nothing.
+func (c *Clock) Observe(at time.Time) {
+	if at.IsZero() {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.at, c.here = at, time.Now()
+}
+
+// Last returns what the store last said, and how long ago that was.
+// Without an observation the time is zero.
+func (c *Clock) Last() (at time.Time, ago time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.at.IsZero() {
+		return time.Time{}, 0
+	}
+	return c.at, elapsed(c.here, time.Now())
+}
+
+// Now estimates the store's time: the last observation plus what has passed
+// since. Without an observation it is zero.
+func (c *Clock) Now() time.Time {
+	at, ago := c.Last()
+	if at.IsZero() {
+		return at
+	}
+	return at.Add(ago)
+}
+
+// elapsed is the longer of the wall clock's and the monotonic clock's answer:
+// the monotonic one stands still while the machine sleeps, the wall clock may
+// be set back.
+func elapsed(from, to time.Time) time.Duration {
+	return max(to.Sub(from), to.Round(0).Sub(from.Round(0)), 0)
+}
+
+// Fresh returns a time at which the store's clock has certainly been, at most
+// maxAge ago: the last observation if it is that young, otherwise a new one.
+func (c *Clock) Fresh(ctx context.Context, st Store, maxAge time.Duration) (time.Time, error) {
+	if at, ago := c.Last(); !at.IsZero() && ago <= maxAge {
+		return at, nil
+	}
+	at, err := st.Now(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
+	c.Observe(at)
+	return at, nil
+}
+
+// Watch returns st with every answer's Now observed by c.
+func Watch(st Store, c *Clock) Store { return watched{st, c} }
+
+type watched struct {
+	st    Store
+	clock *Clock
+}
+
+func (w watched) Get(ctx context.Context, key string, opts *GetOptions) ([]byte, Info, error) {
+	body, info, err := w.st.Get(ctx, key, opts)
+	w.clock.Observe(info.Now)
+	return body, info, err
+}
+
+func (w watched) Stat(ctx context.Context, key string) (Info, error) {
+	info, err := w.st.Stat(ctx, key)
+	w.clock.Observe(info.Now)
+	return info, err
+}
+
+func (w watched) Put(ctx context.Context, key string, body []byte, match Token) (Info, error) {
+	info, err := w.st.Put(ctx, key, body, match)
+	w.clock.Observe(info.Now)
+	return info, err
+}
+
+func (w watched) Delete(ctx context.Context, key string) error { return w.st.Delete(ctx, key) }
+
+func (w watched) List(ctx context.Context, prefix, after string) iter.Seq2[Info, error] {
+	return func(yield func(Info, error) bool) {
+		var last time.Time
+		for info, err := range w.st.List(ctx, prefix, after) {
+			if info.Now != last { // once a page
+				last = info.Now
+				w.clock.Observe(last)
+			}
+			if !yield(info, err) {
+				return
+			}
+		}
+	}
+}
+
+func (w watched) Now(ctx context.Context) (time.Time, error) {
+	at, err := w.st.Now(ctx)
+	w.clock.Observe(at)
+	return at, err
+}

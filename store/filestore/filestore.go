@@ -1,0 +1,237 @@
+// Package filestore keeps a store in a directory of a local or network file
+// system. The path of a key is the key itself, so the directory can be read,
+// copied and mirrored with any tool.
+//
+// URLs: a bare path, or file:///path. Nothing is created until the first Put.
+//
+// # How it keeps the contract
+//
+//   - A body is written to a temporary file beside its target, flushed, and
+//     only then given its name: by link(2) for a new key, which fails if the
+//     name is taken, and by rename(2) under a lock for a replacement. Names
+//     of temporaries start with a dot, which no key does; a writer that is
+//     killed leaves nothing else behind.
+//   - The directory is flushed after it, and so is every parent that might be
+//     new. Put returns when all of that is on the medium.
+//   - The token is the file's modification time, which replacements make
+//     strictly increase. Modified is the inode's change time: it tells when
+//     the name was given, and no program can set it.
+//   - Only replacements and deletions take a file lock, a non-blocking flock
+//     in .locks. Creating, and so saving, never depends on one. Mounts known
+//     to ignore file locks are refused for replacements.
+//
+// On Windows, directories cannot be flushed; a rename with write-through
+// stands in for it.
+package filestore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/mindtrace/registry/store"
+)
+
+func init() {
+	store.Register("file", func(_ context.Context, u *url.URL) (store.Store, error) {
+		if u.RawQuery != "" {
+			return nil, fmt.Errorf("registry location %q: a directory takes no options", u)
+		}
+		return New(u.Path)
+	})
+}
+
+// Store is a store in a directory.
+type Store struct {
+	root string
+
+	durable sync.Map     // directories known to be on the medium
+	offset  atomic.Int64 // of the file system's clock from ours, ns
+	locks   [lockFiles]chan struct{}
+	cas     func() error // why replacements are refused here, found out once
+
+	trace func(op, path string) // tests watch the order of system calls
+}
+
+// New returns the store in the directory dir, which need not exist yet.
+func New(dir string) (*Store, error) {
+	if dir == "" {
+		return nil, errors.New("file store: empty directory name")
+	}
+	root, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	if fi, err := os.Stat(root); err == nil && !fi.IsDir() {
+		return nil, &fs.PathError{Op: "open registry", Path: dir, Err: errors.New("not a directory")}
+	}
+	s := &Store{root: root}
+	for i := range s.locks {
+		s.locks[i] = make(chan struct{}, 1)
+	}
+	s.cas = sync.OnceValue(func() error { return mountRefusal(root) })
+	return s, nil
+}
+
+func (s *Store) path(key string) string { return filepath.Join(s.root, filepath.FromSlash(key)) }
+
+// tokenOf makes the token of a modification time: see replace for why it
+// never repeats.
+func tokenOf(modified time.Time) store.Token {
+	return store.Token(strconv.FormatInt(modified.UnixNano(), 36))
+}
+
+func (s *Store) info(key string, fi fs.FileInfo, changed time.Time) store.Info {
+	return store.Info{Key: key, Size: fi.Size(), Token: tokenOf(fi.ModTime()), Modified: changed, Now: s.now()}
+}
+
+// Get implements store.Store.
+func (s *Store) Get(ctx context.Context, key string, opts *store.GetOptions) ([]byte, store.Info, error) {
+	if err := check(ctx, key); err != nil {
+		return nil, store.Info{}, err
+	}
+	f, err := openShared(s.path(key))
+	if err != nil {
+		return nil, store.Info{Now: s.now()}, translate(err)
+	}
+	defer f.Close()
+	fi, err := f.Stat()
+	if err != nil {
+		return nil, store.Info{}, err
+	}
+	if fi.IsDir() {
+		return nil, store.Info{Now: s.now()}, &fs.PathError{Op: "get", Path: f.Name(), Err: store.ErrNotExist}
+	}
+	changed, err := changeTime(f, fi)
+	if err != nil {
+		return nil, store.Info{}, err
+	}
+	if opts == nil {
+		opts = &store.GetOptions{}
+	}
+	n := max(fi.Size()-opts.Offset, 0)
+	if opts.Length > 0 {
+		n = min(n, opts.Length)
+	}
+	buf := opts.Buffer
+	if int64(cap(buf)) < n {
+		buf = make([]byte, n)
+	}
+	buf = buf[:n]
+	if err := readAt(ctx, f, buf, opts.Offset); err != nil {
+		return nil, store.Info{}, err
+	}
+	return buf, s.info(key, fi, changed), nil
+}
+
+// ioSize is the size of one read or write: large enough to be cheap, small
+// enough to notice a cancellation at once and for the kernel to find memory
+// for without stalling.
+const ioSize = 256 << 10
+
+func readAt(ctx context.Context, f *os.File, buf []byte, off int64) error {
+	for n := 0; n < len(buf); {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		end := min(n+ioSize, len(buf))
+		m, err := f.ReadAt(buf[n:end], off+int64(n))
+		n += m
+		if err == io.EOF && n < len(buf) {
+			return &fs.PathError{Op: "get", Path: f.Name(), Err: io.ErrUnexpectedEOF} // somebody truncated it
+		}
+		if err != nil && err != io.EOF {
+			return err
+		}
+	}
+	return nil
+}
+
+// Stat implements store.Store.
+func (s *Store) Stat(ctx context.Context, key string) (store.Info, error) {
+	if err := check(ctx, key); err != nil {
+		return store.Info{}, err
+	}
+	fi, changed, err := stat(s.path(key))
+	if err == nil && fi.IsDir() {
+		err = &fs.PathError{Op: "stat", Path: s.path(key), Err: store.ErrNotExist}
+	}
+	if err != nil {
+		return store.Info{Now: s.now()}, translate(err)
+	}
+	return s.info(key, fi, changed), nil
+}
+
+// Now implements store.Store. The clock is that of the file system, which on
+// a network mount is the server's: it is read off a new file. A directory
+// that cannot be written to has no clock but our own.
+func (s *Store) Now(ctx context.Context) (time.Time, error) {
+	if err := ctx.Err(); err != nil {
+		return time.Time{}, err
+	}
+	f, err := os.CreateTemp(s.root, tempPrefix+"*")
+	if err != nil {
+		return s.now(), nil
+	}
+	defer os.Remove(f.Name())
+	defer f.Close()
+	fi, err := f.Stat()
+	if err != nil {
+		return time.Time{}, err
+	}
+	changed, err := changeTime(f, fi)
+	if err != nil {
+		return time.Time{}, err
+	}
+	s.observe(changed)
+	return changed, nil
+}
+
+// observe takes note of a time just read off the file system. Less than
+// a second is the file system's coarser clock tick, not another clock.
+func (s *Store) observe(at time.Time) {
+	off := time.Until(at)
+	if off.Abs() < time.Second {
+		off = 0
+	}
+	s.offset.Store(int64(off))
+}
+
+func (s *Store) now() time.Time {
+	return time.Now().Round(0).Add(time.Duration(s.offset.Load()))
+}
+
+func check(ctx context.Context, key string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return store.ValidKey(key)
+}
+
+// translate gives the store's errors their names. A parent that is a file
+// ("not a directory") means that the key does not exist.
+func translate(err error) error {
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if isNotDir(err) {
+		return fmt.Errorf("%w: %w", store.ErrNotExist, err)
+	}
+	return err
+}
+
+func (s *Store) note(op, path string) {
+	if s.trace != nil {
+		s.trace(op, strings.TrimPrefix(path, s.root))
+	}
+}

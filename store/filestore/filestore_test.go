@@ -1,0 +1,23 @@
+package filestore_test
+
+import (
+	"testing"
+
+	"github.com/mindtrace/registry/store/filestore"
+	"github.com/mindtrace/registry/store/storetest"
+)
+
+func TestMain(m *testing.M) { storetest.Main(m) }
+
+func TestContract(t *testing.T) {
+	st, err := filestore.New(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	storetest.Run(t, storetest.Same(st, 8), &storetest.Options{Rounds: 50, Keys: 100_000})
+}
+
+func TestContractBetweenProcesses(t *testing.T) {
+	conns := storetest.Processes(t, t.TempDir(), 8)
+	storetest.Run(t, conns, &storetest.Options{Rounds: 50})
+}

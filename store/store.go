@@ -1,0 +1,134 @@
+// Package store is the floor of the registry: a flat map from keys to small
+// byte strings, with conditional puts and ordered listing. Everything above
+// it — versions, packs, tags, locks, garbage collection — is built from these
+// six methods, so everything above it works the same on a directory, on
+// S3-compatible servers and on Google Cloud Storage.
+//
+// A backend is a package of its own (memstore, filestore, ...) that calls
+// [Register] for its URL scheme. A program links the backends it imports and
+// no others.
+package store
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"iter"
+	"time"
+)
+
+// Store is what a backend provides. The numbers in brackets are those of the
+// clauses in package storecheck, which tests each of them, racing, on every
+// backend.
+//
+// A Store promises:
+//
+//   - Atomic [1]: Get, Stat and List never show part of a Put.
+//   - Linearizable per key [2]: once a Put or Delete has returned, every call
+//     on that key by any process shows it or something newer.
+//   - Create [3]: of many Puts with [Absent] on one key, exactly one succeeds,
+//     and none on a key that exists.
+//   - Compare and swap [4]: of many Puts with the same token exactly one
+//     succeeds; on an absent key it is refused and nothing is created.
+//   - Tokens [5]: a Put of a different body changes the token; Put, Get, Stat
+//     and List agree on it.
+//   - Outcomes [6]: see [ErrUnknown]. No Put is ever retried behind the
+//     caller's back.
+//   - Delete is idempotent [7].
+//   - Order [8]: List is ascending in the bytes of the whole key.
+//   - Completeness [9]: if List yields b, it also yields every key of its
+//     range whose Put completed before that of b began, except that a long
+//     listing made of several pages may miss keys behind its cursor.
+//   - One state [10]: the fields of an Info belong to one state of the key.
+//   - Time [11]: Modified is set by the store, on the same clock as Now, and
+//     never goes back.
+//   - One version [12]: Get, also of a range, returns bytes and Info of one
+//     state.
+//   - Keys [13]: no two keys are ever the same object; a prefix may hold
+//     a hundred thousand keys.
+//   - Bodies [14]: of 0 bytes to [MaxBody] bytes; short or altered ones are
+//     rejected, never stored.
+//   - Durable [15]: what a call acknowledged survives a crash of the process
+//     and, where the medium can promise it, a loss of power.
+//   - Cancellation [16]: a cancelled call returns within a second; if a change
+//     might have been applied the error is ErrUnknown.
+//
+// A caller promises: valid keys ([ValidKey]); never to use a key that is
+// a path prefix of another ("a" and "a/b"); and not to change the body passed
+// to Put until it returns.
+//
+// All methods may be called by many goroutines at once.
+type Store interface {
+	// Get returns the bytes of key, all of them or the range in opts.
+	// A range that reaches past the end returns what there is, perhaps
+	// nothing. Absent: an error that is fs.ErrNotExist.
+	Get(ctx context.Context, key string, opts *GetOptions) ([]byte, Info, error)
+
+	// Stat returns the Info of key. Absent: an error that is fs.ErrNotExist,
+	// and an Info of which only Now may be set.
+	Stat(ctx context.Context, key string) (Info, error)
+
+	// Put stores body under key if the key's current token equals match, or,
+	// where match is Absent, if there is no such key. Otherwise it returns
+	// ErrPrecondition, and an Info of which only Now may be set.
+	Put(ctx context.Context, key string, body []byte, match Token) (Info, error)
+
+	// Delete removes key, whatever its state. An absent key is no error.
+	// A caller never writes to a key again that it has deleted.
+	Delete(ctx context.Context, key string) error
+
+	// List yields the Info of every key that starts with prefix and is
+	// greater than after, in ascending order. It ends at the first error.
+	List(ctx context.Context, prefix, after string) iter.Seq2[Info, error]
+
+	// Now returns the store's clock, read afresh.
+	Now(ctx context.Context) (time.Time, error)
+}
+
+// MaxBody is the largest body that a store has to take, in bytes.
+const MaxBody = 16 << 20
+
+// Token names one state of one key. It is opaque: an S3 ETag, a GCS
+// generation, the file store's modification count.
+type Token string
+
+// Absent is the token of a key that does not exist.
+const Absent Token = ""
+
+// Info describes one state of one key.
+type Info struct {
+	Key      string
+	Size     int64     // of the body, in bytes
+	Token    Token     // never Absent
+	Modified time.Time // when the store put this state, by its own clock
+	Now      time.Time // the store's clock when it answered; zero if it did not say
+}
+
+// GetOptions narrows a Get. nil and the zero value mean the whole object.
+type GetOptions struct {
+	Offset int64  // first byte
+	Length int64  // how many bytes; 0 means to the end
+	Buffer []byte // memory to read into, if its capacity suffices; its contents are lost
+}
+
+// What a Put can come to. No error: it was applied. An error that is neither
+// of these three: it was not applied, and will not be (no permission, disk
+// full, bad key).
+var (
+	// ErrPrecondition: the key was not in the state that the caller named.
+	// Nothing was changed.
+	ErrPrecondition = errors.New("precondition failed")
+
+	// ErrRetry: the store asks to try again later. Nothing was changed.
+	ErrRetry = errors.New("store is busy, try again")
+
+	// ErrUnknown: the change may have been applied, may never be, or may
+	// still be on its way (time-outs, resets, cancellation after sending).
+	ErrUnknown = errors.New("outcome unknown")
+)
+
+// ErrUnavailable: the store could not be reached.
+var ErrUnavailable = errors.New("store cannot be reached")
+
+// ErrNotExist is what Get and Stat return for an absent key.
+var ErrNotExist = fs.ErrNotExist

@@ -1,0 +1,297 @@
+package storecheck
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/mindtrace/registry/store"
+)
+
+// observed maps the tokens of every state a writer made to what belongs to it.
+type observed struct {
+	mu     sync.Mutex
+	states map[store.Token]state
+}
+
+type state struct {
+	size int64
+	fill byte
+}
+
+func (o *observed) add(t store.Token, s state) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.states[t] = s
+}
+
+func (o *observed) get(t store.Token) (state, bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	s, ok := o.states[t]
+	return s, ok
+}
+
+// besideWriter replaces the state of key again and again, every state with
+// another size and fill, while read runs on three connections. seen is called
+// with each Info that read returned, after the writer's bookkeeping is
+// complete, and with what was recorded of that token.
+func (e *Env) besideWriter(ctx context.Context, key string, size int,
+	read func(st store.Store) (store.Info, []byte, error), seen func(store.Info, []byte, state) error,
+) error {
+	states := &observed{states: map[store.Token]state{}}
+	info, err := create(ctx, e.conn(0), key, filled(1, size))
+	if err != nil {
+		return err
+	}
+	states.add(info.Token, state{int64(size), 1})
+	stop := make(chan struct{})
+	type reading struct {
+		info store.Info
+		body []byte
+	}
+	var mu sync.Mutex
+	var readings []reading
+	err = e.together(ctx, 4, func(i int, st store.Store) error {
+		if i == 0 {
+			defer close(stop)
+			for n := range e.rounds() * 2 {
+				s := state{int64(size + n*7), byte(2 + n%250)}
+				next, err := put(ctx, st, key, filled(s.fill, int(s.size)), info.Token)
+				if err != nil {
+					return err
+				}
+				info = next
+				states.add(info.Token, s)
+			}
+			return nil
+		}
+		for {
+			got, body, err := read(st)
+			if err != nil {
+				return err
+			}
+			mu.Lock()
+			readings = append(readings, reading{got, body})
+			mu.Unlock()
+			select {
+			case <-stop:
+				return nil
+			case <-time.After(time.Millisecond):
+			}
+		}
+	})
+	if err != nil {
+		return err
+	}
+	for _, r := range readings {
+		s, ok := states.get(r.info.Token)
+		if !ok {
+			return fmt.Errorf("a reader saw the token %q, which no put returned", r.info.Token)
+		}
+		if err := seen(r.info, r.body, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// atomic: clause 1.
+func atomic(ctx context.Context, e *Env) error {
+	key := e.Prefix + "torn"
+	return e.besideWriter(ctx, key, 300<<10,
+		func(st store.Store) (store.Info, []byte, error) {
+			body, info, err := st.Get(ctx, key, nil)
+			return info, body, err
+		},
+		func(info store.Info, body []byte, s state) error {
+			if info.Size != s.size || int64(len(body)) != s.size || body[0] != s.fill {
+				return fmt.Errorf("Get showed %d bytes of fill %d and said %d; the state has %d of %d",
+					len(body), body[0], info.Size, s.size, s.fill)
+			}
+			return uniform(body)
+		})
+}
+
+// getVersion: clause 12.
+func getVersion(ctx context.Context, e *Env) error {
+	key := e.Prefix + "range"
+	const off, length = 1000, 200 << 10
+	return e.besideWriter(ctx, key, 300<<10,
+		func(st store.Store) (store.Info, []byte, error) {
+			body, info, err := st.Get(ctx, key, &store.GetOptions{Offset: off, Length: length})
+			return info, body, err
+		},
+		func(info store.Info, body []byte, s state) error {
+			if len(body) != length || body[0] != s.fill || info.Size != s.size {
+				return fmt.Errorf("a range showed %d bytes of fill %d, object size %d; the token's state has fill %d, size %d",
+					len(body), body[0], info.Size, s.fill, s.size)
+			}
+			return uniform(body)
+		})
+}
+
+// listState: clause 10.
+func listState(ctx context.Context, e *Env) error {
+	key := e.Prefix + "listed"
+	return e.besideWriter(ctx, key, 100,
+		func(st store.Store) (store.Info, []byte, error) {
+			all, err := list(ctx, st, key, "")
+			if err == nil && len(all) != 1 {
+				err = fmt.Errorf("List shows %d keys while one is being replaced, want 1", len(all))
+			}
+			if err != nil {
+				return store.Info{}, nil, err
+			}
+			return all[0], nil, nil
+		},
+		func(info store.Info, _ []byte, s state) error {
+			if info.Size != s.size {
+				return fmt.Errorf("List paired token %q with size %d; that state has %d", info.Token, info.Size, s.size)
+			}
+			return nil
+		})
+}
+
+// linearizable: clause 2. What one connection has been told, every
+// connection sees; and nobody sees time run backwards.
+func linearizable(ctx context.Context, e *Env) error {
+	for i := range e.rounds() {
+		key := fmt.Sprintf("%sfresh/%d", e.Prefix, i)
+		if _, err := e.conn(i+1).Stat(ctx, key); !errors.Is(err, store.ErrNotExist) {
+			return fmt.Errorf("Stat of a key not made yet: %v", err) // may be cached as absent
+		}
+		info, err := create(ctx, e.conn(i), key, []byte("1"))
+		if err != nil {
+			return err
+		}
+		next, err := put(ctx, e.conn(i), key, []byte("2"), info.Token)
+		if err != nil {
+			return err
+		}
+		for c, st := range e.Conns {
+			body, got, err := st.Get(ctx, key, nil)
+			if err != nil {
+				return fmt.Errorf("connection %d does not see an acknowledged put: %w", c, err)
+			}
+			if string(body) != "2" || got.Token != next.Token {
+				return fmt.Errorf("connection %d sees state %q after 2 was acknowledged", c, body)
+			}
+		}
+		if err := e.conn(i).Delete(ctx, key); err != nil {
+			return err
+		}
+		for c, st := range e.Conns {
+			if _, _, err := st.Get(ctx, key, nil); !errors.Is(err, store.ErrNotExist) {
+				return fmt.Errorf("connection %d sees a deleted key (%v)", c, err)
+			}
+		}
+	}
+	key := e.Prefix + "monotone"
+	if _, err := create(ctx, e.conn(0), key, []byte{0, 0}); err != nil {
+		return err
+	}
+	stop := make(chan struct{})
+	return e.together(ctx, 4, func(i int, st store.Store) error {
+		if i == 0 {
+			defer close(stop)
+			for range e.rounds() * 2 {
+				err := change(ctx, st, key, func(b []byte) []byte { return []byte{b[0], b[1] + 1} })
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+		for last := byte(0); ; {
+			body, _, err := st.Get(ctx, key, nil)
+			if err != nil {
+				return err
+			}
+			if body[1] < last {
+				return fmt.Errorf("a reader saw state %d after state %d", body[1], last)
+			}
+			last = body[1]
+			select {
+			case <-stop:
+				return nil
+			default:
+			}
+		}
+	})
+}
+
+// clock: clause 11. One second is the resolution of HTTP dates.
+func clock(ctx context.Context, e *Env) error {
+	const grain = time.Second + 500*time.Millisecond
+	var last time.Time
+	match := store.Absent
+	key := e.Prefix + "timed"
+	for i := range 10 {
+		st := e.conn(i)
+		before, err := st.Now(ctx)
+		if err != nil {
+			return err
+		}
+		info, err := put(ctx, st, key, fmt.Appendf(nil, "%d", i), match)
+		if err != nil {
+			return err
+		}
+		match = info.Token
+		got, err := e.conn(i+1).Stat(ctx, key)
+		if err != nil {
+			return err
+		}
+		after, err := e.conn(i + 2).Now(ctx)
+		if err != nil {
+			return err
+		}
+		if got.Modified.Before(before.Add(-grain)) || got.Modified.After(after.Add(grain)) {
+			return fmt.Errorf("Modified is %s, but Now was %s before the put and %s after it", got.Modified, before, after)
+		}
+		if got.Modified.Before(last) {
+			return fmt.Errorf("Modified went back from %s to %s", last, got.Modified)
+		}
+		if !got.Now.IsZero() && got.Now.Sub(after).Abs() > 2*grain {
+			return fmt.Errorf("Stat says it is %s, Now says %s", got.Now, after)
+		}
+		last = got.Modified
+	}
+	return nil
+}
+
+// getRange: clause 12.
+func getRange(ctx context.Context, e *Env) error {
+	st, key := e.conn(0), e.Prefix+"bytes"
+	body := make([]byte, 100_000)
+	for i := range body {
+		body[i] = byte(rand.N(256))
+	}
+	if _, err := create(ctx, st, key, body); err != nil {
+		return err
+	}
+	for _, r := range [][2]int64{
+		{0, 0}, {0, 1}, {0, 100_000}, {1, 99_999}, {99_999, 1}, {99_999, 5}, {50_000, 0}, {50_000, 1000},
+		{100_000, 1}, {100_000, 0}, {200_000, 10}, {0, 200_000},
+	} {
+		want := body[min(r[0], int64(len(body))):]
+		if r[1] > 0 {
+			want = want[:min(r[1], int64(len(want)))]
+		}
+		for _, buf := range [][]byte{nil, make([]byte, 10), make([]byte, 0, 200_000)} {
+			got, info, err := st.Get(ctx, key, &store.GetOptions{Offset: r[0], Length: r[1], Buffer: buf})
+			if err != nil {
+				return fmt.Errorf("offset %d length %d: %w", r[0], r[1], err)
+			}
+			if !bytes.Equal(got, want) || info.Size != int64(len(body)) {
+				return fmt.Errorf("offset %d length %d: got %d bytes (object %d), want %d, or other bytes",
+					r[0], r[1], len(got), info.Size, len(want))
+			}
+		}
+	}
+	return nil
+}

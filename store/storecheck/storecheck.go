@@ -1,0 +1,167 @@
+// Package storecheck tests the contract of package store on a real store,
+// without package testing, so that a command can run it on a user's own
+// bucket. Package storetest runs the same checks as Go tests.
+//
+// The checks race: their calls go out over several connections at the same
+// moment, because a store that keeps the contract only when asked politely,
+// one call at a time, loses data in production.
+package storecheck
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/mindtrace/registry/store"
+)
+
+// Env is what a check works with.
+type Env struct {
+	// Conns are connections to one and the same store, four or more, best
+	// from different processes or machines.
+	Conns []store.Store
+	// Prefix begins the keys of the check, and ends in a slash. There are no
+	// such keys yet; what the check leaves there is the caller's to remove.
+	Prefix string
+	// Rounds is how often to try races. 0 means 20.
+	Rounds int
+	// Keys is how many keys to put under one prefix. 0 means 1000.
+	Keys int
+}
+
+// Check tests one clause of the contract.
+type Check struct {
+	Clause  int    // number in the list at store.Store
+	Name    string // short, for command lines and test names
+	Promise string // what must hold, as a sentence
+	Run     func(ctx context.Context, e *Env) error
+}
+
+// All returns the checks, in the order of the clauses.
+func All() []Check {
+	return []Check{
+		{1, "atomic", "Get, Stat and List never show part of a Put.", atomic},
+		{2, "linearizable", "What was acknowledged is seen by every later call, on every connection.", linearizable},
+		{3, "create-one-winner", "Of many creators of a key exactly one wins, and the body is the winner's.", createRace},
+		{3, "create-existing", "A key that exists is never created again.", createExisting},
+		{4, "cas-counter", "Concurrent compare-and-swap loses no update.", casCounter},
+		{4, "cas-one-winner", "Of many replacements of one state exactly one wins.", casRace},
+		{4, "cas-absent", "Replacing a key that does not exist is refused and creates nothing.", casAbsent},
+		{5, "tokens", "Every Put of another body changes the token; Put, Get, Stat and List agree on it.", tokens},
+		{6, "outcomes", "A refused Put says so, and changes nothing.", outcomes},
+		{7, "delete", "Delete is idempotent and lasting.", deletes},
+		{8, "list-order", "List is ascending in bytes, after is exclusive, no key comes twice.", listOrder},
+		{9, "list-complete", "List never shows a key without those completed before it.", listComplete},
+		{10, "list-one-state", "The fields of a listed entry belong to one state.", listState},
+		{11, "time", "Modified is on the clock of Now and never goes back.", clock},
+		{12, "get-one-version", "Get, also of a range, returns bytes and token of one version.", getVersion},
+		{12, "get-range", "Ranges return the bytes asked for, short at the end.", getRange},
+		{13, "keys-distinct", "Keys that look alike are different objects.", keysDistinct},
+		{13, "keys-many", "Many keys under one prefix work.", keysMany},
+		{14, "body-sizes", "Bodies of 0 bytes to 16 MiB come back unchanged.", bodySizes},
+		{14, "body-too-large", "A body over the limit is refused whole.", bodyTooLarge},
+		{16, "cancel", "A cancelled call returns within a second, and applies nothing silently.", cancel},
+	}
+}
+
+func (e *Env) rounds() int {
+	if e.Rounds == 0 {
+		return 20
+	}
+	return e.Rounds
+}
+
+func (e *Env) keys() int {
+	if e.Keys == 0 {
+		return 1000
+	}
+	return e.Keys
+}
+
+func (e *Env) conn(i int) store.Store { return e.Conns[i%len(e.Conns)] }
+
+// together runs n functions at once, each on a connection of its own as far
+// as there are that many, and returns their errors joined.
+func (e *Env) together(ctx context.Context, n int, do func(i int, st store.Store) error) error {
+	start := make(chan struct{})
+	errs := make([]error, n)
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() {
+			<-start
+			errs[i] = do(i, e.conn(i))
+		})
+	}
+	close(start)
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// create puts a new key, and repeats while the store is busy.
+func create(ctx context.Context, st store.Store, key string, body []byte) (store.Info, error) {
+	return put(ctx, st, key, body, store.Absent)
+}
+
+// put repeats a Put while the store says it is busy.
+func put(ctx context.Context, st store.Store, key string, body []byte, match store.Token) (store.Info, error) {
+	for wait := 5 * time.Millisecond; ; wait = min(2*wait, time.Second) {
+		info, err := st.Put(ctx, key, body, match)
+		if !errors.Is(err, store.ErrRetry) {
+			return info, err
+		}
+		select {
+		case <-time.After(wait/2 + rand.N(wait)):
+		case <-ctx.Done():
+			return info, ctx.Err()
+		}
+	}
+}
+
+// change replaces the state of key by what edit makes of it, however many
+// others do so as well.
+func change(ctx context.Context, st store.Store, key string, edit func([]byte) []byte) error {
+	for {
+		body, info, err := st.Get(ctx, key, nil)
+		if err != nil {
+			return err
+		}
+		_, err = put(ctx, st, key, edit(body), info.Token)
+		if !errors.Is(err, store.ErrPrecondition) {
+			return err
+		}
+	}
+}
+
+func list(ctx context.Context, st store.Store, prefix, after string) ([]store.Info, error) {
+	var all []store.Info
+	for info, err := range st.List(ctx, prefix, after) {
+		if err != nil {
+			return all, err
+		}
+		all = append(all, info)
+	}
+	return all, nil
+}
+
+// filled returns n bytes that all depend on seed, so that a mixture of two
+// bodies shows.
+func filled(seed byte, n int) []byte {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = seed
+	}
+	return b
+}
+
+// uniform checks that body is one that filled made.
+func uniform(body []byte) error {
+	for i, c := range body {
+		if c != body[0] {
+			return fmt.Errorf("torn: byte 0 is %d, byte %d is %d", body[0], i, c)
+		}
+	}
+	return nil
+}
