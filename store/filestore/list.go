@@ -130,8 +130,8 @@ func readDir(dir string) ([]string, error) {
 	names := make([]string, 0, len(entries))
 	for _, e := range entries {
 		name := e.Name()
-		if name[0] == '.' {
-			continue // temporaries, locks
+		if store.ValidSegment(name) != nil {
+			continue // temporaries, locks, what others have put there
 		}
 		isDir := e.IsDir()
 		if e.Type()&fs.ModeSymlink != 0 { // somebody moved a part to another disk

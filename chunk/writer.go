@@ -1,0 +1,466 @@
+package chunk
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/mindtrace/registry/manifest"
+	"github.com/mindtrace/registry/store"
+)
+
+// MaxPack is the size of the largest pack, in bytes.
+const MaxPack = manifest.MaxPack
+
+// Config tells a Writer where and how to store.
+type Config struct {
+	Store store.Store
+	Clock *store.Clock // of Store
+	Times manifest.Times
+
+	// Base returns a manifest whose chunks may be reused because their packs
+	// are certainly there (rule E2 of the protocol): live, sound, and read
+	// after the Writer was made. It is called once, when the first pack fills.
+	// nil, or a nil manifest: reuse nothing.
+	Base func(context.Context) (*manifest.Manifest, error)
+
+	// MaxInline is up to how many bytes, in all, stay out of packs.
+	MaxInline int
+
+	// Buffers of MaxPack bytes that the Writer may fill; 0 means 8.
+	Buffers int
+	// Puts is how many packs are put at once; 0 means 4.
+	Puts int
+	// Progress, if not nil, is called as bytes are stored or found to be
+	// stored already. Calls do not overlap.
+	Progress func(Stats)
+}
+
+// Stats counts what a Writer did, in bytes and packs.
+type Stats struct {
+	Read   int64 // bytes taken in
+	Reused int64 // of these, found in the base or earlier in the same object
+	Stored int64 // bytes of packs put, or found there from an earlier try
+	Packs  int   // packs put, or found
+}
+
+// A Writer stores the files of one object: Create for each, then Finish.
+// It is for one goroutine; the work behind it is done by many.
+type Writer struct {
+	cfg    Config
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	group  *errgroup.Group
+	segs   *pool
+
+	files []*file
+	open  *file // being written, or nil
+	seg   *segment
+	start int // of the current chunk, in seg
+	split splitter
+	total int64
+
+	started bool
+	hashes  chan *segment // to be hashed chunk by chunk
+	sums    chan *segment // to be hashed file by file
+	packs   *packer
+	packq   chan *segment // to be packed, in order
+}
+
+// segment is a stretch of the concatenated files, up to the size of a pack.
+type segment struct {
+	buf  []byte
+	n    int // bytes filled
+	cuts []cut
+	work sync.WaitGroup // hashing
+}
+
+// cut is one chunk in a segment. An empty cut ends a file whose last chunk is
+// in an earlier segment.
+type cut struct {
+	start, end  int
+	file        *file
+	first, last bool // of the file
+	sum         manifest.Digest
+}
+
+// file is a file being stored.
+type file struct {
+	entry manifest.File
+	hash  hash.Hash // of files of several chunks
+	cuts  int
+}
+
+// NewWriter returns a Writer. End it with Finish or Abort.
+func NewWriter(ctx context.Context, cfg Config) *Writer {
+	if cfg.Buffers == 0 {
+		cfg.Buffers = 8
+	}
+	if cfg.Puts == 0 {
+		cfg.Puts = 4
+	}
+	w := &Writer{cfg: cfg}
+	ctx, w.cancel = context.WithCancelCause(ctx)
+	w.group, w.ctx = errgroup.WithContext(ctx)
+	// Two of the buffers belong to the packer; two is also what filling
+	// needs, one for the tail of the other.
+	w.segs = newPool(max(2, cfg.Buffers-2))
+	return w
+}
+
+// ErrAborted is the cause of the end of a Writer after Abort.
+var ErrAborted = errors.New("save aborted")
+
+// Abort ends the Writer. Packs that were put stay in the store, invisible,
+// until they are collected or a save of the same bytes finds them.
+func (w *Writer) Abort() {
+	w.cancel(ErrAborted)
+	if w.started {
+		w.stop()
+		w.group.Wait()
+	}
+	w.seg = nil
+}
+
+// stop tells the goroutines that no more segments come.
+func (w *Writer) stop() {
+	close(w.hashes)
+	close(w.sums)
+	close(w.packq)
+	w.started = false
+}
+
+// Add adds an entry without contents: a directory or a symbolic link.
+func (w *Writer) Add(f manifest.File) error {
+	if w.open != nil {
+		return fmt.Errorf("%q added while %q is open: write one file after the other", f.Path, w.open.entry.Path)
+	}
+	if err := manifest.ValidPath(f.Path); err != nil {
+		return err
+	}
+	if f.Link != "" {
+		if err := manifest.ValidLink(f.Path, f.Link); err != nil {
+			return err
+		}
+	}
+	w.files = append(w.files, &file{entry: f})
+	return nil
+}
+
+// Create adds a regular file and returns a writer for its contents, to be
+// closed before the next is created.
+func (w *Writer) Create(path string, exec bool) (*FileWriter, error) {
+	if err := w.Add(manifest.File{Path: path, Exec: exec}); err != nil {
+		return nil, err
+	}
+	w.open = w.files[len(w.files)-1]
+	return &FileWriter{w, w.open}, nil
+}
+
+// FileWriter takes the contents of one file.
+type FileWriter struct {
+	w *Writer
+	f *file
+}
+
+var errClosed = errors.New("file is closed")
+
+// Write implements io.Writer.
+func (fw *FileWriter) Write(p []byte) (int, error) {
+	w, n := fw.w, 0
+	if w.open != fw.f {
+		return 0, errClosed
+	}
+	for n < len(p) {
+		room, err := w.room(len(p) - n)
+		if err != nil {
+			return n, err
+		}
+		m := copy(room, p[n:])
+		w.advance(m)
+		n += m
+	}
+	return n, nil
+}
+
+// ReadFrom implements io.ReaderFrom: it reads straight into the buffer that
+// becomes the pack.
+func (fw *FileWriter) ReadFrom(r io.Reader) (int64, error) {
+	var n int64
+	for {
+		if fw.w.open != fw.f {
+			return n, errClosed
+		}
+		room, err := fw.w.room(readSize)
+		if err != nil {
+			return n, err
+		}
+		m, err := r.Read(room[:min(len(room), readSize)])
+		fw.w.advance(m)
+		n += int64(m)
+		if err == io.EOF {
+			return n, nil
+		}
+		if err != nil {
+			return n, err
+		}
+	}
+}
+
+// readSize is how much is read at a time: cut while it is in the cache.
+const readSize = 256 << 10
+
+// Close ends the file.
+func (fw *FileWriter) Close() error {
+	w, f := fw.w, fw.f
+	if w.open != f {
+		return errClosed
+	}
+	w.open = nil
+	w.split = splitter{}
+	if err := context.Cause(w.ctx); err != nil {
+		return err
+	}
+	if f.entry.Size == 0 {
+		f.entry.SHA256 = manifest.Sum(nil)
+		return nil
+	}
+	s := w.seg
+	if w.start < s.n {
+		w.cut(s.n, f)
+	} else if len(s.cuts) == 0 || s.cuts[len(s.cuts)-1].file != f {
+		w.cut(w.start, f) // the last chunk has gone with the segment before
+	}
+	s.cuts[len(s.cuts)-1].last = true
+	return nil
+}
+
+// cut ends the current chunk at position end of the segment.
+func (w *Writer) cut(end int, f *file) {
+	w.seg.cuts = append(w.seg.cuts, cut{start: w.start, end: end, file: f, first: f.cuts == 0})
+	f.cuts++
+	w.start = end
+}
+
+// room returns free space in the current segment, at least a byte. want is
+// a hint of how much is to come.
+func (w *Writer) room(want int) ([]byte, error) {
+	if err := w.ctx.Err(); err != nil {
+		return nil, context.Cause(w.ctx)
+	}
+	if w.seg == nil {
+		w.seg = &segment{}
+	}
+	s := w.seg
+	if s.n == MaxPack {
+		next, err := w.segs.get(w.ctx)
+		if err != nil {
+			return nil, err
+		}
+		// What follows the last boundary goes on in the next segment.
+		t := &segment{buf: next}
+		t.n = copy(t.buf, s.buf[w.start:s.n])
+		if err := w.dispatch(); err != nil {
+			return nil, err
+		}
+		w.seg, w.start, s = t, 0, t
+	}
+	if s.n == len(s.buf) { // small objects get small buffers
+		size := min(max(64<<10, 4*len(s.buf), s.n+want), MaxPack)
+		if size > 1<<20 {
+			size = MaxPack
+		}
+		var bigger []byte
+		if size == MaxPack {
+			var err error
+			if bigger, err = w.segs.get(w.ctx); err != nil {
+				return nil, err
+			}
+		} else {
+			bigger = make([]byte, size)
+		}
+		copy(bigger, s.buf[:s.n])
+		s.buf = bigger
+	}
+	return s.buf[s.n:], nil
+}
+
+// advance takes in m bytes that were written to what room returned.
+func (w *Writer) advance(m int) {
+	s, f := w.seg, w.open
+	w.total += int64(m)
+	f.entry.Size += int64(m)
+	p := s.buf[s.n : s.n+m]
+	s.n += m
+	pos := s.n - m
+	for len(p) > 0 {
+		n, end := w.split.next(p)
+		pos += n
+		p = p[n:]
+		if end {
+			w.cut(pos, f)
+		}
+	}
+}
+
+// dispatch sends the current segment to be hashed and packed.
+func (w *Writer) dispatch() error {
+	if !w.started {
+		w.begin()
+	}
+	s := w.seg
+	w.seg, w.start = nil, 0
+	if len(s.cuts) == 0 {
+		return nil
+	}
+	s.work.Add(2)
+	for _, q := range []chan *segment{w.hashes, w.sums, w.packq} {
+		select {
+		case q <- s:
+		case <-w.ctx.Done():
+			return context.Cause(w.ctx)
+		}
+	}
+	return nil
+}
+
+// begin starts the goroutines.
+func (w *Writer) begin() {
+	w.started = true
+	depth := w.cfg.Buffers
+	w.hashes, w.sums, w.packq = make(chan *segment, depth), make(chan *segment, depth), make(chan *segment, depth)
+	for range runtime.GOMAXPROCS(0) {
+		w.group.Go(func() error {
+			for s := range w.hashes {
+				for i := range s.cuts {
+					c := &s.cuts[i]
+					c.sum = sha256.Sum256(s.buf[c.start:c.end])
+				}
+				s.work.Done()
+			}
+			return nil
+		})
+	}
+	w.group.Go(func() error {
+		for s := range w.sums {
+			for i := range s.cuts {
+				s.cuts[i].addToFile(s.buf)
+			}
+			s.work.Done()
+		}
+		return nil
+	})
+	w.packs = newPacker(w)
+	w.group.Go(func() error { return w.packs.run(w.packq) })
+}
+
+// addToFile hashes the cut as part of its file. The digest of a file of one
+// chunk is that of the chunk.
+func (c *cut) addToFile(buf []byte) {
+	if c.first && c.last {
+		return
+	}
+	f := c.file
+	if f.hash == nil {
+		f.hash = sha256.New()
+	}
+	f.hash.Write(buf[c.start:c.end])
+	if c.last {
+		f.entry.SHA256 = manifest.Digest(f.hash.Sum(nil))
+		f.hash = nil
+	}
+}
+
+// Result is what a Writer stored.
+type Result struct {
+	Files  []manifest.File // by path; with chunks, unless all is inline
+	Inline []byte          // the files end to end, if they are not in packs
+	Packs  []manifest.Pack
+	// Evidence is the earliest store time at which any of the packs was
+	// certainly there: the commit has Times.Window from then. Zero without
+	// packs.
+	Evidence time.Time
+	Stats    Stats
+}
+
+// Finish stores what is left and ends the Writer.
+func (w *Writer) Finish() (*Result, error) {
+	defer w.Abort()
+	if w.open != nil {
+		return nil, fmt.Errorf("file %q was not closed", w.open.entry.Path)
+	}
+	if err := context.Cause(w.ctx); err != nil {
+		return nil, w.failure(err)
+	}
+	slices.SortFunc(w.files, func(a, b *file) int { return strings.Compare(a.entry.Path, b.entry.Path) })
+	for i := 1; i < len(w.files); i++ {
+		if p := w.files[i].entry.Path; p == w.files[i-1].entry.Path {
+			return nil, fmt.Errorf("file %q was created twice", p)
+		}
+	}
+	if !w.started && w.total <= int64(w.cfg.MaxInline) {
+		return w.inline(), nil
+	}
+	if w.seg != nil {
+		if err := w.dispatch(); err != nil {
+			return nil, w.failure(err)
+		}
+	}
+	w.stop()
+	if err := w.group.Wait(); err != nil {
+		return nil, err
+	}
+	r := &Result{Evidence: w.packs.evidence, Stats: w.packs.stats}
+	for _, f := range w.files {
+		r.Files = append(r.Files, f.entry)
+	}
+	r.Packs = dropUnused(w.packs.packs, r.Files)
+	return r, nil
+}
+
+// failure prefers the error of a goroutine to the cancellation it caused.
+func (w *Writer) failure(err error) error {
+	if w.started {
+		w.stop()
+		if gerr := w.group.Wait(); gerr != nil {
+			return gerr
+		}
+	}
+	return err
+}
+
+// inline returns a result that holds the bytes themselves.
+func (w *Writer) inline() *Result {
+	r := &Result{Stats: Stats{Read: w.total}}
+	where := map[*file][2]int{}
+	if w.seg != nil {
+		for _, c := range w.seg.cuts {
+			if c.end > c.start {
+				at, ok := where[c.file]
+				if !ok {
+					at[0] = c.start
+				}
+				where[c.file] = [2]int{at[0], c.end}
+			}
+		}
+	}
+	for _, f := range w.files {
+		if at, ok := where[f]; ok {
+			b := w.seg.buf[at[0]:at[1]]
+			f.entry.SHA256 = manifest.Sum(b)
+			r.Inline = append(r.Inline, b...)
+		}
+		r.Files = append(r.Files, f.entry)
+	}
+	return r
+}

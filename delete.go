@@ -1,0 +1,170 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/mindtrace/registry/manifest"
+)
+
+// Delete deletes the versions that ref means: one version
+// ("my:model@1.2.3", "my:model@latest"), or all in a range ("my:model@<2",
+// "my:model@*"). A name alone is refused. It returns the versions deleted,
+// also when it fails half-way.
+//
+// A deleted version can be brought back with Undelete for a week. Its number
+// is never used again. Its data is freed by garbage collection, some time
+// later.
+func (r *Registry) Delete(ctx context.Context, ref string) ([]Version, error) {
+	done, err := r.delete(ctx, ref)
+	return done, wrap("delete", ref, err)
+}
+
+func (r *Registry) delete(ctx context.Context, s string) ([]Version, error) {
+	ref, err := ParseRef(s)
+	if err != nil {
+		return nil, err
+	}
+	if ref.Selector == "" {
+		return nil, fmt.Errorf("%w: say which version; %s@latest for the latest, %s@* for all of them", ErrInvalidRef, ref.Name, ref.Name)
+	}
+	if ref.kind != selectRange {
+		f, err := r.resolve(ctx, ref)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := r.bury(ctx, f); err != nil {
+			return nil, err
+		}
+		return []Version{f.Version}, nil
+	}
+	all, err := r.numbers(ctx, ref.Name)
+	if err != nil {
+		return nil, err
+	}
+	var done []Version
+	for _, v := range candidates(all, ref) {
+		f, err := r.readLive(ctx, ref.Name, v)
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
+		if err == nil {
+			_, err = r.bury(ctx, f)
+		}
+		if err != nil {
+			return done, err
+		}
+		done = append(done, v)
+	}
+	if len(done) == 0 {
+		return nil, r.noMatch(ref, all)
+	}
+	return done, nil
+}
+
+// bury turns a live register into a tombstone that still holds the manifest:
+// deletion, entry in the trash, and time of death in one request.
+func (r *Registry) bury(ctx context.Context, f *found) (*found, error) {
+	m := *f.Manifest
+	m.State = manifest.Deleted
+	g, err := r.replace(ctx, f, &m)
+	if err == nil {
+		r.log.InfoContext(ctx, "deleted", "name", m.Name, "version", m.Version)
+	}
+	return g, err
+}
+
+// replace writes m over the register f.
+func (r *Registry) replace(ctx context.Context, f *found, m *manifest.Manifest) (*found, error) {
+	m.Succeed()
+	body, err := m.Encode()
+	if err != nil {
+		return nil, err
+	}
+	info, err := r.write(ctx, manifest.VersionKey(m.Name, m.Version), body, f.info.Token, m.Nonce)
+	if err != nil {
+		return nil, fmt.Errorf("version %s: %w", m.Version, err)
+	}
+	return &found{m, info}, nil
+}
+
+// Undelete brings a deleted version back. It takes an exact version, and works
+// for a week after the deletion. In an unversioned registry only the highest
+// version can come back.
+func (r *Registry) Undelete(ctx context.Context, ref string) error {
+	return wrap("undelete", ref, r.undelete(ctx, ref))
+}
+
+func (r *Registry) undelete(ctx context.Context, s string) error {
+	ref, err := ParseRef(s)
+	if err != nil {
+		return err
+	}
+	if ref.kind != selectVersion {
+		return fmt.Errorf("%w: undelete takes one version, such as %s@1.0.0", ErrInvalidRef, ref.Name)
+	}
+	f, err := r.read(ctx, ref.Name, ref.version)
+	if err != nil {
+		return err
+	}
+	if f.State == manifest.Live {
+		return nil
+	}
+	if r.settings.Unversioned {
+		all, err := r.numbers(ctx, ref.Name)
+		if err != nil {
+			return err
+		}
+		if last := all[len(all)-1]; last != f.Version {
+			return fmt.Errorf("%w: the object has been saved again since, as %s", ErrConflict, last)
+		}
+	}
+	now, err := r.clock.Fresh(ctx, r.st, time.Minute)
+	if err != nil {
+		return err
+	}
+	died, times := f.info.Modified, r.settings.Times
+	if age := now.Sub(died); age > times.RetainD() {
+		return fmt.Errorf("version %s was %w %s ago; that can be undone for %s only", f.Version, ErrDeleted, age.Round(time.Second), times.RetainD())
+	}
+	m := *f.Manifest
+	m.State = manifest.Live
+	if len(m.Placement.Packs) > 0 || m.Table != nil {
+		m.NotAfter = died.Add(times.RetainD()).UTC()
+	}
+	if _, err := r.replace(ctx, f, &m); err != nil {
+		return err
+	}
+	r.log.InfoContext(ctx, "undeleted", "name", m.Name, "version", m.Version)
+	return nil
+}
+
+// buryOlder deletes the versions below v in an unversioned registry. They are
+// numbered without gaps.
+//
+// Every save does so from the lowest up, so below a tombstone there are only
+// tombstones; and walking down from v to the first one finds everything that
+// is left, also what a save that crashed has left.
+func (r *Registry) buryOlder(ctx context.Context, name string, v Version) error {
+	var live []*found
+	for v.Patch > 0 {
+		v.Patch--
+		f, err := r.read(ctx, name, v)
+		if err != nil {
+			return err
+		}
+		if f.State != manifest.Live {
+			break
+		}
+		live = append(live, f)
+	}
+	for _, f := range slices.Backward(live) {
+		if _, err := r.bury(ctx, f); err != nil && !errors.Is(err, ErrConflict) {
+			return err // a conflict: another save has buried it
+		}
+	}
+	return nil
+}

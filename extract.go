@@ -1,0 +1,205 @@
+package registry
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/mindtrace/registry/material"
+)
+
+// extract writes the object to dest, as "cp -r" would: an object of a single
+// file becomes the file dest, or a file in it if dest is a directory; a tree
+// becomes the directory dest, or a directory in it, named by the last part
+// of the object's name, if dest exists. It appears there complete or not at
+// all; a file that it replaces stays until then, and a directory is never
+// replaced.
+func (o *Object) extract(dest string) error {
+	if dest == "" {
+		return &fs.PathError{Op: "load", Path: dest, Err: errors.New("empty path")}
+	}
+	single := o.isSingleFile()
+	dest, err := o.destination(dest, single)
+	if err != nil {
+		return err
+	}
+	parent := filepath.Dir(dest)
+	// The name says what it is, should it be left behind.
+	tmp := filepath.Join(parent, ".mindreg-"+filepath.Base(dest)+"-"+strings.ToLower(rand.Text()[:8]))
+	if err := os.Mkdir(tmp, 0o777); err != nil {
+		return err
+	}
+	defer os.RemoveAll(tmp)
+	if err := o.writeTree(tmp); err != nil {
+		return err
+	}
+	from := tmp
+	if single {
+		from = filepath.Join(tmp, filepath.FromSlash(o.f.Content.Files[0].Path))
+	}
+	return os.Rename(from, dest)
+}
+
+// isSingleFile tells an object that is one file, saved as such, from a tree
+// that happens to have one.
+func (o *Object) isSingleFile() bool {
+	files := o.f.Content.Files
+	return len(files) == 1 && files[0].Regular() && !strings.Contains(files[0].Path, "/") &&
+		o.f.Content.Materializer != material.Dir{}.Name()
+}
+
+func (o *Object) destination(dest string, single bool) (string, error) {
+	fi, err := os.Stat(dest)
+	if errors.Is(err, fs.ErrNotExist) {
+		if single && os.IsPathSeparator(dest[len(dest)-1]) {
+			return "", err // "cp file dir/" wants the directory to exist
+		}
+		return filepath.Clean(dest), nil
+	}
+	if err != nil {
+		return "", err
+	}
+	if fi.IsDir() {
+		inside := o.f.Name[strings.LastIndexByte(o.f.Name, ':')+1:]
+		if single {
+			inside = path.Base(o.f.Content.Files[0].Path)
+		}
+		local, err := filepath.Localize(inside)
+		if err != nil {
+			return "", &fs.PathError{Op: "load", Path: inside, Err: err}
+		}
+		dest = filepath.Join(dest, local)
+		if fi, err = os.Stat(dest); errors.Is(err, fs.ErrNotExist) {
+			return dest, nil
+		} else if err != nil {
+			return "", err
+		}
+	}
+	if fi.IsDir() || !single {
+		return "", fmt.Errorf("%s %w; remove it or name another destination", dest, fs.ErrExist)
+	}
+	return dest, nil
+}
+
+// writeTree writes all entries below dir, which is new and empty. os.Root
+// refuses every path that would lead out of it.
+func (o *Object) writeTree(dir string) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	x := &extraction{o: o, root: root, open: map[int]*os.File{}, dirs: map[string]bool{".": true}}
+	defer x.close()
+	var regular, links []int
+	for i := range o.f.Content.Files {
+		f := &o.f.Content.Files[i]
+		local, err := filepath.Localize(f.Path)
+		if err != nil {
+			return fmt.Errorf("%q cannot be written on this system: %w", f.Path, err)
+		}
+		parent := local
+		if !f.Dir {
+			parent = filepath.Dir(local)
+		}
+		if err := x.mkdir(parent); err != nil {
+			return err
+		}
+		switch {
+		case f.Link != "":
+			links = append(links, i)
+		case f.Regular():
+			regular = append(regular, i)
+		}
+	}
+	if err := o.chunks.Fetch(o.ctx, regular, x); err != nil {
+		return err
+	}
+	for _, i := range links { // last, so that nothing is written through one
+		f := &o.f.Content.Files[i]
+		if err := root.Symlink(filepath.FromSlash(f.Link), filepath.FromSlash(f.Path)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// extraction is the chunk.Dest of files in a directory.
+type extraction struct {
+	o    *Object
+	root *os.Root
+	dirs map[string]bool // made already
+
+	mu   sync.Mutex
+	open map[int]*os.File
+	done int64
+}
+
+func (x *extraction) mkdir(dir string) error {
+	if x.dirs[dir] {
+		return nil
+	}
+	x.dirs[dir] = true
+	return x.root.MkdirAll(dir, 0o777)
+}
+
+// file returns the open file i, creating it first.
+func (x *extraction) file(i int) (*os.File, error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if f := x.open[i]; f != nil {
+		return f, nil
+	}
+	e := &x.o.f.Content.Files[i]
+	f, err := x.root.OpenFile(filepath.FromSlash(e.Path), os.O_WRONLY|os.O_CREATE|os.O_EXCL, e.Mode())
+	if err != nil {
+		return nil, err
+	}
+	x.open[i] = f
+	return f, nil
+}
+
+func (x *extraction) WriteAt(i int, p []byte, off int64) error {
+	f, err := x.file(i)
+	if err != nil {
+		return err
+	}
+	for rest := p; len(rest) > 0; {
+		n, err := f.WriteAt(rest[:min(len(rest), 256<<10)], off)
+		if err != nil {
+			return err
+		}
+		rest, off = rest[n:], off+int64(n)
+	}
+	if x.o.progress != nil {
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		x.done += int64(len(p))
+		x.o.progress(Progress{Op: "load", Ref: x.o.ref, Done: x.done, Total: x.o.f.Size})
+	}
+	return nil
+}
+
+func (x *extraction) Done(i int) error {
+	f, err := x.file(i) // an empty file has not been written to
+	if err != nil {
+		return err
+	}
+	x.mu.Lock()
+	delete(x.open, i)
+	x.mu.Unlock()
+	return f.Close()
+}
+
+// close closes what an error has left open.
+func (x *extraction) close() {
+	for _, f := range x.open {
+		f.Close()
+	}
+}

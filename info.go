@@ -1,0 +1,75 @@
+package registry
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/mindtrace/registry/manifest"
+)
+
+// Info describes one version of an object.
+type Info struct {
+	Name         string          `json:"name"`
+	Version      Version         `json:"version"`
+	Digest       string          `json:"digest"` // "sha256:...": the same for the same content, whatever its name and place
+	Class        string          `json:"class,omitempty"`
+	Materializer string          `json:"materializer"`
+	Metadata     json.RawMessage `json:"metadata,omitempty"`
+	Size         int64           `json:"size"`    // of all files, in bytes
+	Files        int             `json:"files"`   // entries in the tree
+	Created      time.Time       `json:"created"` // when the save began, by the store's clock
+	Deleted      *time.Time      `json:"deleted,omitempty"`
+	Path         string          `json:"path"` // where in the store its register is
+}
+
+// Ref returns the exact reference, name@version.
+func (i *Info) Ref() string { return i.Name + "@" + i.Version.String() }
+
+// DecodeMetadata decodes the metadata into the value that into points to.
+func (i *Info) DecodeMetadata(into any) error {
+	if len(i.Metadata) == 0 {
+		return json.Unmarshal([]byte("null"), into)
+	}
+	return json.Unmarshal(i.Metadata, into)
+}
+
+func (r *Registry) info(f *found) Info {
+	i := Info{
+		Name: f.Name, Version: f.Version, Digest: f.Digest.String(),
+		Class: f.Content.Class, Materializer: f.Content.Materializer,
+		Metadata: json.RawMessage(f.Content.Metadata),
+		Size:     f.Size, Files: f.Count, Created: f.Created,
+		Path: strings.TrimSuffix(r.url, "/") + "/" + manifest.VersionKey(f.Name, f.Version),
+	}
+	if f.State != manifest.Live {
+		died := f.info.Modified.UTC()
+		i.Deleted = &died
+	}
+	return i
+}
+
+// Info describes the version that ref means.
+func (r *Registry) Info(ctx context.Context, ref string) (*Info, error) {
+	p, err := ParseRef(ref)
+	if err != nil {
+		return nil, wrap("info", ref, err)
+	}
+	f, err := r.resolve(ctx, p)
+	if err != nil {
+		return nil, wrap("info", ref, err)
+	}
+	i := r.info(f)
+	return &i, nil
+}
+
+// Has reports whether there is a live version that ref means.
+func (r *Registry) Has(ctx context.Context, ref string) (bool, error) {
+	_, err := r.Info(ctx, ref)
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}

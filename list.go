@@ -1,0 +1,164 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"iter"
+
+	"github.com/mindtrace/registry/manifest"
+	"github.com/mindtrace/registry/store"
+)
+
+// ahead is how many registers a listing reads ahead.
+const ahead = 16
+
+// Objects yields the names that start with prefix and have a live version, in
+// the order of their keys. It reads one register or more for each name, some
+// of them at the same time.
+func (r *Registry) Objects(ctx context.Context, prefix string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		names := func(yield func(object, error) bool) { r.objects(ctx, prefix, yield) }
+		isLive := func(ctx context.Context, o object) (bool, error) {
+			for i := len(o.versions) - 1; i >= 0; i-- {
+				_, err := r.readLive(ctx, o.name, o.versions[i])
+				if !errors.Is(err, ErrNotFound) {
+					return err == nil, err
+				}
+			}
+			return false, nil
+		}
+		for res := range parallel(ctx, names, isLive) {
+			if res.err != nil {
+				yield("", wrap("list objects", prefix, res.err))
+				return
+			}
+			if res.out && !yield(res.in.name, nil) {
+				return
+			}
+		}
+	}
+}
+
+// object is a name with all versions that have a register.
+type object struct {
+	name     string
+	versions []Version
+}
+
+// objects yields the objects that have a register.
+func (r *Registry) objects(ctx context.Context, prefix string, yield func(object, error) bool) {
+	var o object
+	from := manifest.ObjectsPrefix + store.Escape(prefix)
+	for info, err := range r.st.List(ctx, from, "") {
+		if err != nil {
+			yield(object{}, err)
+			return
+		}
+		name, v, err := manifest.ParseVersionRegisterKey(info.Key)
+		if err != nil {
+			continue // not ours; verify tells
+		}
+		if name != o.name {
+			if o.name != "" && !yield(o, nil) {
+				return
+			}
+			o = object{name: name}
+		}
+		o.versions = append(o.versions, v)
+	}
+	if o.name != "" {
+		yield(o, nil)
+	}
+}
+
+// Versions yields the live versions of an object, the lowest first.
+func (r *Registry) Versions(ctx context.Context, name string) iter.Seq2[Info, error] {
+	return r.versions(ctx, name, false)
+}
+
+// AllVersions is Versions with the deleted ones among them, as far as they
+// are still known: Info.Deleted is set.
+func (r *Registry) AllVersions(ctx context.Context, name string) iter.Seq2[Info, error] {
+	return r.versions(ctx, name, true)
+}
+
+func (r *Registry) versions(ctx context.Context, name string, deleted bool) iter.Seq2[Info, error] {
+	return func(yield func(Info, error) bool) {
+		fail := func(err error) { yield(Info{}, wrap("list versions", name, err)) }
+		if err := manifest.ValidName(name); err != nil {
+			fail(err)
+			return
+		}
+		all, err := r.numbers(ctx, name)
+		if err != nil {
+			fail(err)
+			return
+		}
+		any := false
+		numbers := func(yield func(Version, error) bool) {
+			for _, v := range all {
+				if !yield(v, nil) {
+					return
+				}
+			}
+		}
+		read := func(ctx context.Context, v Version) (*found, error) { return r.read(ctx, name, v) }
+		for res := range parallel(ctx, numbers, read) {
+			if res.err != nil {
+				fail(res.err)
+				return
+			}
+			if res.out.State != manifest.Live && !deleted {
+				continue
+			}
+			any = true
+			if !yield(r.info(res.out), nil) {
+				return
+			}
+		}
+		if !any {
+			fail(r.noMatch(Ref{Name: name}, all))
+		}
+	}
+}
+
+// result is what parallel made of one input.
+type result[I, O any] struct {
+	in  I
+	out O
+	err error
+}
+
+// parallel applies do to each input, several at the same time, and yields the
+// results in the order of the inputs.
+func parallel[I, O any](ctx context.Context, inputs iter.Seq2[I, error], do func(context.Context, I) (O, error)) iter.Seq[result[I, O]] {
+	return func(yield func(result[I, O]) bool) {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		queue := make(chan chan result[I, O], ahead)
+		go func() {
+			defer close(queue)
+			for in, err := range inputs {
+				ch := make(chan result[I, O], 1)
+				select {
+				case queue <- ch:
+				case <-ctx.Done():
+					return
+				}
+				if err != nil {
+					ch <- result[I, O]{in: in, err: err}
+					return
+				}
+				go func() {
+					out, err := do(ctx, in)
+					ch <- result[I, O]{in, out, err}
+				}()
+			}
+		}()
+		for ch := range queue {
+			if !yield(<-ch) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,91 @@
+package registry
+
+import (
+	"context"
+
+	"github.com/mindtrace/registry/chunk"
+)
+
+// Load fills what into points to from the version that ref means: the
+// materializer that saved it reads it back, every byte verified. A Path as
+// into writes the files to disk instead, whatever saved them; see the
+// package documentation for where they go.
+//
+// Errors: ErrNotFound, ErrDeleted, ErrNoMaterializer, ErrType, ErrIntegrity,
+// and those of the store. On an error, what into points to may be filled in
+// part.
+func (r *Registry) Load(ctx context.Context, ref string, into any, opts ...LoadOption) error {
+	return wrap("load", ref, r.load(ctx, ref, into, opts))
+}
+
+// Load returns the version that ref means as a T.
+func Load[T any](ctx context.Context, r *Registry, ref string, opts ...LoadOption) (T, error) {
+	var v T
+	err := r.Load(ctx, ref, &v, opts...)
+	return v, err
+}
+
+func (r *Registry) load(ctx context.Context, ref string, into any, opts []LoadOption) error {
+	var o loadOptions
+	for _, opt := range opts {
+		opt.applyLoad(&o)
+	}
+	if o.progress == nil {
+		o.progress = r.progress
+	}
+	obj, err := r.object(ctx, ref)
+	if err != nil {
+		return err
+	}
+	obj.progress = o.progress
+	if p, ok := into.(Path); ok {
+		err = obj.extract(string(p))
+	} else {
+		err = r.materialize(ctx, obj, into, o)
+	}
+	if err != nil {
+		return err
+	}
+	if o.progress != nil {
+		o.progress(Progress{Op: "load", Ref: ref, Done: obj.f.Size, Total: obj.f.Size, Finished: true})
+	}
+	r.log.DebugContext(ctx, "loaded", "name", obj.f.Name, "version", obj.f.Version, "size", obj.f.Size)
+	return nil
+}
+
+func (r *Registry) materialize(ctx context.Context, obj *Object, into any, o loadOptions) error {
+	m := o.materializer
+	if m == nil {
+		var err error
+		if m, err = r.materials.Named(obj.f.Content.Materializer); err != nil {
+			return err
+		}
+	}
+	return m.Load(ctx, obj, into)
+}
+
+// Object opens the version that ref means as a read-only file system. It
+// reads the manifest; files are fetched as they are read, and verified.
+// The context is that of all reads.
+func (r *Registry) Object(ctx context.Context, ref string) (*Object, error) {
+	obj, err := r.object(ctx, ref)
+	if err != nil {
+		return nil, wrap("open object", ref, err)
+	}
+	return obj, nil
+}
+
+func (r *Registry) object(ctx context.Context, s string) (*Object, error) {
+	ref, err := ParseRef(s)
+	if err != nil {
+		return nil, err
+	}
+	f, err := r.resolve(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.complete(ctx, f); err != nil {
+		return nil, err
+	}
+	return newObject(ctx, r, s, f, chunk.NewReader(r.st, f.Manifest, nil)), nil
+}

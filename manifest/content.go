@@ -1,0 +1,132 @@
+package manifest
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"io"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Digest returns the digest of the content: the SHA-256 of its JSON in
+// canonical form (RFC 8785), an object of the members class, files,
+// materializer and metadata, of which those that are empty are left out.
+// Two versions with the same content have the same digest, whatever their
+// names, numbers and registries.
+func (c *Content) Digest() (Digest, error) {
+	h := sha256.New()
+	if err := c.writeCanonical(h); err != nil {
+		return Digest{}, err
+	}
+	return Digest(h.Sum(nil)), nil
+}
+
+// writeCanonical writes the canonical form piece by piece, since a million
+// files make a large document. Members come in ascending order.
+func (c *Content) writeCanonical(w io.Writer) error {
+	sep := "{"
+	member := func(name string, v jsontext.Value) error {
+		_, err := fmt.Fprintf(w, "%s%q:%s", sep, name, v)
+		sep = ","
+		return err
+	}
+	if c.Class != "" {
+		v, err := canonical(c.Class)
+		if err != nil {
+			return fmt.Errorf("class: %w", err)
+		}
+		if err := member("class", v); err != nil {
+			return err
+		}
+	}
+	if len(c.Files) > 0 {
+		open := sep + `"files":[`
+		sep = ","
+		for i := range c.Files {
+			v, err := canonical(&c.Files[i])
+			if err != nil {
+				return fmt.Errorf("file %q: %w", c.Files[i].Path, err)
+			}
+			if _, err := io.WriteString(w, open); err != nil {
+				return err
+			}
+			open = ","
+			if _, err := w.Write(v); err != nil {
+				return err
+			}
+		}
+		if _, err := io.WriteString(w, "]"); err != nil {
+			return err
+		}
+	}
+	if c.Materializer != "" {
+		v, err := canonical(c.Materializer)
+		if err != nil {
+			return fmt.Errorf("materializer: %w", err)
+		}
+		if err := member("materializer", v); err != nil {
+			return err
+		}
+	}
+	if c.Metadata != nil {
+		if err := member("metadata", c.Metadata); err != nil {
+			return err
+		}
+	}
+	if sep == "{" {
+		sep = "{}"
+	} else {
+		sep = "}"
+	}
+	_, err := io.WriteString(w, sep)
+	return err
+}
+
+func canonical(v any) (jsontext.Value, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	j := jsontext.Value(b)
+	return j, j.Canonicalize()
+}
+
+// canonicalizeMetadata brings the metadata into canonical form. It refuses
+// what would be changed by that: numbers that a double cannot hold.
+func (c *Content) canonicalizeMetadata() error {
+	m, err := CanonicalMetadata(c.Metadata)
+	if err != nil {
+		return err
+	}
+	c.Metadata = m
+	return nil
+}
+
+// CanonicalMetadata returns metadata, any JSON value, in canonical form
+// (RFC 8785). No metadata, null and an empty object are all the same: nil.
+// Integers beyond ±2⁵³ are refused, since a reader in another language would
+// see another number.
+func CanonicalMetadata(metadata jsontext.Value) (jsontext.Value, error) {
+	if len(metadata) == 0 {
+		return nil, nil
+	}
+	m := metadata.Clone()
+	exact := metadata.Clone()
+	if err := m.Canonicalize(); err != nil {
+		return nil, fmt.Errorf("metadata: %w", err)
+	}
+	if err := exact.Canonicalize(jsontext.CanonicalizeRawInts(false)); err != nil {
+		return nil, fmt.Errorf("metadata: %w", err)
+	}
+	if string(m) != string(exact) {
+		return nil, fmt.Errorf("metadata holds an integer beyond ±2⁵³, which most JSON readers round; write it as a string")
+	}
+	if s := string(m); s == "null" || s == "{}" {
+		return nil, nil
+	}
+	if len(m) > MaxMetadata {
+		return nil, fmt.Errorf("metadata has %d bytes, the limit is %d; save it as a file of the object", len(m), MaxMetadata)
+	}
+	return m, nil
+}

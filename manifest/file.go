@@ -1,0 +1,132 @@
+package manifest
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+	"unicode/utf8"
+)
+
+// Limits of the chunking; see package chunk.
+const (
+	MaxChunk = 4 << 20  // largest chunk, in bytes
+	MaxPack  = 16 << 20 // largest pack, in bytes
+)
+
+// File is one entry of an object's tree: a regular file, a symbolic link, or
+// a directory. Directories are listed only if they are empty.
+type File struct {
+	Path   string `json:"path"` // slash-separated, relative, clean
+	Dir    bool   `json:"dir,omitzero"`
+	Link   string `json:"link,omitzero"` // target, relative to the link's directory
+	Exec   bool   `json:"exec,omitzero"` // whether the owner may execute it
+	Size   int64  `json:"size,omitzero"`
+	SHA256 Digest `json:"sha256,omitzero"` // of the contents, as sha256sum prints it; none for links and directories
+
+	// Chunks are the contents in order. They belong to the placement, not to
+	// the content: another copy may be cut and stored in another way.
+	Chunks []Chunk `json:"-"`
+}
+
+// Chunk is a run of bytes of one file, stored in one pack.
+type Chunk struct {
+	SHA256 Digest
+	Size   int64
+	Pack   int   // index into Manifest.Packs
+	Offset int64 // within the pack
+}
+
+// Regular reports whether f is a regular file.
+func (f *File) Regular() bool { return !f.Dir && f.Link == "" }
+
+// Mode returns the type and permissions that f is restored with.
+func (f *File) Mode() fs.FileMode {
+	switch {
+	case f.Dir:
+		return fs.ModeDir | 0o777
+	case f.Link != "":
+		return fs.ModeSymlink | 0o777
+	case f.Exec:
+		return 0o777
+	}
+	return 0o666
+}
+
+// ValidPath reports why p may not be the path of a File, or nil.
+func ValidPath(p string) error {
+	switch {
+	case !fs.ValidPath(p) || p == ".":
+		return fmt.Errorf("path %.200q is not clean, relative and inside the object", p)
+	case !utf8.ValidString(p):
+		return fmt.Errorf("path %.200q is not valid UTF-8", p)
+	case strings.ContainsRune(p, 0):
+		return fmt.Errorf("path %.200q contains a zero byte", p)
+	case len(p) > 4096:
+		return fmt.Errorf("path %.100q... has %d bytes, the limit is 4096", p, len(p))
+	}
+	return nil
+}
+
+// ValidLink reports why a symbolic link at path p may not point to target, or
+// nil. A target is relative, stays inside the object, and goes up only at its
+// start: then no chain of links leads out.
+func ValidLink(p, target string) error {
+	err := fmt.Errorf("symbolic link %.200q -> %.200q leads out of the object", p, target)
+	if target == "" || strings.HasPrefix(target, "/") || strings.ContainsAny(target, "\x00\\") || !utf8.ValidString(target) || len(target) > 4096 {
+		return err
+	}
+	rest, depth := target, strings.Count(p, "/")
+	for rest == ".." || strings.HasPrefix(rest, "../") {
+		if depth--; depth < 0 {
+			return err
+		}
+		rest = strings.TrimPrefix(strings.TrimPrefix(rest, ".."), "/")
+	}
+	if strings.Contains("/"+rest+"/", "/../") {
+		return fmt.Errorf("symbolic link %.200q -> %.200q goes up in the middle of its target", p, target)
+	}
+	return nil
+}
+
+// checkFiles checks that files are a tree: sorted, no path twice, no path
+// below one that is not a directory.
+func checkFiles(files []File) error {
+	leaves := make(map[string]bool, len(files))
+	last := ""
+	for i := range files {
+		f := &files[i]
+		if err := ValidPath(f.Path); err != nil {
+			return err
+		}
+		if f.Path <= last && i > 0 {
+			return fmt.Errorf("path %q comes after %q", f.Path, last)
+		}
+		last = f.Path
+		switch {
+		case f.Dir && (f.Link != "" || f.Exec), f.Link != "" && f.Exec,
+			!f.Regular() && (f.Size != 0 || f.SHA256 != Digest{}):
+			return fmt.Errorf("%q is of two kinds", f.Path)
+		case f.Size < 0:
+			return fmt.Errorf("%q has a negative size", f.Path)
+		case f.Regular() && f.SHA256 == Digest{}:
+			return fmt.Errorf("%q has no digest", f.Path)
+		case f.Link != "":
+			if err := ValidLink(f.Path, f.Link); err != nil {
+				return err
+			}
+		}
+		leaves[f.Path] = true
+	}
+	for i := range files {
+		for dir := path.Dir(files[i].Path); dir != "."; dir = path.Dir(dir) {
+			if leaves[dir] {
+				return fmt.Errorf("%q lies below %q, which is not a directory with entries", files[i].Path, dir)
+			}
+		}
+	}
+	return nil
+}
+
+var errSize = errors.New("sizes do not add up")

@@ -1,0 +1,150 @@
+package manifest
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/mindtrace/registry/store"
+)
+
+// SettingsKey is the key of the registry's Settings.
+const SettingsKey = "registry.json"
+
+const (
+	// ObjectsPrefix begins the keys of all version registers.
+	ObjectsPrefix = "objects/"
+	// PacksPrefix begins the keys of all packs.
+	PacksPrefix = "packs/"
+
+	registerSuffix = ".json"
+	versionsDir    = "/@/" // no name has an "@": an object a and an object a:b never clash
+)
+
+// ErrInvalidName: not a name that an object can have.
+var ErrInvalidName = errors.New("invalid name")
+
+var (
+	namePart   = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$`)
+	notInNames = regexp.MustCompile(`[^A-Za-z0-9.:-]+`)
+)
+
+// ValidName reports why name is not a name of an object, and what to write
+// instead, or nil. A name is made of parts joined by ":"; a part has letters,
+// digits, dots and dashes, and starts and ends with a letter or digit.
+func ValidName(name string) error {
+	bad := func(format string, args ...any) error {
+		return fmt.Errorf("%w %.120q: %s", ErrInvalidName, name, fmt.Sprintf(format, args...))
+	}
+	if name == "" {
+		return bad("it is empty; write something like my:model")
+	}
+	if c := notInNames.FindString(name); c != "" {
+		what := strconv.Quote(c)
+		switch c {
+		case "_":
+			what = "underscores"
+		case "/":
+			what = "slashes"
+		case " ":
+			what = "blanks"
+		}
+		if fixed := suggestName(name); fixed != "" {
+			return bad("%s are not allowed; use letters, digits, dots and dashes, and colons between namespaces, for example %q", what, fixed)
+		}
+		return bad("%s are not allowed; use letters, digits, dots and dashes, and colons between namespaces", what)
+	}
+	for part := range strings.SplitSeq(name, ":") {
+		if namePart.MatchString(part) {
+			continue
+		}
+		if fixed := suggestName(name); fixed != "" {
+			return bad("the parts between colons start and end with a letter or a digit, for example %q", fixed)
+		}
+		return bad("the parts between colons start and end with a letter or a digit")
+	}
+	if err := store.ValidSegment(store.Escape(name)); err != nil {
+		if n := len(store.Escape(name)); n > 100 {
+			return bad("it is too long: %d bytes in a key, where a capital letter and a colon count twice; the limit is 100", n)
+		}
+		return bad("%v", err)
+	}
+	return nil
+}
+
+// suggestName makes a valid name of an invalid one, or returns "".
+func suggestName(name string) string {
+	name = strings.ReplaceAll(name, "/", ":")
+	name = notInNames.ReplaceAllString(name, "-")
+	var parts []string
+	for part := range strings.SplitSeq(name, ":") {
+		if part = strings.Trim(part, ".-"); part != "" {
+			parts = append(parts, part)
+		}
+	}
+	fixed := strings.Join(parts, ":")
+	if fixed == "" || ValidName(fixed) != nil {
+		return ""
+	}
+	return fixed
+}
+
+// VersionsPrefix begins the keys of all versions of an object.
+func VersionsPrefix(name string) string {
+	return ObjectsPrefix + store.Escape(name) + versionsDir
+}
+
+// VersionKey is the key of one version's register.
+func VersionKey(name string, v Version) string {
+	return VersionsPrefix(name) + v.Key() + registerSuffix
+}
+
+// ParseVersionRegisterKey is the inverse of VersionKey.
+func ParseVersionRegisterKey(key string) (name string, v Version, err error) {
+	rest, ok1 := strings.CutPrefix(key, ObjectsPrefix)
+	seg, vkey, ok2 := strings.Cut(rest, versionsDir)
+	vkey, ok3 := strings.CutSuffix(vkey, registerSuffix)
+	if !ok1 || !ok2 || !ok3 {
+		return "", Version{}, fmt.Errorf("key %q is not that of a version", key)
+	}
+	if name, err = store.Unescape(seg); err != nil {
+		return "", Version{}, err
+	}
+	if err := ValidName(name); err != nil {
+		return "", Version{}, fmt.Errorf("key %q: %w", key, err)
+	}
+	v, err = ParseVersionKey(vkey)
+	return name, v, err
+}
+
+// Pack names one immutable object of chunks laid end to end.
+type Pack struct {
+	Era  uint64 `json:"era"`  // in which it was put, counted in era lengths since 1970
+	ID   Digest `json:"id"`   // SHA-256 of the SHA-256s of its chunks, in order
+	Size int64  `json:"size"` // in bytes, at most 16 MiB
+}
+
+// Key returns the pack's key: eras as ten decimal digits, so that they list
+// in order of time.
+func (p Pack) Key() string {
+	id := p.ID.Hex()
+	return fmt.Sprintf("%s%010d/%s/%s", PacksPrefix, p.Era, id[:2], id)
+}
+
+// ParsePackKey is the inverse of Pack.Key. The size is not in the key.
+func ParsePackKey(key string) (Pack, error) {
+	var p Pack
+	parts := strings.Split(key, "/")
+	if len(parts) == 4 {
+		era, err := strconv.ParseUint(parts[1], 10, 64)
+		if err == nil && p.ID.UnmarshalText([]byte(parts[3])) == nil {
+			p.Era = era
+			if p.Key() == key {
+				return p, nil
+			}
+		}
+	}
+	return Pack{}, fmt.Errorf("key %q is not that of a pack", key)
+}

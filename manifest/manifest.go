@@ -1,0 +1,188 @@
+package manifest
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// State of a version.
+type State string
+
+// A version register is created live; from there it goes to deleted, and
+// perhaps back. Its number is never used for anything else.
+const (
+	Live    State = "live"
+	Deleted State = "deleted" // a tombstone that still holds the whole manifest
+)
+
+// Limits of one register.
+const (
+	// MaxInline is how many bytes of files a register holds itself. More, and
+	// they are put into packs.
+	MaxInline = 128 << 10
+	// MaxTable is how large the tables of files and chunks may be inside a
+	// register. Larger ones are put into packs themselves.
+	MaxTable = 1 << 20
+	// MaxMetadata is how large an object's metadata may be, as JSON.
+	MaxMetadata = 256 << 10
+)
+
+// Manifest is the register of one version: what it holds, and where.
+type Manifest struct {
+	Head
+	State   State   `json:"state"`
+	Name    string  `json:"name"`
+	Version Version `json:"version"`
+
+	// Created is when the save began, by the store's clock.
+	Created time.Time `json:"created"`
+	// NotAfter is until when committing this register was safe: one that the
+	// store dates later may name packs that are gone, and is not to be
+	// trusted as evidence for them. Zero if it names none.
+	NotAfter time.Time `json:"notAfter,omitzero"`
+
+	// Digest of the content; see Content.Digest.
+	Digest Digest `json:"digest"`
+	// Size is the sum of the sizes of the files, Count the number of entries.
+	Size  int64 `json:"size"`
+	Count int   `json:"count"`
+
+	Content   Content   `json:"content,omitzero"`
+	Placement Placement `json:"placement,omitzero"`
+
+	// Table is set in a register whose files and placement would not fit.
+	// They are then in the bytes that it describes; see DecodeTable.
+	Table *Table `json:"table,omitzero"`
+}
+
+// Content is what a version is, independent of its name, number and place.
+// It is what its digest is made of.
+type Content struct {
+	Class        string         `json:"class,omitzero"`        // type of the value that was saved
+	Materializer string         `json:"materializer,omitzero"` // name of what turned it into files
+	Metadata     jsontext.Value `json:"metadata,omitzero"`     // any JSON value, canonical
+	Files        []File         `json:"files,omitempty"`       // by path, ascending
+}
+
+// Placement tells where the bytes of the files are.
+type Placement struct {
+	// Inline holds all files, end to end, if there are no packs.
+	Inline []byte `json:"inline,omitempty"`
+	// Packs that hold the chunks of the files, in no particular order.
+	Packs []Pack `json:"packs,omitempty"`
+	// Split lists the chunks of every file that is not just one chunk.
+	Split []split `json:"split,omitempty"`
+	// Extents place the sequence of all chunks of all files: each is an index
+	// into Packs, an offset, and how many chunks lie there end to end.
+	Extents [][3]int64 `json:"extents,omitempty"`
+}
+
+// split is the list of chunks of one file.
+type split struct {
+	File   int      `json:"file"` // index into Files
+	Sizes  []int64  `json:"sizes"`
+	SHA256 []Digest `json:"sha256"`
+}
+
+// NewManifest returns an empty live manifest.
+func NewManifest(name string, v Version, created time.Time) *Manifest {
+	return &Manifest{
+		Head: newHead(KindVersion), State: Live, Name: name, Version: v,
+		Created: created.UTC().Truncate(time.Millisecond),
+	}
+}
+
+// Seal fills in what follows from the content and the placement of the
+// files: call it once they are complete, before Encode. Files must be sorted
+// by path, and their chunks filled in unless the placement is inline.
+func (m *Manifest) Seal() error {
+	m.Count, m.Size = len(m.Content.Files), 0
+	for i := range m.Content.Files {
+		m.Size += m.Content.Files[i].Size
+	}
+	if err := m.Content.canonicalizeMetadata(); err != nil {
+		return err
+	}
+	d, err := m.Content.Digest()
+	if err != nil {
+		return err
+	}
+	m.Digest = d
+	m.Placement.pack(m.Content.Files)
+	return nil
+}
+
+// Encode returns the register's body. Where m.Table is set, files and
+// placement are left out.
+func (m *Manifest) Encode() ([]byte, error) {
+	if err := m.check(); err != nil {
+		return nil, fmt.Errorf("manifest of %s@%s: %w", m.Name, m.Version, err)
+	}
+	out := *m
+	if out.Table != nil {
+		out.Content.Files, out.Placement = nil, Placement{}
+	}
+	return encode(&out)
+}
+
+// Decode reads the body of a version register and checks that it is whole:
+// that it is this name's and version's, that its tables agree with each
+// other, and that its content has its digest. If Table is set, the files are
+// still to be read, with DecodeTable.
+func Decode(body []byte, name string, v Version) (*Manifest, error) {
+	m := new(Manifest)
+	if err := decode(body, KindVersion, m); err != nil {
+		return nil, fmt.Errorf("%s@%s: %w", name, v, err)
+	}
+	err := m.check()
+	if err == nil && (m.Name != name || m.Version != v) {
+		err = fmt.Errorf("it is the register of %s@%s", m.Name, m.Version)
+	}
+	if err == nil && m.Table == nil {
+		err = m.unpack()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s@%s: %w register: %w", name, v, ErrCorrupt, err)
+	}
+	return m, nil
+}
+
+// check checks what can be seen without the tables.
+func (m *Manifest) check() error {
+	if err := ValidName(m.Name); err != nil {
+		return err
+	}
+	switch {
+	case m.State != Live && m.State != Deleted:
+		return fmt.Errorf("unknown state %q", m.State)
+	case m.Digest == Digest{}:
+		return errors.New("no digest")
+	case m.Size < 0 || m.Count < 0:
+		return errSize
+	case len(m.Content.Metadata) > MaxMetadata:
+		return fmt.Errorf("metadata of %d bytes, the limit is %d; save it as a file of the object", len(m.Content.Metadata), MaxMetadata)
+	}
+	if m.Table != nil {
+		return m.Table.check()
+	}
+	return nil
+}
+
+// Packs returns all packs that the version names, those of its table among
+// them. If Table is set, DecodeTable comes first.
+func (m *Manifest) Packs() []Pack {
+	if m.Table == nil {
+		return m.Placement.Packs
+	}
+	return append(m.Table.Packs[:len(m.Table.Packs):len(m.Table.Packs)], m.Placement.Packs...)
+}
+
+// Sound reports whether the register may serve as evidence that its packs
+// are there: it is live, and was committed in time. modified is when the
+// store put it.
+func (m *Manifest) Sound(modified time.Time) bool {
+	return m.State == Live && (m.NotAfter.IsZero() || !modified.After(m.NotAfter))
+}

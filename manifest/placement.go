@@ -1,0 +1,156 @@
+package manifest
+
+import (
+	"errors"
+	"fmt"
+)
+
+// pack writes the chunks of the files down as Split and Extents.
+func (p *Placement) pack(files []File) {
+	p.Split, p.Extents = nil, nil
+	if len(p.Packs) == 0 {
+		return
+	}
+	next := int64(-1) // where the next chunk has to lie to continue the extent
+	for i := range files {
+		f := &files[i]
+		if len(f.Chunks) > 1 {
+			s := split{File: i, Sizes: make([]int64, len(f.Chunks)), SHA256: make([]Digest, len(f.Chunks))}
+			for j, c := range f.Chunks {
+				s.Sizes[j], s.SHA256[j] = c.Size, c.SHA256
+			}
+			p.Split = append(p.Split, s)
+		}
+		for _, c := range f.Chunks {
+			if n := len(p.Extents); n > 0 && p.Extents[n-1][0] == int64(c.Pack) && next == c.Offset {
+				p.Extents[n-1][2]++
+			} else {
+				p.Extents = append(p.Extents, [3]int64{int64(c.Pack), c.Offset, 1})
+			}
+			next = c.Offset + c.Size
+		}
+	}
+}
+
+// unpack fills in the chunks of the files from Split and Extents, and checks
+// that the tables are whole and agree with the rest of the manifest.
+func (m *Manifest) unpack() error {
+	files, p := m.Content.Files, &m.Placement
+	if err := checkFiles(files); err != nil {
+		return err
+	}
+	var size int64
+	for i := range files {
+		size += files[i].Size
+	}
+	if size != m.Size || len(files) != m.Count {
+		return errSize
+	}
+	d, err := m.Content.Digest()
+	if err != nil {
+		return err
+	}
+	if d != m.Digest {
+		return fmt.Errorf("the content has the digest %s, not %s", d, m.Digest)
+	}
+	if len(p.Packs) == 0 {
+		return p.checkInline(files, size)
+	}
+	if len(p.Inline) > 0 {
+		return errors.New("both inline and in packs")
+	}
+	if err := checkPacks(p.Packs); err != nil {
+		return err
+	}
+	if err := p.cut(files); err != nil {
+		return err
+	}
+	return p.place(files)
+}
+
+func (p *Placement) checkInline(files []File, size int64) error {
+	if len(p.Split) > 0 || len(p.Extents) > 0 {
+		return errors.New("chunks without packs")
+	}
+	if int64(len(p.Inline)) != size {
+		return fmt.Errorf("%d bytes inline, the files have %d", len(p.Inline), size)
+	}
+	return nil
+}
+
+func checkPacks(packs []Pack) error {
+	for _, k := range packs {
+		if k.Size <= 0 || k.Size > MaxPack || k.Era >= 1e10 {
+			return fmt.Errorf("pack %s has size %d, era %d", k.ID, k.Size, k.Era)
+		}
+	}
+	return nil
+}
+
+// cut gives the files their chunks, not yet their places.
+func (p *Placement) cut(files []File) error {
+	rest := p.Split
+	for i := range files {
+		f := &files[i]
+		if len(rest) > 0 && rest[0].File == i {
+			s := rest[0]
+			rest = rest[1:]
+			if len(s.Sizes) != len(s.SHA256) || len(s.Sizes) < 2 {
+				return fmt.Errorf("chunks of %q: %d sizes, %d digests", f.Path, len(s.Sizes), len(s.SHA256))
+			}
+			f.Chunks = make([]Chunk, len(s.Sizes))
+			var sum int64
+			for j := range s.Sizes {
+				if s.Sizes[j] <= 0 || s.Sizes[j] > MaxChunk {
+					return fmt.Errorf("chunk of %q has size %d", f.Path, s.Sizes[j])
+				}
+				f.Chunks[j] = Chunk{SHA256: s.SHA256[j], Size: s.Sizes[j]}
+				sum += s.Sizes[j]
+			}
+			if sum != f.Size {
+				return errSize
+			}
+			continue
+		}
+		if f.Size > MaxChunk {
+			return fmt.Errorf("%q has %d bytes and no chunks", f.Path, f.Size)
+		}
+		if f.Size > 0 {
+			f.Chunks = []Chunk{{SHA256: f.SHA256, Size: f.Size}}
+		}
+	}
+	if len(rest) > 0 {
+		return fmt.Errorf("chunks of file %d, of %d", rest[0].File, len(files))
+	}
+	return nil
+}
+
+// place gives the chunks their places.
+func (p *Placement) place(files []File) error {
+	var e [3]int64 // pack, offset, chunks left
+	rest := p.Extents
+	for i := range files {
+		for j := range files[i].Chunks {
+			c := &files[i].Chunks[j]
+			if e[2] == 0 {
+				if len(rest) == 0 {
+					return errors.New("more chunks than places")
+				}
+				e, rest = rest[0], rest[1:]
+				if e[0] < 0 || e[0] >= int64(len(p.Packs)) || e[1] < 0 || e[2] <= 0 {
+					return fmt.Errorf("bad extent %v", e)
+				}
+			}
+			c.Pack, c.Offset = int(e[0]), e[1]
+			if c.Offset+c.Size > p.Packs[c.Pack].Size {
+				return fmt.Errorf("chunk reaches past the end of pack %s", p.Packs[c.Pack].ID)
+			}
+			e[1] += c.Size
+			e[2]--
+		}
+	}
+	if e[2] != 0 || len(rest) > 0 {
+		return errors.New("more places than chunks")
+	}
+	return nil
+}

@@ -1,0 +1,95 @@
+package manifest
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Settings is the register at SettingsKey. It makes a directory or bucket
+// a registry.
+type Settings struct {
+	Head
+	ID      Nonce     `json:"id"` // of the registry, for ever
+	Created time.Time `json:"created"`
+	// Unversioned: a save replaces the object, and older versions are deleted.
+	Unversioned bool  `json:"unversioned,omitzero"`
+	Times       Times `json:"times"`
+}
+
+// Times are the durations that the safety of garbage collection rests on.
+// They are fixed when the registry is created and never change after: a saver
+// that trusts the old ones may be running. In seconds.
+type Times struct {
+	Era    int64 `json:"era"`    // length of an era
+	Window int64 `json:"window"` // W: for how long evidence that a pack is there holds; no save takes longer
+	Retain int64 `json:"retain"` // R: for how long a deleted version can be brought back
+	Margin int64 `json:"margin"` // ε: for clock steps and slow answers
+}
+
+// DefaultTimes are those of every registry outside of tests: eras of a week,
+// a window of a day, a week to undelete, an hour of margin.
+var DefaultTimes = Times{Era: 7 * 24 * 3600, Window: 24 * 3600, Retain: 7 * 24 * 3600, Margin: 3600}
+
+// EraOf returns the era that t lies in.
+func (t Times) EraOf(at time.Time) uint64 { return uint64(at.Unix() / t.Era) }
+
+// EraEnd returns when an era ends.
+func (t Times) EraEnd(era uint64) time.Time { return time.Unix(int64(era+1)*t.Era, 0) }
+
+// WindowD returns Window as a duration.
+func (t Times) WindowD() time.Duration { return time.Duration(t.Window) * time.Second }
+
+// RetainD returns Retain as a duration.
+func (t Times) RetainD() time.Duration { return time.Duration(t.Retain) * time.Second }
+
+// MarginD returns Margin as a duration.
+func (t Times) MarginD() time.Duration { return time.Duration(t.Margin) * time.Second }
+
+// NewSettings returns the settings of a new registry. A zero Times means
+// DefaultTimes.
+func NewSettings(now time.Time, times Times) *Settings {
+	if times == (Times{}) {
+		times = DefaultTimes
+	}
+	return &Settings{
+		Head:    newHead(KindSettings),
+		ID:      NewNonce(),
+		Created: now.UTC().Truncate(time.Millisecond),
+		Times:   times,
+	}
+}
+
+// Encode returns the register's body.
+func (s *Settings) Encode() ([]byte, error) {
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	return encode(s)
+}
+
+// DecodeSettings reads what Encode wrote.
+func DecodeSettings(body []byte) (*Settings, error) {
+	s := new(Settings)
+	if err := decode(body, KindSettings, s); err != nil {
+		return nil, fmt.Errorf("%s: %w", SettingsKey, err)
+	}
+	if err := s.check(); err != nil {
+		return nil, fmt.Errorf("%s: %w: %w", SettingsKey, ErrCorrupt, err)
+	}
+	return s, nil
+}
+
+func (s *Settings) check() error {
+	t := s.Times
+	const max = 1 << 32
+	switch {
+	case !s.ID.valid():
+		return errors.New("bad id")
+	case t.Era <= 0 || t.Window <= 0 || t.Retain <= 0 || t.Margin <= 0 || t.Era > max || t.Window > max || t.Retain > max || t.Margin > max:
+		return fmt.Errorf("times %+v are not all positive", t)
+	case t.Window <= 2*t.Margin:
+		return fmt.Errorf("a window of %d s leaves no room beside a margin of %d s", t.Window, t.Margin)
+	}
+	return nil
+}

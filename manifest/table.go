@@ -1,0 +1,103 @@
+package manifest
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/go-json-experiment/json"
+)
+
+// Table says where the files and the placement of a large manifest are: in
+// a byte string, the table, that is stored in chunks like a file. The packs of
+// a table are packs of the version like any other.
+type Table struct {
+	File  File // size and digest of the table, and its chunks
+	Packs []Pack
+}
+
+// tableJSON is how a Table is written down in a register: as an object with
+// one file.
+type tableJSON struct {
+	File      File      `json:"file"`
+	Placement Placement `json:"placement"`
+}
+
+// tablePath is the Path of a Table's File.
+const tablePath = "table.json"
+
+// MarshalJSON implements json.Marshaler.
+func (t *Table) MarshalJSON() ([]byte, error) {
+	j := tableJSON{File: t.File, Placement: Placement{Packs: t.Packs}}
+	j.Placement.pack([]File{t.File})
+	return json.Marshal(&j)
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (t *Table) UnmarshalJSON(b []byte) error {
+	var j tableJSON
+	if err := json.Unmarshal(b, &j, json.RejectUnknownMembers(true)); err != nil {
+		return err
+	}
+	files := []File{j.File}
+	if err := checkPacks(j.Placement.Packs); err != nil {
+		return err
+	}
+	if err := j.Placement.cut(files); err != nil {
+		return err
+	}
+	if err := j.Placement.place(files); err != nil {
+		return err
+	}
+	t.File, t.Packs = files[0], j.Placement.Packs
+	return t.check()
+}
+
+func (t *Table) check() error {
+	if t.File.Path != tablePath || !t.File.Regular() || t.File.Size <= 0 || len(t.Packs) == 0 || len(t.File.Chunks) == 0 {
+		return errors.New("bad table")
+	}
+	return nil
+}
+
+// tables is the content of a table.
+type tables struct {
+	Files     []File    `json:"files"`
+	Placement Placement `json:"placement"`
+}
+
+// EncodeTable returns the bytes of the table of m: what is to be stored in
+// chunks when the register would exceed MaxTable. Seal comes first.
+func (m *Manifest) EncodeTable() ([]byte, error) {
+	return encode(&tables{m.Content.Files, m.Placement})
+}
+
+// SetTable makes m refer to a table stored in chunks. A nil table means that
+// the register holds everything itself.
+func (m *Manifest) SetTable(size int64, sum Digest, chunks []Chunk, packs []Pack) {
+	m.Table = &Table{
+		File:  File{Path: tablePath, Size: size, SHA256: sum, Chunks: chunks},
+		Packs: packs,
+	}
+}
+
+// DecodeTable completes a manifest whose Table is set, from the table's
+// bytes. It checks them as Decode does. Until then m has no files and
+// no placement.
+func (m *Manifest) DecodeTable(table []byte) error {
+	corrupt := func(err error) error {
+		return fmt.Errorf("%s@%s: %w table: %w", m.Name, m.Version, ErrCorrupt, err)
+	}
+	if int64(len(table)) != m.Table.File.Size || Sum(table) != m.Table.File.SHA256 {
+		return corrupt(errors.New("it does not have its digest"))
+	}
+	var t tables
+	if err := json.Unmarshal(table, &t, json.RejectUnknownMembers(true)); err != nil {
+		return corrupt(err)
+	}
+	m.Content.Files, m.Placement = t.Files, t.Placement
+	if err := m.unpack(); err != nil {
+		m.Content.Files, m.Placement = nil, Placement{}
+		return corrupt(err)
+	}
+	return nil
+}

@@ -1,0 +1,113 @@
+package material
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+)
+
+// Bytes saves a []byte or what an io.Reader yields as the file "data", and
+// loads any object of one file into a *[]byte, a *string or an io.Writer.
+type Bytes struct{}
+
+// Name implements Materializer.
+func (Bytes) Name() string { return "bytes" }
+
+// Save implements Materializer.
+func (m Bytes) Save(_ context.Context, dst Sink, v any) error {
+	switch v := v.(type) {
+	case []byte:
+		return create(dst, "data", func(w io.Writer) error {
+			_, err := w.Write(v)
+			return err
+		})
+	case io.Reader:
+		return create(dst, "data", func(w io.Writer) error {
+			_, err := io.Copy(w, v)
+			return err
+		})
+	}
+	return wrongValue(m, v, "[]byte and io.Reader")
+}
+
+// Load implements Materializer.
+func (m Bytes) Load(_ context.Context, src fs.FS, into any) error { return loadBytes(m, src, into) }
+
+// Text saves a string as the file "data.txt", and loads like Bytes.
+type Text struct{}
+
+// Name implements Materializer.
+func (Text) Name() string { return "text" }
+
+// Save implements Materializer.
+func (m Text) Save(_ context.Context, dst Sink, v any) error {
+	s, ok := v.(string)
+	if !ok {
+		return wrongValue(m, v, "string")
+	}
+	return create(dst, "data.txt", func(w io.Writer) error {
+		_, err := io.Copy(w, strings.NewReader(s))
+		return err
+	})
+}
+
+// Load implements Materializer.
+func (m Text) Load(_ context.Context, src fs.FS, into any) error { return loadBytes(m, src, into) }
+
+// loadBytes loads an object of one file.
+func loadBytes(m Materializer, src fs.FS, into any) error {
+	switch into.(type) {
+	case *[]byte, *string, *any, io.Writer:
+	default:
+		return fmt.Errorf("%w; if the file is JSON, for example, pass WithMaterializer(material.JSON{})",
+			wrongTarget(m, into, "*[]byte, *string, io.Writer or a Path"))
+	}
+	f, err := openOnly(src)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if w, ok := into.(io.Writer); ok {
+		_, err := io.Copy(w, f)
+		return err
+	}
+	b, err := readAll(f)
+	if err != nil {
+		return err
+	}
+	switch into := into.(type) {
+	case *[]byte:
+		*into = b
+	case *string:
+		*into = string(b)
+	case *any:
+		if m.Name() == (Text{}).Name() {
+			*into = string(b)
+		} else {
+			*into = b
+		}
+	}
+	return nil
+}
+
+// readAll reads a file into memory of the right size.
+func readAll(f fs.File) ([]byte, error) {
+	fi, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	b := make([]byte, fi.Size())
+	if _, err := io.ReadFull(f, b); err != nil {
+		return nil, err
+	}
+	// The last read verifies the digest of the whole.
+	if _, err := f.Read(make([]byte, 1)); err != io.EOF {
+		if err == nil {
+			err = fmt.Errorf("%s is longer than %d bytes", fi.Name(), fi.Size())
+		}
+		return nil, err
+	}
+	return b, nil
+}

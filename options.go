@@ -1,0 +1,78 @@
+package registry
+
+import "github.com/mindtrace/registry/material"
+
+// SaveOption adjusts one Save.
+type SaveOption interface{ applySave(*saveOptions) }
+
+// LoadOption adjusts one Load.
+type LoadOption interface{ applyLoad(*loadOptions) }
+
+// Option adjusts both.
+type Option interface {
+	SaveOption
+	LoadOption
+}
+
+type saveOptions struct {
+	version      string
+	metadata     any
+	materializer material.Materializer
+	class        string
+	base         string
+	progress     func(Progress)
+	report       *SaveReport
+}
+
+type loadOptions struct {
+	materializer material.Materializer
+	progress     func(Progress)
+}
+
+type saveOption func(*saveOptions)
+
+func (f saveOption) applySave(o *saveOptions) { f(o) }
+
+// WithVersion saves under this version instead of the next one. It must not
+// exist, and must never have existed.
+func WithVersion(version string) SaveOption {
+	return saveOption(func(o *saveOptions) { o.version = version })
+}
+
+// WithMetadata attaches any value that has a JSON form, up to 256 KiB of it.
+func WithMetadata(metadata any) SaveOption {
+	return saveOption(func(o *saveOptions) { o.metadata = metadata })
+}
+
+// WithClass names the type of the value in Info.Class, instead of its Go type.
+func WithClass(class string) SaveOption {
+	return saveOption(func(o *saveOptions) { o.class = class })
+}
+
+// WithBase names the version whose stored chunks are reused, for example that
+// of another object. Without it, it is the latest version of the same object.
+func WithBase(ref string) SaveOption {
+	return saveOption(func(o *saveOptions) { o.base = ref })
+}
+
+// WithReport fills in report when the save has succeeded.
+func WithReport(report *SaveReport) SaveOption {
+	return saveOption(func(o *saveOptions) { o.report = report })
+}
+
+type materializerOption struct{ m material.Materializer }
+
+func (o materializerOption) applySave(s *saveOptions) { s.materializer = o.m }
+func (o materializerOption) applyLoad(l *loadOptions) { l.materializer = o.m }
+
+// WithMaterializer saves or loads with m, whatever the type of the value or
+// the name stored with the object says.
+func WithMaterializer(m material.Materializer) Option { return materializerOption{m} }
+
+type progressOption struct{ report func(Progress) }
+
+func (o progressOption) applySave(s *saveOptions) { s.progress = o.report }
+func (o progressOption) applyLoad(l *loadOptions) { l.progress = o.report }
+
+// WithProgress has report called as data moves. Its calls do not overlap.
+func WithProgress(report func(Progress)) Option { return progressOption{report} }

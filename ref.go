@@ -1,0 +1,115 @@
+package registry
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/Masterminds/semver/v3"
+
+	"github.com/mindtrace/registry/manifest"
+)
+
+// Ref is a parsed reference: the name of an object, and which of its versions
+// is meant.
+//
+//	my:model             the latest version
+//	my:model@latest      the same
+//	my:model@1.2.3       exactly this version; also 1, 1.2 and v1.2.3
+//	my:model@^1.2        the highest version that the range allows
+//	my:model@sha256:...  the version with this digest
+type Ref struct {
+	Name     string
+	Selector string // as written; "" means latest
+
+	kind    selectorKind
+	version Version
+	digest  manifest.Digest
+	allows  *semver.Constraints
+}
+
+type selectorKind int
+
+const (
+	selectLatest selectorKind = iota
+	selectVersion
+	selectDigest
+	selectRange
+)
+
+// Latest is the selector of the highest release, or the highest pre-release
+// if there are only such.
+const Latest = "latest"
+
+// ParseRef reads a reference of the form name or name@selector.
+func ParseRef(s string) (Ref, error) {
+	name, selector, found := strings.Cut(s, "@")
+	if err := manifest.ValidName(name); err != nil {
+		return Ref{}, err
+	}
+	ref := Ref{Name: name, Selector: selector}
+	if found && strings.TrimSpace(selector) == "" {
+		return Ref{}, fmt.Errorf("%w %q: nothing follows the @; leave it out for the latest version", ErrInvalidRef, s)
+	}
+	if err := ref.parseSelector(); err != nil {
+		return Ref{}, err
+	}
+	return ref, nil
+}
+
+func (r *Ref) parseSelector() error {
+	s := r.Selector
+	switch {
+	case s == "" || s == Latest:
+		r.kind = selectLatest
+		return nil
+	case strings.HasPrefix(s, manifest.DigestPrefix):
+		d, err := manifest.ParseDigest(s)
+		if err != nil {
+			return fmt.Errorf("%w %q: %w", ErrInvalidRef, r, err)
+		}
+		r.kind, r.digest = selectDigest, d
+		return nil
+	case isRange(s):
+		c, err := semver.NewConstraint(s)
+		if err != nil {
+			return fmt.Errorf("%w %q: %q is not a range of versions such as ^1.2, ~1.2.3 or >=1.0 <2.0 || 3", ErrInvalidRef, r, s)
+		}
+		r.kind, r.allows = selectRange, c
+		return nil
+	}
+	v, err := manifest.ParseVersion(s)
+	if err != nil {
+		return fmt.Errorf("%w %q: %w", ErrInvalidRef, r, err)
+	}
+	r.kind, r.version = selectVersion, v
+	return nil
+}
+
+// isRange tells a range from a single version: it has an operator,
+// a wildcard or several parts.
+func isRange(s string) bool {
+	if strings.ContainsAny(s, "^~<>=!|*, ") {
+		return true
+	}
+	core, _, _ := strings.Cut(s, "-")
+	for part := range strings.SplitSeq(core, ".") {
+		if part == "x" || part == "X" {
+			return true
+		}
+	}
+	return false
+}
+
+// String returns the reference as it was written.
+func (r Ref) String() string {
+	if r.Selector == "" {
+		return r.Name
+	}
+	return r.Name + "@" + r.Selector
+}
+
+// matches reports whether a range allows v. As in npm and Cargo, pre-releases
+// are allowed only by a range that names one.
+func (r *Ref) matches(v Version) bool {
+	return r.allows.Check(semver.New(v.Major, v.Minor, v.Patch, v.Pre, ""))
+}

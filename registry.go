@@ -1,0 +1,207 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"reflect"
+	"runtime"
+
+	"github.com/mindtrace/registry/manifest"
+	"github.com/mindtrace/registry/material"
+	"github.com/mindtrace/registry/store"
+	_ "github.com/mindtrace/registry/store/filestore" // the default location is a directory
+)
+
+// Version is a semantic version, such as 1.2.3 or 2.0.0-rc.1.
+type Version = manifest.Version
+
+// ParseVersion reads a version; "1", "1.2" and "v1.2.3" mean 1.0.0, 1.2.0
+// and 1.2.3.
+func ParseVersion(s string) (Version, error) { return manifest.ParseVersion(s) }
+
+// Path is a file or directory on disk, as a value to save or the target of
+// a load.
+type Path = material.Path
+
+// Options adjust Open. nil means the zero value.
+type Options struct {
+	// Create makes a new registry where there is none.
+	Create bool
+	// Unversioned, for a new registry: a save replaces the object. Opening an
+	// existing registry of the other kind is an error.
+	Unversioned bool
+	// Logger gets what happens, at levels Debug and Info. nil: nothing.
+	Logger *slog.Logger
+	// Progress is called as data moves, for all operations that are not given
+	// a callback of their own. Calls for one operation do not overlap.
+	Progress func(Progress)
+
+	times manifest.Times // shrunk in tests
+}
+
+// Registry is an open registry. It may be used by many goroutines, beside any
+// number of other processes. It holds nothing that must be closed.
+type Registry struct {
+	url       string
+	st        store.Store
+	clock     *store.Clock
+	settings  *manifest.Settings
+	materials material.Set
+	log       *slog.Logger
+	progress  func(Progress)
+}
+
+// DefaultURL is where Open("") looks: $MINDREG_URL, or else a directory among
+// the user's data ($XDG_DATA_HOME/mindreg, ~/.local/share/mindreg; on macOS
+// ~/Library/Application Support/mindreg, on Windows %LocalAppData%\mindreg).
+func DefaultURL() (string, error) {
+	if url := os.Getenv("MINDREG_URL"); url != "" {
+		return url, nil
+	}
+	return defaultDir()
+}
+
+func defaultDir() (string, error) {
+	if runtime.GOOS == "darwin" || runtime.GOOS == "windows" {
+		dir, err := os.UserConfigDir()
+		if local := os.Getenv("LocalAppData"); runtime.GOOS == "windows" && local != "" {
+			dir, err = local, nil
+		}
+		return filepath.Join(dir, "mindreg"), err
+	}
+	if dir := os.Getenv("XDG_DATA_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "mindreg"), nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", fmt.Errorf("no registry location given, and no home directory to put one in: %w", err)
+	}
+	return filepath.Join(home, ".local", "share", "mindreg"), nil
+}
+
+// Open opens the registry at a location: a directory, as a path or file:///
+// URL, or the URL of a bucket if the program imports its backend:
+//
+//	import _ "github.com/mindtrace/registry/store/memstore" // mem:
+//
+// An empty location means DefaultURL; the user's own default directory is
+// created if need be. Everywhere else Options.Create must say so.
+//
+// It costs one request.
+func Open(ctx context.Context, location string, opts *Options) (*Registry, error) {
+	var o Options
+	if opts != nil {
+		o = *opts
+	}
+	if location == "" {
+		url, err := DefaultURL()
+		if err != nil {
+			return nil, wrap("open", "", err)
+		}
+		o.Create = o.Create || os.Getenv("MINDREG_URL") == ""
+		location = url
+	}
+	st, err := store.Open(ctx, location)
+	if err != nil {
+		return nil, wrap("open", "", err)
+	}
+	return open(ctx, st, location, o)
+}
+
+// OpenStore is Open on a store that the caller has made. url is how the
+// registry is called in messages and Info.Path.
+func OpenStore(ctx context.Context, st store.Store, url string, opts *Options) (*Registry, error) {
+	var o Options
+	if opts != nil {
+		o = *opts
+	}
+	return open(ctx, st, url, o)
+}
+
+func open(ctx context.Context, st store.Store, url string, o Options) (*Registry, error) {
+	r := &Registry{url: url, clock: new(store.Clock), log: o.Logger, progress: o.Progress}
+	r.st = store.Watch(st, r.clock)
+	if r.log == nil {
+		r.log = slog.New(slog.DiscardHandler)
+	}
+	body, _, err := r.st.Get(ctx, manifest.SettingsKey, nil)
+	switch {
+	case notFound(err) && o.Create:
+		if r.settings, err = r.create(ctx, o); err != nil {
+			return nil, wrap("open", url, err)
+		}
+	case notFound(err):
+		return nil, wrap("open", url, fmt.Errorf("%w; to make one, run mindreg init %s (in Go: Options.Create)", ErrNoRegistry, url))
+	case err != nil:
+		return nil, wrap("open", url, err)
+	default:
+		if r.settings, err = manifest.DecodeSettings(body); err != nil {
+			return nil, wrap("open", url, err)
+		}
+	}
+	if o.Unversioned && !r.settings.Unversioned {
+		return nil, wrap("open", url, errors.New("the registry keeps versions; it cannot be used as an unversioned one"))
+	}
+	r.log.DebugContext(ctx, "registry opened", "url", url, "id", r.settings.ID, "unversioned", r.settings.Unversioned)
+	return r, nil
+}
+
+// create makes a new registry, unless somebody else does so at the same time.
+func (r *Registry) create(ctx context.Context, o Options) (*manifest.Settings, error) {
+	for info, err := range r.st.List(ctx, "", "") {
+		if err != nil {
+			return nil, err
+		}
+		if info.Key != manifest.SettingsKey {
+			return nil, fmt.Errorf("%w (%s); give an empty or new directory or prefix", ErrNotEmpty, info.Key)
+		}
+		break
+	}
+	now, err := r.clock.Fresh(ctx, r.st, 0)
+	if err != nil {
+		return nil, err
+	}
+	s := manifest.NewSettings(now, o.times)
+	s.Unversioned = o.Unversioned
+	body, err := s.Encode()
+	if err != nil {
+		return nil, err
+	}
+	_, err = r.write(ctx, manifest.SettingsKey, body, store.Absent, s.Nonce)
+	if errors.Is(err, ErrConflict) {
+		if body, _, err = r.st.Get(ctx, manifest.SettingsKey, nil); err != nil {
+			return nil, err
+		}
+		return manifest.DecodeSettings(body)
+	}
+	if err != nil {
+		return nil, err
+	}
+	r.log.InfoContext(ctx, "registry created", "url", r.url, "id", s.ID)
+	return s, nil
+}
+
+// URL returns the location that the registry was opened with.
+func (r *Registry) URL() string { return r.url }
+
+// ID returns the random number that the registry got when it was created.
+func (r *Registry) ID() string { return string(r.settings.ID) }
+
+// Unversioned reports whether a save replaces the object.
+func (r *Registry) Unversioned() bool { return r.settings.Unversioned }
+
+// Register makes m the materializer for values of type T, and for objects
+// that were saved with m's name. A T is saved as it is; register T and *T if
+// both are used.
+func Register[T any](r *Registry, m material.Materializer) error {
+	return wrap("register materializer", m.Name(), r.materials.Register(reflect.TypeFor[T](), m))
+}
+
+// RegisterMaterializer makes m known by its name, for loading.
+func (r *Registry) RegisterMaterializer(m material.Materializer) error {
+	return wrap("register materializer", m.Name(), r.materials.Register(nil, m))
+}

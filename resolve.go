@@ -1,0 +1,133 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/mindtrace/registry/chunk"
+	"github.com/mindtrace/registry/manifest"
+	"github.com/mindtrace/registry/store"
+)
+
+// found is a version register as it was read.
+type found struct {
+	*manifest.Manifest
+	info store.Info
+}
+
+// numbers returns the versions of an object that have a register, in
+// ascending order, whatever their state. It costs one request a thousand
+// versions.
+func (r *Registry) numbers(ctx context.Context, name string) ([]Version, error) {
+	var all []Version
+	for info, err := range r.st.List(ctx, manifest.VersionsPrefix(name), "") {
+		if err != nil {
+			return nil, err
+		}
+		if _, v, err := manifest.ParseVersionRegisterKey(info.Key); err == nil {
+			all = append(all, v)
+		} // else not ours; verify tells
+	}
+	return all, nil
+}
+
+// read returns the register of one version, live or not, without its table.
+func (r *Registry) read(ctx context.Context, name string, v Version) (*found, error) {
+	body, info, err := r.st.Get(ctx, manifest.VersionKey(name, v), nil)
+	if notFound(err) {
+		return nil, fmt.Errorf("version %s: %w", v, ErrNotFound)
+	}
+	if err != nil {
+		return nil, err
+	}
+	m, err := manifest.Decode(body, name, v)
+	if err != nil {
+		return nil, err
+	}
+	return &found{m, info}, nil
+}
+
+// readLive is read for a version that has to be there.
+func (r *Registry) readLive(ctx context.Context, name string, v Version) (*found, error) {
+	f, err := r.read(ctx, name, v)
+	if err != nil {
+		return nil, err
+	}
+	if f.State != manifest.Live {
+		return nil, fmt.Errorf("version %s was %w", v, ErrDeleted)
+	}
+	return f, nil
+}
+
+// complete reads the table of a large manifest.
+func (r *Registry) complete(ctx context.Context, f *found) error {
+	if f.Table == nil || f.Content.Files != nil {
+		return nil
+	}
+	table, err := chunk.ReadTable(ctx, r.st, f.Table)
+	if err != nil {
+		return fmt.Errorf("table of %s@%s: %w", f.Name, f.Version, err)
+	}
+	return f.DecodeTable(table)
+}
+
+// resolve returns the live version that ref means.
+func (r *Registry) resolve(ctx context.Context, ref Ref) (*found, error) {
+	if ref.kind == selectVersion {
+		return r.readLive(ctx, ref.Name, ref.version)
+	}
+	all, err := r.numbers(ctx, ref.Name)
+	if err != nil {
+		return nil, err
+	}
+	for _, v := range candidates(all, ref) {
+		f, err := r.readLive(ctx, ref.Name, v)
+		if errors.Is(err, ErrNotFound) {
+			continue // deleted: it was not the one
+		}
+		if err != nil {
+			return nil, err
+		}
+		if ref.kind == selectDigest && f.Digest != ref.digest {
+			continue
+		}
+		return f, nil
+	}
+	return nil, r.noMatch(ref, all)
+}
+
+// candidates returns the versions that ref may mean, best first.
+func candidates(all []Version, ref Ref) []Version {
+	var out []Version
+	for _, v := range slices.Backward(all) {
+		if ref.kind != selectRange || ref.matches(v) {
+			out = append(out, v)
+		}
+	}
+	if ref.kind == selectLatest { // releases before pre-releases
+		slices.SortStableFunc(out, func(a, b Version) int {
+			switch {
+			case a.IsRelease() == b.IsRelease():
+				return 0
+			case a.IsRelease():
+				return -1
+			}
+			return 1
+		})
+	}
+	return out
+}
+
+func (r *Registry) noMatch(ref Ref, all []Version) error {
+	switch {
+	case len(all) == 0:
+		return fmt.Errorf("%w: no object of this name", ErrNotFound)
+	case ref.kind == selectDigest:
+		return fmt.Errorf("%w: none of its versions has this digest", ErrNotFound)
+	case ref.kind == selectRange:
+		return fmt.Errorf("%w: none of its versions is in this range", ErrNotFound)
+	}
+	return fmt.Errorf("all its versions were %w", ErrDeleted)
+}

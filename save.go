@@ -1,0 +1,288 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/mindtrace/registry/chunk"
+	"github.com/mindtrace/registry/manifest"
+	"github.com/mindtrace/registry/material"
+)
+
+// SaveReport tells what a save did, beyond the version.
+type SaveReport struct {
+	Info   Info
+	Read   int64 // bytes of the object
+	Reused int64 // of these, found stored already
+	Stored int64 // bytes of packs put for it; small objects need none
+	Packs  int   // packs put for it
+}
+
+// Save stores v as a version of the object name and returns the version: the
+// patch release after the highest one that ever was, or the one given with
+// WithVersion. The version is complete and durable when Save returns; until
+// then nobody sees anything of it.
+//
+// What v becomes is up to its materializer: see package material. A Path
+// saves the file or directory on disk.
+//
+// Errors: ErrInvalidName, ErrInvalidVersion, ErrExists, ErrNoMaterializer,
+// ErrType, ErrTooSlow, ErrOutcomeUnknown, and those of v's sources and of the
+// store.
+func (r *Registry) Save(ctx context.Context, name string, v any, opts ...SaveOption) (Version, error) {
+	var o saveOptions
+	for _, opt := range opts {
+		opt.applySave(&o)
+	}
+	if o.progress == nil {
+		o.progress = r.progress
+	}
+	s := &save{r: r, o: &o, name: name}
+	version, err := s.run(ctx, v)
+	if err != nil {
+		return Version{}, wrap("save", name, err)
+	}
+	return version, nil
+}
+
+// save is one save under way.
+type save struct {
+	r    *Registry
+	o    *saveOptions
+	name string
+
+	explicit *Version // the version asked for
+	known    []Version
+	listed   bool
+	base     *found // whose chunks are reused
+}
+
+func (s *save) run(ctx context.Context, v any) (Version, error) {
+	content, m, err := s.check(v)
+	if err != nil {
+		return Version{}, err
+	}
+	w := chunk.NewWriter(ctx, s.config(v))
+	defer w.Abort()
+	if err := m.Save(ctx, &sink{w}, v); err != nil {
+		return Version{}, err
+	}
+	res, err := w.Finish()
+	if err != nil {
+		return Version{}, err
+	}
+	created := s.r.clock.Now()
+	mf := manifest.NewManifest(s.name, Version{}, created)
+	mf.Content = *content
+	evidence, err := s.fill(ctx, mf, res)
+	if err != nil {
+		return Version{}, err
+	}
+	f, err := s.commit(ctx, mf, evidence)
+	if err != nil {
+		return Version{}, err
+	}
+	s.r.log.InfoContext(ctx, "saved", "name", s.name, "version", mf.Version, "digest", mf.Digest,
+		"size", mf.Size, "reused", res.Stats.Reused, "stored", res.Stats.Stored, "packs", res.Stats.Packs)
+	if s.o.report != nil {
+		*s.o.report = SaveReport{
+			Info: s.r.info(f), Read: mf.Size,
+			Reused: res.Stats.Reused, Stored: res.Stats.Stored, Packs: res.Stats.Packs,
+		}
+	}
+	if s.o.progress != nil {
+		s.o.progress(Progress{
+			Op: "save", Ref: s.name, Done: mf.Size, Total: mf.Size,
+			Reused: res.Stats.Reused, Stored: res.Stats.Stored, Finished: true,
+		})
+	}
+	return mf.Version, nil
+}
+
+// check refuses what cannot be saved, before anything is read or written.
+func (s *save) check(v any) (*manifest.Content, material.Materializer, error) {
+	if name, version, found := strings.Cut(s.name, "@"); found {
+		return nil, nil, fmt.Errorf("%w %q: save takes a name alone; for a version of your choice write %q and WithVersion(%q)",
+			ErrInvalidName, s.name, name, version)
+	}
+	if err := manifest.ValidName(s.name); err != nil {
+		return nil, nil, err
+	}
+	if s.o.version != "" {
+		if s.o.version == Latest {
+			return nil, nil, fmt.Errorf("%w: %q is what the newest version is called, not one to save under; leave it out for the next number", ErrInvalidVersion, Latest)
+		}
+		version, err := manifest.ParseVersion(s.o.version)
+		if err != nil {
+			return nil, nil, err
+		}
+		if s.r.settings.Unversioned {
+			return nil, nil, fmt.Errorf("%w: the registry keeps no versions, so none can be chosen", ErrInvalidVersion)
+		}
+		s.explicit = &version
+	}
+	m := s.o.materializer
+	if m == nil {
+		var err error
+		if m, err = s.r.materials.For(v); err != nil {
+			return nil, nil, err
+		}
+	}
+	if err := material.CheckName(m.Name()); err != nil {
+		return nil, nil, err
+	}
+	c := &manifest.Content{Class: s.o.class, Materializer: m.Name()}
+	if c.Class == "" {
+		c.Class = material.ClassOf(v)
+	}
+	if s.o.metadata != nil {
+		raw, err := json.Marshal(s.o.metadata, json.Deterministic(true))
+		if err != nil {
+			return nil, nil, fmt.Errorf("metadata has no JSON form: %w", err)
+		}
+		if c.Metadata, err = manifest.CanonicalMetadata(jsontext.Value(raw)); err != nil {
+			return nil, nil, err
+		}
+	}
+	return c, m, nil
+}
+
+func (s *save) config(v any) chunk.Config {
+	return chunk.Config{
+		Store: s.r.st, Clock: s.r.clock, Times: s.r.settings.Times,
+		Base: s.findBase, MaxInline: manifest.MaxInline,
+		Progress: saveProgress(s.o.progress, s.name, sizeOf(v)),
+	}
+}
+
+// list lists the object's versions, once.
+func (s *save) list(ctx context.Context) error {
+	if s.listed {
+		return nil
+	}
+	known, err := s.r.numbers(ctx, s.name)
+	if err != nil {
+		return err
+	}
+	s.known, s.listed = known, true
+	return nil
+}
+
+// findBase finds the version whose chunks may be reused: the one named, or
+// the highest live one. It is called before the first pack is put, and so is
+// the place to refuse a version that exists before the data moves.
+func (s *save) findBase(ctx context.Context) (*manifest.Manifest, error) {
+	if err := s.list(ctx); err != nil {
+		return nil, err
+	}
+	if s.explicit != nil {
+		for _, v := range s.known {
+			if v == *s.explicit {
+				return nil, s.exists(ctx)
+			}
+		}
+	}
+	f, err := s.readBase(ctx)
+	if err != nil || f == nil {
+		return nil, err
+	}
+	if !f.Sound(f.info.Modified) {
+		return nil, nil // committed too late: its packs may be gone (attack A23)
+	}
+	if err := s.r.complete(ctx, f); err != nil {
+		return nil, err
+	}
+	s.base = f
+	return f.Manifest, nil
+}
+
+func (s *save) readBase(ctx context.Context) (*found, error) {
+	if s.o.base != "" {
+		ref, err := ParseRef(s.o.base)
+		if err != nil {
+			return nil, fmt.Errorf("base: %w", err)
+		}
+		f, err := s.r.resolve(ctx, ref)
+		if err != nil {
+			return nil, fmt.Errorf("base %s: %w", ref, err)
+		}
+		return f, nil
+	}
+	for i := len(s.known) - 1; i >= 0; i-- {
+		f, err := s.r.readLive(ctx, s.name, s.known[i])
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
+		return f, err
+	}
+	return nil, nil
+}
+
+// exists says why the version asked for cannot be used.
+func (s *save) exists(ctx context.Context) error {
+	f, err := s.r.read(ctx, s.name, *s.explicit)
+	if err == nil && f.State != manifest.Live {
+		return fmt.Errorf("version %s %w once and was deleted; numbers are never used again", s.explicit, ErrExists)
+	}
+	return fmt.Errorf("version %s %w", s.explicit, ErrExists)
+}
+
+// fill puts what the writer stored into the manifest, and returns since when
+// its packs have certainly been there.
+func (s *save) fill(ctx context.Context, m *manifest.Manifest, res *chunk.Result) (time.Time, error) {
+	m.Content.Files = res.Files
+	m.Placement.Inline, m.Placement.Packs = res.Inline, res.Packs
+	if err := m.Seal(); err != nil {
+		return time.Time{}, err
+	}
+	body, err := m.Encode()
+	if err != nil || len(body) <= manifest.MaxTable {
+		return res.Evidence, err
+	}
+	evidence, err := s.storeTable(ctx, m)
+	if err != nil || res.Evidence.IsZero() || evidence.Before(res.Evidence) {
+		return evidence, err
+	}
+	return res.Evidence, nil
+}
+
+// storeTable puts the tables of a large manifest into packs.
+func (s *save) storeTable(ctx context.Context, m *manifest.Manifest) (time.Time, error) {
+	table, err := m.EncodeTable()
+	if err != nil {
+		return time.Time{}, err
+	}
+	cfg := s.config(nil)
+	cfg.MaxInline, cfg.Progress = 0, nil
+	cfg.Base = func(ctx context.Context) (*manifest.Manifest, error) {
+		if s.base == nil {
+			return nil, nil
+		}
+		return s.base.Manifest, nil
+	}
+	w := chunk.NewWriter(ctx, cfg)
+	defer w.Abort()
+	fw, err := w.Create("table", false)
+	if err != nil {
+		return time.Time{}, err
+	}
+	if _, err := fw.Write(table); err != nil {
+		return time.Time{}, err
+	}
+	if err := fw.Close(); err != nil {
+		return time.Time{}, err
+	}
+	res, err := w.Finish()
+	if err != nil {
+		return time.Time{}, err
+	}
+	f := res.Files[0]
+	m.SetTable(f.Size, f.SHA256, f.Chunks, res.Packs)
+	return res.Evidence, nil
+}

@@ -1,0 +1,91 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/mindtrace/registry/manifest"
+	"github.com/mindtrace/registry/store"
+)
+
+// maxUnknown is how often a write is repeated whose outcome is unknown.
+const maxUnknown = 10
+
+// write puts a register whose present token is match, and finds out whether
+// that was applied. It returns nil if so, ErrConflict if the register was in
+// another state, ErrOutcomeUnknown if that cannot be found out, and any other
+// error if it was not applied and will not be.
+//
+// A store's answer can get lost. The write is then repeated as it is: if the
+// first one was applied, the second one is refused, and the register or its
+// history shows our nonce. It is never given up for another key while it is
+// undecided, since it may land later (attacks A1 to A3).
+func (r *Registry) write(ctx context.Context, key string, body []byte, match store.Token, nonce manifest.Nonce) (store.Info, error) {
+	var unknown error // why an earlier try may have been applied
+	give := func(err error) (store.Info, error) {
+		if unknown == nil {
+			return store.Info{}, err
+		}
+		return store.Info{}, &OutcomeError{Key: key, Nonce: nonce, Err: errors.Join(unknown, err)}
+	}
+	for try := 0; ; try++ {
+		info, err := r.st.Put(ctx, key, body, match)
+		switch {
+		case err == nil:
+			return info, nil
+		case errors.Is(err, store.ErrPrecondition):
+			if unknown == nil {
+				return info, ErrConflict
+			}
+			mine, info, gerr := r.wrote(ctx, key, nonce)
+			switch {
+			case gerr == nil && mine:
+				return info, nil
+			case gerr == nil, notFound(gerr) && match != store.Absent:
+				return info, ErrConflict // and no earlier try can land any more
+			}
+			err = gerr
+		case errors.Is(err, store.ErrUnknown):
+			unknown = err
+		case errors.Is(err, store.ErrRetry):
+		default:
+			return give(err)
+		}
+		if try == maxUnknown {
+			return give(err)
+		}
+		if serr := sleep(ctx, jitter(try)); serr != nil {
+			return give(errors.Join(err, serr))
+		}
+	}
+}
+
+// wrote reports whether the register at key is, or was, the one with nonce.
+func (r *Registry) wrote(ctx context.Context, key string, nonce manifest.Nonce) (bool, store.Info, error) {
+	body, info, err := r.st.Get(ctx, key, nil)
+	if err != nil {
+		return false, info, err
+	}
+	h, err := manifest.DecodeHead(body)
+	if err != nil {
+		return false, info, err
+	}
+	return h.Wrote(nonce), info, nil
+}
+
+// jitter is how long to wait before try number n+2: up to a limit that
+// doubles, all of it random, so that competitors spread.
+func jitter(n int) time.Duration { return rand.N(2 * time.Millisecond << min(n, 10)) }
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
