@@ -19,11 +19,20 @@ import (
 // is never used again. Its data is freed by garbage collection, some time
 // later.
 func (r *Registry) Delete(ctx context.Context, ref string) ([]Version, error) {
-	done, err := r.delete(ctx, ref)
+	done, err := r.delete(ctx, ref, func(f *found) error {
+		_, err := r.bury(ctx, f)
+		return err
+	})
 	return done, wrap("delete", ref, err)
 }
 
-func (r *Registry) delete(ctx context.Context, s string) ([]Version, error) {
+// WouldDelete returns what Delete would delete.
+func (r *Registry) WouldDelete(ctx context.Context, ref string) ([]Version, error) {
+	found, err := r.delete(ctx, ref, func(*found) error { return nil })
+	return found, wrap("delete", ref, err)
+}
+
+func (r *Registry) delete(ctx context.Context, s string, bury func(*found) error) ([]Version, error) {
 	ref, err := ParseRef(s)
 	if err != nil {
 		return nil, err
@@ -36,7 +45,7 @@ func (r *Registry) delete(ctx context.Context, s string) ([]Version, error) {
 		if err != nil {
 			return nil, err
 		}
-		if _, err := r.bury(ctx, f); err != nil {
+		if err := bury(f); err != nil {
 			return nil, err
 		}
 		return []Version{f.Version}, nil
@@ -52,7 +61,7 @@ func (r *Registry) delete(ctx context.Context, s string) ([]Version, error) {
 			continue
 		}
 		if err == nil {
-			_, err = r.bury(ctx, f)
+			err = bury(f)
 		}
 		if err != nil {
 			return done, err

@@ -14,36 +14,36 @@ import (
 	"github.com/mindtrace/registry/material"
 )
 
-// extract writes the object to dest, as "cp -r" would: an object of a single
+// extract writes the object to dest and returns where that is, as "cp -r" would: an object of a single
 // file becomes the file dest, or a file in it if dest is a directory; a tree
 // becomes the directory dest, or a directory in it, named by the last part
 // of the object's name, if dest exists. It appears there complete or not at
 // all; a file that it replaces stays until then, and a directory is never
 // replaced.
-func (o *Object) extract(dest string) error {
+func (o *Object) extract(dest string) (string, error) {
 	if dest == "" {
-		return &fs.PathError{Op: "load", Path: dest, Err: errors.New("empty path")}
+		return "", &fs.PathError{Op: "load", Path: dest, Err: errors.New("empty path")}
 	}
 	single := o.isSingleFile()
 	dest, err := o.destination(dest, single)
 	if err != nil {
-		return err
+		return "", err
 	}
 	parent := filepath.Dir(dest)
 	// The name says what it is, should it be left behind.
 	tmp := filepath.Join(parent, ".mindreg-"+filepath.Base(dest)+"-"+strings.ToLower(rand.Text()[:8]))
 	if err := os.Mkdir(tmp, 0o777); err != nil {
-		return err
+		return "", err
 	}
 	defer os.RemoveAll(tmp)
 	if err := o.writeTree(tmp); err != nil {
-		return err
+		return "", err
 	}
 	from := tmp
 	if single {
 		from = filepath.Join(tmp, filepath.FromSlash(o.f.Content.Files[0].Path))
 	}
-	return os.Rename(from, dest)
+	return dest, os.Rename(from, dest)
 }
 
 // isSingleFile tells an object that is one file, saved as such, from a tree
@@ -82,7 +82,7 @@ func (o *Object) destination(dest string, single bool) (string, error) {
 		}
 	}
 	if fi.IsDir() || !single {
-		return "", fmt.Errorf("%s %w; remove it or name another destination", dest, fs.ErrExist)
+		return "", &fs.PathError{Op: "write", Path: dest, Err: fmt.Errorf("%w; remove it or name another destination", fs.ErrExist)}
 	}
 	return dest, nil
 }

@@ -17,22 +17,31 @@ const ahead = 16
 // of them at the same time.
 func (r *Registry) Objects(ctx context.Context, prefix string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
-		names := func(yield func(object, error) bool) { r.objects(ctx, prefix, yield) }
-		isLive := func(ctx context.Context, o object) (bool, error) {
-			for i := len(o.versions) - 1; i >= 0; i-- {
-				_, err := r.readLive(ctx, o.name, o.versions[i])
-				if !errors.Is(err, ErrNotFound) {
-					return err == nil, err
-				}
-			}
-			return false, nil
-		}
-		for res := range parallel(ctx, names, isLive) {
-			if res.err != nil {
-				yield("", wrap("list objects", prefix, res.err))
+		for info, err := range r.Latest(ctx, prefix) {
+			if !yield(info.Name, err) {
 				return
 			}
-			if res.out && !yield(res.in.name, nil) {
+		}
+	}
+}
+
+// Latest is Objects with the description of each object's latest version.
+func (r *Registry) Latest(ctx context.Context, prefix string) iter.Seq2[Info, error] {
+	return func(yield func(Info, error) bool) {
+		names := func(yield func(object, error) bool) { r.objects(ctx, prefix, yield) }
+		latest := func(ctx context.Context, o object) (*found, error) {
+			f, err := r.firstLive(ctx, Ref{Name: o.name}, o.versions)
+			if errors.Is(err, ErrNotFound) {
+				return nil, nil
+			}
+			return f, err
+		}
+		for res := range parallel(ctx, names, latest) {
+			if res.err != nil {
+				yield(Info{}, wrap("list objects", prefix, res.err))
+				return
+			}
+			if res.out != nil && !yield(r.info(res.out), nil) {
 				return
 			}
 		}

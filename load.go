@@ -6,6 +6,12 @@ import (
 	"github.com/mindtrace/registry/chunk"
 )
 
+// LoadReport tells what a load has loaded.
+type LoadReport struct {
+	Info Info
+	Dest string // where a Path has led: the file or directory written
+}
+
 // Load fills what into points to from the version that ref means: the
 // materializer that saved it reads it back, every byte verified. A Path as
 // into writes the files to disk instead, whatever saved them; see the
@@ -38,13 +44,17 @@ func (r *Registry) load(ctx context.Context, ref string, into any, opts []LoadOp
 		return err
 	}
 	obj.progress = o.progress
+	var dest string
 	if p, ok := into.(Path); ok {
-		err = obj.extract(string(p))
+		dest, err = obj.extract(string(p))
 	} else {
 		err = r.materialize(ctx, obj, into, o)
 	}
 	if err != nil {
 		return err
+	}
+	if o.report != nil {
+		*o.report = LoadReport{Info: obj.Info(), Dest: dest}
 	}
 	if o.progress != nil {
 		o.progress(Progress{Op: "load", Ref: ref, Done: obj.f.Size, Total: obj.f.Size, Finished: true})

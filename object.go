@@ -145,6 +145,7 @@ func (o *Object) open(op, name string) (fs.File, error) {
 		return fail(err)
 	}
 	info := o.stat(at)
+	info.name = path.Base(name) // not that of the file a link leads to
 	if info.IsDir() {
 		return &openDir{o: o, info: info, names: o.tree().dirs[at], path: at}, nil
 	}

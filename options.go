@@ -27,6 +27,7 @@ type saveOptions struct {
 type loadOptions struct {
 	materializer material.Materializer
 	progress     func(Progress)
+	report       *LoadReport
 }
 
 type saveOption func(*saveOptions)
@@ -53,6 +54,15 @@ func WithClass(class string) SaveOption {
 // of another object. Without it, it is the latest version of the same object.
 func WithBase(ref string) SaveOption {
 	return saveOption(func(o *saveOptions) { o.base = ref })
+}
+
+type loadOption func(*loadOptions)
+
+func (f loadOption) applyLoad(o *loadOptions) { f(o) }
+
+// WithLoadReport fills in report when the load has succeeded.
+func WithLoadReport(report *LoadReport) LoadOption {
+	return loadOption(func(o *loadOptions) { o.report = report })
 }
 
 // WithReport fills in report when the save has succeeded.

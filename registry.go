@@ -124,10 +124,13 @@ func OpenStore(ctx context.Context, st store.Store, url string, opts *Options) (
 
 func open(ctx context.Context, st store.Store, url string, o Options) (*Registry, error) {
 	r := &Registry{url: url, clock: new(store.Clock), log: o.Logger, progress: o.Progress}
-	r.st = store.Watch(st, r.clock)
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
 	}
+	if r.log.Enabled(ctx, slog.LevelDebug) {
+		st = store.Log(st, r.log)
+	}
+	r.st = store.Watch(st, r.clock)
 	body, _, err := r.st.Get(ctx, manifest.SettingsKey, nil)
 	switch {
 	case notFound(err) && o.Create:

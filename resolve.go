@@ -82,6 +82,11 @@ func (r *Registry) resolve(ctx context.Context, ref Ref) (*found, error) {
 	if err != nil {
 		return nil, err
 	}
+	return r.firstLive(ctx, ref, all)
+}
+
+// firstLive returns the best live version among all that ref may mean.
+func (r *Registry) firstLive(ctx context.Context, ref Ref, all []Version) (*found, error) {
 	for _, v := range candidates(all, ref) {
 		f, err := r.readLive(ctx, ref.Name, v)
 		if errors.Is(err, ErrNotFound) {
@@ -120,14 +125,17 @@ func candidates(all []Version, ref Ref) []Version {
 	return out
 }
 
+// noMatch says why none of the versions that have a register is what ref means.
 func (r *Registry) noMatch(ref Ref, all []Version) error {
 	switch {
 	case len(all) == 0:
 		return fmt.Errorf("%w: no object of this name", ErrNotFound)
 	case ref.kind == selectDigest:
 		return fmt.Errorf("%w: none of its versions has this digest", ErrNotFound)
-	case ref.kind == selectRange:
+	case ref.kind == selectRange && len(candidates(all, ref)) == 0:
 		return fmt.Errorf("%w: none of its versions is in this range", ErrNotFound)
+	case ref.kind == selectRange:
+		return fmt.Errorf("all its versions in this range were %w", ErrDeleted)
 	}
 	return fmt.Errorf("all its versions were %w", ErrDeleted)
 }

@@ -108,8 +108,7 @@ func (s *save) run(ctx context.Context, v any) (Version, error) {
 // check refuses what cannot be saved, before anything is read or written.
 func (s *save) check(v any) (*manifest.Content, material.Materializer, error) {
 	if name, version, found := strings.Cut(s.name, "@"); found {
-		return nil, nil, fmt.Errorf("%w %q: save takes a name alone; for a version of your choice write %q and WithVersion(%q)",
-			ErrInvalidName, s.name, name, version)
+		return nil, nil, fmt.Errorf("%w %q: save takes a name alone; give %q, and %s as the version", ErrInvalidName, s.name, name, version)
 	}
 	if err := manifest.ValidName(s.name); err != nil {
 		return nil, nil, err

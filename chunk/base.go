@@ -56,10 +56,10 @@ func (b *base) find(sum manifest.Digest, size int64) (place, bool) {
 // a thousand requests to load. So chunks are stored anew
 //
 //   - of packs of which less than a quarter would be reused;
-//   - of all packs under 1 MiB, once there are more than sixteen of them.
+//   - of all packs under 4 MiB, once there are more than sixteen of them.
 const (
 	minReuse  = 4
-	smallPack = MaxPack / 16
+	smallPack = MaxPack / 4
 	maxSmall  = 16
 )
 

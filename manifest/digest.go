@@ -30,11 +30,11 @@ func (d Digest) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, d[:
 // UnmarshalText implements encoding.TextUnmarshaler. It takes what MarshalText
 // writes, and nothing else.
 func (d *Digest) UnmarshalText(text []byte) error {
-	if len(text) != 2*len(d) || strings.ToLower(string(text)) != string(text) {
-		return fmt.Errorf("digest %.80q is not 64 lower-case hexadecimal digits", text)
+	if len(text) == 2*len(d) && strings.Trim(string(text), "0123456789abcdef") == "" {
+		_, err := hex.Decode(d[:], text)
+		return err
 	}
-	_, err := hex.Decode(d[:], text)
-	return err
+	return fmt.Errorf("digest %.80q is not 64 lower-case hexadecimal digits", text)
 }
 
 // ParseDigest reads "sha256:<hex>".

@@ -1,10 +1,9 @@
 package manifest
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
-	"path"
+	"sort"
 	"strings"
 	"unicode/utf8"
 )
@@ -57,10 +56,10 @@ func (f *File) Mode() fs.FileMode {
 // ValidPath reports why p may not be the path of a File, or nil.
 func ValidPath(p string) error {
 	switch {
-	case !fs.ValidPath(p) || p == ".":
-		return fmt.Errorf("path %.200q is not clean, relative and inside the object", p)
 	case !utf8.ValidString(p):
 		return fmt.Errorf("path %.200q is not valid UTF-8", p)
+	case !fs.ValidPath(p) || p == ".":
+		return fmt.Errorf("path %.200q is not clean, relative and inside the object", p)
 	case strings.ContainsRune(p, 0):
 		return fmt.Errorf("path %.200q contains a zero byte", p)
 	case len(p) > 4096:
@@ -73,19 +72,29 @@ func ValidPath(p string) error {
 // nil. A target is relative, stays inside the object, and goes up only at its
 // start: then no chain of links leads out.
 func ValidLink(p, target string) error {
-	err := fmt.Errorf("symbolic link %.200q -> %.200q leads out of the object", p, target)
-	if target == "" || strings.HasPrefix(target, "/") || strings.ContainsAny(target, "\x00\\") || !utf8.ValidString(target) || len(target) > 4096 {
-		return err
+	bad := func(why string) error { return fmt.Errorf("symbolic link %.200q -> %.200q %s", p, target, why) }
+	const out = "leads out of the object"
+	switch {
+	case target == "":
+		return bad("has no target")
+	case len(target) > 4096:
+		return bad("has a target of more than 4096 bytes")
+	case !utf8.ValidString(target):
+		return bad("has a target that is not valid UTF-8")
+	case strings.ContainsAny(target, "\x00\\"):
+		return bad("has a zero byte or a backslash in its target")
+	case target[0] == '/', len(target) > 1 && target[1] == ':': // a drive of Windows
+		return bad(out)
 	}
 	rest, depth := target, strings.Count(p, "/")
 	for rest == ".." || strings.HasPrefix(rest, "../") {
 		if depth--; depth < 0 {
-			return err
+			return bad(out)
 		}
 		rest = strings.TrimPrefix(strings.TrimPrefix(rest, ".."), "/")
 	}
 	if strings.Contains("/"+rest+"/", "/../") {
-		return fmt.Errorf("symbolic link %.200q -> %.200q goes up in the middle of its target", p, target)
+		return bad("goes up in the middle of its target")
 	}
 	return nil
 }
@@ -93,14 +102,16 @@ func ValidLink(p, target string) error {
 // checkFiles checks that files are a tree: sorted, no path twice, no path
 // below one that is not a directory.
 func checkFiles(files []File) error {
-	leaves := make(map[string]bool, len(files))
 	last := ""
 	for i := range files {
 		f := &files[i]
 		if err := ValidPath(f.Path); err != nil {
 			return err
 		}
-		if f.Path <= last && i > 0 {
+		switch {
+		case i > 0 && f.Path == last:
+			return fmt.Errorf("path %q is there twice", f.Path)
+		case f.Path < last:
 			return fmt.Errorf("path %q comes after %q", f.Path, last)
 		}
 		last = f.Path
@@ -117,16 +128,26 @@ func checkFiles(files []File) error {
 				return err
 			}
 		}
-		leaves[f.Path] = true
 	}
 	for i := range files {
-		for dir := path.Dir(files[i].Path); dir != "."; dir = path.Dir(dir) {
-			if leaves[dir] {
-				return fmt.Errorf("%q lies below %q, which is not a directory with entries", files[i].Path, dir)
-			}
+		if below := firstBelow(files[i].Path, files[i+1:]); below != "" {
+			return fmt.Errorf("%q lies below %q, which is not a directory with entries", below, files[i].Path)
 		}
 	}
 	return nil
 }
 
-var errSize = errors.New("sizes do not add up")
+// firstBelow returns the first path below p, or "". The paths in rest are
+// ascending and greater than p, so those that begin with p come first; those
+// below p are among them, perhaps after some like p+"-".
+func firstBelow(p string, rest []File) string {
+	if len(rest) == 0 || !strings.HasPrefix(rest[0].Path, p) {
+		return ""
+	}
+	dir := p + "/"
+	i := sort.Search(len(rest), func(i int) bool { return rest[i].Path >= dir })
+	if i == len(rest) || !strings.HasPrefix(rest[i].Path, dir) {
+		return ""
+	}
+	return rest[i].Path
+}

@@ -44,7 +44,8 @@ func (h *Head) Succeed() {
 func (h *Head) Wrote(n Nonce) bool { return h.Nonce == n || slices.Contains(h.Prev, n) }
 
 // ErrCorrupt: a register or table is damaged, or was not written by this
-// format.
+// format. What exactly is wrong is in the text only: an invalid name or an
+// early end in a register is neither the caller's mistake nor the network's.
 var ErrCorrupt = errors.New("corrupt")
 
 // ErrNewer: a register was written by a newer program than this one.
@@ -56,7 +57,7 @@ var ErrNewer = errors.New("written by a newer version of mindreg")
 func DecodeHead(body []byte) (Head, error) {
 	var h Head
 	if err := json.Unmarshal(body, &h); err != nil {
-		return Head{}, fmt.Errorf("%w register: %w", ErrCorrupt, err)
+		return Head{}, fmt.Errorf("%w register: %v", ErrCorrupt, err)
 	}
 	return h, nil
 }
@@ -79,7 +80,7 @@ func decode(body []byte, kind string, v any) error {
 		return fmt.Errorf("%w register: kind %q format %d, want kind %q format %d", ErrCorrupt, h.Kind, h.Format, kind, Format)
 	}
 	if err := json.Unmarshal(body, v, json.RejectUnknownMembers(true)); err != nil {
-		return fmt.Errorf("%w register: %w", ErrCorrupt, err)
+		return fmt.Errorf("%w register: %v", ErrCorrupt, err)
 	}
 	if !h.Nonce.valid() || len(h.Prev) > maxPrev {
 		return fmt.Errorf("%w register: bad nonce", ErrCorrupt)

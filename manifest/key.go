@@ -42,13 +42,13 @@ func ValidName(name string) error {
 		return bad("it is empty; write something like my:model")
 	}
 	if c := notInNames.FindString(name); c != "" {
-		what := strconv.Quote(c)
-		switch c {
-		case "_":
+		what := fmt.Sprintf("%.40q", c)
+		switch {
+		case strings.Trim(c, "_") == "":
 			what = "underscores"
-		case "/":
+		case strings.Trim(c, "/") == "":
 			what = "slashes"
-		case " ":
+		case strings.Trim(c, " ") == "":
 			what = "blanks"
 		}
 		if fixed := suggestName(name); fixed != "" {
@@ -69,7 +69,7 @@ func ValidName(name string) error {
 		if n := len(store.Escape(name)); n > 100 {
 			return bad("it is too long: %d bytes in a key, where a capital letter and a colon count twice; the limit is 100", n)
 		}
-		return bad("%v", err)
+		return bad("%v; write something like %q", err, "my:"+name)
 	}
 	return nil
 }
@@ -121,10 +121,14 @@ func ParseVersionRegisterKey(key string) (name string, v Version, err error) {
 
 // Pack names one immutable object of chunks laid end to end.
 type Pack struct {
-	Era  uint64 `json:"era"`  // in which it was put, counted in era lengths since 1970
+	Era  uint64 `json:"era"`  // in which it was put, counted in era lengths since 1970; below 10¹⁰
 	ID   Digest `json:"id"`   // SHA-256 of the SHA-256s of its chunks, in order
 	Size int64  `json:"size"` // in bytes, at most 16 MiB
 }
+
+// maxEra is above every era: one more digit, and keys would no longer list in
+// order of time.
+const maxEra = 1e10
 
 // Key returns the pack's key: eras as ten decimal digits, so that they list
 // in order of time.
@@ -136,10 +140,10 @@ func (p Pack) Key() string {
 // ParsePackKey is the inverse of Pack.Key. The size is not in the key.
 func ParsePackKey(key string) (Pack, error) {
 	var p Pack
-	parts := strings.Split(key, "/")
+	parts := strings.SplitN(key, "/", 5)
 	if len(parts) == 4 {
 		era, err := strconv.ParseUint(parts[1], 10, 64)
-		if err == nil && p.ID.UnmarshalText([]byte(parts[3])) == nil {
+		if err == nil && era < maxEra && p.ID.UnmarshalText([]byte(parts[3])) == nil {
 			p.Era = era
 			if p.Key() == key {
 				return p, nil

@@ -1,6 +1,8 @@
 package manifest
 
 import (
+	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -97,12 +99,17 @@ func NewManifest(name string, v Version, created time.Time) *Manifest {
 
 // Seal fills in what follows from the content and the placement of the
 // files: call it once they are complete, before Encode. Files must be sorted
-// by path, and their chunks filled in unless the placement is inline.
+// by path, and their chunks filled in unless the placement is inline. Files
+// that are no tree are refused, since nothing could load them.
 func (m *Manifest) Seal() error {
-	m.Count, m.Size = len(m.Content.Files), 0
-	for i := range m.Content.Files {
-		m.Size += m.Content.Files[i].Size
+	if err := checkFiles(m.Content.Files); err != nil {
+		return err
 	}
+	size, err := totalSize(m.Content.Files)
+	if err != nil {
+		return err
+	}
+	m.Count, m.Size = len(m.Content.Files), size
 	if err := m.Content.canonicalizeMetadata(); err != nil {
 		return err
 	}
@@ -141,11 +148,15 @@ func Decode(body []byte, name string, v Version) (*Manifest, error) {
 	if err == nil && (m.Name != name || m.Version != v) {
 		err = fmt.Errorf("it is the register of %s@%s", m.Name, m.Version)
 	}
-	if err == nil && m.Table == nil {
+	switch {
+	case err != nil:
+	case m.Table == nil:
 		err = m.unpack()
+	case m.Content.Files != nil || !m.Placement.empty():
+		err = errors.New("it has both a table and files")
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s@%s: %w register: %w", name, v, ErrCorrupt, err)
+		return nil, fmt.Errorf("%s@%s: %w register: %v", name, v, ErrCorrupt, err)
 	}
 	return m, nil
 }
@@ -155,20 +166,28 @@ func (m *Manifest) check() error {
 	if err := ValidName(m.Name); err != nil {
 		return err
 	}
+	if v, err := ParseVersion(m.Version.String()); err != nil || v != m.Version {
+		return cmp.Or(err, ErrInvalidVersion)
+	}
 	switch {
 	case m.State != Live && m.State != Deleted:
 		return fmt.Errorf("unknown state %q", m.State)
 	case m.Digest == Digest{}:
 		return errors.New("no digest")
 	case m.Size < 0 || m.Count < 0:
-		return errSize
-	case len(m.Content.Metadata) > MaxMetadata:
-		return fmt.Errorf("metadata of %d bytes, the limit is %d; save it as a file of the object", len(m.Content.Metadata), MaxMetadata)
+		return errors.New("negative size or count")
+	}
+	metadata, err := CanonicalMetadata(m.Content.Metadata)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(metadata, m.Content.Metadata) {
+		return errors.New("metadata is not in canonical form")
 	}
 	if m.Table != nil {
 		return m.Table.check()
 	}
-	return nil
+	return checkPacks(m.Placement.Packs)
 }
 
 // Packs returns all packs that the version names, those of its table among
@@ -184,5 +203,8 @@ func (m *Manifest) Packs() []Pack {
 // are there: it is live, and was committed in time. modified is when the
 // store put it.
 func (m *Manifest) Sound(modified time.Time) bool {
-	return m.State == Live && (m.NotAfter.IsZero() || !modified.After(m.NotAfter))
+	if m.NotAfter.IsZero() && m.Table == nil && len(m.Placement.Packs) == 0 {
+		return m.State == Live // it names none
+	}
+	return m.State == Live && !modified.After(m.NotAfter)
 }

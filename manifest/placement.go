@@ -5,6 +5,10 @@ import (
 	"fmt"
 )
 
+func (p *Placement) empty() bool {
+	return len(p.Inline) == 0 && len(p.Packs) == 0 && len(p.Split) == 0 && len(p.Extents) == 0
+}
+
 // pack writes the chunks of the files down as Split and Extents.
 func (p *Placement) pack(files []File) {
 	p.Split, p.Extents = nil, nil
@@ -39,12 +43,12 @@ func (m *Manifest) unpack() error {
 	if err := checkFiles(files); err != nil {
 		return err
 	}
-	var size int64
-	for i := range files {
-		size += files[i].Size
+	size, err := totalSize(files)
+	if err != nil {
+		return err
 	}
 	if size != m.Size || len(files) != m.Count {
-		return errSize
+		return fmt.Errorf("%d files of %d bytes, not %d of %d", len(files), size, m.Count, m.Size)
 	}
 	d, err := m.Content.Digest()
 	if err != nil {
@@ -68,6 +72,18 @@ func (m *Manifest) unpack() error {
 	return p.place(files)
 }
 
+// totalSize adds the sizes of files. A sum that overflows would let files claim
+// bytes that are not there.
+func totalSize(files []File) (int64, error) {
+	var size int64
+	for i := range files {
+		if size += files[i].Size; size < 0 {
+			return 0, errors.New("the sizes of the files add up to more than 2⁶³-1")
+		}
+	}
+	return size, nil
+}
+
 func (p *Placement) checkInline(files []File, size int64) error {
 	if len(p.Split) > 0 || len(p.Extents) > 0 {
 		return errors.New("chunks without packs")
@@ -80,7 +96,7 @@ func (p *Placement) checkInline(files []File, size int64) error {
 
 func checkPacks(packs []Pack) error {
 	for _, k := range packs {
-		if k.Size <= 0 || k.Size > MaxPack || k.Era >= 1e10 {
+		if k.Size <= 0 || k.Size > MaxPack || k.Era >= maxEra {
 			return fmt.Errorf("pack %s has size %d, era %d", k.ID, k.Size, k.Era)
 		}
 	}
@@ -108,7 +124,7 @@ func (p *Placement) cut(files []File) error {
 				sum += s.Sizes[j]
 			}
 			if sum != f.Size {
-				return errSize
+				return fmt.Errorf("chunks of %q have %d bytes, the file %d", f.Path, sum, f.Size)
 			}
 			continue
 		}
@@ -120,7 +136,7 @@ func (p *Placement) cut(files []File) error {
 		}
 	}
 	if len(rest) > 0 {
-		return fmt.Errorf("chunks of file %d, of %d", rest[0].File, len(files))
+		return fmt.Errorf("chunks of file %d, out of turn or beyond the %d there are", rest[0].File, len(files))
 	}
 	return nil
 }
@@ -142,7 +158,7 @@ func (p *Placement) place(files []File) error {
 				}
 			}
 			c.Pack, c.Offset = int(e[0]), e[1]
-			if c.Offset+c.Size > p.Packs[c.Pack].Size {
+			if c.Offset > p.Packs[c.Pack].Size-c.Size {
 				return fmt.Errorf("chunk reaches past the end of pack %s", p.Packs[c.Pack].ID)
 			}
 			e[1] += c.Size

@@ -31,8 +31,9 @@ type Times struct {
 // a window of a day, a week to undelete, an hour of margin.
 var DefaultTimes = Times{Era: 7 * 24 * 3600, Window: 24 * 3600, Retain: 7 * 24 * 3600, Margin: 3600}
 
-// EraOf returns the era that t lies in.
-func (t Times) EraOf(at time.Time) uint64 { return uint64(at.Unix() / t.Era) }
+// EraOf returns the era that at lies in. A clock that stands before 1970 is in
+// the first.
+func (t Times) EraOf(at time.Time) uint64 { return uint64(max(at.Unix(), 0) / t.Era) }
 
 // EraEnd returns when an era ends.
 func (t Times) EraEnd(era uint64) time.Time { return time.Unix(int64(era+1)*t.Era, 0) }
@@ -75,19 +76,21 @@ func DecodeSettings(body []byte) (*Settings, error) {
 		return nil, fmt.Errorf("%s: %w", SettingsKey, err)
 	}
 	if err := s.check(); err != nil {
-		return nil, fmt.Errorf("%s: %w: %w", SettingsKey, ErrCorrupt, err)
+		return nil, fmt.Errorf("%s: %w: %v", SettingsKey, ErrCorrupt, err)
 	}
 	return s, nil
 }
 
 func (s *Settings) check() error {
 	t := s.Times
-	const max = 1 << 32
+	const most = 1 << 32
 	switch {
 	case !s.ID.valid():
 		return errors.New("bad id")
-	case t.Era <= 0 || t.Window <= 0 || t.Retain <= 0 || t.Margin <= 0 || t.Era > max || t.Window > max || t.Retain > max || t.Margin > max:
+	case min(t.Era, t.Window, t.Retain, t.Margin) <= 0:
 		return fmt.Errorf("times %+v are not all positive", t)
+	case max(t.Era, t.Window, t.Retain, t.Margin) > most:
+		return fmt.Errorf("times %+v are not all below %d s", t, most)
 	case t.Window <= 2*t.Margin:
 		return fmt.Errorf("a window of %d s leaves no room beside a margin of %d s", t.Window, t.Margin)
 	}

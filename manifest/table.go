@@ -39,6 +39,9 @@ func (t *Table) UnmarshalJSON(b []byte) error {
 		return err
 	}
 	files := []File{j.File}
+	if len(j.Placement.Inline) > 0 {
+		return errors.New("table is inline")
+	}
 	if err := checkPacks(j.Placement.Packs); err != nil {
 		return err
 	}
@@ -53,8 +56,12 @@ func (t *Table) UnmarshalJSON(b []byte) error {
 }
 
 func (t *Table) check() error {
-	if t.File.Path != tablePath || !t.File.Regular() || t.File.Size <= 0 || len(t.Packs) == 0 || len(t.File.Chunks) == 0 {
-		return errors.New("bad table")
+	f := &t.File
+	switch {
+	case f.Path != tablePath || !f.Regular() || f.Exec:
+		return fmt.Errorf("table is not a plain file called %q", tablePath)
+	case f.Size <= 0 || f.SHA256 == Digest{} || len(t.Packs) == 0 || len(f.Chunks) == 0:
+		return errors.New("table has no bytes, or no place")
 	}
 	return nil
 }
@@ -85,7 +92,7 @@ func (m *Manifest) SetTable(size int64, sum Digest, chunks []Chunk, packs []Pack
 // no placement.
 func (m *Manifest) DecodeTable(table []byte) error {
 	corrupt := func(err error) error {
-		return fmt.Errorf("%s@%s: %w table: %w", m.Name, m.Version, ErrCorrupt, err)
+		return fmt.Errorf("%s@%s: %w table: %v", m.Name, m.Version, ErrCorrupt, err)
 	}
 	if int64(len(table)) != m.Table.File.Size || Sum(table) != m.Table.File.SHA256 {
 		return corrupt(errors.New("it does not have its digest"))

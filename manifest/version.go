@@ -34,7 +34,7 @@ func ParseVersion(s string) (Version, error) {
 		return bad("build metadata (+...) is not allowed; put it in the object's metadata")
 	}
 	core, pre, hasPre := strings.Cut(rest, "-")
-	parts := strings.Split(core, ".")
+	parts := strings.SplitN(core, ".", 4)
 	if len(parts) > 3 {
 		return bad("a version has three numbers, as in 1.2.3")
 	}
@@ -66,11 +66,11 @@ func parseNumber(s string) (n uint64, why string) {
 	case s == "" || strings.Trim(s, "0123456789") != "":
 		return 0, "a version is written as 1.2.3 or 1.2.3-rc.1"
 	case len(s) > 1 && s[0] == '0':
-		return 0, fmt.Sprintf("leading zero in %q; write %q", s, cmp.Or(strings.TrimLeft(s, "0"), "0"))
+		return 0, fmt.Sprintf("leading zero in %.40q; write %.40q", s, cmp.Or(strings.TrimLeft(s, "0"), "0"))
 	}
 	n, err := strconv.ParseUint(s, 10, 64)
 	if err != nil || n > math.MaxInt64 {
-		return 0, fmt.Sprintf("number %s is too large", s)
+		return 0, fmt.Sprintf("number %.40s is too large, the limit is 2⁶³-1", s)
 	}
 	return n, ""
 }
@@ -79,10 +79,9 @@ func checkIdentifier(id string) (why string) {
 	if id == "" {
 		return "empty pre-release identifier"
 	}
-	for i := range len(id) {
-		c := id[i]
-		if !(isDigit(c) || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c == '-') {
-			return fmt.Sprintf("a pre-release has only letters, digits, dashes and dots, not %q", rune(c))
+	for _, c := range id {
+		if !('0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c == '-') {
+			return fmt.Sprintf("a pre-release has only letters, digits, dashes and dots, not %q", c)
 		}
 	}
 	if isNumeric(id) {

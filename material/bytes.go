@@ -60,6 +60,9 @@ func (m Text) Load(_ context.Context, src fs.FS, into any) error { return loadBy
 func loadBytes(m Materializer, src fs.FS, into any) error {
 	switch into.(type) {
 	case *[]byte, *string, *any, io.Writer:
+		if isNilPointer(into) {
+			return wrongTarget(m, into, "")
+		}
 	default:
 		return fmt.Errorf("%w; if the file is JSON, for example, pass WithMaterializer(material.JSON{})",
 			wrongTarget(m, into, "*[]byte, *string, io.Writer or a Path"))
@@ -90,24 +93,4 @@ func loadBytes(m Materializer, src fs.FS, into any) error {
 		}
 	}
 	return nil
-}
-
-// readAll reads a file into memory of the right size.
-func readAll(f fs.File) ([]byte, error) {
-	fi, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	b := make([]byte, fi.Size())
-	if _, err := io.ReadFull(f, b); err != nil {
-		return nil, err
-	}
-	// The last read verifies the digest of the whole.
-	if _, err := f.Read(make([]byte, 1)); err != io.EOF {
-		if err == nil {
-			err = fmt.Errorf("%s is longer than %d bytes", fi.Name(), fi.Size())
-		}
-		return nil, err
-	}
-	return b, nil
 }

@@ -2,8 +2,8 @@ package material
 
 import (
 	"context"
-	"fmt"
 	"io/fs"
+	"reflect"
 )
 
 // Func returns a Materializer made of two functions, for values of type T.
@@ -26,25 +26,30 @@ func (m funcs[T]) Name() string { return m.name }
 func (m funcs[T]) Save(ctx context.Context, dst Sink, v any) error {
 	t, ok := v.(T)
 	if !ok {
-		return wrongValue(m, v, fmt.Sprintf("%T", *new(T)))
+		return wrongValue(m, v, reflect.TypeFor[T]().String())
 	}
 	return m.save(ctx, dst, t)
 }
 
 func (m funcs[T]) Load(ctx context.Context, src fs.FS, into any) error {
+	var set func(T)
 	switch into := into.(type) {
 	case *T:
-		v, err := m.load(ctx, src)
-		if err == nil {
-			*into = v
+		if into != nil {
+			set = func(v T) { *into = v }
 		}
-		return err
 	case *any:
-		v, err := m.load(ctx, src)
-		if err == nil {
-			*into = v
+		if into != nil {
+			set = func(v T) { *into = v }
 		}
+	}
+	if set == nil {
+		return wrongTarget(m, into, "*"+reflect.TypeFor[T]().String())
+	}
+	v, err := m.load(ctx, src)
+	if err != nil {
 		return err
 	}
-	return wrongTarget(m, into, fmt.Sprintf("%T", new(T)))
+	set(v)
+	return nil
 }

@@ -13,7 +13,10 @@ import (
 
 // Gob saves any value that encoding/gob takes as the file "data.gob". It is
 // not chosen by itself, since only Go programs read it:
-// registry.WithMaterializer(material.Gob{}).
+// registry.WithMaterializer(material.Gob{}). What encoding/gob leaves out, it
+// leaves out silently: unexported fields, channels and functions. The bytes of
+// a map, and those written by another program, differ from one save to the
+// next, so that little of them is found stored already.
 type Gob struct{}
 
 // Name implements Materializer.
@@ -21,35 +24,28 @@ func (Gob) Name() string { return "gob" }
 
 // Save implements Materializer.
 func (m Gob) Save(_ context.Context, dst Sink, v any) error {
-	return create(dst, "data.gob", func(w io.Writer) error {
-		if err := gob.NewEncoder(w).Encode(v); err != nil {
-			if strings.HasPrefix(err.Error(), "gob: ") { // the encoder's own, not the writer's
-				return fmt.Errorf("%w: %w", ErrType, err)
-			}
-			return err
+	if isNilPointer(v) { // on which Encode panics
+		return fmt.Errorf("%w: materializer %q cannot save a nil %T", ErrType, m.Name(), v)
+	}
+	w := &lazyWriter{dst: dst, name: "data.gob"}
+	if err := gob.NewEncoder(w).Encode(v); err != nil {
+		if w.err != nil {
+			return w.err
 		}
-		return nil
-	})
+		return fmt.Errorf("%w: %w", ErrType, err)
+	}
+	return w.Close()
 }
 
 // Load implements Materializer.
 func (m Gob) Load(_ context.Context, src fs.FS, into any) error {
-	f, err := openOnly(src)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if t := reflect.TypeOf(into); t == nil || t.Kind() != reflect.Pointer || reflect.ValueOf(into).IsNil() {
-		return wrongTarget(m, into, "a pointer")
-	}
-	if err := gob.NewDecoder(f).Decode(into); err != nil {
-		if strings.HasPrefix(err.Error(), "gob: ") {
+	return loadFresh(m, src, into, func(r io.Reader, into any) error {
+		err := gob.NewDecoder(r).Decode(into)
+		if err != nil && strings.HasPrefix(err.Error(), "gob: ") {
 			return fmt.Errorf("%w: %w", ErrType, err)
 		}
 		return err
-	}
-	_, err = io.Copy(io.Discard, f) // to the end, where the digest is verified
-	return err
+	})
 }
 
 // Binary saves an encoding.BinaryMarshaler as the file "data.bin", and loads
@@ -59,21 +55,11 @@ type Binary struct{}
 // Name implements Materializer.
 func (Binary) Name() string { return "binary" }
 
-func marshalsBinary(t reflect.Type) bool {
-	t = deref(t)
-	return has(t, binaryMarshaler) && has(t, binaryUnmarshaler)
-}
-
 // Save implements Materializer.
 func (m Binary) Save(_ context.Context, dst Sink, v any) error {
-	bm, ok := v.(encoding.BinaryMarshaler)
-	if !ok && v != nil { // perhaps the method is the pointer's
-		p := reflect.New(reflect.TypeOf(v))
-		p.Elem().Set(reflect.ValueOf(v))
-		bm, ok = p.Interface().(encoding.BinaryMarshaler)
-	}
+	bm, ok := asBinaryMarshaler(reflect.ValueOf(v))
 	if !ok {
-		return wrongValue(m, v, "encoding.BinaryMarshaler")
+		return wrongValue(m, v, "a non-nil encoding.BinaryMarshaler")
 	}
 	b, err := bm.MarshalBinary()
 	if err != nil {
@@ -83,6 +69,23 @@ func (m Binary) Save(_ context.Context, dst Sink, v any) error {
 		_, err := w.Write(b)
 		return err
 	})
+}
+
+// asBinaryMarshaler finds the method on v, what v points to, or a pointer
+// to v.
+func asBinaryMarshaler(v reflect.Value) (encoding.BinaryMarshaler, bool) {
+	for ; v.IsValid() && (v.Kind() != reflect.Pointer || !v.IsNil()); v = v.Elem() {
+		if bm, ok := v.Interface().(encoding.BinaryMarshaler); ok {
+			return bm, true
+		}
+		if v.Kind() != reflect.Pointer {
+			p := reflect.New(v.Type())
+			p.Elem().Set(v)
+			bm, ok := p.Interface().(encoding.BinaryMarshaler)
+			return bm, ok
+		}
+	}
+	return nil, false
 }
 
 // Load implements Materializer.

@@ -2,12 +2,12 @@ package material
 
 import (
 	"context"
-	"encoding"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"reflect"
+	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -16,29 +16,64 @@ import (
 
 // JSON saves any value that encoding/json takes as the file "data.json", and
 // loads any object of one JSON file. Encoding is that of encoding/json, with
-// the silent losses made errors: text that is not UTF-8 on saving, and members
-// that the target has no field for on loading.
+// the silent losses made errors: text that is not UTF-8, and keys that come
+// twice; and on loading members that the target has no field for, and arrays of
+// another length than its own. Methods such as MarshalJSON are called even
+// where encoding/json would not, on values that have no address.
 type JSON struct {
 	AllowUnknownFields bool // load into a struct that lacks fields of the file
 }
+
+// jsonOptions are those of encoding/json but for its silent losses.
+var jsonOptions = json.JoinOptions(
+	jsonv1.DefaultOptionsV1(),
+	jsonv1.CallMethodsWithLegacySemantics(false), // or else a big.Int becomes {}
+	jsonv1.UnmarshalArrayFromAnyLength(false),
+	jsontext.AllowInvalidUTF8(false),
+	jsontext.AllowDuplicateNames(false),
+)
 
 // Name implements Materializer.
 func (JSON) Name() string { return "json" }
 
 // Save implements Materializer.
 func (m JSON) Save(_ context.Context, dst Sink, v any) error {
-	return create(dst, "data.json", func(w io.Writer) error {
-		err := json.MarshalWrite(w, v, jsonv1.DefaultOptionsV1(), jsontext.AllowInvalidUTF8(false), json.Deterministic(true))
-		if se := (*json.SemanticError)(nil); errors.As(err, &se) {
+	w := &lazyWriter{dst: dst, name: "data.json"}
+	if err := json.MarshalWrite(w, v, jsonOptions); err != nil {
+		if w.err != nil {
+			return w.err // not hidden by a MarshalJSONTo that it went through
+		}
+		_, badType := errors.AsType[*jsonv1.UnsupportedTypeError](err)
+		_, badValue := errors.AsType[*jsonv1.UnsupportedValueError](err)
+		if badType || badValue {
 			return fmt.Errorf("%w: %w", ErrType, err)
+		}
+		return err
+	}
+	return w.Close()
+}
+
+// Load implements Materializer.
+func (m JSON) Load(_ context.Context, src fs.FS, into any) error {
+	return loadFresh(m, src, into, func(r io.Reader, into any) error {
+		err := json.UnmarshalRead(r, into, jsonOptions, json.RejectUnknownMembers(!m.AllowUnknownFields))
+		if _, ok := errors.AsType[*jsonv1.UnmarshalTypeError](err); ok {
+			return fmt.Errorf("%w: %w", ErrType, err)
+		}
+		if err != nil && strings.HasPrefix(err.Error(), "json: unknown field ") { // which has no type, as in encoding/json
+			return fmt.Errorf("%w: %w; to ignore such fields, pass WithMaterializer(material.JSON{AllowUnknownFields: true})", ErrType, err)
 		}
 		return err
 	})
 }
 
-// Load implements Materializer.
-func (m JSON) Load(_ context.Context, src fs.FS, into any) error {
-	if t := reflect.TypeOf(into); t == nil || t.Kind() != reflect.Pointer || reflect.ValueOf(into).IsNil() {
+// loadFresh decodes the one file in src into a new value, and if that works
+// makes it the one that into points to. Decoders would leave there what the
+// file does not mention: of two versions loaded one after the other into the
+// same variable a mixture, with all of the map keys of both.
+func loadFresh(m Materializer, src fs.FS, into any, decode func(io.Reader, any) error) error {
+	target := reflect.ValueOf(into)
+	if target.Kind() != reflect.Pointer || target.IsNil() {
 		return wrongTarget(m, into, "a pointer")
 	}
 	f, err := openOnly(src)
@@ -46,88 +81,18 @@ func (m JSON) Load(_ context.Context, src fs.FS, into any) error {
 		return err
 	}
 	defer f.Close()
-	err = json.UnmarshalRead(f, into, jsonv1.DefaultOptionsV1(), json.RejectUnknownMembers(!m.AllowUnknownFields))
-	if se := (*json.SemanticError)(nil); errors.As(err, &se) {
-		err = fmt.Errorf("%w: %w", ErrType, err)
-		if errors.Is(err, json.ErrUnknownName) {
-			err = fmt.Errorf("%w; to ignore such fields, pass WithMaterializer(material.JSON{AllowUnknownFields: true})", err)
-		}
+	r := &errReader{r: f}
+	fresh := reflect.New(target.Type().Elem())
+	err = decode(r, fresh.Interface())
+	if err == nil {
+		_, err = io.Copy(io.Discard, r) // decoders may stop early, or overlook an error
 	}
-	return err
-}
-
-var (
-	jsonMarshaler     = reflect.TypeFor[jsonv1.Marshaler]()
-	jsonMarshalerTo   = reflect.TypeFor[json.MarshalerTo]()
-	jsonUnmarshaler   = reflect.TypeFor[jsonv1.Unmarshaler]()
-	jsonUnmarshalFrom = reflect.TypeFor[json.UnmarshalerFrom]()
-	textMarshaler     = reflect.TypeFor[encoding.TextMarshaler]()
-	textUnmarshaler   = reflect.TypeFor[encoding.TextUnmarshaler]()
-	binaryMarshaler   = reflect.TypeFor[encoding.BinaryMarshaler]()
-	binaryUnmarshaler = reflect.TypeFor[encoding.BinaryUnmarshaler]()
-)
-
-// has reports whether t or a pointer to it implements an interface.
-func has(t reflect.Type, iface reflect.Type) bool {
-	return t.Implements(iface) || reflect.PointerTo(t).Implements(iface)
-}
-
-func deref(t reflect.Type) reflect.Type {
-	for t.Kind() == reflect.Pointer {
-		t = t.Elem()
+	if r.err != nil && r.err != io.EOF {
+		return r.err // whatever the decoder made of it
 	}
-	return t
-}
-
-// marshalsJSON reports whether t says itself how it becomes JSON, and back.
-func marshalsJSON(t reflect.Type) bool {
-	t = deref(t)
-	return (has(t, jsonMarshaler) || has(t, jsonMarshalerTo)) && (has(t, jsonUnmarshaler) || has(t, jsonUnmarshalFrom))
-}
-
-func marshalsText(t reflect.Type) bool { return has(t, textMarshaler) && has(t, textUnmarshaler) }
-
-// jsonLoses tells what JSON would not give back of a value of type t, or "".
-func jsonLoses(t reflect.Type) string { return loses(t, typeName(t), map[reflect.Type]bool{}) }
-
-func loses(t reflect.Type, where string, seen map[reflect.Type]bool) string {
-	if seen[t] || marshalsJSON(t) || marshalsText(t) {
-		return ""
+	if err != nil {
+		return err
 	}
-	seen[t] = true
-	switch t.Kind() {
-	case reflect.Chan, reflect.Func, reflect.UnsafePointer, reflect.Complex64, reflect.Complex128, reflect.Uintptr:
-		return fmt.Sprintf("%s is a %s, which JSON cannot hold", where, t.Kind())
-	case reflect.Interface:
-		if t.NumMethod() > 0 {
-			return fmt.Sprintf("%s is an interface (%s), which JSON cannot load again", where, t)
-		}
-	case reflect.Pointer, reflect.Slice, reflect.Array:
-		return loses(t.Elem(), where, seen)
-	case reflect.Map:
-		return loses(t.Elem(), where, seen)
-	case reflect.Struct:
-		for f := range fields(t) {
-			if f.Tag.Get("json") == "-" {
-				continue // on purpose
-			}
-			if !f.IsExported() && !f.Anonymous {
-				return fmt.Sprintf("JSON would drop the unexported field %s.%s", where, f.Name)
-			}
-			if why := loses(f.Type, where+"."+f.Name, seen); why != "" {
-				return why
-			}
-		}
-	}
-	return ""
-}
-
-func fields(t reflect.Type) func(func(reflect.StructField) bool) {
-	return func(yield func(reflect.StructField) bool) {
-		for i := range t.NumField() {
-			if !yield(t.Field(i)) {
-				return
-			}
-		}
-	}
+	target.Elem().Set(fresh.Elem())
+	return nil
 }

@@ -25,25 +25,30 @@ import (
 	"sync"
 )
 
-// Materializer saves and loads values of some types.
+// Materializer saves and loads values of some types. Its methods may be called
+// by many goroutines at once. Package materialtest tests one.
 type Materializer interface {
 	// Name is stored with every object and finds the Materializer again when
 	// it is loaded: never change it. Letters, digits, dots, dashes.
 	Name() string
 
 	// Save writes v to streams in dst. It returns an error that is ErrType for
-	// a value that it does not take, before it creates a stream.
+	// a value of a type that it does not take, before it creates a stream.
+	// The same value should give the same bytes: then what is stored already
+	// is found.
 	Save(ctx context.Context, dst Sink, v any) error
 
-	// Load fills what into points to from the streams in src. It returns an
-	// error that is ErrType for a target that it cannot fill.
+	// Load replaces what into points to by what is in the streams in src. It
+	// returns an error that is ErrType for a target that it cannot fill, and
+	// passes on errors of src, for errors.Is to match.
 	Load(ctx context.Context, src fs.FS, into any) error
 }
 
 // Sink takes the streams of one object.
 type Sink interface {
 	// Create starts a stream. A name is a slash-separated path as in package
-	// io/fs. One stream is closed before the next is created.
+	// io/fs. One stream is closed before the next is created. Only a Save
+	// that fails may leave one open: closing says that it is complete.
 	Create(name string) (io.WriteCloser, error)
 }
 
@@ -100,7 +105,8 @@ func CheckName(name string) error {
 }
 
 // Register makes m the materializer of values of type t, and of objects that
-// were saved with m's name. A nil type registers the name alone.
+// were saved with m's name. A nil type registers the name alone. A name that
+// a materializer of another type has, built-in ones included, is refused.
 func (s *Set) Register(t reflect.Type, m Materializer) error {
 	if err := CheckName(m.Name()); err != nil {
 		return err
@@ -110,7 +116,14 @@ func (s *Set) Register(t reflect.Type, m Materializer) error {
 	if s.byName == nil {
 		s.byType, s.byName = map[reflect.Type]Materializer{}, map[string]Materializer{}
 	}
-	if old := s.byName[m.Name()]; old != nil && reflect.TypeOf(old) != reflect.TypeOf(m) {
+	if t != nil && t.Kind() == reflect.Interface {
+		return fmt.Errorf("%s is an interface, which no value has as its type: register the types that implement it", t)
+	}
+	old := s.byName[m.Name()]
+	if old == nil {
+		old = builtin[m.Name()]
+	}
+	if old != nil && reflect.TypeOf(old) != reflect.TypeOf(m) {
 		return fmt.Errorf("materializer name %q is taken by %T", m.Name(), old)
 	}
 	s.byName[m.Name()] = m
@@ -144,9 +157,13 @@ func (s *Set) For(v any) (Materializer, error) {
 	if m != nil {
 		return m, nil
 	}
-	switch v := v.(type) {
-	case nil:
+	if t == nil {
 		return nil, fmt.Errorf("%w for nil", ErrNone)
+	}
+	if isNilPointer(v) {
+		return nil, fmt.Errorf("%w for a nil %s", ErrNone, t)
+	}
+	switch v := v.(type) {
 	case []byte:
 		return Bytes{}, nil
 	case string:
@@ -156,22 +173,25 @@ func (s *Set) For(v any) (Materializer, error) {
 	case fs.FS:
 		return Dir{}, nil
 	}
-	if k := t.Kind(); k == reflect.Pointer && reflect.ValueOf(v).IsNil() {
-		return nil, fmt.Errorf("%w for a nil %s", ErrNone, t)
+	if !marshalsJSON(t) {
+		if marshalsBinary(t) {
+			if lost := binaryLoses(t); lost != "" {
+				return nil, fmt.Errorf("%w for %s: %s; register one for the type, or pass WithMaterializer(material.Binary{}) to accept that", ErrNone, t, lost)
+			}
+			return Binary{}, nil
+		}
+		if _, ok := v.(io.Reader); ok {
+			return Bytes{}, nil
+		}
 	}
-	switch {
-	case marshalsJSON(t):
+	switch lost := jsonLoses(v); {
+	case lost == nil:
 		return JSON{}, nil
-	case marshalsBinary(t):
-		return Binary{}, nil
+	case lost.refused:
+		return nil, fmt.Errorf("%w for %s: %s; register one for the type", ErrNone, t, lost.why)
+	default:
+		return nil, fmt.Errorf("%w for %s: %s; register one for the type, or pass WithMaterializer(material.JSON{}) to accept that", ErrNone, t, lost.why)
 	}
-	if _, ok := v.(io.Reader); ok {
-		return Bytes{}, nil
-	}
-	if why := jsonLoses(t); why != "" {
-		return nil, fmt.Errorf("%w for %s: %s; register one for the type, or pass WithMaterializer(material.JSON{}) to accept that", ErrNone, t, why)
-	}
-	return JSON{}, nil
 }
 
 // ClassOf names the type of v, as it is stored with the object: the import
@@ -201,6 +221,8 @@ func typeName(t reflect.Type) string {
 			return "[]byte"
 		}
 		return "[]" + typeName(t.Elem())
+	case reflect.Array:
+		return fmt.Sprintf("[%d]%s", t.Len(), typeName(t.Elem()))
 	case reflect.Map:
 		return "map[" + typeName(t.Key()) + "]" + typeName(t.Elem())
 	}
@@ -209,6 +231,9 @@ func typeName(t reflect.Type) string {
 
 // wrongTarget is the error for a target that a materializer cannot fill.
 func wrongTarget(m Materializer, into any, takes string) error {
+	if isNilPointer(into) {
+		return fmt.Errorf("%w: materializer %q cannot load into a nil %T", ErrType, m.Name(), into)
+	}
 	return fmt.Errorf("%w: materializer %q loads into %s, not into %T", ErrType, m.Name(), takes, into)
 }
 
@@ -217,45 +242,7 @@ func wrongValue(m Materializer, v any, takes string) error {
 	return fmt.Errorf("%w: materializer %q saves %s, not %T", ErrType, m.Name(), takes, v)
 }
 
-// create writes one stream.
-func create(dst Sink, name string, write func(io.Writer) error) error {
-	w, err := dst.Create(name)
-	if err != nil {
-		return err
-	}
-	if err := write(w); err != nil {
-		return err // the save fails; w is of no use any more
-	}
-	return w.Close()
-}
-
-// OnlyFile returns the path of the one file in src: what materializers of
-// a single stream read, whatever its name.
-func OnlyFile(src fs.FS) (string, error) {
-	var found []string
-	err := fs.WalkDir(src, ".", func(p string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		if found = append(found, p); len(found) > 1 {
-			return fs.SkipAll
-		}
-		return nil
-	})
-	if err != nil {
-		return "", err
-	}
-	if len(found) != 1 {
-		return "", fmt.Errorf("%w: the object is a tree of files, not one file", ErrType)
-	}
-	return found[0], nil
-}
-
-// openOnly opens the one file in src.
-func openOnly(src fs.FS) (fs.File, error) {
-	name, err := OnlyFile(src)
-	if err != nil {
-		return nil, err
-	}
-	return src.Open(name)
+func isNilPointer(v any) bool {
+	rv := reflect.ValueOf(v)
+	return rv.Kind() == reflect.Pointer && rv.IsNil()
 }

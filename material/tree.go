@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"unicode/utf8"
 )
 
 // File saves the regular file that a Path names, under its base name. It
@@ -36,14 +37,7 @@ func (m File) Save(_ context.Context, dst Sink, v any) error {
 	if fi.IsDir() {
 		return fmt.Errorf("%w: %s is a directory", ErrType, p)
 	}
-	w, err := createFile(dst, filepath.Base(string(p)), fi.Mode())
-	if err != nil {
-		return err
-	}
-	if _, err := io.Copy(w, f); err != nil {
-		return err
-	}
-	return w.Close()
+	return saveFile(dst, filepath.Base(string(p)), f)
 }
 
 // Load implements Materializer.
@@ -60,6 +54,8 @@ func (Dir) Name() string { return "dir" }
 
 // Save implements Materializer.
 func (m Dir) Save(ctx context.Context, dst Sink, v any) error {
+	s := treeSaver{dst: dst}
+	s.tree, _ = dst.(TreeSink)
 	switch v := v.(type) {
 	case Path:
 		if fi, err := os.Stat(string(v)); err != nil {
@@ -67,19 +63,20 @@ func (m Dir) Save(ctx context.Context, dst Sink, v any) error {
 		} else if !fi.IsDir() {
 			return fmt.Errorf("%w: %s is not a directory", ErrType, v)
 		}
-		err := saveTree(ctx, dst, os.DirFS(string(v)))
-		if pe := (*fs.PathError)(nil); errors.As(err, &pe) && !filepath.IsAbs(pe.Path) {
-			pe.Path = filepath.Join(string(v), pe.Path) // as the user would write it
-		}
-		return err
+		s.src, s.root = os.DirFS(string(v)), string(v)
 	case fs.FS:
-		return saveTree(ctx, dst, v)
+		s.src = v
+	default:
+		return wrongValue(m, v, "a material.Path and fs.FS")
 	}
-	return wrongValue(m, v, "a material.Path and fs.FS")
+	return s.saveDir(ctx, ".")
 }
 
 // Load implements Materializer.
 func (m Dir) Load(_ context.Context, src fs.FS, into any) error {
+	if isNilPointer(into) {
+		return wrongTarget(m, into, "")
+	}
 	switch into := into.(type) {
 	case *fs.FS:
 		*into = src
@@ -94,52 +91,76 @@ func (m Dir) Load(_ context.Context, src fs.FS, into any) error {
 	return wrongTarget(m, into, "an *fs.FS or a Path")
 }
 
-func saveTree(ctx context.Context, dst Sink, src fs.FS) error {
-	tree, _ := dst.(TreeSink)
-	return fs.WalkDir(src, ".", func(p string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
+// treeSaver saves one tree.
+type treeSaver struct {
+	dst  Sink
+	tree TreeSink // dst, if it is one
+	src  fs.FS
+	root string // directory that src is, or ""
+}
+
+// saveDir saves the directory p, itself only if it is empty: others follow
+// from their files.
+func (s *treeSaver) saveDir(ctx context.Context, p string) error {
+	entries, err := fs.ReadDir(s.src, p)
+	if err != nil {
+		return s.fail(err)
+	}
+	if len(entries) == 0 && p != "." && s.tree != nil {
+		return s.tree.Mkdir(p)
+	}
+	for _, d := range entries {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		switch {
-		case d.IsDir():
-			return saveDir(tree, src, p)
-		case d.Type()&fs.ModeSymlink != 0:
-			target, err := fs.ReadLink(src, p)
-			if err != nil {
-				return err
-			}
-			if tree == nil {
-				return fmt.Errorf("%s: this sink cannot hold symbolic links", p)
-			}
-			return tree.Symlink(filepath.ToSlash(target), p)
-		case d.Type().IsRegular():
-			return saveFile(dst, src, p)
+		if err := s.save(ctx, path.Join(p, d.Name()), d.Type()); err != nil {
+			return err
 		}
-		return &fs.PathError{Op: "save", Path: p, Err: fmt.Errorf("it is no regular file, directory or symbolic link (%s)", d.Type())}
-	})
+	}
+	return nil
 }
 
-// saveDir adds a directory if it is empty. Others follow from their files.
-func saveDir(tree TreeSink, src fs.FS, p string) error {
-	if p == "." || tree == nil {
-		return nil
+func (s *treeSaver) save(ctx context.Context, p string, mode fs.FileMode) error {
+	refuse := func(why string) error {
+		return s.fail(&fs.PathError{Op: "save", Path: p, Err: errors.New(why)})
 	}
-	entries, err := fs.ReadDir(src, p)
-	if err != nil || len(entries) > 0 {
-		return err
+	if !utf8.ValidString(p) { // opening it would fail as well, but say less
+		return refuse("its name is not valid UTF-8")
 	}
-	return tree.Mkdir(p)
+	switch {
+	case mode.IsDir():
+		return s.saveDir(ctx, p)
+	case mode&fs.ModeSymlink != 0:
+		target, err := fs.ReadLink(s.src, p)
+		if err != nil {
+			return s.fail(err)
+		}
+		if s.tree == nil {
+			return refuse("this sink cannot hold symbolic links")
+		}
+		return s.tree.Symlink(filepath.ToSlash(target), p)
+	case mode.IsRegular():
+		f, err := s.src.Open(p)
+		if err != nil {
+			return s.fail(err)
+		}
+		defer f.Close()
+		return saveFile(s.dst, p, f)
+	}
+	return refuse(fmt.Sprintf("it is no regular file, directory or symbolic link (%s)", mode))
 }
 
-func saveFile(dst Sink, src fs.FS, p string) error {
-	f, err := src.Open(p)
-	if err != nil {
-		return err
+// fail gives an error of src the path as the user would write it. Errors of
+// open files have it already, and those of the sink are about other paths.
+func (s *treeSaver) fail(err error) error {
+	if pe, ok := err.(*fs.PathError); ok && s.root != "" {
+		return &fs.PathError{Op: pe.Op, Path: filepath.Join(s.root, filepath.FromSlash(pe.Path)), Err: pe.Err}
 	}
-	defer f.Close()
+	return err
+}
+
+// saveFile saves an open file under the name p.
+func saveFile(dst Sink, p string, f fs.File) error {
 	fi, err := f.Stat()
 	if err != nil {
 		return err
@@ -155,7 +176,6 @@ func saveFile(dst Sink, src fs.FS, p string) error {
 }
 
 func createFile(dst Sink, name string, mode fs.FileMode) (io.WriteCloser, error) {
-	name = path.Clean(name)
 	if tree, ok := dst.(TreeSink); ok && mode&0o100 != 0 {
 		return tree.CreateExec(name)
 	}

@@ -55,46 +55,6 @@ func Open(ctx context.Context, location string) (Store, error) {
 	return open(ctx, u)
 }
 
-// ParseURL reads a location as Open does. A path of the file system becomes
-// a URL of scheme "file" with that path, unescaped, in Path. Secrets are
-// refused: URLs end up in logs, histories and process lists.
-func ParseURL(location string) (*url.URL, error) {
-	if location == "" {
-		return nil, errors.New("empty registry location")
-	}
-	scheme, rest, found := strings.Cut(location, ":")
-	// One letter before the colon is a Windows drive.
-	if !found || len(scheme) < 2 || strings.ContainsAny(scheme, `/\.`) {
-		return &url.URL{Scheme: "file", Path: location}, nil
-	}
-	if !strings.HasPrefix(rest, "//") && scheme != "mem" && scheme != "file" {
-		return nil, fmt.Errorf("registry location %q: write %s://... for a URL, or ./%s for a directory of that name", location, scheme, location)
-	}
-	u, err := url.Parse(location)
-	if err != nil {
-		var ue *url.Error
-		if errors.As(err, &ue) {
-			err = ue.Err // without the URL, which may hold a secret
-		}
-		return nil, fmt.Errorf("registry location is not a URL: %w", err)
-	}
-	if u.User != nil {
-		return nil, fmt.Errorf("registry location %s: it holds credentials; put them in the environment or a credentials file instead", u.Redacted())
-	}
-	if u.Fragment != "" {
-		return nil, fmt.Errorf("registry location %q: a fragment (#...) has no meaning here", location)
-	}
-	if u.Scheme == "file" {
-		if u.Host != "" && u.Host != "localhost" {
-			return nil, fmt.Errorf("registry location %q: a file URL has three slashes, file:///%s%s", location, u.Host, u.Path)
-		}
-		if u.Opaque != "" {
-			u.Path, u.Opaque = u.Opaque, ""
-		}
-	}
-	return u, nil
-}
-
 func packageOf(scheme string) string {
 	switch scheme {
 	case "gs":

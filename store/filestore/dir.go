@@ -7,63 +7,95 @@ import (
 	"path/filepath"
 )
 
-// makeDir makes dir and its parents, durably. A directory that is there
-// already may be another process's that has not been flushed yet, so each
-// process flushes every directory above its files once.
+// makeDir makes dir and those of its parents that are not there.
 func (s *Store) makeDir(dir string) error {
-	if _, ok := s.durable.Load(dir); ok {
-		return nil
-	}
-	parent := filepath.Dir(dir)
-	if dir == s.root {
-		if err := makeRoot(dir); err != nil {
-			return err
-		}
-	} else {
+	err := os.Mkdir(dir, 0o777)
+	if parent := filepath.Dir(dir); errors.Is(err, fs.ErrNotExist) && parent != dir {
 		if err := s.makeDir(parent); err != nil {
 			return err
 		}
+		err = os.Mkdir(dir, 0o777)
+	}
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err == nil {
 		s.note("mkdir", dir)
-		err := os.Mkdir(dir, 0o777)
-		if errors.Is(err, fs.ErrNotExist) { // the parent has been pruned
-			s.forgetDir(parent)
-			return s.makeDir(dir)
-		}
-		if err != nil && !errors.Is(err, fs.ErrExist) {
-			return err
-		}
-		s.note("syncdir", parent)
-		if err := syncDir(parent); err != nil {
-			return err
+		s.durable.Delete(dir) // the one known was another, since pruned
+	}
+	return err
+}
+
+// secure makes dir durable, with every directory above it. One that is there
+// already may be another process's that has not flushed it yet, so each
+// process flushes all of them once (attack A42).
+//
+// A directory is known again by its identity, not by its path: it may have
+// been pruned, and made anew by somebody else (attack A49). The caller holds
+// it open as d and has a file in it, so neither it nor one above it can be
+// removed meanwhile.
+func (s *Store) secure(dir string, d *os.File) error {
+	id, err := identify(d)
+	if err != nil {
+		return err
+	}
+	if known, ok := s.durable.Load(dir); ok && known == id {
+		return nil
+	}
+	if dir == s.root {
+		err = s.flushAbove()
+	} else {
+		err = s.secureIn(filepath.Dir(dir))
+	}
+	if err == nil {
+		s.durable.Store(dir, id)
+	}
+	return err
+}
+
+// secureIn makes the names in dir durable, and dir itself.
+func (s *Store) secureIn(dir string) error {
+	d, err := holdDir(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	if err := s.secure(dir, d); err != nil {
+		return err
+	}
+	return s.flush(dir, d)
+}
+
+// flushAbove flushes the directories above the store's own. They belong to
+// somebody else and may not be readable for us: then that is their concern.
+func (s *Store) flushAbove() error {
+	tops := []string{s.root}
+	if real, err := filepath.EvalSymlinks(s.root); err == nil && real != s.root {
+		tops = append(tops, real)
+	}
+	for _, dir := range tops {
+		for dir != filepath.Dir(dir) {
+			dir = filepath.Dir(dir)
+			if err := s.syncDir(dir); err != nil && !errors.Is(err, fs.ErrPermission) {
+				return err
+			}
 		}
 	}
-	s.durable.Store(dir, nil)
 	return nil
 }
 
-// makeRoot makes the store's own directory. The directories above it belong
-// to somebody else and may not be readable for us: those that exist are
-// flushed where that is possible.
-func makeRoot(dir string) error {
-	if err := os.MkdirAll(dir, 0o777); err != nil {
+// syncDir flushes the names in the directory dir.
+func (s *Store) syncDir(dir string) error {
+	d, err := holdDir(dir)
+	if err != nil {
 		return err
 	}
-	for d := filepath.Dir(dir); ; d = filepath.Dir(d) {
-		if err := syncDir(d); err != nil && !errors.Is(err, fs.ErrPermission) {
-			return err
-		}
-		if d == filepath.Dir(d) {
-			return nil
-		}
-	}
+	defer d.Close()
+	return s.flush(dir, d)
 }
 
-// forgetDir makes the next makeDir look at dir and its parents again.
-func (s *Store) forgetDir(dir string) {
-	for ; len(dir) >= len(s.root); dir = filepath.Dir(dir) {
-		s.durable.Delete(dir)
-		if dir == filepath.Dir(dir) {
-			return
-		}
-	}
+// flush flushes the names in the directory dir, which is open as d.
+func (s *Store) flush(dir string, d *os.File) error {
+	s.note("syncdir", dir)
+	return flushDir(d)
 }

@@ -11,14 +11,21 @@
 //     name is taken, and by rename(2) under a lock for a replacement. Names
 //     of temporaries start with a dot, which no key does; a writer that is
 //     killed leaves nothing else behind.
-//   - The directory is flushed after it, and so is every parent that might be
-//     new. Put returns when all of that is on the medium.
+//   - The directory is flushed after it, and before it every parent that might
+//     be new. Put returns when all of that is on the medium. A Put that is
+//     refused, and a Delete of what is gone, flush what they found: it may be
+//     somebody's who has not flushed it yet, and the caller builds on it.
 //   - The token is the file's modification time, which replacements make
 //     strictly increase. Modified is the inode's change time: it tells when
-//     the name was given, and no program can set it.
+//     the name was given, and no program can set it. Copying a registry, or
+//     chmod and chown on its files, makes it later, never earlier.
 //   - Only replacements and deletions take a file lock, a non-blocking flock
 //     in .locks. Creating, and so saving, never depends on one. Mounts known
 //     to ignore file locks are refused for replacements.
+//
+// A key is a regular file, or a symbolic link to one. Directories may be
+// symbolic links, to spread a store over several disks. Everything whose name
+// cannot be part of a key is ignored, as is everything that is no file.
 //
 // On Windows, directories cannot be flushed; a rename with write-through
 // stands in for it.
@@ -34,7 +41,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -55,12 +61,13 @@ func init() {
 type Store struct {
 	root string
 
-	durable sync.Map     // directories known to be on the medium
+	durable sync.Map     // directories known to be on the medium: path → identity
 	offset  atomic.Int64 // of the file system's clock from ours, ns
 	locks   [lockFiles]chan struct{}
 	cas     func() error // why replacements are refused here, found out once
 
-	trace func(op, path string) // tests watch the order of system calls
+	patience time.Duration         // see List
+	trace    func(op, path string) // tests watch the order of system calls
 }
 
 // New returns the store in the directory dir, which need not exist yet.
@@ -75,7 +82,7 @@ func New(dir string) (*Store, error) {
 	if fi, err := os.Stat(root); err == nil && !fi.IsDir() {
 		return nil, &fs.PathError{Op: "open registry", Path: dir, Err: errors.New("not a directory")}
 	}
-	s := &Store{root: root}
+	s := &Store{root: root, patience: patience}
 	for i := range s.locks {
 		s.locks[i] = make(chan struct{}, 1)
 	}
@@ -100,24 +107,37 @@ func (s *Store) Get(ctx context.Context, key string, opts *store.GetOptions) ([]
 	if err := check(ctx, key); err != nil {
 		return nil, store.Info{}, err
 	}
+	if opts == nil {
+		opts = &store.GetOptions{}
+	}
+	for try := 0; ; try++ {
+		body, info, err := s.get(ctx, key, opts)
+		if !isStale(err) || try == 10 {
+			return body, info, err
+		}
+	}
+}
+
+func (s *Store) get(ctx context.Context, key string, opts *store.GetOptions) ([]byte, store.Info, error) {
 	f, err := openShared(s.path(key))
 	if err != nil {
 		return nil, store.Info{Now: s.now()}, translate(err)
 	}
 	defer f.Close()
+	s.note("opened", f.Name())
 	fi, err := f.Stat()
 	if err != nil {
 		return nil, store.Info{}, err
 	}
-	if fi.IsDir() {
+	if !fi.Mode().IsRegular() {
 		return nil, store.Info{Now: s.now()}, &fs.PathError{Op: "get", Path: f.Name(), Err: store.ErrNotExist}
+	}
+	if lostName(f, fi) {
+		return nil, store.Info{}, errStale
 	}
 	changed, err := changeTime(f, fi)
 	if err != nil {
 		return nil, store.Info{}, err
-	}
-	if opts == nil {
-		opts = &store.GetOptions{}
 	}
 	n := max(fi.Size()-opts.Offset, 0)
 	if opts.Length > 0 {
@@ -133,6 +153,10 @@ func (s *Store) Get(ctx context.Context, key string, opts *store.GetOptions) ([]
 	}
 	return buf, s.info(key, fi, changed), nil
 }
+
+// errStale: the file was replaced or deleted just after it was opened. That
+// moves its change time, so the state that it was cannot be told any more.
+var errStale = errors.New("file was replaced while it was read")
 
 // ioSize is the size of one read or write: large enough to be cheap, small
 // enough to notice a cancellation at once and for the kernel to find memory
@@ -163,52 +187,13 @@ func (s *Store) Stat(ctx context.Context, key string) (store.Info, error) {
 		return store.Info{}, err
 	}
 	fi, changed, err := stat(s.path(key))
-	if err == nil && fi.IsDir() {
+	if err == nil && !fi.Mode().IsRegular() {
 		err = &fs.PathError{Op: "stat", Path: s.path(key), Err: store.ErrNotExist}
 	}
 	if err != nil {
 		return store.Info{Now: s.now()}, translate(err)
 	}
 	return s.info(key, fi, changed), nil
-}
-
-// Now implements store.Store. The clock is that of the file system, which on
-// a network mount is the server's: it is read off a new file. A directory
-// that cannot be written to has no clock but our own.
-func (s *Store) Now(ctx context.Context) (time.Time, error) {
-	if err := ctx.Err(); err != nil {
-		return time.Time{}, err
-	}
-	f, err := os.CreateTemp(s.root, tempPrefix+"*")
-	if err != nil {
-		return s.now(), nil
-	}
-	defer os.Remove(f.Name())
-	defer f.Close()
-	fi, err := f.Stat()
-	if err != nil {
-		return time.Time{}, err
-	}
-	changed, err := changeTime(f, fi)
-	if err != nil {
-		return time.Time{}, err
-	}
-	s.observe(changed)
-	return changed, nil
-}
-
-// observe takes note of a time just read off the file system. Less than
-// a second is the file system's coarser clock tick, not another clock.
-func (s *Store) observe(at time.Time) {
-	off := time.Until(at)
-	if off.Abs() < time.Second {
-		off = 0
-	}
-	s.offset.Store(int64(off))
-}
-
-func (s *Store) now() time.Time {
-	return time.Now().Round(0).Add(time.Duration(s.offset.Load()))
 }
 
 func check(ctx context.Context, key string) error {
@@ -232,6 +217,6 @@ func translate(err error) error {
 
 func (s *Store) note(op, path string) {
 	if s.trace != nil {
-		s.trace(op, strings.TrimPrefix(path, s.root))
+		s.trace(op, path)
 	}
 }

@@ -7,8 +7,6 @@ import (
 	"github.com/mindtrace/registry/store/storetest"
 )
 
-func TestMain(m *testing.M) { storetest.Main(m) }
-
 func TestContract(t *testing.T) {
 	st, err := filestore.New(t.TempDir())
 	if err != nil {

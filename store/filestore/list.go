@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/mindtrace/registry/store"
 )
@@ -18,24 +19,36 @@ import (
 // were there before others that it shows (on ext4, one listing in six beside
 // busy writers). Then every file that was there before any file of the page
 // was begun is in the page.
+//
+// Beside writers who never rest, two readings of a large directory never
+// agree as a whole. After a while, the page ends where they begin to differ.
 const (
 	firstPage = 1 << 10 // keys; later pages are larger
 	maxPage   = 1 << 16
+	patience  = 3 * time.Second // with the first page, which may be the whole listing
 )
 
 // List implements store.Store.
 func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[store.Info, error] {
 	return func(yield func(store.Info, error) bool) {
+		// All keys with the prefix lie below its last slash. Nothing does if
+		// that is no part of a key: "../", or where the locks are.
+		top := prefix[:strings.LastIndexByte(prefix, '/')+1]
+		if top != "" && store.ValidKey(strings.TrimSuffix(top, "/")) != nil {
+			return
+		}
+		deadline := time.Now().Add(s.patience)
 		for size := firstPage; ; size = min(size*4, maxPage) {
-			keys, more, err := s.page(ctx, prefix, after, size)
+			w := walk{ctx: ctx, store: s, prefix: prefix, after: after, size: size}
+			keys, more, err := w.page(top, deadline)
 			if err != nil {
 				yield(store.Info{}, err)
 				return
 			}
 			for _, key := range keys {
 				info, err := s.Stat(ctx, key)
-				if errors.Is(err, fs.ErrNotExist) {
-					continue // deleted since
+				if errors.Is(err, fs.ErrNotExist) || errors.Is(err, store.ErrInvalidKey) {
+					continue // deleted since; too long as a whole
 				}
 				if !yield(info, err) || err != nil {
 					return
@@ -45,48 +58,57 @@ func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[store.
 				return
 			}
 			after = keys[len(keys)-1]
+			deadline = time.Time{}
 		}
-	}
-}
-
-// page returns the keys of the next page, and whether there may be more.
-func (s *Store) page(ctx context.Context, prefix, after string, size int) ([]string, bool, error) {
-	var last walk
-	for try := 0; ; try++ {
-		w := walk{ctx: ctx, prefix: prefix, after: after, size: size}
-		// All keys with the prefix lie below its last slash.
-		top := prefix[:strings.LastIndexByte(prefix, '/')+1]
-		err := w.dir(s.root, top)
-		if err != nil && err != errPageFull {
-			return nil, false, err
-		}
-		w.full = err == errPageFull
-		if try > 0 && slices.Equal(w.keys, last.keys) {
-			return w.keys, w.full, nil
-		}
-		last = w
 	}
 }
 
 // walk collects the keys of one page, in order.
 type walk struct {
 	ctx           context.Context
+	store         *Store
 	prefix, after string
 	size          int
 
 	keys []string
-	full bool
 }
 
 var errPageFull = errors.New("page is full")
 
+// page returns the keys of the page, and whether there may be more.
+func (w *walk) page(top string, deadline time.Time) ([]string, bool, error) {
+	for try := 0; ; try++ {
+		last := w.keys
+		w.keys = nil
+		err := w.dir(top)
+		if err != nil && err != errPageFull {
+			return nil, false, err
+		}
+		if try == 0 {
+			continue
+		}
+		n := 0
+		for n < len(last) && n < len(w.keys) && last[n] == w.keys[n] {
+			n++
+		}
+		switch {
+		case n == len(last) && n == len(w.keys):
+			return w.keys, err == errPageFull, nil
+		case n > 0 && time.Now().After(deadline):
+			return w.keys[:n], true, nil
+		}
+	}
+}
+
 // dir collects the keys below the directory of key prefix rel, which is empty
 // or ends in a slash.
-func (w *walk) dir(root, rel string) error {
+func (w *walk) dir(rel string) error {
 	if err := w.ctx.Err(); err != nil {
 		return err
 	}
-	entries, err := readDir(filepath.Join(root, filepath.FromSlash(rel)))
+	path := w.store.path(rel)
+	w.store.note("readdir", path)
+	entries, err := readDir(path)
 	if err != nil {
 		if errors.Is(translate(err), fs.ErrNotExist) {
 			return nil
@@ -102,7 +124,7 @@ func (w *walk) dir(root, rel string) error {
 			if !overlaps || passed {
 				continue
 			}
-			if err := w.dir(root, sub+"/"); err != nil {
+			if err := w.dir(sub + "/"); err != nil {
 				return err
 			}
 			if len(w.keys) >= w.size {
@@ -118,7 +140,7 @@ func (w *walk) dir(root, rel string) error {
 // readDir returns the names in a directory, directories with a slash at the
 // end, in the order of the keys that they begin: "a-b" comes before "a/".
 func readDir(dir string) ([]string, error) {
-	f, err := os.Open(dir)
+	f, err := openDir(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -133,16 +155,38 @@ func readDir(dir string) ([]string, error) {
 		if store.ValidSegment(name) != nil {
 			continue // temporaries, locks, what others have put there
 		}
-		isDir := e.IsDir()
-		if e.Type()&fs.ModeSymlink != 0 { // somebody moved a part to another disk
-			fi, err := os.Stat(filepath.Join(dir, name))
-			isDir = err == nil && fi.IsDir()
+		mode := e.Type()
+		if mode&fs.ModeSymlink != 0 { // somebody moved a part to another disk
+			if mode, err = follow(filepath.Join(dir, name)); err != nil {
+				return nil, err
+			}
 		}
-		if isDir {
-			name += "/"
+		switch {
+		case mode.IsDir():
+			names = append(names, name+"/")
+		case mode.IsRegular():
+			names = append(names, name)
 		}
-		names = append(names, name)
 	}
 	slices.Sort(names)
 	return names, nil
 }
+
+// follow returns the mode of what a symbolic link points to. Behind a link to
+// nowhere there may be half the store, on a disk that is not mounted: to list
+// the rest as if it were all would be a lie that garbage collection believes.
+func follow(link string) (fs.FileMode, error) {
+	fi, err := os.Stat(link)
+	if err == nil {
+		return fi.Mode(), nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return 0, err
+	}
+	if _, err := os.Lstat(link); err != nil { // gone, like any other file
+		return fs.ModeIrregular, nil
+	}
+	return 0, &fs.PathError{Op: "list", Path: link, Err: errNowhere}
+}
+
+var errNowhere = errors.New("symbolic link to nowhere")

@@ -22,3 +22,20 @@ func renameExclusive(from, to string) error {
 }
 
 func mountRefusal(string) error { return nil }
+
+// identity tells a directory from another that had its path, or even its
+// inode number, before.
+type identity struct {
+	device int32
+	inode  uint64
+	born   syscall.Timespec
+}
+
+func identify(d *os.File) (identity, error) {
+	fi, err := d.Stat()
+	if err != nil {
+		return identity{}, err
+	}
+	st := fi.Sys().(*syscall.Stat_t)
+	return identity{st.Dev, st.Ino, st.Birthtimespec}, nil
+}

@@ -21,3 +21,29 @@ func renameExclusive(from, to string) error {
 	}
 	return nil
 }
+
+// identity tells a directory from another that had its path, or even its
+// inode number, before.
+type identity struct {
+	major, minor uint32
+	inode        uint64
+	born         unix.StatxTimestamp // zero where the file system does not say
+}
+
+func identify(d *os.File) (identity, error) {
+	var st unix.Statx_t
+	err := unix.Statx(int(d.Fd()), "", unix.AT_EMPTY_PATH, unix.STATX_INO|unix.STATX_BTIME, &st)
+	if err != nil { // some containers forbid it
+		fi, err := d.Stat()
+		if err != nil {
+			return identity{}, err
+		}
+		st := fi.Sys().(*syscall.Stat_t)
+		return identity{major: unix.Major(st.Dev), minor: unix.Minor(st.Dev), inode: st.Ino}, nil
+	}
+	id := identity{major: st.Dev_major, minor: st.Dev_minor, inode: st.Ino}
+	if st.Mask&unix.STATX_BTIME != 0 {
+		id.born = st.Btime
+	}
+	return id, nil
+}

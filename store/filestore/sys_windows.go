@@ -2,12 +2,15 @@ package filestore
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"time"
 	"unsafe"
 
 	"golang.org/x/sys/windows"
+
+	"github.com/mindtrace/registry/store"
 )
 
 // openShared opens a file for reading so that others may rename and delete it
@@ -25,6 +28,17 @@ func openShared(path string) (*os.File, error) {
 	}
 	return os.NewFile(uintptr(h), path), nil
 }
+
+// openDir opens a directory.
+func openDir(path string) (*os.File, error) { return os.Open(path) }
+
+// Directories cannot be flushed here, so none is held for it, and none needs
+// to be told from another.
+func holdDir(string) (*os.File, error)    { return nil, nil }
+func flushDir(*os.File) error             { return nil }
+func identify(*os.File) (identity, error) { return identity{}, nil }
+
+type identity struct{}
 
 func stat(path string) (fs.FileInfo, time.Time, error) {
 	f, err := openShared(path)
@@ -62,6 +76,29 @@ func changeTime(f *os.File, fi fs.FileInfo) (time.Time, error) {
 	return time.Unix(0, ft.Nanoseconds()), nil
 }
 
+// namedAt returns the change time of the file f, which has just got the name
+// path, and is closed.
+func namedAt(_ *os.File, path string) (time.Time, error) {
+	_, at, err := stat(path)
+	return at, err
+}
+
+// lostName: Windows does not replace a file that is open.
+func lostName(*os.File, fs.FileInfo) bool { return false }
+
+func isStale(error) bool { return false }
+
+// setModTime uses the handle that was written through: closing that would set
+// the time once more, had it been set through another.
+// https://learn.microsoft.com/windows/win32/api/fileapi/nf-fileapi-setfiletime
+func setModTime(f *os.File, at time.Time) error {
+	ft := windows.NsecToFiletime(at.UnixNano())
+	if err := windows.SetFileTime(windows.Handle(f.Fd()), nil, nil, &ft); err != nil {
+		return &fs.PathError{Op: "chtimes", Path: f.Name(), Err: err}
+	}
+	return nil
+}
+
 func publish(f *os.File, path string) error { return move(f, path, 0) }
 
 func replaceFile(f *os.File, path string) error {
@@ -82,12 +119,32 @@ func move(f *os.File, path string, flags uint32) error {
 	f.Close()
 	err = retryShared(func() error { return windows.MoveFileEx(from, to, flags|windows.MOVEFILE_WRITE_THROUGH) })
 	if err != nil {
-		return &os.LinkError{Op: "rename", Old: f.Name(), New: path, Err: err}
+		return outcome(&os.LinkError{Op: "rename", Old: f.Name(), New: path, Err: err})
 	}
 	return nil
 }
 
-func removeFile(path string) error { return retryShared(func() error { return os.Remove(path) }) }
+func removeFile(path string) error {
+	return outcome(retryShared(func() error { return os.Remove(path) }))
+}
+
+// outcome marks a change of names as undecided that failed with err: unless
+// the error is one of a call that has not changed anything.
+func outcome(err error) error {
+	if err == nil || errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) || isFull(err) {
+		return err
+	}
+	for _, definite := range []error{
+		windows.ERROR_SHARING_VIOLATION, windows.ERROR_LOCK_VIOLATION, windows.ERROR_WRITE_PROTECT,
+		windows.ERROR_INVALID_NAME, windows.ERROR_FILENAME_EXCED_RANGE, windows.ERROR_NOT_SAME_DEVICE,
+		windows.ERROR_DIRECTORY,
+	} {
+		if errors.Is(err, definite) {
+			return err
+		}
+	}
+	return fmt.Errorf("%w: %w", store.ErrUnknown, err)
+}
 
 // retryShared repeats what a virus scanner or indexer that has the file open
 // makes fail for a moment.
@@ -102,7 +159,9 @@ func retryShared(do func() error) error {
 	}
 }
 
-func syncDir(string) error { return nil }
+func isFull(err error) bool {
+	return errors.Is(err, windows.ERROR_DISK_FULL) || errors.Is(err, windows.ERROR_HANDLE_DISK_FULL)
+}
 
 func isNotDir(err error) bool { return errors.Is(err, windows.ERROR_PATH_NOT_FOUND) }
 

@@ -55,17 +55,17 @@ func cancel(ctx context.Context, e *Env) error {
 	gone, stop := context.WithCancel(ctx)
 	stop()
 	if _, err := e.conn(0).Put(gone, e.Prefix+"never", []byte("x"), store.Absent); !errors.Is(err, context.Canceled) {
-		return fmt.Errorf("Put with a cancelled context: %v, want context.Canceled", err)
+		return fmt.Errorf("a Put with a cancelled context: %v, want context.Canceled", err)
 	}
 	if _, err := e.conn(0).Stat(ctx, e.Prefix+"never"); !errors.Is(err, store.ErrNotExist) {
-		return fmt.Errorf("Put with a cancelled context left something (Stat: %v)", err)
+		return fmt.Errorf("a Put with a cancelled context left something (Stat: %v)", err)
 	}
 	if _, _, err := e.conn(0).Get(gone, e.Prefix+"never", nil); !errors.Is(err, context.Canceled) {
-		return fmt.Errorf("Get with a cancelled context: %v", err)
+		return fmt.Errorf("a Get with a cancelled context: %v", err)
 	}
 	for _, err := range e.conn(0).List(gone, e.Prefix, "") {
 		if !errors.Is(err, context.Canceled) {
-			return fmt.Errorf("List with a cancelled context: %v", err)
+			return fmt.Errorf("a List with a cancelled context: %v", err)
 		}
 	}
 	body := make([]byte, 8<<20)

@@ -56,7 +56,7 @@ func listOrder(ctx context.Context, e *Env) error {
 				names = append(names, strings.TrimPrefix(info.Key, e.Prefix))
 			}
 			if !slices.Equal(names, want) {
-				return fmt.Errorf("List(%q, after %q) shows %q, want %q", prefix, after, names, want)
+				return fmt.Errorf("a List(%q, after %q) shows %q, want %q", prefix, after, names, want)
 			}
 		}
 	}
@@ -123,7 +123,7 @@ func listComplete(ctx context.Context, e *Env) error {
 			mu.Unlock()
 			for _, key := range oldest {
 				if !shown[key] {
-					return fmt.Errorf("List shows %s but not %s, which was complete before that one was begun", of, key)
+					return fmt.Errorf("a List shows %s but not %s, which was complete before that one was begun", of, key)
 				}
 			}
 			if last {
@@ -153,14 +153,14 @@ func keysDistinct(ctx context.Context, e *Env) error {
 	}
 	for _, k := range []string{"a", "b", "c/d", "c"} { // directories are no keys
 		if _, _, err := e.conn(0).Get(ctx, e.Prefix+k, nil); !errors.Is(err, store.ErrNotExist) {
-			return fmt.Errorf("Get of %q, a mere prefix: got %v, want ErrNotExist", k, err)
+			return fmt.Errorf("a Get of %q, a mere prefix: got %v, want ErrNotExist", k, err)
 		}
 		if _, err := e.conn(0).Stat(ctx, e.Prefix+k); !errors.Is(err, store.ErrNotExist) {
-			return fmt.Errorf("Stat of %q, a mere prefix: got %v, want ErrNotExist", k, err)
+			return fmt.Errorf("a Stat of %q, a mere prefix: got %v, want ErrNotExist", k, err)
 		}
 	}
 	if _, err := e.conn(0).Stat(ctx, e.Prefix+"z/below"); !errors.Is(err, store.ErrNotExist) {
-		return fmt.Errorf("Stat below a key: got %v, want ErrNotExist", err)
+		return fmt.Errorf("a Stat below a key: got %v, want ErrNotExist", err)
 	}
 	return nil
 }
@@ -191,14 +191,14 @@ func keysMany(ctx context.Context, e *Env) error {
 		k++
 	}
 	if k != n {
-		return fmt.Errorf("List shows %d of %d keys", k, n)
+		return fmt.Errorf("a List shows %d of %d keys", k, n)
 	}
 	tail, err := list(ctx, e.conn(1), dir, fmt.Sprintf("%s%06d", dir, n-3))
 	if err != nil {
 		return err
 	}
 	if len(tail) != 2 {
-		return fmt.Errorf("List after the third last key shows %d keys, want 2", len(tail))
+		return fmt.Errorf("a List after the third last key shows %d keys, want 2", len(tail))
 	}
 	return nil
 }

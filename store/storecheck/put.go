@@ -200,7 +200,7 @@ func tokens(ctx context.Context, e *Env) error {
 			return err
 		}
 		if len(listed) != 1 {
-			return fmt.Errorf("List shows %d keys, want 1", len(listed))
+			return fmt.Errorf("a List shows %d keys, want 1", len(listed))
 		}
 		for what, got := range map[string]store.Info{"Get": get, "Stat": stat, "List": listed[0]} {
 			if got.Key != key || got.Token != info.Token || got.Size != int64(len(body)) {
@@ -245,7 +245,7 @@ func outcomes(ctx context.Context, e *Env) error {
 		return fmt.Errorf("an invalid key: got %v, want ErrInvalidKey", err)
 	}
 	if _, _, err := st.Get(ctx, e.Prefix+"nothing", nil); !errors.Is(err, store.ErrNotExist) {
-		return fmt.Errorf("Get of an absent key: got %v, want ErrNotExist", err)
+		return fmt.Errorf("a Get of an absent key: got %v, want ErrNotExist", err)
 	}
 	return nil
 }

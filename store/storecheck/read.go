@@ -110,7 +110,7 @@ func atomic(ctx context.Context, e *Env) error {
 		},
 		func(info store.Info, body []byte, s state) error {
 			if info.Size != s.size || int64(len(body)) != s.size || body[0] != s.fill {
-				return fmt.Errorf("Get showed %d bytes of fill %d and said %d; the state has %d of %d",
+				return fmt.Errorf("a Get showed %d bytes of fill %d and said %d; the state has %d of %d",
 					len(body), body[0], info.Size, s.size, s.fill)
 			}
 			return uniform(body)
@@ -142,7 +142,7 @@ func listState(ctx context.Context, e *Env) error {
 		func(st store.Store) (store.Info, []byte, error) {
 			all, err := list(ctx, st, key, "")
 			if err == nil && len(all) != 1 {
-				err = fmt.Errorf("List shows %d keys while one is being replaced, want 1", len(all))
+				err = fmt.Errorf("a List shows %d keys while one is being replaced, want 1", len(all))
 			}
 			if err != nil {
 				return store.Info{}, nil, err
@@ -151,7 +151,7 @@ func listState(ctx context.Context, e *Env) error {
 		},
 		func(info store.Info, _ []byte, s state) error {
 			if info.Size != s.size {
-				return fmt.Errorf("List paired token %q with size %d; that state has %d", info.Token, info.Size, s.size)
+				return fmt.Errorf("a List paired token %q with size %d; that state has %d", info.Token, info.Size, s.size)
 			}
 			return nil
 		})
@@ -163,7 +163,7 @@ func linearizable(ctx context.Context, e *Env) error {
 	for i := range e.rounds() {
 		key := fmt.Sprintf("%sfresh/%d", e.Prefix, i)
 		if _, err := e.conn(i+1).Stat(ctx, key); !errors.Is(err, store.ErrNotExist) {
-			return fmt.Errorf("Stat of a key not made yet: %v", err) // may be cached as absent
+			return fmt.Errorf("a Stat of a key not made yet: %v", err) // may be cached as absent
 		}
 		info, err := create(ctx, e.conn(i), key, []byte("1"))
 		if err != nil {
@@ -251,13 +251,13 @@ func clock(ctx context.Context, e *Env) error {
 			return err
 		}
 		if got.Modified.Before(before.Add(-grain)) || got.Modified.After(after.Add(grain)) {
-			return fmt.Errorf("Modified is %s, but Now was %s before the put and %s after it", got.Modified, before, after)
+			return fmt.Errorf("its Modified is %s, but Now was %s before the put and %s after it", got.Modified, before, after)
 		}
 		if got.Modified.Before(last) {
-			return fmt.Errorf("Modified went back from %s to %s", last, got.Modified)
+			return fmt.Errorf("its Modified went back from %s to %s", last, got.Modified)
 		}
 		if !got.Now.IsZero() && got.Now.Sub(after).Abs() > 2*grain {
-			return fmt.Errorf("Stat says it is %s, Now says %s", got.Now, after)
+			return fmt.Errorf("a Stat says it is %s, Now says %s", got.Now, after)
 		}
 		last = got.Modified
 	}

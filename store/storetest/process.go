@@ -27,7 +27,7 @@ func Main(m *testing.M) {
 	if location == "" {
 		os.Exit(m.Run())
 	}
-	if err := serve(location, os.Stdin, os.Stdout); err != nil && !errors.Is(err, io.EOF) {
+	if err := serve(location, os.Stdin, os.Stdout); !errors.Is(err, io.EOF) {
 		fmt.Fprintln(os.Stderr, "storetest child:", err)
 		os.Exit(1)
 	}
@@ -208,7 +208,8 @@ func (r *remote) Now(ctx context.Context) (time.Time, error) {
 	return a.Info.Now, err
 }
 
-// serve answers the calls on in until it ends.
+// serve answers the calls on in until it ends, and returns why: io.EOF when
+// there are no more.
 func serve(location string, in io.Reader, out io.Writer) error {
 	st, err := store.Open(context.Background(), location)
 	if err != nil {

@@ -1,0 +1,20 @@
+.PHONY: test lint fuzz build
+
+# Everything that a change has to pass. It needs nothing but Go.
+test:
+	go run ./internal/testall
+
+# The command, in bin/.
+build:
+	go build -o bin/mindreg ./cmd/mindreg
+
+# staticcheck alone: it finds bugs; matters of taste are for reviews. The
+# version is pinned in tools/lint/go.mod.
+lint:
+	cd tools/lint && go build -o ../../bin/staticcheck honnef.co/go/tools/cmd/staticcheck
+	bin/staticcheck ./...
+
+# Each fuzz target for a while: make fuzz FUZZTIME=10m
+FUZZTIME ?= 30s
+fuzz:
+	go run ./internal/fuzzall $(FUZZTIME)

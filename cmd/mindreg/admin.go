@@ -1,0 +1,216 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+
+	registry "github.com/mindtrace/registry"
+	"github.com/mindtrace/registry/manifest"
+)
+
+func (a *app) initCommand() *cobra.Command {
+	var unversioned bool
+	cmd := &cobra.Command{
+		Use:     "init [URL]",
+		GroupID: "admin",
+		Short:   "Create a registry in an empty or new directory or bucket prefix",
+		Long: `Create a registry at URL, or where --registry or $MINDREG_URL point, or in your
+own data directory. A registry that exists is left as it is.`,
+		Example: `  mindreg init ./registry
+  mindreg init --unversioned /srv/latest-models`,
+		Args: someArgs(0, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			url := a.url
+			if len(args) == 1 {
+				if url != "" && url != args[0] {
+					return usagef("--registry says %s, the argument %s", url, args[0])
+				}
+				url = args[0]
+			}
+			reg, err := registry.Open(cmd.Context(), url, &registry.Options{Create: true, Unversioned: unversioned, Logger: a.logger()})
+			if err != nil {
+				return err
+			}
+			return a.print(initialized{reg.URL(), reg.ID(), !reg.Unversioned()}, func(w io.Writer) {
+				fmt.Fprintln(w, reg.URL())
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&unversioned, "unversioned", false, "a save replaces the object")
+	return cmd
+}
+
+// initialized is the JSON output of init.
+type initialized struct {
+	URL       string `json:"url"`
+	ID        string `json:"id"`
+	Versioned bool   `json:"versioned"`
+}
+
+func (a *app) rmCommand() *cobra.Command {
+	var dryRun bool
+	cmd := &cobra.Command{
+		Use:     "rm REF...",
+		GroupID: "admin",
+		Short:   "Delete versions; for a week they can be brought back",
+		Long: `Delete the version that each REF means, or all versions in its range: write
+NAME@1.2.3, NAME@latest, 'NAME@<2', or 'NAME@*' for all. The versions deleted are
+printed. For a week, "mindreg undelete" brings them back. A number is never used
+again.`,
+		Args: someArgs(1, -1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			reg, err := a.open(cmd.Context())
+			if err != nil {
+				return err
+			}
+			remove := reg.Delete
+			if dryRun {
+				remove = reg.WouldDelete
+			}
+			done := []removed{}
+			for _, ref := range args {
+				versions, rerr := remove(cmd.Context(), ref)
+				for _, v := range versions {
+					p, _ := registry.ParseRef(ref)
+					done = append(done, removed{p.Name, v})
+				}
+				if rerr != nil {
+					err = rerr
+					break
+				}
+			}
+			if err != nil && len(done) == 0 {
+				return err
+			}
+			if perr := a.print(done, func(w io.Writer) {
+				for _, d := range done {
+					fmt.Fprintf(w, "%s@%s\n", d.Name, d.Version)
+				}
+			}); perr != nil {
+				return perr
+			}
+			if err != nil {
+				return &partialError{err}
+			}
+			return nil
+		},
+		ValidArgsFunction: a.completeRefs,
+	}
+	cmd.Flags().BoolVarP(&dryRun, "dry-run", "n", false, "only print what would be deleted")
+	return cmd
+}
+
+// removed is an entry of the JSON output of rm.
+type removed struct {
+	Name    string           `json:"name"`
+	Version registry.Version `json:"version"`
+}
+
+func (a *app) undeleteCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "undelete NAME@VERSION",
+		GroupID: "admin",
+		Short:   "Bring a deleted version back, within a week",
+		Args:    someArgs(1, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			reg, err := a.open(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if err := reg.Undelete(cmd.Context(), args[0]); err != nil {
+				return err
+			}
+			i, err := reg.Info(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			return a.print(i, func(w io.Writer) { fmt.Fprintln(w, i.Ref()) })
+		},
+		ValidArgsFunction: a.completeDeleted,
+	}
+}
+
+func (a *app) verifyCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "verify [REF]",
+		GroupID: "admin",
+		Short:   "Read everything, or what REF means, and check every digest",
+		Long: `Read every byte of the versions that REF means (with a name alone, all its
+versions; without REF, the whole registry) and check it against its digests. What
+is wrong is printed, and the exit code is 7.`,
+		Args: someArgs(0, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			reg, err := a.open(cmd.Context())
+			if err != nil {
+				return err
+			}
+			ref := ""
+			if len(args) == 1 {
+				ref = args[0]
+			}
+			report, err := reg.Verify(cmd.Context(), ref, registry.WithProgress(a.progress()))
+			if err != nil {
+				return err
+			}
+			a.bars.stop()
+			out := verified{Versions: report.Versions, Files: report.Files, Bytes: report.Bytes, Problems: []problem{}}
+			for _, p := range report.Problems {
+				out.Problems = append(out.Problems, problem{p.Ref, p.Key, p.Err.Error()})
+			}
+			err = a.print(out, func(w io.Writer) {
+				for _, p := range report.Problems {
+					fmt.Fprintf(w, "%s\n", p.Err)
+				}
+			})
+			a.remark("%s checked, %s in %s", count(report.Versions, "version", "versions"), size(report.Bytes), count(report.Files, "file", "files"))
+			if err == nil && !report.OK() {
+				err = fmt.Errorf("verify: %s: %w", count(len(report.Problems), "problem", "problems"), errProblems)
+			}
+			return err
+		},
+		ValidArgsFunction: a.completeRef,
+	}
+}
+
+// verified is the JSON output of verify.
+type verified struct {
+	Versions int       `json:"versions"`
+	Files    int       `json:"files"`
+	Bytes    int64     `json:"bytes"`
+	Problems []problem `json:"problems"`
+}
+
+type problem struct {
+	Ref   string `json:"ref,omitempty"`
+	Key   string `json:"key"`
+	Error string `json:"error"`
+}
+
+func (a *app) versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "version",
+		GroupID: "admin",
+		Short:   "Print the version of this program",
+		Args:    noArgs,
+		RunE: func(*cobra.Command, []string) error {
+			v := versionOutput{Version: "devel", Format: manifest.Format, Go: runtime.Version()}
+			if b, ok := debug.ReadBuildInfo(); ok && b.Main.Version != "" && b.Main.Version != "(devel)" {
+				v.Version = b.Main.Version
+			}
+			return a.print(v, func(w io.Writer) {
+				fmt.Fprintf(w, "mindreg %s, format %d, %s\n", v.Version, v.Format, v.Go)
+			})
+		},
+	}
+}
+
+// versionOutput is the JSON output of version.
+type versionOutput struct {
+	Version string `json:"version"`
+	Format  int    `json:"format"`
+	Go      string `json:"go"`
+}

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	registry "github.com/mindtrace/registry"
+)
+
+type completion = func(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective)
+
+// completeName completes the first argument as the name of an object.
+func (a *app) completeName(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return a.names(cmd.Context(), toComplete), cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeRef completes the first argument as a reference.
+func (a *app) completeRef(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return a.completeRefs(cmd, args, toComplete)
+}
+
+// completeRefs completes every argument as a reference.
+func (a *app) completeRefs(cmd *cobra.Command, _ []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+	return a.refs(cmd.Context(), toComplete, false)
+}
+
+// completeDeleted completes references to deleted versions.
+func (a *app) completeDeleted(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return a.refs(cmd.Context(), toComplete, true)
+}
+
+func (a *app) completeNameThenFile(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+	return thenFile(a.completeName)(cmd, args, toComplete)
+}
+
+func (a *app) completeRefThenFile(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+	return thenFile(a.completeRef)(cmd, args, toComplete)
+}
+
+// thenFile completes the first argument with first, the second as a file.
+func thenFile(first completion) completion {
+	return func(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+		if len(args) == 1 {
+			return nil, cobra.ShellCompDirectiveDefault
+		}
+		return first(cmd, args, toComplete)
+	}
+}
+
+func (a *app) names(ctx context.Context, prefix string) []string {
+	reg, err := a.open(ctx)
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for name, err := range reg.Objects(ctx, prefix) {
+		if err != nil {
+			return nil
+		}
+		names = append(names, name)
+	}
+	return names
+}
+
+// refs completes "my:m" to names, and "my:model@1" to versions.
+func (a *app) refs(ctx context.Context, toComplete string, deleted bool) ([]string, cobra.ShellCompDirective) {
+	const done = cobra.ShellCompDirectiveNoFileComp
+	name, selector, found := strings.Cut(toComplete, "@")
+	if !found {
+		return a.names(ctx, name), done | cobra.ShellCompDirectiveNoSpace
+	}
+	reg, err := a.open(ctx)
+	if err != nil {
+		return nil, done
+	}
+	versions := reg.Versions
+	if deleted {
+		versions = reg.AllVersions
+	}
+	var refs []string
+	for info, err := range versions(ctx, name) {
+		if err != nil {
+			return nil, done
+		}
+		if strings.HasPrefix(info.Version.String(), selector) && (info.Deleted != nil) == deleted {
+			refs = append(refs, info.Ref())
+		}
+	}
+	if !deleted && strings.HasPrefix(registry.Latest, selector) {
+		refs = append(refs, name+"@"+registry.Latest)
+	}
+	return refs, done
+}

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+
+	"github.com/spf13/cobra"
+
+	registry "github.com/mindtrace/registry"
+	"github.com/mindtrace/registry/store"
+)
+
+// Exit codes. Scripts depend on them.
+const (
+	exitOK          = 0
+	exitFailure     = 1
+	exitUsage       = 2
+	exitPartial     = 3
+	exitNotFound    = 4
+	exitConflict    = 5
+	exitPermission  = 6
+	exitIntegrity   = 7
+	exitLockTimeout = 8
+	exitNetwork     = 9
+	exitNoRegistry  = 10
+	exitInterrupted = 130
+)
+
+const exitCodes = `Exit codes:
+  0  done                       6  no permission, bad credentials
+  1  failed                     7  stored data is damaged or missing
+  2  wrong usage                8  a lock was not to be had in time
+  3  done in part               9  the store cannot be reached
+  4  no such object or version  10 no registry at this location
+  5  exists already, conflict   130 interrupted`
+
+func exitCodeHelp(root *cobra.Command) {
+	root.SetHelpTemplate(root.HelpTemplate() + "\n" + exitCodes + "\n")
+	for _, c := range root.Commands() {
+		c.SetHelpTemplate((&cobra.Command{}).HelpTemplate())
+	}
+}
+
+// partialError means that some of several things were done.
+type partialError struct{ err error }
+
+func (e *partialError) Error() string { return e.err.Error() }
+func (e *partialError) Unwrap() error { return e.err }
+
+// exitCode is where errors become exit codes.
+func exitCode(ctx context.Context, err error) int {
+	var usage *usageError
+	var partial *partialError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &usage):
+		return exitUsage
+	case ctx.Err() != nil:
+		return exitInterrupted
+	case errors.As(err, &partial):
+		return exitPartial
+	case errors.Is(err, registry.ErrInvalidName), errors.Is(err, registry.ErrInvalidVersion), errors.Is(err, registry.ErrInvalidRef):
+		return exitUsage
+	case errors.Is(err, registry.ErrNoRegistry):
+		return exitNoRegistry
+	case errors.Is(err, registry.ErrIntegrity), errors.Is(err, errProblems):
+		return exitIntegrity
+	case errors.Is(err, registry.ErrNotFound):
+		return exitNotFound
+	case errors.Is(err, registry.ErrExists), errors.Is(err, registry.ErrConflict), errors.Is(err, registry.ErrNotEmpty), errors.Is(err, fs.ErrExist):
+		return exitConflict
+	case errors.Is(err, fs.ErrPermission):
+		return exitPermission
+	case errors.Is(err, store.ErrUnavailable):
+		return exitNetwork
+	}
+	return exitFailure
+}
+
+// complain writes an error for people, and what to do about it where the error
+// itself does not say so.
+func complain(w io.Writer, err error) {
+	fmt.Fprintf(w, "mindreg: %v\n", err)
+	switch {
+	case errors.Is(err, registry.ErrDeleted):
+		fmt.Fprintln(w, "  for a week after it was deleted, mindreg undelete NAME@VERSION brings a version back;")
+		fmt.Fprintln(w, "  mindreg versions --deleted NAME lists them")
+	case errors.Is(err, registry.ErrExists):
+		fmt.Fprintln(w, "  versions never change; leave --version out to get the next number")
+	case errors.Is(err, registry.ErrIntegrity):
+		fmt.Fprintln(w, "  mindreg verify tells which versions are concerned; others are not")
+	case errors.Is(err, registry.ErrOutcomeUnknown):
+		fmt.Fprintln(w, "  it may have been done, or may still be; look with mindreg versions before you try again")
+	case errors.Is(err, registry.ErrNoMaterializer):
+		fmt.Fprintln(w, "  a path as destination takes the files as they are, whatever saved them")
+	}
+}

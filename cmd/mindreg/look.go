@@ -1,0 +1,180 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	registry "github.com/mindtrace/registry"
+)
+
+func (a *app) lsCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "ls [PREFIX]",
+		GroupID: "look",
+		Short:   "List objects and their latest versions",
+		Example: `  mindreg ls
+  mindreg ls my:`,
+		Args: someArgs(0, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			reg, err := a.open(cmd.Context())
+			if err != nil {
+				return err
+			}
+			infos := []registry.Info{}
+			for info, err := range reg.Latest(cmd.Context(), strings.Join(args, "")) {
+				if err != nil {
+					return err
+				}
+				infos = append(infos, info)
+			}
+			return a.print(infos, func(w io.Writer) {
+				rows := [][]string{{"NAME", "LATEST", "SIZE", "CREATED"}}
+				for _, i := range infos {
+					rows = append(rows, []string{i.Name, i.Version.String(), size(i.Size), when(i.Created)})
+				}
+				if len(infos) == 0 {
+					a.remark("no objects in %s", reg.URL())
+					return
+				}
+				table(w, rows)
+			})
+		},
+		ValidArgsFunction: a.completeName,
+	}
+}
+
+func (a *app) versionsCommand() *cobra.Command {
+	var deleted bool
+	cmd := &cobra.Command{
+		Use:     "versions NAME",
+		GroupID: "look",
+		Short:   "List the versions of an object, the lowest first",
+		Args:    someArgs(1, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			reg, err := a.open(cmd.Context())
+			if err != nil {
+				return err
+			}
+			versions := reg.Versions
+			if deleted {
+				versions = reg.AllVersions
+			}
+			infos := []registry.Info{}
+			for info, err := range versions(cmd.Context(), args[0]) {
+				if err != nil {
+					return err
+				}
+				infos = append(infos, info)
+			}
+			return a.print(infos, func(w io.Writer) {
+				head := []string{"VERSION", "DIGEST", "SIZE", "CREATED"}
+				if deleted {
+					head = append(head, "DELETED")
+				}
+				rows := [][]string{head}
+				for _, i := range infos {
+					row := []string{i.Version.String(), short(i.Digest), size(i.Size), when(i.Created)}
+					if i.Deleted != nil {
+						row = append(row, when(*i.Deleted))
+					}
+					rows = append(rows, row)
+				}
+				table(w, rows)
+			})
+		},
+		ValidArgsFunction: a.completeName,
+	}
+	cmd.Flags().BoolVar(&deleted, "deleted", false, "list deleted versions too")
+	return cmd
+}
+
+func (a *app) infoCommand() *cobra.Command {
+	var files bool
+	cmd := &cobra.Command{
+		Use:     "info REF",
+		GroupID: "look",
+		Short:   "Describe a version: class, digest, metadata, files",
+		Example: `  mindreg info my:model
+  mindreg info my:model@1.0.0 --files     as sha256sum prints it, so that
+                                          "sha256sum -c" can check a copy`,
+		Args: someArgs(1, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			reg, err := a.open(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if files {
+				return a.printFiles(cmd, reg, args[0])
+			}
+			i, err := reg.Info(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			return a.print(i, func(w io.Writer) { printInfo(w, i) })
+		},
+		ValidArgsFunction: a.completeRef,
+	}
+	cmd.Flags().BoolVar(&files, "files", false, "list the files and their digests instead")
+	return cmd
+}
+
+func printInfo(w io.Writer, i *registry.Info) {
+	rows := [][]string{
+		{"name", i.Name},
+		{"version", i.Version.String()},
+		{"digest", i.Digest},
+		{"class", i.Class},
+		{"materializer", i.Materializer},
+		{"size", fmt.Sprintf("%s (%d bytes) in %s", size(i.Size), i.Size, count(i.Files, "file", "files"))},
+		{"created", when(i.Created)},
+		{"path", i.Path},
+	}
+	if len(i.Metadata) > 0 {
+		b, err := json.MarshalIndent(i.Metadata, "", "  ")
+		if err == nil {
+			for n, line := range strings.Split(string(b), "\n") {
+				label := "metadata"
+				if n > 0 {
+					label = ""
+				}
+				rows = append(rows, []string{label, line})
+			}
+		}
+	}
+	table(w, rows)
+}
+
+func (a *app) printFiles(cmd *cobra.Command, reg *registry.Registry, ref string) error {
+	obj, err := reg.Object(cmd.Context(), ref)
+	if err != nil {
+		return err
+	}
+	return a.print(obj.Files(), func(w io.Writer) {
+		for _, f := range obj.Files() {
+			switch {
+			case f.Dir:
+				a.remark("%s/ (empty directory)", f.Path)
+			case f.Link != "":
+				a.remark("%s -> %s", f.Path, f.Link)
+			default:
+				fmt.Fprintln(w, sumLine(f))
+			}
+		}
+	})
+}
+
+// sumLine is a line as sha256sum writes it: names with a backslash or line
+// break are escaped, and the line is marked by a backslash.
+// https://www.gnu.org/software/coreutils/manual/html_node/cksum-output-modes.html
+func sumLine(f registry.File) string {
+	escaped := strings.NewReplacer(`\`, `\\`, "\n", `\n`, "\r", `\r`).Replace(f.Path)
+	mark := ""
+	if escaped != f.Path {
+		mark = `\`
+	}
+	return mark + f.SHA256 + "  " + escaped
+}

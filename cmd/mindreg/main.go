@@ -1,0 +1,161 @@
+// Mindreg keeps versioned objects — models, datasets, pipelines,
+// configurations — in a directory or a bucket.
+//
+//	mindreg save my:model ./model      store a file or directory, get a version
+//	mindreg load my:model ./here       fetch it again, verified
+//	mindreg --help                     everything else
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+
+// run is the program, with everything it touches as parameters.
+func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	go func() {
+		<-ctx.Done()
+		stop() // a second interrupt kills
+	}()
+	a := &app{stdout: stdout, stderr: stderr, stdin: stdin}
+	root := a.command()
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := interruptible(ctx, func() error { return root.ExecuteContext(ctx) })
+	a.bars.stop()
+	if err != nil {
+		complain(stderr, err)
+	}
+	return exitCode(ctx, err)
+}
+
+// interruptible runs a command. After an interrupt it gives it a moment to
+// clean up, but does not wait for a read that nothing can end, such as one
+// from a terminal. Leaving in the middle is safe at any time.
+func interruptible(ctx context.Context, command func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- command() }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(2 * time.Second):
+		return context.Cause(ctx)
+	}
+}
+
+// app is what the commands share.
+type app struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	bars           bars
+
+	url     string // --registry
+	output  string // --output
+	verbose bool
+	quiet   bool
+}
+
+func (a *app) command() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "mindreg",
+		Short: "A versioned registry for models, datasets and configurations",
+		Long: `Mindreg keeps versioned objects - models, datasets, pipelines, configurations -
+in a directory or a bucket, without a server of its own. Saving a file or
+directory gives a version; loading gives it back, every byte verified. Any
+number of processes may do so at once.
+
+An object's name is made of letters, digits, dots and dashes, in parts joined
+by colons. A reference says which version is meant:
+
+  my:model             the latest version
+  my:model@1.2.3       exactly this one
+  my:model@^1.2        the highest one in a range (^ ~ >= < ||, 1.x, *)
+  my:model@sha256:...  the one with this digest`,
+		Example: `  mindreg save my:model ./model.bin
+  mindreg save my:data ./dataset --version 2.1.0 --meta source=line-3
+  mindreg ls
+  mindreg versions my:model
+  mindreg load my:model@^1 ./somewhere`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		PersistentPreRunE: func(*cobra.Command, []string) error {
+			if a.output != "human" && a.output != "json" {
+				return usagef("--output is human or json, not %q", a.output)
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Args: noArgs,
+	}
+	f := root.PersistentFlags()
+	f.StringVarP(&a.url, "registry", "r", "", "registry `URL` or directory (default $MINDREG_URL, else your own data directory)")
+	f.StringVarP(&a.output, "output", "o", "human", "output `format`: human or json")
+	f.BoolVarP(&a.verbose, "verbose", "v", false, "tell on stderr what happens, request by request")
+	f.BoolVarP(&a.quiet, "quiet", "q", false, "no progress and no remarks on stderr")
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err.Error()} })
+	root.AddGroup(
+		&cobra.Group{ID: "main", Title: "Saving and loading:"},
+		&cobra.Group{ID: "look", Title: "Looking:"},
+		&cobra.Group{ID: "admin", Title: "Maintenance:"},
+	)
+	root.AddCommand(
+		a.saveCommand(), a.loadCommand(),
+		a.lsCommand(), a.versionsCommand(), a.infoCommand(),
+		a.initCommand(), a.rmCommand(), a.undeleteCommand(), a.verifyCommand(), a.versionCommand(),
+	)
+	root.InitDefaultCompletionCmd()
+	exitCodeHelp(root)
+	return root
+}
+
+// usageError is a mistake on the command line.
+type usageError struct{ msg string }
+
+func (e *usageError) Error() string { return e.msg }
+
+func usagef(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
+
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	if cmd.HasSubCommands() {
+		msg := fmt.Sprintf("unknown command %q", args[0])
+		for _, s := range cmd.SuggestionsFor(args[0]) {
+			msg += fmt.Sprintf("; did you mean %q?", s)
+		}
+		return usagef("%s (mindreg --help lists the commands)", msg)
+	}
+	return usagef("%s takes no arguments, but got %q", cmd.Name(), args)
+}
+
+// someArgs checks the number of arguments; max < 0 means any.
+func someArgs(min, max int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) < min || max >= 0 && len(args) > max {
+			return usagef("usage: %s", cmd.UseLine())
+		}
+		return nil
+	}
+}
+
+var errProblems = errors.New("problems were found")

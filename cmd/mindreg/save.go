@@ -1,0 +1,133 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	registry "github.com/mindtrace/registry"
+	"github.com/mindtrace/registry/material"
+)
+
+func (a *app) saveCommand() *cobra.Command {
+	var version, metaFile, base, class string
+	var meta []string
+	cmd := &cobra.Command{
+		Use:     "save NAME PATH|-",
+		GroupID: "main",
+		Short:   "Store a file, a directory or standard input as a new version",
+		Long: `Store a file, a directory or standard input (-) as a new version of the object
+NAME, and print the reference of that version. Only what the version before
+does not hold already is stored. The version is complete and durable when the
+command returns; if it fails or is interrupted, nothing is to be seen of it.
+
+The version is the patch release after the highest one (1.0.0 for the first),
+unless --version names one.`,
+		Example: `  mindreg save my:model ./model.bin
+  mindreg save my:data ./dataset --version 2.1.0 --meta source=line-3
+  tar c . | mindreg save backup:home -`,
+		Args: someArgs(2, 2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			name, path := args[0], args[1]
+			metadata, err := readMeta(a.stdin, meta, metaFile, path)
+			if err != nil {
+				return err
+			}
+			var report registry.SaveReport
+			opts := []registry.SaveOption{
+				registry.WithReport(&report), registry.WithVersion(version), registry.WithMetadata(metadata),
+				registry.WithBase(base), registry.WithClass(class), registry.WithProgress(a.progress()),
+			}
+			var value any = registry.Path(path)
+			if path == "-" {
+				value = a.stdin
+				opts = append(opts, registry.WithMaterializer(material.Bytes{}))
+				if class == "" {
+					opts = append(opts, registry.WithClass("stream"))
+				}
+			}
+			reg, err := a.open(cmd.Context())
+			if err != nil {
+				return err
+			}
+			start := time.Now()
+			if _, err := reg.Save(cmd.Context(), name, value, opts...); err != nil {
+				return err
+			}
+			a.bars.stop()
+			a.remark("%s", saveSummary(report, time.Since(start)))
+			return a.print(saved{report.Info, report.Stored, report.Reused}, func(w io.Writer) {
+				fmt.Fprintln(w, report.Info.Ref())
+			})
+		},
+		ValidArgsFunction: a.completeNameThenFile,
+	}
+	f := cmd.Flags()
+	f.StringVar(&version, "version", "", "save under this `version`, which must never have existed")
+	f.StringArrayVarP(&meta, "meta", "m", nil, "attach `key=value` to the version; may be repeated")
+	f.StringVar(&metaFile, "meta-file", "", "attach the JSON value in this `file` (- for standard input)")
+	f.StringVar(&base, "base", "", "reuse the stored chunks of this `reference`, not of the latest version")
+	f.StringVar(&class, "class", "", "what `kind` of thing this is, for info")
+	return cmd
+}
+
+// saved is the JSON output of save.
+type saved struct {
+	registry.Info
+	Stored int64 `json:"stored"` // bytes put for this version
+	Reused int64 `json:"reused"` // bytes found stored already
+}
+
+func saveSummary(r registry.SaveReport, took time.Duration) string {
+	s := fmt.Sprintf("%s, %s in %s", r.Info.Digest, size(r.Read), count(r.Info.Files, "file", "files"))
+	if r.Packs > 0 || r.Reused > 0 {
+		s += fmt.Sprintf("; %s stored in %s, %s reused", size(r.Stored), count(r.Packs, "pack", "packs"), size(r.Reused))
+	}
+	return s + fmt.Sprintf("; %s", took.Round(10*time.Millisecond))
+}
+
+// readMeta makes the metadata of --meta and --meta-file.
+func readMeta(stdin io.Reader, pairs []string, file, path string) (any, error) {
+	if file != "" {
+		if len(pairs) > 0 {
+			return nil, usagef("give --meta or --meta-file, not both")
+		}
+		var b []byte
+		var err error
+		if file == "-" {
+			if path == "-" {
+				return nil, usagef("standard input cannot be both the object and its metadata")
+			}
+			b, err = io.ReadAll(stdin)
+		} else {
+			b, err = os.ReadFile(file)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if !json.Valid(b) {
+			return nil, usagef("--meta-file %s: it is not JSON", file)
+		}
+		return json.RawMessage(b), nil
+	}
+	if len(pairs) == 0 {
+		return nil, nil
+	}
+	m := map[string]string{}
+	for _, p := range pairs {
+		k, v, ok := strings.Cut(p, "=")
+		if !ok || k == "" {
+			return nil, usagef("--meta %q: write key=value", p)
+		}
+		if _, twice := m[k]; twice {
+			return nil, usagef("--meta %s is given twice", k)
+		}
+		m[k] = v
+	}
+	return m, nil
+}

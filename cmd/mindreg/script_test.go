@@ -1,0 +1,81 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"mindreg": func() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
+	})
+}
+
+// The scripts use the command as a person or a shell script does. Each is
+// named for what it guards.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("XDG_DATA_HOME", e.WorkDir+"/data")
+			e.Setenv("HOME", e.WorkDir+"/home")
+			e.Setenv("LocalAppData", e.WorkDir+"/data")
+			e.Setenv("MINDREG_URL", e.WorkDir+"/reg")
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits":  exits,
+			"normal": normal,
+			"damage": damage,
+		},
+	})
+}
+
+// exits N COMMAND ARG...: the command ends with exit code N.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	if err != nil || neg {
+		ts.Fatalf("usage: exits CODE COMMAND ARG...")
+	}
+	err = ts.Exec(args[1], args[2:]...)
+	got := 0
+	if ee, ok := err.(*exec.ExitError); ok {
+		got = ee.ExitCode()
+	} else if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+var (
+	times  = regexp.MustCompile(`\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d+)?Z| \d\d:\d\d)`)
+	ids    = regexp.MustCompile(`"id": "[0-9a-f]{32}"`)
+	blanks = regexp.MustCompile(`(?m) +$`)
+)
+
+// normal FILE: replaces in FILE (or stdout) what differs from run to run, and
+// writes it to the file normal.
+func normal(ts *testscript.TestScript, _ bool, args []string) {
+	s := ts.ReadFile(args[0])
+	s = strings.ReplaceAll(s, ts.Getenv("WORK"), "$WORK")
+	s = times.ReplaceAllString(s, "TIME")
+	s = ids.ReplaceAllString(s, `"id": "ID"`)
+	s = blanks.ReplaceAllString(s, "")
+	ts.Check(os.WriteFile(ts.MkAbs("normal"), []byte(s), 0o666))
+}
+
+// damage FILE: flips a bit in the middle of a file.
+func damage(ts *testscript.TestScript, _ bool, args []string) {
+	b := []byte(ts.ReadFile(args[0]))
+	b[len(b)/2] ^= 1
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o666))
+}

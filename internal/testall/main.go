@@ -1,0 +1,85 @@
+// Testall runs everything that a change has to pass, on a machine that has
+// nothing but Go:
+//
+//	go run ./internal/testall
+//
+// With a C compiler on the machine, tests run under the race detector.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+func main() {
+	start := time.Now()
+	for _, s := range []struct {
+		what string
+		do   func() error
+	}{
+		{"formatting", formatted},
+		{"vet on linux, darwin, windows", vetted},
+		{"tests", tested},
+	} {
+		fmt.Printf("== %s\n", s.what)
+		if err := s.do(); err != nil {
+			fmt.Fprintf(os.Stderr, "testall: %s: %v\n", s.what, err)
+			os.Exit(1)
+		}
+	}
+	fmt.Printf("== all passed in %s\n", time.Since(start).Round(time.Second))
+}
+
+func run(env []string, name string, args ...string) error {
+	cmd := exec.Command(name, args...)
+	cmd.Env = append(os.Environ(), env...)
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	return cmd.Run()
+}
+
+func formatted() error {
+	root, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		return err
+	}
+	gofmt := filepath.Join(strings.TrimSpace(string(root)), "bin", "gofmt")
+	out, err := exec.Command(gofmt, "-l", ".").Output()
+	if err == nil && len(out) > 0 {
+		err = fmt.Errorf("run gofmt -w on %s", strings.Fields(string(out)))
+	}
+	return err
+}
+
+// vetted type-checks the parts that only other systems compile, too.
+func vetted() error {
+	for _, goos := range []string{"linux", "darwin", "windows"} {
+		if err := run([]string{"GOOS=" + goos, "CGO_ENABLED=0"}, "go", "vet", "./..."); err != nil {
+			return fmt.Errorf("GOOS=%s: %w", goos, err)
+		}
+	}
+	return nil
+}
+
+func tested() error {
+	args := []string{"test", "-timeout=20m"}
+	if canRace() {
+		args = append(args, "-race")
+	} else {
+		fmt.Println("   no C compiler: without the race detector")
+	}
+	return run(nil, "go", append(args, "./...")...)
+}
+
+func canRace() bool {
+	out, err := exec.Command("go", "env", "CC").Output()
+	if err != nil {
+		return false
+	}
+	_, err = exec.LookPath(strings.TrimSpace(string(out)))
+	return err == nil || errors.Is(err, exec.ErrDot)
+}

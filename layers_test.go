@@ -1,0 +1,66 @@
+package registry
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/mindtrace/registry"
+
+// allowed says what each package of the product may import of the others, and
+// of other modules. A package that is not listed may import nothing.
+var allowed = map[string][]string{
+	"":                      {"chunk", "manifest", "material", "store", "store/filestore", "github.com/go-json-experiment/json", "github.com/Masterminds/semver/v3"},
+	"store":                 {},
+	"store/memstore":        {"store"},
+	"store/filestore":       {"store", "github.com/gofrs/flock", "golang.org/x/sys"},
+	"store/faultstore":      {"store"},
+	"store/tracestore":      {"store"},
+	"store/storecheck":      {"store"},
+	"store/storetest":       {"store", "store/storecheck"},
+	"manifest":              {"store", "github.com/go-json-experiment/json"},
+	"chunk":                 {"manifest", "store", "golang.org/x/sync"},
+	"material":              {"github.com/go-json-experiment/json"},
+	"material/materialtest": {"manifest", "material", "github.com/google/go-cmp"},
+	"cmd/mindreg": {
+		"", "manifest", "material", "store", "github.com/spf13/cobra", "github.com/vbauerster/mpb/v8",
+		"github.com/dustin/go-humanize", "golang.org/x/term",
+	},
+	"examples/quickstart": {""},
+	"internal/testall":    {},
+	"internal/fuzzall":    {},
+}
+
+// Layers point one way: the root and store import no cloud SDK, a backend
+// imports neither the root nor another backend.
+func TestLayers(t *testing.T) {
+	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}}:{{join .Imports " "}}`, "./...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(out)) {
+		pkg, imports, _ := strings.Cut(strings.TrimSpace(line), ":")
+		pkg = strings.TrimPrefix(strings.TrimPrefix(pkg, module), "/")
+		may, known := allowed[pkg]
+		if !known {
+			t.Errorf("package %q is not in the table of layers", pkg)
+			continue
+		}
+		for imp := range strings.FieldsSeq(imports) {
+			if first, _, _ := strings.Cut(imp, "/"); !strings.Contains(first, ".") {
+				continue // standard library
+			}
+			name := imp
+			if imp == module || strings.HasPrefix(imp, module+"/") {
+				name = strings.TrimPrefix(strings.TrimPrefix(imp, module), "/")
+			}
+			if !slices.ContainsFunc(may, func(m string) bool {
+				return name == m || m != "" && strings.Contains(m, ".") && strings.HasPrefix(name, m+"/")
+			}) {
+				t.Errorf("%q imports %q: the layers do not allow it", pkg, name)
+			}
+		}
+	}
+}

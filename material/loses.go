@@ -1,0 +1,276 @@
+package material
+
+import (
+	"encoding"
+	"fmt"
+	"reflect"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	jsonv1 "github.com/go-json-experiment/json/v1"
+)
+
+var (
+	jsonMarshaler     = reflect.TypeFor[jsonv1.Marshaler]()
+	jsonMarshalerTo   = reflect.TypeFor[json.MarshalerTo]()
+	jsonUnmarshaler   = reflect.TypeFor[jsonv1.Unmarshaler]()
+	jsonUnmarshalFrom = reflect.TypeFor[json.UnmarshalerFrom]()
+	textMarshaler     = reflect.TypeFor[encoding.TextMarshaler]()
+	textUnmarshaler   = reflect.TypeFor[encoding.TextUnmarshaler]()
+	binaryMarshaler   = reflect.TypeFor[encoding.BinaryMarshaler]()
+	binaryUnmarshaler = reflect.TypeFor[encoding.BinaryUnmarshaler]()
+)
+
+// has reports whether t or a pointer to it implements an interface.
+func has(t reflect.Type, ifaces ...reflect.Type) bool {
+	for _, iface := range ifaces {
+		if t.Implements(iface) || reflect.PointerTo(t).Implements(iface) {
+			return true
+		}
+	}
+	return false
+}
+
+func deref(t reflect.Type) reflect.Type {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return t
+}
+
+// marshalsJSON reports whether t says itself how it becomes JSON, and back.
+func marshalsJSON(t reflect.Type) bool {
+	t = deref(t)
+	return has(t, jsonMarshaler, jsonMarshalerTo) && has(t, jsonUnmarshaler, jsonUnmarshalFrom)
+}
+
+// marshalsBinary reports whether t says itself how it becomes bytes, and back.
+func marshalsBinary(t reflect.Type) bool {
+	t = deref(t)
+	return has(t, binaryMarshaler) && has(t, binaryUnmarshaler)
+}
+
+// loss is what would be missing from a value that was saved as JSON.
+type loss struct {
+	why     string
+	refused bool // the encoder notices, so that saving fails
+}
+
+// jsonLoses tells what JSON would not give back of v, judging by types, or
+// nil. Only where these say "any" does it look at what is there.
+func jsonLoses(v any) *loss {
+	t := reflect.TypeOf(v)
+	f := &lossFinder{types: map[reflect.Type]bool{}, values: map[visit]bool{}}
+	f.inType(t, typeName(t))
+	f.inValue(reflect.ValueOf(v))
+	return f.lost
+}
+
+type lossFinder struct {
+	types  map[reflect.Type]bool // those looked at, and whether they marshal themselves
+	hasAny bool                  // one of them is any
+	values map[visit]bool
+	lost   *loss
+}
+
+// visit is a pointer, map or slice that was looked at.
+type visit struct {
+	p   uintptr
+	len int
+	t   reflect.Type
+}
+
+// losing notes the first loss, or the first one that the encoder refuses.
+func (f *lossFinder) losing(refused bool, format string, args ...any) {
+	if f.lost == nil || refused && !f.lost.refused {
+		f.lost = &loss{fmt.Sprintf(format, args...), refused}
+	}
+}
+
+func (f *lossFinder) inType(t reflect.Type, where string) {
+	if _, seen := f.types[t]; seen {
+		return
+	}
+	if t.Kind() == reflect.Array && t.Len() == 0 {
+		return // holds nothing
+	}
+	f.types[t] = t.Kind() != reflect.Interface && t.Kind() != reflect.Pointer && f.inMethods(t, where)
+	if f.types[t] {
+		return
+	}
+	switch t.Kind() {
+	case reflect.Chan, reflect.Func, reflect.UnsafePointer, reflect.Complex64, reflect.Complex128:
+		f.losing(true, "%s is a %s, which JSON cannot hold", where, t.Kind())
+	case reflect.Interface:
+		f.hasAny = true
+		if t.NumMethod() > 0 {
+			f.losing(false, "%s is an interface (%s), which JSON cannot load again", where, t)
+		}
+	case reflect.Pointer, reflect.Slice, reflect.Array:
+		f.inType(t.Elem(), where)
+	case reflect.Map:
+		f.inKey(t.Key(), where)
+		f.inType(t.Elem(), where)
+	case reflect.Struct:
+		f.inFields(t, where, map[string]string{}, map[reflect.Type]bool{t: true})
+	}
+}
+
+// inMethods looks at the methods by which t becomes JSON and is made from it,
+// and tells whether it has them.
+func (f *lossFinder) inMethods(t reflect.Type, where string) bool {
+	out, in := marshalBy(t)
+	switch {
+	case out == "":
+		return false // what has only UnmarshalJSON most likely takes the usual form
+	case out != in:
+		f.losing(false, "%s (%s) has a method Marshal%s, but no Unmarshal%[3]s to go with it", where, t, out)
+		return true
+	}
+	find := jsonMethods
+	if out == "Text" {
+		find = textMethods
+	}
+	if why := inherited(t, where, find); why != "" {
+		f.losing(false, "%s", why)
+	}
+	return true
+}
+
+// marshalBy returns the kinds of the methods by which t becomes JSON and is
+// made from it: JSON, Text or none.
+func marshalBy(t reflect.Type) (out, in string) {
+	kind := func(json, text bool) string {
+		switch {
+		case json:
+			return "JSON"
+		case text:
+			return "Text"
+		}
+		return ""
+	}
+	return kind(has(t, jsonMarshaler, jsonMarshalerTo), has(t, textMarshaler)),
+		kind(has(t, jsonUnmarshaler, jsonUnmarshalFrom), has(t, textUnmarshaler))
+}
+
+// inKey looks at the type of the keys of a map.
+func (f *lossFinder) inKey(t reflect.Type, where string) {
+	switch t.Kind() {
+	case reflect.Interface:
+		f.losing(false, "%s has keys of an interface (%s), which JSON loads as strings", where, t)
+		return
+	case reflect.Pointer:
+		f.losing(false, "%s has pointers as keys, which JSON cannot load again", where)
+		t = deref(t)
+	}
+	if f.inMethods(t, where+" key") {
+		return
+	}
+	switch t.Kind() {
+	case reflect.Bool, reflect.Struct, reflect.Array, reflect.Chan, reflect.Complex64, reflect.Complex128, reflect.UnsafePointer:
+		f.losing(true, "%s has keys of type %s, which JSON cannot hold", where, t)
+	}
+}
+
+// inFields looks at the fields of a struct, and at those of structs embedded
+// in it, which to JSON are fields of the outer one. names has the fields seen
+// so far by what JSON calls them.
+func (f *lossFinder) inFields(t reflect.Type, where string, names map[string]string, embedded map[reflect.Type]bool) {
+	for sf := range fields(t) {
+		at := where + "." + sf.Name
+		tag := sf.Tag.Get("json")
+		name, _, _ := strings.Cut(tag, ",")
+		ft := sf.Type
+		if sf.Anonymous && ft.Kind() == reflect.Pointer {
+			ft = ft.Elem()
+		}
+		marshals, _ := marshalBy(ft)
+		switch {
+		case tag == "-": // left out on purpose
+			continue
+		case !sf.IsExported() && isPadding(sf):
+			continue
+		case !sf.IsExported() && (!sf.Anonymous || ft.Kind() != reflect.Struct || name != "" && marshals != ""):
+			f.losing(false, "JSON would drop the unexported field %s", at)
+			continue
+		case !sf.IsExported() && ft != sf.Type:
+			f.losing(false, "JSON cannot load the embedded pointer %s, whose type is not exported", at)
+		}
+		if sf.Anonymous && name == "" && ft.Kind() == reflect.Struct {
+			if !embedded[ft] {
+				embedded[ft] = true
+				f.inFields(ft, at, names, embedded)
+			} else if ft.NumField() > 0 {
+				f.losing(false, "%s is embedded for the second time, which JSON drops", at)
+			}
+			continue
+		}
+		if name == "" {
+			name = sf.Name
+		}
+		if other := names[name]; other != "" {
+			f.losing(false, "%s and %s have the same name in JSON, %q, which drops one or both", other, at, name)
+		}
+		names[name] = at
+		f.inType(sf.Type, at)
+	}
+}
+
+// isPadding reports whether a field cannot hold anything.
+func isPadding(sf reflect.StructField) bool { return sf.Name == "_" || sf.Type.Size() == 0 }
+
+// inValue looks at what is in the variables of type any.
+func (f *lossFinder) inValue(v reflect.Value) {
+	if !f.hasAny || !v.IsValid() || f.types[v.Type()] {
+		return
+	}
+	switch v.Kind() {
+	case reflect.Pointer, reflect.Map, reflect.Slice:
+		at := visit{p: v.Pointer(), t: v.Type()}
+		if v.Kind() == reflect.Slice {
+			at.len = v.Len()
+		}
+		if f.values[at] {
+			return
+		}
+		f.values[at] = true
+	}
+	switch v.Kind() {
+	case reflect.Interface:
+		if v = v.Elem(); v.IsValid() {
+			f.inType(v.Type(), typeName(v.Type()))
+			f.inValue(v)
+		}
+	case reflect.Pointer:
+		f.inValue(v.Elem())
+	case reflect.Map:
+		for it := v.MapRange(); !isScalar(v.Type().Elem()) && it.Next(); {
+			f.inValue(it.Value())
+		}
+	case reflect.Slice, reflect.Array:
+		for i := 0; !isScalar(v.Type().Elem()) && i < v.Len(); i++ {
+			f.inValue(v.Index(i))
+		}
+	case reflect.Struct:
+		for sf := range fields(v.Type()) {
+			if sf.Tag.Get("json") != "-" && (sf.IsExported() || sf.Anonymous) {
+				f.inValue(v.FieldByIndex(sf.Index))
+			}
+		}
+	}
+}
+
+// isScalar reports whether t is a kind of boolean, number or string.
+func isScalar(t reflect.Type) bool {
+	return t.Kind() >= reflect.Bool && t.Kind() <= reflect.Float64 || t.Kind() == reflect.String
+}
+
+func fields(t reflect.Type) func(func(reflect.StructField) bool) {
+	return func(yield func(reflect.StructField) bool) {
+		for i := range t.NumField() {
+			if !yield(t.Field(i)) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,135 @@
+package filestore
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+const tempPrefix = ".tmp-" // of names that List does not show
+
+// temp is a written and flushed file that has no proper name yet.
+type temp struct {
+	s *Store
+	f *os.File
+	// dir is the directory it is in, to be flushed once the file has its
+	// name. It is opened before: afterwards, an error would leave the outcome
+	// open.
+	dir      *os.File
+	modified time.Time
+	size     int64
+	named    bool // its temporary name is gone
+}
+
+func (s *Store) writeTemp(ctx context.Context, dir string, body []byte) (_ *temp, err error) {
+	f, err := s.openTemp(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	t := &temp{s: s, f: f, size: int64(len(body))}
+	defer func() {
+		if err != nil {
+			t.discard()
+		}
+	}()
+	if t.dir, err = holdDir(dir); err != nil {
+		return nil, err
+	}
+	if err := s.secure(dir, t.dir); err != nil {
+		return nil, err
+	}
+	s.note("write", dir)
+	for rest := body; len(rest) > 0; {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		n, err := f.Write(rest[:min(ioSize, len(rest))])
+		if err != nil {
+			return nil, err
+		}
+		rest = rest[n:]
+	}
+	if err := t.setModified(time.Now()); err != nil {
+		return nil, err
+	}
+	return t, t.sync()
+}
+
+// openTemp creates a temporary file in dir, and dir if need be. Somebody may
+// prune the empty directory in between, again and again, until the file is in
+// it (attack A49).
+func (s *Store) openTemp(ctx context.Context, dir string) (*os.File, error) {
+	const tries = 1000 // a symbolic link to nowhere fails for ever
+	for try := 0; ; try++ {
+		name := filepath.Join(dir, tempPrefix+rand.Text()[:16])
+		f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
+		if err == nil {
+			return f, nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) || try == tries {
+			return nil, err
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if err := s.makeDir(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+	}
+}
+
+func (t *temp) sync() error {
+	t.s.note("sync", filepath.Dir(t.f.Name()))
+	return t.f.Sync()
+}
+
+// setModified gives the file its token. The kernel's own time stamps are too
+// coarse: two puts in one tick would share one.
+func (t *temp) setModified(at time.Time) error {
+	if err := setModTime(t.f, at); err != nil {
+		return err
+	}
+	fi, err := t.f.Stat()
+	if err != nil {
+		return err
+	}
+	t.modified = fi.ModTime() // as precise as this file system can say it
+	return nil
+}
+
+// laterThan makes the modification time later than at, by as little as the
+// file system can express.
+func (t *temp) laterThan(at time.Time) error {
+	if t.modified.After(at) {
+		return nil
+	}
+	for _, step := range []time.Duration{1, time.Microsecond, time.Millisecond, time.Second, 2 * time.Second} {
+		if err := t.setModified(at.Add(step)); err != nil {
+			return err
+		}
+		if t.modified.After(at) {
+			return t.sync()
+		}
+	}
+	return fmt.Errorf("file store: %s does not keep modification times", filepath.Dir(t.f.Name()))
+}
+
+// unname removes the temporary name; the file stays open.
+func (t *temp) unname() {
+	if !t.named {
+		os.Remove(t.f.Name())
+		t.named = true
+	}
+}
+
+// discard releases what t holds. The file is gone if it has no proper name.
+func (t *temp) discard() {
+	t.f.Close()
+	t.unname()
+	t.dir.Close()
+}

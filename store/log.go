@@ -1,0 +1,79 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"log/slog"
+	"time"
+)
+
+// Log returns st with every request noted in log, at level Debug.
+func Log(st Store, log *slog.Logger) Store { return logged{st, log} }
+
+type logged struct {
+	st  Store
+	log *slog.Logger
+}
+
+func (l logged) note(ctx context.Context, start time.Time, op, key string, n int64, err error) {
+	attrs := []slog.Attr{slog.String("key", key), slog.Int64("bytes", n), slog.Duration("took", time.Since(start).Round(time.Microsecond))}
+	switch {
+	case errors.Is(err, ErrPrecondition):
+		attrs = append(attrs, slog.String("result", "refused"))
+	case errors.Is(err, ErrNotExist):
+		attrs = append(attrs, slog.String("result", "absent"))
+	case err != nil:
+		attrs = append(attrs, slog.Any("error", err))
+	}
+	l.log.LogAttrs(ctx, slog.LevelDebug, op, attrs...)
+}
+
+func (l logged) Get(ctx context.Context, key string, opts *GetOptions) ([]byte, Info, error) {
+	start := time.Now()
+	body, info, err := l.st.Get(ctx, key, opts)
+	l.note(ctx, start, "get", key, int64(len(body)), err)
+	return body, info, err
+}
+
+func (l logged) Stat(ctx context.Context, key string) (Info, error) {
+	start := time.Now()
+	info, err := l.st.Stat(ctx, key)
+	l.note(ctx, start, "stat", key, info.Size, err)
+	return info, err
+}
+
+func (l logged) Put(ctx context.Context, key string, body []byte, match Token) (Info, error) {
+	start := time.Now()
+	info, err := l.st.Put(ctx, key, body, match)
+	l.note(ctx, start, "put", key, int64(len(body)), err)
+	return info, err
+}
+
+func (l logged) Delete(ctx context.Context, key string) error {
+	start := time.Now()
+	err := l.st.Delete(ctx, key)
+	l.note(ctx, start, "delete", key, 0, err)
+	return err
+}
+
+func (l logged) List(ctx context.Context, prefix, after string) iter.Seq2[Info, error] {
+	return func(yield func(Info, error) bool) {
+		start, keys, failed := time.Now(), int64(0), error(nil)
+		for info, err := range l.st.List(ctx, prefix, after) {
+			keys++
+			failed = err
+			if !yield(info, err) {
+				break
+			}
+		}
+		l.note(ctx, start, "list", prefix, keys, failed)
+	}
+}
+
+func (l logged) Now(ctx context.Context) (time.Time, error) {
+	start := time.Now()
+	at, err := l.st.Now(ctx)
+	l.note(ctx, start, "now", "", 0, err)
+	return at, err
+}
