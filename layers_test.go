@@ -18,6 +18,7 @@ var allowed = map[string][]string{
 	"store/filestore":       {"store", "github.com/gofrs/flock", "golang.org/x/sys"},
 	"store/faultstore":      {"store"},
 	"store/tracestore":      {"store"},
+	"store/s3store":         {"store", "github.com/minio/minio-go/v7", "gopkg.in/ini.v1"},
 	"store/storecheck":      {"store"},
 	"store/storetest":       {"store", "store/storecheck"},
 	"manifest":              {"store", "github.com/go-json-experiment/json"},

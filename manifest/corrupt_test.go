@@ -262,6 +262,7 @@ func TestEncodeRefuses(t *testing.T) {
 		{"version that does not fit", func(m *manifest.Manifest) { m.Version.Pre = "rc/1" }, "not '/'"},
 		{"metadata changed since", func(m *manifest.Manifest) { m.Content.Metadata = []byte(`{"a": 1}`) }, "not in canonical form"},
 		{"metadata damaged since", func(m *manifest.Manifest) { m.Content.Metadata = []byte(`{`) }, "EOF"},
+		{"class that is no text", func(m *manifest.Manifest) { m.Content.Class = "\xff" }, "invalid UTF-8"},
 		{"era of a clock that is off", func(m *manifest.Manifest) { m.Placement.Packs[0].Era = 1e10 }, "era 10000000000"},
 		{"pack too large", func(m *manifest.Manifest) { m.Placement.Packs[0].Size = manifest.MaxPack + 1 }, "size 16777217"},
 		{"table without a place", func(m *manifest.Manifest) { m.SetTable(1, manifest.Sum(nil), nil, nil) }, "no place"},

@@ -216,6 +216,9 @@ func TestDamagedReferenceToTable(t *testing.T) {
 		{"no place", func(r register) { delete(r.at("table", "placement"), "extents") }, "more chunks than places"},
 		{"in no pack", func(r register) { delete(r.at("table", "placement"), "packs") }, "bad extent"},
 		{"past the end", func(r register) { r.at("table", "placement")["extents"] = []any{[]any{0, 1, 1}} }, "past the end of pack"},
+		{"pack too large", func(r register) {
+			r.at("table", "placement")["packs"].([]any)[0].(map[string]any)["size"] = manifest.MaxPack + 1
+		}, "has size 16777217"},
 		{"huge", func(r register) { r.at("table", "file")["size"] = int64(1 << 62) }, "has 4611686018427387904 bytes and no chunks"},
 		{"unknown member", func(r register) { r.at("table")["color"] = "red" }, "color"},
 	} {

@@ -35,7 +35,7 @@ func TestValidLink(t *testing.T) {
 	for _, c := range []struct{ link, target string }{
 		{"l", "a"}, {"l", "a/b"}, {"l", "."}, {"l", "..."}, {"l", "..a"}, {"l", "a/..."}, {"l", "a//b"}, {"l", "a/./b"},
 		{"d/l", ".."}, {"d/l", "../"}, {"d/l", "../a"}, {"d/l", "..//a"}, {"d/e/l", "../.."}, {"d/e/l", "../../a/b"},
-		{"l", "ab:c"}, {"l", "é"},
+		{"l", "ab:c"}, {"l", "é"}, {"l", strings.Repeat("a", 4096)},
 	} {
 		if err := manifest.ValidLink(c.link, c.target); err != nil {
 			t.Error(err)

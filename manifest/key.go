@@ -69,7 +69,10 @@ func ValidName(name string) error {
 		if n := len(store.Escape(name)); n > 100 {
 			return bad("it is too long: %d bytes in a key, where a capital letter and a colon count twice; the limit is 100", n)
 		}
-		return bad("%v; write something like %q", err, "my:"+name)
+		if fixed := "my:" + name; ValidName(fixed) == nil {
+			return bad("%v; write something like %q", err, fixed)
+		}
+		return bad("%v", err)
 	}
 	return nil
 }

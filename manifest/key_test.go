@@ -63,6 +63,7 @@ func TestValidNameRefuses(t *testing.T) {
 		{strings.Repeat("a", 101), "too long: 101 bytes in a key, where a capital letter and a colon count twice; the limit is 100"},
 		{strings.Repeat("A", 51), "too long: 102 bytes"},
 		{strings.Repeat("a:", 34) + "a", "too long: 103 bytes"},
+		{"con." + strings.Repeat("a", 96), "device name on Windows"},    // as long as may be, so that "my:" does not help
 		{"a" + strings.Repeat("_a", 50), "underscores are not allowed"}, // too long to suggest anything
 	} {
 		err := manifest.ValidName(c.name)
@@ -167,7 +168,7 @@ func TestParseVersionRegisterKeyRefuses(t *testing.T) {
 		"object/a/@/a1.a0.a0~.json", "/objects/a/@/a1.a0.a0~.json", "tags/a/@/a1.a0.a0~.json",
 		"objects/A/@/a1.a0.a0~.json", "objects/a:b/@/a1.a0.a0~.json", "objects/a/b/@/a1.a0.a0~.json", "objects/a_b/@/a1.a0.a0~.json",
 		"objects/!/@/a1.a0.a0~.json", "objects/!1/@/a1.a0.a0~.json", "objects/a!!/@/a1.a0.a0~.json", "objects/con/@/a1.a0.a0~.json",
-		"objects/a/@/a1.a0.a0~/@/a1.a0.a0~.json", "objects/a/@/@/a1.a0.a0~.json",
+		"a/@/a1.a0.a0~.json", "objects/a/@/a1.a0.a0~/@/a1.a0.a0~.json", "objects/a/@/@/a1.a0.a0~.json",
 	} {
 		if name, v, err := manifest.ParseVersionRegisterKey(key); err == nil {
 			t.Errorf("%q is read as %s@%s", key, name, v)

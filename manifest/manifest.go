@@ -2,7 +2,6 @@ package manifest
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -166,8 +165,8 @@ func (m *Manifest) check() error {
 	if err := ValidName(m.Name); err != nil {
 		return err
 	}
-	if v, err := ParseVersion(m.Version.String()); err != nil || v != m.Version {
-		return cmp.Or(err, ErrInvalidVersion)
+	if _, err := ParseVersion(m.Version.String()); err != nil {
+		return err
 	}
 	switch {
 	case m.State != Live && m.State != Deleted:

@@ -33,6 +33,9 @@ func TestRoundTrip(t *testing.T) {
 			t.Errorf("decoded differently (-sealed +decoded):\n%s", d)
 		}
 		checkDigest(t, m)
+		if err := got.Seal(); err != nil { // changes nothing
+			t.Error(err)
+		}
 		again, err := got.Encode()
 		if err != nil || string(again) != string(body) {
 			t.Errorf("encoded differently, %v:\n%s\n%s", err, body, again)

@@ -91,6 +91,9 @@ func (p *Placement) checkInline(files []File, size int64) error {
 	if int64(len(p.Inline)) != size {
 		return fmt.Errorf("%d bytes inline, the files have %d", len(p.Inline), size)
 	}
+	if size > MaxInline {
+		return fmt.Errorf("%d bytes inline, the limit is %d", size, MaxInline)
+	}
 	return nil
 }
 

@@ -25,6 +25,10 @@ type tableJSON struct {
 // tablePath is the Path of a Table's File.
 const tablePath = "table.json"
 
+// maxTableSize is how large a table may be, in bytes: room for some five
+// million files. A damaged register must not make a reader fill its memory.
+const maxTableSize = 1 << 30
+
 // MarshalJSON implements json.Marshaler.
 func (t *Table) MarshalJSON() ([]byte, error) {
 	j := tableJSON{File: t.File, Placement: Placement{Packs: t.Packs}}
@@ -62,6 +66,8 @@ func (t *Table) check() error {
 		return fmt.Errorf("table is not a plain file called %q", tablePath)
 	case f.Size <= 0 || f.SHA256 == Digest{} || len(t.Packs) == 0 || len(f.Chunks) == 0:
 		return errors.New("table has no bytes, or no place")
+	case f.Size > maxTableSize:
+		return fmt.Errorf("table of %d bytes, the limit is %d; save fewer files in one object", f.Size, maxTableSize)
 	}
 	return nil
 }
@@ -75,7 +81,11 @@ type tables struct {
 // EncodeTable returns the bytes of the table of m: what is to be stored in
 // chunks when the register would exceed MaxTable. Seal comes first.
 func (m *Manifest) EncodeTable() ([]byte, error) {
-	return encode(&tables{m.Content.Files, m.Placement})
+	b, err := encode(&tables{m.Content.Files, m.Placement})
+	if err == nil && len(b) > maxTableSize {
+		err = fmt.Errorf("%d files make a table of %d bytes, the limit is %d; save fewer files in one object", m.Count, len(b), maxTableSize)
+	}
+	return b, err
 }
 
 // SetTable makes m refer to a table stored in chunks. A nil table means that

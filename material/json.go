@@ -83,14 +83,10 @@ func loadFresh(m Materializer, src fs.FS, into any, decode func(io.Reader, any) 
 	defer f.Close()
 	r := &errReader{r: f}
 	fresh := reflect.New(target.Type().Elem())
-	err = decode(r, fresh.Interface())
-	if err == nil {
-		_, err = io.Copy(io.Discard, r) // decoders may stop early, or overlook an error
+	if err := decode(r, fresh.Interface()); err != nil {
+		return err
 	}
-	if r.err != nil && r.err != io.EOF {
-		return r.err // whatever the decoder made of it
-	}
-	if err != nil {
+	if _, err := io.Copy(io.Discard, r); err != nil { // the decoder may have stopped early
 		return err
 	}
 	target.Elem().Set(fresh.Elem())

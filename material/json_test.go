@@ -231,6 +231,14 @@ func (w *brokenStream) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// closedSink counts how often it refuses.
+type closedSink int
+
+func (s *closedSink) Create(string) (io.WriteCloser, error) {
+	*s++
+	return nil, errBroken
+}
+
 // hider is a list of that many numbers. Its methods hide why they fail.
 type hider int
 
@@ -265,35 +273,53 @@ func TestErrorsOfStreamsAreNotHidden(t *testing.T) {
 			t.Errorf("%s: Save(%T) = %v", test.m.Name(), test.v, err)
 		}
 	}
+	closed := new(closedSink)
+	if err := (material.JSON{}).Save(t.Context(), closed, hider(100_000)); !errors.Is(err, errBroken) || *closed != 1 {
+		t.Errorf("Save into a sink that takes no stream = %v, after %d tries", err, *closed)
+	}
 	var h hider
 	for _, test := range []struct {
 		m    material.Materializer
 		into any
 	}{{material.JSON{}, new([]int)}, {material.JSON{}, &h}, {material.JSON{}, &[]hider{}}, {material.Gob{}, new([]int)}} {
-		err := test.m.Load(t.Context(), brokenFS{oneFile("data", "[[1,")}, test.into)
+		err := test.m.Load(t.Context(), brokenFS{oneFile("data", "[[1,"), false}, test.into)
 		if !errors.Is(err, errBroken) || errors.Is(err, material.ErrType) {
 			t.Errorf("%s: Load(%T) = %v", test.m.Name(), test.into, err)
 		}
 	}
 }
 
-// brokenFS has files that fail at their end.
-type brokenFS struct{ fs.FS }
+// brokenFS has files that fail at their end, once: either with the last bytes,
+// or after them.
+type brokenFS struct {
+	fs.FS
+	withData bool
+}
 
 func (b brokenFS) Open(name string) (fs.File, error) {
 	f, err := b.FS.Open(name)
-	if fi, serr := f.Stat(); serr == nil && fi.IsDir() {
+	if err != nil {
+		return nil, err
+	}
+	fi, err := f.Stat()
+	if err != nil || fi.IsDir() {
 		return f, err
 	}
-	return &brokenFile{f}, err
+	return &brokenFile{File: f, withData: b.withData, left: fi.Size()}, nil
 }
 
-type brokenFile struct{ fs.File }
+type brokenFile struct {
+	fs.File
+	withData, failed bool
+	left             int64
+}
 
 func (f *brokenFile) Read(p []byte) (int, error) {
 	n, err := f.File.Read(p)
-	if err == io.EOF {
-		err = errBroken
+	f.left -= int64(n)
+	if !f.failed && f.left == 0 && (n == 0 || f.withData) {
+		f.failed = true
+		return n, errBroken
 	}
 	return n, err
 }
@@ -317,8 +343,10 @@ func TestFilesAreReadToTheEnd(t *testing.T) {
 		if err := test.m.Load(t.Context(), test.src, test.into); err != nil {
 			t.Errorf("%s: %v", test.m.Name(), err)
 		}
-		if err := test.m.Load(t.Context(), brokenFS{test.src}, test.into); !errors.Is(err, errBroken) {
-			t.Errorf("%s: Load of a file that fails at its end = %v", test.m.Name(), err)
+		for _, withData := range []bool{false, true} {
+			if err := test.m.Load(t.Context(), brokenFS{test.src, withData}, test.into); !errors.Is(err, errBroken) {
+				t.Errorf("%s: Load of a file that fails at its end (with data: %t) = %v", test.m.Name(), withData, err)
+			}
 		}
 	}
 }

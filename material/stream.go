@@ -20,35 +20,49 @@ func create(dst Sink, name string, write func(io.Writer) error) error {
 	return w.Close()
 }
 
-// lazyWriter creates its stream with the first byte. An encoder that refuses
-// a value by then has left nothing in the sink.
+// lazyWriter creates its stream when it has so many bytes, or is closed. An
+// encoder that refuses a value by then has left nothing in the sink.
 type lazyWriter struct {
 	dst  Sink
 	name string
+	buf  []byte // until there is a stream
 	w    io.WriteCloser
 	err  error // first error of the sink
 }
 
-func (l *lazyWriter) Write(p []byte) (int, error) {
-	if l.err == nil && l.w == nil {
-		l.w, l.err = l.dst.Create(l.name)
+const lazyBytes = 64 << 10
+
+func (l *lazyWriter) Write(p []byte) (n int, err error) {
+	if l.w == nil && l.err == nil && len(l.buf)+len(p) <= lazyBytes {
+		l.buf = append(l.buf, p...)
+		return len(p), nil
 	}
-	if l.err != nil {
-		return 0, l.err
+	l.create()
+	if l.err == nil {
+		n, l.err = l.w.Write(p)
 	}
-	n, err := l.w.Write(p)
-	l.err = err
-	return n, err
+	return n, l.err
+}
+
+func (l *lazyWriter) create() {
+	if l.w != nil || l.err != nil {
+		return
+	}
+	if l.w, l.err = l.dst.Create(l.name); l.err == nil {
+		_, l.err = l.w.Write(l.buf)
+		l.buf = nil
+	}
 }
 
 func (l *lazyWriter) Close() error {
-	if _, err := l.Write(nil); err != nil { // creates an empty stream
-		return err
+	if l.create(); l.err != nil {
+		return l.err
 	}
 	return l.w.Close()
 }
 
-// errReader remembers how reading ended.
+// errReader remembers how reading ended, for an error that comes with the last
+// bytes is overlooked by who needs no more.
 type errReader struct {
 	r   io.Reader
 	err error
@@ -100,15 +114,15 @@ func readAll(f fs.File) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := make([]byte, fi.Size())
-	if _, err := io.ReadFull(f, b); err != nil {
+	b, r := make([]byte, fi.Size()), &errReader{r: f}
+	if _, err := io.ReadFull(r, b); err != nil {
 		if err == io.EOF {
 			err = io.ErrUnexpectedEOF
 		}
 		return nil, err
 	}
 	// The last read verifies the digest of the whole.
-	switch _, err := io.ReadFull(f, make([]byte, 1)); err {
+	switch _, err := io.ReadFull(r, make([]byte, 1)); err {
 	case io.EOF:
 		return b, nil
 	case nil:

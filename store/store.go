@@ -130,5 +130,8 @@ var (
 // ErrUnavailable: the store could not be reached.
 var ErrUnavailable = errors.New("store cannot be reached")
 
+// ErrNoBucket: the bucket that should hold the store does not exist.
+var ErrNoBucket = errors.New("no such bucket")
+
 // ErrNotExist is what Get and Stat return for an absent key.
 var ErrNotExist = fs.ErrNotExist

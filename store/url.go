@@ -58,7 +58,7 @@ func ParseURL(location string) (*url.URL, error) {
 		return u, nil
 	}
 	if u.Host != "" && u.Host != "localhost" {
-		return bad("a file URL has three slashes, file:///%s%s", u.Host, u.Path)
+		return bad("a file URL has three slashes, %.200s", shown("file:///"+u.Host+u.Path))
 	}
 	if u.Opaque != "" {
 		path, err := url.PathUnescape(u.Opaque)

@@ -107,6 +107,7 @@ func TestParseURLNeverEchoesSecrets(t *testing.T) {
 		"https://HUNTER2@host/bucket":           credentials,
 		"file://KEY:HUNTER2@host/x":             credentials,
 		"s3://KEY:HUNTER2":                      "is not a URL: invalid port",
+		"file://KEY/HUNTER2@host":               "three slashes",
 		"s3:bucket?x=HUNTER2":                   "write s3://",
 		"s 3:bucket?x=HUNTER2":                  "not a URL scheme",
 		"s3:KEY:HUNTER2@bucket":                 "write scheme://",

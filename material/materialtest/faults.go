@@ -14,12 +14,13 @@ type faultFS struct {
 	eofWithData bool   // io.EOF comes with the last byte, not after it
 	calls       int    // of Open and Read
 	failAt      int    // number of the call from which all fail, or 0
+	once        bool   // only that one fails
 	failed      string // the first call that did
 }
 
 func (f *faultFS) call(what string) error {
 	f.calls++
-	if f.failAt == 0 || f.calls < f.failAt {
+	if f.failAt == 0 || f.calls < f.failAt || f.once && f.calls > f.failAt {
 		return nil
 	}
 	if f.failed == "" {
@@ -85,13 +86,14 @@ func (f *faultFile) size() int64 {
 	return fi.Size()
 }
 
-// sample returns numbers from 1 to n: all of them, or if they are many, 200
-// that are spread evenly.
-func sample(n int) iter.Seq[int] {
-	return func(yield func(int) bool) {
+// sample returns numbers from 1 to n, each with false and with true: all of
+// them, or if they are many, 200 that are spread evenly.
+func sample(n int) iter.Seq2[int, bool] {
+	return func(yield func(int, bool) bool) {
 		const most = 200
 		for i := range min(n, most) {
-			if !yield(1 + i*n/min(n, most)) {
+			at := 1 + i*n/min(n, most)
+			if !yield(at, false) || !yield(at, true) {
 				return
 			}
 		}

@@ -33,6 +33,7 @@ type spec struct {
 	save func(ctx context.Context, dst material.Sink, c *config) error
 	load func(ctx context.Context, src fs.FS, into *config) error
 	any  bool // takes a wrong value, and a wrong target, and does nothing
+	late bool // refuses a wrong value after it has created a stream
 }
 
 func (s *spec) Name() string {
@@ -47,6 +48,8 @@ func (s *spec) Save(ctx context.Context, dst material.Sink, v any) error {
 	switch {
 	case !ok && s.any:
 		return nil
+	case !ok && s.late:
+		return errors.Join(put(dst, "name", nil), material.ErrType)
 	case !ok:
 		return material.ErrType
 	case s.save != nil:
@@ -179,9 +182,10 @@ func TestEveryCheckNotices(t *testing.T) {
 			_, err := dst.Create("forgotten")
 			return err
 		}}, "round-trip"},
-		"maps are merged": {&spec{load: loadConfig}, "replace"},
-		"anything goes":   {&spec{any: true}, "wrong-value"},
-		"anywhere goes":   {&spec{any: true}, "wrong-target"},
+		"maps are merged":  {&spec{load: loadConfig}, "replace"},
+		"anything goes":    {&spec{any: true}, "wrong-value"},
+		"refuses too late": {&spec{late: true}, "wrong-value"},
+		"anywhere goes":    {&spec{any: true}, "wrong-target"},
 		"random bytes": {&spec{save: func(ctx context.Context, dst material.Sink, c *config) error {
 			if err := saveConfig(ctx, dst, c); err != nil {
 				return err
@@ -193,6 +197,16 @@ func TestEveryCheckNotices(t *testing.T) {
 				return err
 			}
 			return put(dst, fmt.Sprint(rand.Uint64()), nil)
+		}}, "same-bytes"},
+		"random mode": {&spec{save: func(ctx context.Context, dst material.Sink, c *config) error {
+			if err := saveConfig(ctx, dst, c); err != nil || rand.IntN(2) == 0 {
+				return errors.Join(err, put(dst, "run", nil))
+			}
+			w, err := dst.(material.TreeSink).CreateExec("run")
+			if err != nil {
+				return err
+			}
+			return w.Close()
 		}}, "same-bytes"},
 		"order of a map": {&spec{save: func(ctx context.Context, dst material.Sink, c *config) error {
 			var b strings.Builder
@@ -270,6 +284,26 @@ func TestEveryCheckNotices(t *testing.T) {
 			_, err = io.WriteString(w, "end")
 			return err
 		}}, "write-errors"},
+		"error of Write ignored": {&spec{save: func(ctx context.Context, dst material.Sink, c *config) error {
+			if err := saveConfig(ctx, dst, c); err != nil {
+				return err
+			}
+			w, err := dst.Create("end")
+			if err != nil {
+				return err
+			}
+			io.WriteString(w, "end")
+			return w.Close()
+		}}, "write-errors"},
+		"read error overlooked": {&spec{load: func(ctx context.Context, src fs.FS, into *config) error {
+			*into = config{}
+			err := loadConfig(ctx, src, into)
+			if err != nil { // perhaps an older layout
+				name, _ := fs.ReadFile(src, "name")
+				*into = config{Name: string(name)}
+			}
+			return nil
+		}}, "read-errors"},
 		"write error hidden": {&spec{save: func(ctx context.Context, dst material.Sink, c *config) error {
 			if err := saveConfig(ctx, dst, c); err != nil {
 				return errors.New("cannot save")

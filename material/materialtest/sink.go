@@ -25,6 +25,7 @@ type Sink struct {
 	ctx    context.Context // whose end is that of the sink, or nil
 	calls  int             // of Create, Write, Close and so on
 	failAt int             // number of the call from which all fail, or 0
+	once   bool            // only that one fails
 	failed string          // the first call that did
 }
 
@@ -112,7 +113,7 @@ func (s *Sink) call(what string) error {
 	if s.ctx != nil && s.ctx.Err() != nil {
 		return s.ctx.Err()
 	}
-	if s.failAt == 0 || s.calls < s.failAt {
+	if s.failAt == 0 || s.calls < s.failAt || s.once && s.calls > s.failAt {
 		return nil
 	}
 	if s.failed == "" {

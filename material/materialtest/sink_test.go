@@ -107,7 +107,13 @@ func TestSinkMissesClose(t *testing.T) {
 func TestSample(t *testing.T) {
 	for _, n := range []int{0, 1, 2, 199, 200, 201, 1000, 12345} {
 		last, count := 0, 0
-		for i := range sample(n) {
+		for i, once := range sample(n) {
+			if once {
+				if i != last {
+					t.Fatalf("of %d: %d once, after %d", n, i, last)
+				}
+				continue
+			}
 			if i <= last || i > n {
 				t.Fatalf("of %d: %d after %d", n, i, last)
 			}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -185,8 +186,14 @@ func TestForeignFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, prefix := range []string{"", "a", "a/", "a/k"} {
+		r := record(s)
 		if got := keys(t, s, prefix); !slices.Equal(got, []string{"a/k"}) {
 			t.Errorf("List of %q shows %q", prefix, got)
+		}
+		for _, op := range r.take() { // lost+found is for root only
+			if strings.Contains(op, "+") || strings.Contains(op, ".git") || strings.Contains(op, "System") {
+				t.Errorf("List of %q did %s", prefix, op)
+			}
 		}
 	}
 }

@@ -48,7 +48,7 @@ func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[store.
 			for _, key := range keys {
 				info, err := s.Stat(ctx, key)
 				if errors.Is(err, fs.ErrNotExist) || errors.Is(err, store.ErrInvalidKey) {
-					continue // deleted since; too long as a whole
+					continue // deleted since, or no file; too long as a whole
 				}
 				if !yield(info, err) || err != nil {
 					return
@@ -161,12 +161,10 @@ func readDir(dir string) ([]string, error) {
 				return nil, err
 			}
 		}
-		switch {
-		case mode.IsDir():
-			names = append(names, name+"/")
-		case mode.IsRegular():
-			names = append(names, name)
+		if mode.IsDir() {
+			name += "/"
 		}
+		names = append(names, name)
 	}
 	slices.Sort(names)
 	return names, nil
@@ -183,8 +181,8 @@ func follow(link string) (fs.FileMode, error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return 0, err
 	}
-	if _, err := os.Lstat(link); err != nil { // gone, like any other file
-		return fs.ModeIrregular, nil
+	if _, err := os.Lstat(link); err != nil {
+		return 0, nil // deleted since, like any other file
 	}
 	return 0, &fs.PathError{Op: "list", Path: link, Err: errNowhere}
 }

@@ -57,8 +57,14 @@ func TestLockFilesAreNeverListed(t *testing.T) {
 		t.Errorf("List shows %d keys, want 100: %q", len(all), all)
 	}
 	for _, prefix := range []string{lockDir, lockDir + "/", lockDir + "/0", "./", "../", "a/../", "/", "a//"} {
+		r := record(s)
 		if all := keys(t, s, prefix); len(all) > 0 {
 			t.Errorf("List of %q shows %q", prefix, all)
+		}
+		for _, op := range r.take() {
+			if op != "readdir "+s.root {
+				t.Errorf("List of %q did %s", prefix, op)
+			}
 		}
 	}
 }
@@ -98,7 +104,11 @@ var changes = map[string]func(ctx context.Context, s *Store, match store.Token) 
 func TestCreateNeedsNoLock(t *testing.T) {
 	s := open(t, t.TempDir())
 	hold(t, s.root)
-	put(t, s, heldKey, "1", store.Absent)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if _, err := s.Put(ctx, heldKey, []byte("1"), store.Absent); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestCancelWhileWaitingForALock(t *testing.T) {
@@ -156,10 +166,10 @@ func TestStateIsCheckedUnderTheLock(t *testing.T) {
 	locked, resume := pause(one, "rename")
 	defer resume()
 	first := replace(one, "one")
-	<-locked
+	await(t, locked, first)
 	written, proceed := pause(two, "sync") // it has found the state that it was told
 	second := replace(two, "two")
-	<-written
+	await(t, written, second)
 	proceed()
 	resume()
 	if err := <-first; err != nil {

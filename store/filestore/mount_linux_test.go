@@ -89,6 +89,9 @@ func TestRefusal(t *testing.T) {
 	if err := findMount(strings.NewReader(turned.String()), "/mnt/three-nolock/local/x").refusal(); err != nil {
 		t.Errorf("the longest mount point wins only where it comes last: %v", err)
 	}
+	if err := findMount(strings.NewReader(turned.String()), "/mnt/bucket/models").refusal(); err == nil {
+		t.Error("the last mount point wins over the longest")
+	}
 }
 
 // An overlay lists all its layers in one line.
