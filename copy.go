@@ -1,0 +1,324 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/mindtrace/registry/chunk"
+	"github.com/mindtrace/registry/manifest"
+)
+
+// CopyOptions adjust Copy. nil means the zero value.
+type CopyOptions struct {
+	// Name is what the object is called at the destination; "" means as at the
+	// source. It needs a reference with a name.
+	Name string
+	// Version is the number at the destination; "" means that of the source.
+	// It needs a reference to one version.
+	Version string
+	// Progress is called as data moves. nil: that of the destination's Options.
+	Progress func(Progress)
+}
+
+// CopyReport tells what Copy did.
+type CopyReport struct {
+	Copied []CopiedVersion
+	// Present is how many versions were there already, with the same content.
+	Present int
+	// Read and Stored count bytes: of the versions copied, and of the packs put
+	// for them. What the destination had already is not read at the source.
+	Read, Reused, Stored int64
+}
+
+// CopiedVersion is one version that was copied, as it is at the destination.
+type CopiedVersion struct {
+	Name    string  `json:"name"`
+	Version Version `json:"version"`
+	Digest  string  `json:"digest"`
+}
+
+// Side says which of two registries an operation between them failed at.
+type Side string
+
+// The sides of a copy.
+const (
+	Source      Side = "source"
+	Destination Side = "destination"
+)
+
+// SideError is the failure of one of two registries.
+type SideError struct {
+	Side Side
+	URL  string // of that registry
+	Err  error
+}
+
+// Error implements error.
+func (e *SideError) Error() string { return fmt.Sprintf("%s %s: %v", e.Side, e.URL, e.Err) }
+
+// Unwrap returns the cause.
+func (e *SideError) Unwrap() error { return e.Err }
+
+// Copy copies versions from one registry to another: the one that ref means,
+// all in its range, with a name alone all versions of it, with "" everything.
+// The bytes are copied as they are, without their materializers; numbers,
+// digests, classes and metadata stay. Chunks that the destination holds in the
+// version before are not read.
+//
+// A version that is there already, with the same digest, is left as it is, so
+// that a copy that failed half-way is finished by running it again. One that
+// is there with another digest, or was deleted there, is ErrExists; the others
+// are copied all the same. An unversioned destination takes the latest version
+// alone, under its next number.
+//
+// Errors are *SideError where one of the registries failed. The report tells
+// what was done, also with an error.
+func Copy(ctx context.Context, to, from *Registry, ref string, opts *CopyOptions) (*CopyReport, error) {
+	c := &copying{to: to, from: from, ref: ref}
+	if opts != nil {
+		c.opts = *opts
+	}
+	if c.opts.Progress == nil {
+		c.opts.Progress = to.progress
+	}
+	err := c.run(ctx)
+	return &c.report, wrap("copy", ref, err)
+}
+
+type copying struct {
+	to, from *Registry
+	ref      string
+	opts     CopyOptions
+	report   CopyReport
+	refused  []error // versions that exist and are not the same
+}
+
+func (c *copying) run(ctx context.Context) error {
+	if c.within() && c.opts.Name == "" && c.opts.Version == "" {
+		return fmt.Errorf("%w: source and destination are the same registry; give the copy another name or version", ErrInvalidRef)
+	}
+	if c.opts.Name != "" {
+		if err := manifest.ValidName(c.opts.Name); err != nil {
+			return err
+		}
+	}
+	if c.ref != "" {
+		ref, err := ParseRef(c.ref)
+		if err != nil {
+			return err
+		}
+		if err := c.object(ctx, ref); err != nil {
+			return err
+		}
+		return errors.Join(c.refused...)
+	}
+	if c.opts.Name != "" || c.opts.Version != "" {
+		return fmt.Errorf("%w: a new name or version needs a reference to what is copied", ErrInvalidRef)
+	}
+	for name, err := range c.from.Objects(ctx, "") {
+		if err != nil {
+			return c.source(err)
+		}
+		if err := c.object(ctx, Ref{Name: name}); err != nil {
+			return err
+		}
+	}
+	return errors.Join(c.refused...)
+}
+
+// within reports whether the copy is made inside one registry.
+func (c *copying) within() bool { return c.to.url == c.from.url && c.to.ID() == c.from.ID() }
+
+func (c *copying) source(err error) error { return side(Source, c.from, err) }
+func (c *copying) dest(err error) error   { return side(Destination, c.to, err) }
+
+func side(s Side, r *Registry, err error) error {
+	if err == nil || errors.As(err, new(*SideError)) || errors.Is(err, context.Canceled) {
+		return err
+	}
+	if e := (*Error)(nil); errors.As(err, &e) {
+		err = e.Err
+	}
+	return &SideError{Side: s, URL: r.url, Err: err}
+}
+
+// object copies the versions of one object that ref means.
+func (c *copying) object(ctx context.Context, ref Ref) error {
+	target := ref.Name
+	if c.opts.Name != "" {
+		target = c.opts.Name
+	}
+	numbers, err := c.numbers(ctx, ref)
+	if err != nil {
+		return c.source(err)
+	}
+	if c.opts.Version != "" && len(numbers) != 1 {
+		return fmt.Errorf("%w: %s means %d versions, which cannot all become %s", ErrInvalidVersion, c.ref, len(numbers), c.opts.Version)
+	}
+	known, err := c.to.numbers(ctx, target)
+	if err != nil {
+		return c.dest(err)
+	}
+	before := ""
+	for _, v := range numbers {
+		if c.within() {
+			before = ref.Name + "@" + v.String() // it has all the chunks
+		}
+		f, err := c.from.readLive(ctx, ref.Name, v)
+		if errors.Is(err, ErrDeleted) && len(numbers) > 1 {
+			continue // a moment ago
+		}
+		if err == nil {
+			err = c.from.complete(ctx, f)
+		}
+		if err != nil {
+			return c.source(fmt.Errorf("%s@%s: %w", ref.Name, v, err))
+		}
+		at, err := c.version(ctx, f, target, known, before)
+		if errors.Is(err, ErrExists) {
+			c.refused = append(c.refused, c.dest(err))
+			continue
+		}
+		if err != nil {
+			return c.dest(err)
+		}
+		before = target + "@" + at.String()
+		if !slices.Contains(known, at) {
+			known = append(known, at)
+			slices.SortFunc(known, Version.Compare)
+		}
+	}
+	return nil
+}
+
+// numbers returns the versions to be copied, in ascending order.
+func (c *copying) numbers(ctx context.Context, ref Ref) ([]Version, error) {
+	if ref.Selector == "" && c.to.settings.Unversioned {
+		ref.Selector = Latest
+	}
+	if ref.Selector != "" && ref.kind != selectRange {
+		f, err := c.from.resolve(ctx, ref)
+		if err != nil {
+			return nil, err
+		}
+		return []Version{f.Version}, nil
+	}
+	all, err := c.from.numbers(ctx, ref.Name)
+	if err != nil {
+		return nil, err
+	}
+	var some []Version
+	for _, v := range all {
+		if ref.kind != selectRange || ref.matches(v) {
+			some = append(some, v)
+		}
+	}
+	if c.to.settings.Unversioned && len(some) > 1 {
+		some = some[len(some)-1:]
+	}
+	if len(some) == 0 {
+		return nil, c.from.noMatch(ref, all)
+	}
+	return some, nil
+}
+
+// version copies one version to the destination, and returns its number
+// there. known are the numbers that target has there, before is the version
+// copied last.
+func (c *copying) version(ctx context.Context, f *found, target string, known []Version, before string) (Version, error) {
+	s := &save{r: c.to, name: target, known: known, listed: true, o: &saveOptions{base: before}}
+	if !c.to.settings.Unversioned {
+		v := f.Version
+		if c.opts.Version != "" {
+			var err error
+			if v, err = manifest.ParseVersion(c.opts.Version); err != nil {
+				return v, err
+			}
+		}
+		s.explicit = &v
+	}
+	if there, err := c.present(ctx, s, f); err != nil || there != nil {
+		if there != nil {
+			c.report.Present++
+			return there.Version, nil
+		}
+		return Version{}, err
+	}
+	m, err := c.transfer(ctx, s, f)
+	if err != nil {
+		return Version{}, err
+	}
+	c.report.Copied = append(c.report.Copied, CopiedVersion{m.Name, m.Version, m.Digest.String()})
+	c.to.log.InfoContext(ctx, "copied", "from", c.from.url, "name", m.Name, "version", m.Version, "digest", m.Digest, "size", m.Size)
+	return m.Version, nil
+}
+
+// present returns the version at the destination that has f's content
+// already, nil if there is none, and ErrExists if its number is taken.
+func (c *copying) present(ctx context.Context, s *save, f *found) (*found, error) {
+	var g *found
+	var err error
+	switch {
+	case s.explicit == nil:
+		g, err = s.readBase(ctx)
+		if err != nil || g == nil || g.Digest != f.Digest {
+			return nil, err
+		}
+		return g, nil
+	case !slices.Contains(s.known, *s.explicit):
+		return nil, nil
+	}
+	g, err = c.to.read(ctx, s.name, *s.explicit)
+	switch {
+	case err != nil:
+		return nil, err
+	case g.State != manifest.Live:
+		return nil, fmt.Errorf("%s@%s %w once and was deleted; numbers are never used again", s.name, s.explicit, ErrExists)
+	case g.Digest != f.Digest:
+		return nil, fmt.Errorf("%s@%s %w with other content, %s; the source has %s", s.name, s.explicit, ErrExists, g.Digest, f.Digest)
+	}
+	return g, nil
+}
+
+// transfer copies the packs, and then the register.
+func (c *copying) transfer(ctx context.Context, s *save, f *found) (*manifest.Manifest, error) {
+	ref := f.Name + "@" + f.Version.String()
+	m := manifest.NewManifest(s.name, Version{}, f.Created)
+	m.Content = f.Content
+	res := &chunk.Result{Files: f.Content.Files, Inline: f.Placement.Inline}
+	if len(f.Placement.Packs) > 0 {
+		cfg := s.config(nil)
+		cfg.Progress = nil
+		if report := c.opts.Progress; report != nil {
+			cfg.Progress = func(n chunk.Stats) {
+				report(Progress{Op: "copy", Ref: ref, Done: n.Read, Total: f.Size, Reused: n.Reused, Stored: n.Stored})
+			}
+		}
+		var err error
+		if res, err = chunk.Copy(ctx, cfg, c.from.st, f.Manifest); err != nil {
+			if e := (*chunk.SourceError)(nil); errors.As(err, &e) {
+				return nil, c.source(fmt.Errorf("%s: %w", ref, e.Err))
+			}
+			return nil, err
+		}
+	}
+	evidence, err := s.fill(ctx, m, res)
+	if err != nil {
+		return nil, err
+	}
+	if m.Digest != f.Digest {
+		return nil, c.source(fmt.Errorf("%s: %w: its content has the digest %s, not %s", ref, ErrIntegrity, m.Digest, f.Digest))
+	}
+	if _, err := s.commit(ctx, m, evidence); err != nil {
+		return nil, err
+	}
+	c.report.Read += f.Size
+	c.report.Reused += res.Stats.Reused
+	c.report.Stored += res.Stats.Stored
+	if c.opts.Progress != nil {
+		c.opts.Progress(Progress{Op: "copy", Ref: ref, Done: f.Size, Total: f.Size, Reused: res.Stats.Reused, Stored: res.Stats.Stored, Finished: true})
+	}
+	return m, nil
+}

@@ -1,0 +1,244 @@
+package registry
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/mindtrace/registry/manifest"
+	"github.com/mindtrace/registry/store"
+	"github.com/mindtrace/registry/store/faultstore"
+	"github.com/mindtrace/registry/store/memstore"
+	"github.com/mindtrace/registry/store/tracestore"
+)
+
+// contents lists name@version digest of all that is live, in order.
+func contents(t *testing.T, r *Registry) []string {
+	t.Helper()
+	var all []string
+	for name, err := range r.Objects(t.Context(), "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		for info, err := range r.Versions(t.Context(), name) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, fmt.Sprint(info.Ref(), " ", info.Digest, " ", info.Class, " ", string(info.Metadata), " ", info.Created))
+		}
+	}
+	return all
+}
+
+// sourceRegistry has two objects, of which one shares most bytes between its
+// versions.
+func sourceRegistry(t *testing.T) (*Registry, *memstore.Store, [][]byte) {
+	r, st := inMemory(t)
+	var bodies [][]byte
+	body := noise(1, 40<<20)
+	for i := range 3 {
+		body = slices.Concat(body[:i<<20], noise(uint64(i+2), 1000), body[i<<20:])
+		bodies = append(bodies, body)
+		mustSave(t, r, "big", body, WithMetadata(map[string]int{"n": i}), WithClass("blob"))
+	}
+	mustSave(t, r, "small", "tiny", WithVersion("2.0.0-rc.1"))
+	mustSave(t, r, "small", Path(writeFiles(t, map[string][]byte{"a/b": noise(9, 300000), "c": nil})))
+	mustSave(t, r, "gone", "x")
+	must[[]Version](t)(r.Delete(t.Context(), "gone@*"))
+	return r, st, bodies
+}
+
+func TestCopyEverything(t *testing.T) {
+	from, _, bodies := sourceRegistry(t)
+	onEachStore(t, func(t *testing.T, st store.Store) {
+		to := openOn(t, st, nil)
+		rep := must[*CopyReport](t)(Copy(t.Context(), to, from, "", nil))
+		if want, got := contents(t, from), contents(t, to); !slices.Equal(want, got) {
+			t.Errorf("copied\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+		if v := must[*VerifyReport](t)(to.Verify(t.Context(), "")); !v.OK() || v.Versions != 5 {
+			t.Error(v)
+		}
+		if got := mustLoad[[]byte](t, to, "big@1.0.1"); !bytes.Equal(got, bodies[1]) {
+			t.Error("other bytes")
+		}
+		if len(rep.Copied) != 5 || rep.Present != 0 || rep.Stored > 50<<20 {
+			t.Errorf("%+v", rep)
+		}
+		again := must[*CopyReport](t)(Copy(t.Context(), to, from, "", nil))
+		if len(again.Copied) != 0 || again.Present != 5 || again.Stored != 0 {
+			t.Errorf("the second time: %+v", again)
+		}
+	})
+}
+
+// What the destination holds in the version before is not read at the source.
+func TestCopyReadsOnlyWhatIsNew(t *testing.T) {
+	from, st, _ := sourceRegistry(t)
+	to, _ := inMemory(t)
+	must[*CopyReport](t)(Copy(t.Context(), to, from, "big@1.0.0", nil))
+	trace := tracestore.New(st)
+	from = openOn(t, trace, nil)
+	trace.Reset()
+	rep := must[*CopyReport](t)(Copy(t.Context(), to, from, "big@1.0.1", nil))
+	if rep.Reused < 38<<20 || rep.Stored > 4<<20 {
+		t.Errorf("%+v", rep)
+	}
+	if n := len(trace.Calls()); n > 3 {
+		t.Errorf("%d requests at the source: %v", n, trace.Calls())
+	}
+}
+
+func TestCopyChoosesVersions(t *testing.T) {
+	from, _, _ := sourceRegistry(t)
+	for ref, want := range map[string]int{"big": 3, "big@latest": 1, "big@^1.0.1": 2, "big@1.0.0": 1, "small@*": 1, "small": 2} {
+		to, _ := inMemory(t)
+		rep := must[*CopyReport](t)(Copy(t.Context(), to, from, ref, nil))
+		if len(rep.Copied) != want || len(contents(t, to)) != want {
+			t.Errorf("%s: %+v, want %d versions", ref, rep.Copied, want)
+		}
+	}
+	to, _ := inMemory(t)
+	must[*CopyReport](t)(Copy(t.Context(), to, from, "small@2.0.0-rc.1", &CopyOptions{Name: "other:name", Version: "7"}))
+	if got := mustLoad[string](t, to, "other:name@7.0.0"); got != "tiny" {
+		t.Errorf("%q", got)
+	}
+}
+
+// Inside one registry, a copy moves no bytes.
+func TestCopyWithin(t *testing.T) {
+	r, st, _ := sourceRegistry(t)
+	before := len(packKeys(t, st))
+	rep := must[*CopyReport](t)(Copy(t.Context(), r, r, "big", &CopyOptions{Name: "big2"}))
+	if len(rep.Copied) != 3 || rep.Stored != 0 || len(packKeys(t, st)) != before {
+		t.Errorf("%+v, %d packs before, %d after", rep, before, len(packKeys(t, st)))
+	}
+	_, err := Copy(t.Context(), r, r, "big", nil)
+	wantErr(t, err, ErrInvalidRef)
+}
+
+func TestCopyUnversioned(t *testing.T) {
+	from, _, bodies := sourceRegistry(t)
+	to := openOn(t, memstore.New(nil), &Options{Unversioned: true})
+	mustSave(t, to, "big", "old")
+	must[*CopyReport](t)(Copy(t.Context(), to, from, "", nil))
+	if got := mustLoad[[]byte](t, to, "big"); !bytes.Equal(got, bodies[2]) {
+		t.Error("not the latest")
+	}
+	if n := len(contents(t, to)); n != 2 {
+		t.Errorf("%d versions live, want one each", n)
+	}
+	if rep := must[*CopyReport](t)(Copy(t.Context(), to, from, "", nil)); rep.Present != 2 || len(rep.Copied) != 0 {
+		t.Errorf("the second time: %+v", rep)
+	}
+}
+
+// A version that is there with other content is never replaced, and does not
+// keep the others from being copied.
+func TestCopyConflicts(t *testing.T) {
+	from, _, _ := sourceRegistry(t)
+	to, _ := inMemory(t)
+	mustSave(t, to, "big", "different")
+	mustSave(t, to, "small", "x", WithVersion("2.0.0"))
+	must[[]Version](t)(to.Delete(t.Context(), "small@2.0.0"))
+	mustSave(t, from, "small", "y", WithVersion("2"))
+	rep, err := Copy(t.Context(), to, from, "", nil)
+	wantErr(t, err, ErrExists)
+	if e := (*SideError)(nil); !errors.As(err, &e) || e.Side != Destination {
+		t.Errorf("%v does not say that it was the destination", err)
+	}
+	if len(rep.Copied) != 4 {
+		t.Errorf("%+v", rep.Copied)
+	}
+	if got := mustLoad[string](t, to, "big@1.0.0"); got != "different" {
+		t.Errorf("replaced by %q", got)
+	}
+	_, err = Copy(t.Context(), to, from, "nothing", nil)
+	wantErr(t, err, ErrNotFound)
+	if e := (*SideError)(nil); !errors.As(err, &e) || e.Side != Source {
+		t.Errorf("%v does not say that it was the source", err)
+	}
+}
+
+// A copy that fails at any request, on either side, says which side it was,
+// and is finished by the next.
+func TestCopyFailsAnywhere(t *testing.T) {
+	from, fromStore, _ := sourceRegistry(t)
+	boom := errors.New("boom")
+	for _, failing := range []Side{Source, Destination} {
+		for n, done := 1, false; !done; n += 1 + n/8 {
+			toStore := memstore.New(nil)
+			to := openOn(t, toStore, nil)
+			var st store.Store = fromStore
+			if failing == Destination {
+				st = toStore
+			}
+			faulty := faultstore.New(st, nil)
+			f, d := from, to
+			if failing == Source {
+				f = openOn(t, faulty, nil)
+			} else {
+				d = openOn(t, faulty, nil)
+			}
+			faulty.Plan(func(c faultstore.Call) faultstore.Fault {
+				if c.N == n-1 {
+					return faultstore.Fault{Before: boom}
+				}
+				return faultstore.Fault{}
+			})
+			_, err := Copy(t.Context(), d, f, "", nil)
+			if done = err == nil; !done {
+				wantErr(t, err, boom)
+				if e := (*SideError)(nil); !errors.As(err, &e) || e.Side != failing {
+					t.Errorf("request %d at the %s failed: %v", n, failing, err)
+				}
+			}
+			must[*CopyReport](t)(Copy(t.Context(), to, from, "", nil))
+			if !slices.Equal(contents(t, to), contents(t, from)) {
+				t.Errorf("request %d at the %s failed: not the same after a second copy", n, failing)
+			}
+		}
+	}
+}
+
+// Damage at the source is not copied.
+func TestCopyOfDamage(t *testing.T) {
+	from, st, _ := sourceRegistry(t)
+	for _, key := range packKeys(t, st) {
+		overwrite(t, st, key, func(b []byte) []byte { b[len(b)/2] ^= 1; return b })
+	}
+	to, _ := inMemory(t)
+	_, err := Copy(t.Context(), to, from, "big@1.0.0", nil)
+	wantErr(t, err, ErrIntegrity)
+	if e := (*SideError)(nil); !errors.As(err, &e) || e.Side != Source {
+		t.Errorf("%v does not say that it was the source", err)
+	}
+	if ok := must[bool](t)(to.Has(t.Context(), "big")); ok {
+		t.Error("a damaged version was copied")
+	}
+}
+
+// A table in packs is read and written anew.
+func TestCopyOfManyFiles(t *testing.T) {
+	files := map[string][]byte{}
+	for i := range 12000 {
+		files[fmt.Sprintf("dir%d/file-%d.txt", i%10, i)] = noise(uint64(i), 50)
+	}
+	from, _ := inMemory(t)
+	mustSave(t, from, "many", Path(writeFiles(t, files)))
+	f := must[*found](t)(from.resolve(t.Context(), must[Ref](t)(ParseRef("many"))))
+	if f.Table == nil {
+		t.Fatal("the table is not in packs")
+	}
+	to, _ := inMemory(t)
+	must[*CopyReport](t)(Copy(t.Context(), to, from, "", nil))
+	if v := must[*VerifyReport](t)(to.Verify(t.Context(), "")); !v.OK() || v.Files < 12000 {
+		t.Error(v)
+	}
+	if _, _, err := to.st.Get(t.Context(), manifest.VersionKey("many", Version{Major: 1}), nil); err != nil {
+		t.Fatal(err)
+	}
+}
