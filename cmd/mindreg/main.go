@@ -118,7 +118,7 @@ by colons. A reference says which version is meant:
 		&cobra.Group{ID: "admin", Title: "Maintenance:"},
 	)
 	root.AddCommand(
-		a.saveCommand(), a.loadCommand(),
+		a.saveCommand(), a.loadCommand(), a.cpCommand(),
 		a.lsCommand(), a.versionsCommand(), a.infoCommand(),
 		a.initCommand(), a.rmCommand(), a.undeleteCommand(), a.verifyCommand(), a.versionCommand(),
 	)

@@ -17,6 +17,7 @@ type bars struct {
 	mu  sync.Mutex
 	p   *mpb.Progress
 	bar *mpb.Bar
+	of  string // what bar shows
 }
 
 // progress returns a callback that draws progress, or nil where nobody would
@@ -34,10 +35,13 @@ func (b *bars) show(w io.Writer, p registry.Progress) {
 	defer b.mu.Unlock()
 	if b.p == nil {
 		b.p = mpb.New(mpb.WithOutput(w), mpb.WithWidth(40))
+	}
+	if of := p.Op + " " + p.Ref; b.bar == nil || b.of != of {
+		b.of = of
 		b.bar = b.p.AddBar(p.Total,
 			mpb.BarRemoveOnComplete(),
 			mpb.PrependDecorators(
-				decor.Name(p.Op+" "+p.Ref+" "),
+				decor.Name(of+" "),
 				decor.CountersKiloByte("% .1f / % .1f"),
 			),
 			mpb.AppendDecorators(
