@@ -31,6 +31,9 @@ func storedBytes(t *testing.T, st store.Store) (total int64, objects int) {
 
 // A second version stores what is new in it.
 func TestDedupOfALargeFile(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a gigabyte to save")
+	}
 	const size = 512 << 20
 	r, st := onDisk(t)
 	first := noise(1, size)

@@ -193,7 +193,11 @@ func TestGenerations(t *testing.T) {
 	st := memstore.New(nil)
 	var base *manifest.Manifest
 	files := map[string][]byte{}
-	for range 25 {
+	generations := 25
+	if testing.Short() {
+		generations = 4
+	}
+	for range generations {
 		for range 6 {
 			name := fmt.Sprintf("f%02d", rng.IntN(30))
 			switch old := files[name]; rng.IntN(5) {
@@ -419,7 +423,11 @@ func TestReadersMayBeLeft(t *testing.T) {
 	st := memstore.New(nil)
 	m, _ := write(t, config(st, nil), []named{{"a", noise(1, 100<<20)}})
 	r := NewReader(st, m, nil)
-	for range 20 {
+	rounds := 20
+	if testing.Short() {
+		rounds = 2
+	}
+	for range rounds {
 		rc := r.Open(t.Context(), 0)
 		if _, err := io.CopyN(io.Discard, rc, rand.Int64N(50<<20)); err != nil {
 			t.Fatal(err)

@@ -20,6 +20,9 @@ func TestMain(m *testing.M) {
 // The scripts use the command as a person or a shell script does. Each is
 // named for what it guards.
 func TestScripts(t *testing.T) {
+	if testing.Short() {
+		t.Skip("hundreds of processes")
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,

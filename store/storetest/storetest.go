@@ -33,6 +33,9 @@ func Run(t *testing.T, conns []store.Store, opts *Options) {
 	if opts != nil {
 		o = *opts
 	}
+	if testing.Short() {
+		o.Rounds, o.Keys = o.Rounds/5, o.Keys/10
+	}
 	if o.Prefix == "" {
 		o.Prefix = "contract/"
 	}
