@@ -104,6 +104,9 @@ func (c *copying) run(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := c.to.trust(ctx); err != nil {
+		return c.dest(err)
+	}
 	if c.ref != "" {
 		ref, err := ParseRef(c.ref)
 		if err != nil {

@@ -88,6 +88,9 @@ func (r *Registry) bury(ctx context.Context, f *found) (*found, error) {
 
 // replace writes m over the register f.
 func (r *Registry) replace(ctx context.Context, f *found, m *manifest.Manifest) (*found, error) {
+	if err := r.trust(ctx); err != nil {
+		return nil, err
+	}
 	m.Succeed()
 	body, err := m.Encode()
 	if err != nil {

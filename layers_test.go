@@ -12,7 +12,7 @@ const module = "github.com/mindtrace/registry"
 // allowed says what each package of the product may import of the others, and
 // of other modules. A package that is not listed may import nothing.
 var allowed = map[string][]string{
-	"":                      {"chunk", "manifest", "material", "store", "store/filestore", "github.com/go-json-experiment/json", "github.com/Masterminds/semver/v3"},
+	"":                      {"chunk", "manifest", "material", "store", "store/filestore", "store/storecheck", "github.com/go-json-experiment/json", "github.com/Masterminds/semver/v3"},
 	"store":                 {},
 	"store/memstore":        {"store"},
 	"store/filestore":       {"store", "github.com/gofrs/flock", "golang.org/x/sys"},

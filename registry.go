@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"reflect"
 	"runtime"
+	"strings"
+	"time"
 
 	"github.com/mindtrace/registry/manifest"
 	"github.com/mindtrace/registry/material"
@@ -53,6 +55,9 @@ type Registry struct {
 	materials material.Set
 	log       *slog.Logger
 	progress  func(Progress)
+
+	probing chan struct{} // held while the store is probed
+	probed  time.Time     // when it was last
 }
 
 // DefaultURL is where Open("") looks: $MINDREG_URL, or else a directory among
@@ -123,7 +128,7 @@ func OpenStore(ctx context.Context, st store.Store, url string, opts *Options) (
 }
 
 func open(ctx context.Context, st store.Store, url string, o Options) (*Registry, error) {
-	r := &Registry{url: url, clock: new(store.Clock), log: o.Logger, progress: o.Progress}
+	r := &Registry{url: url, clock: new(store.Clock), log: o.Logger, progress: o.Progress, probing: make(chan struct{}, 1)}
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
 	}
@@ -146,6 +151,7 @@ func open(ctx context.Context, st store.Store, url string, o Options) (*Registry
 			return nil, wrap("open", url, err)
 		}
 	}
+	r.probed = r.settings.Probed
 	if o.Unversioned && !r.settings.Unversioned {
 		return nil, wrap("open", url, errors.New("the registry keeps versions; it cannot be used as an unversioned one"))
 	}
@@ -159,16 +165,20 @@ func (r *Registry) create(ctx context.Context, o Options) (*manifest.Settings, e
 		if err != nil {
 			return nil, err
 		}
+		if strings.HasPrefix(info.Key, manifest.ProbePrefix) {
+			continue // left by a probe that was killed
+		}
 		if info.Key != manifest.SettingsKey {
 			return nil, fmt.Errorf("%w (%s); give an empty or new directory or prefix", ErrNotEmpty, info.Key)
 		}
 		break
 	}
-	now, err := r.clock.Fresh(ctx, r.st, 0)
+	now, err := r.probe(ctx)
 	if err != nil {
 		return nil, err
 	}
 	s := manifest.NewSettings(now, o.times)
+	s.Probed = s.Created
 	s.Unversioned = o.Unversioned
 	body, err := s.Encode()
 	if err != nil {

@@ -68,6 +68,9 @@ func (s *save) run(ctx context.Context, v any) (Version, error) {
 	if err != nil {
 		return Version{}, err
 	}
+	if err := s.r.trust(ctx); err != nil {
+		return Version{}, err
+	}
 	w := chunk.NewWriter(ctx, s.config(v))
 	defer w.Abort()
 	if err := m.Save(ctx, &sink{w}, v); err != nil {

@@ -23,7 +23,7 @@ func TestRequestsPerOperation(t *testing.T) {
 		step := func(title string, do func()) {
 			trace.Reset()
 			do()
-			fmt.Fprintf(&b, "# %s\n%s\n", title, trace)
+			fmt.Fprintf(&b, "# %s\n%s\n", title, withoutProbe(trace.String()))
 		}
 		var r *Registry
 		step("init", func() { r = openOn(t, trace, nil) })
@@ -58,6 +58,20 @@ func TestRequestsPerOperation(t *testing.T) {
 
 		golden(t, "requests.txt", b.String())
 	})
+}
+
+// withoutProbe makes one line of the requests of a probe, which race.
+func withoutProbe(trace string) string {
+	var lines []string
+	for line := range strings.Lines(trace) {
+		if strings.Contains(line, "probe/") {
+			line = "probe\n"
+		}
+		if n := len(lines); n == 0 || line != "probe\n" || lines[n-1] != line {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "")
 }
 
 // golden compares got with a file in testdata.

@@ -16,6 +16,9 @@ const SettingsKey = "registry.json"
 const (
 	// ObjectsPrefix begins the keys of all version registers.
 	ObjectsPrefix = "objects/"
+	// ProbePrefix begins the keys with which a store is probed. They live for
+	// seconds.
+	ProbePrefix = "probe/"
 	// PacksPrefix begins the keys of all packs.
 	PacksPrefix = "packs/"
 

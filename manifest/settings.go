@@ -15,6 +15,8 @@ type Settings struct {
 	// Unversioned: a save replaces the object, and older versions are deleted.
 	Unversioned bool  `json:"unversioned,omitzero"`
 	Times       Times `json:"times"`
+	// Probed is when the store was last found to keep its contract.
+	Probed time.Time `json:"probed,omitzero"`
 }
 
 // Times are the durations that the safety of garbage collection rests on.

@@ -30,7 +30,7 @@ func vectorHead(kind, digit string) manifest.Head {
 func settingsVector() *manifest.Settings {
 	return &manifest.Settings{
 		Head: vectorHead(manifest.KindSettings, "1"), ID: nonce("a"), Created: vectorTime, Unversioned: true,
-		Times: manifest.DefaultTimes,
+		Times: manifest.DefaultTimes, Probed: vectorTime,
 	}
 }
 

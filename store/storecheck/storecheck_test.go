@@ -15,6 +15,7 @@ import (
 	"github.com/mindtrace/registry/store"
 	"github.com/mindtrace/registry/store/memstore"
 	"github.com/mindtrace/registry/store/storecheck"
+	"github.com/mindtrace/registry/store/tracestore"
 )
 
 // A defect is a store that is right but for one thing. Fields that are nil
@@ -302,5 +303,50 @@ func TestEachCheckFindsItsDefect(t *testing.T) {
 			}
 			t.Log(err)
 		})
+	}
+}
+
+// The probe finds what would lose data at once, every time, and leaves nothing
+// behind.
+func TestProbe(t *testing.T) {
+	for _, name := range []string{"", "create-one-winner", "create-existing", "cas-absent", "cas-one-winner", "list-order"} {
+		t.Run("defect "+name, func(t *testing.T) {
+			for range 20 {
+				d := &defect{Store: memstore.New(nil)}
+				if name == "cas-one-winner" { // swaps are not conditional at all
+					d.put = func(ctx context.Context, key string, body []byte, match store.Token) (store.Info, error) {
+						if match != store.Absent {
+							return d.force(ctx, key, body)
+						}
+						return d.Store.Put(ctx, key, body, match)
+					}
+				} else if name != "" {
+					defects[name](d)
+				}
+				err := storecheck.Probe(t.Context(), &storecheck.Env{Conns: []store.Store{d, d, d, d}, Prefix: "p/"})
+				if name == "" && err != nil {
+					t.Fatal(err)
+				}
+				if name != "" && !errors.Is(err, storecheck.ErrBroken) {
+					t.Fatalf("got %v, want ErrBroken", err)
+				}
+				for info := range d.Store.List(t.Context(), "", "") {
+					t.Errorf("%s is left", info.Key)
+				}
+			}
+		})
+	}
+}
+
+// The probe is cheap enough for the first write of a day.
+func TestProbeIsShort(t *testing.T) {
+	st := tracestore.New(memstore.New(nil))
+	if err := storecheck.Probe(t.Context(), &storecheck.Env{Conns: []store.Store{st}, Prefix: "p/"}); err != nil {
+		t.Fatal(err)
+	}
+	if n := st.Count(""); n > 80 {
+		t.Errorf("%d requests", n)
+	} else {
+		t.Logf("%d requests", n)
 	}
 }
