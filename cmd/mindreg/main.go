@@ -120,7 +120,7 @@ by colons. A reference says which version is meant:
 	root.AddCommand(
 		a.saveCommand(), a.loadCommand(), a.cpCommand(),
 		a.lsCommand(), a.versionsCommand(), a.infoCommand(),
-		a.initCommand(), a.rmCommand(), a.undeleteCommand(), a.verifyCommand(), a.versionCommand(),
+		a.initCommand(), a.rmCommand(), a.undeleteCommand(), a.verifyCommand(), a.doctorCommand(), a.versionCommand(),
 	)
 	root.InitDefaultCompletionCmd()
 	exitCodeHelp(root)
