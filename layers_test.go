@@ -30,7 +30,9 @@ var allowed = map[string][]string{
 		"github.com/dustin/go-humanize", "golang.org/x/term",
 	},
 	"examples/quickstart": {""},
-	"internal/testall":    {},
+	"internal/testall":    {"internal/serverbin"},
+	"internal/serverbin":  {"github.com/gofrs/flock"},
+	"internal/servers":    {"internal/serverbin", "github.com/minio/minio-go/v7"},
 	"internal/fuzzall":    {},
 }
 
