@@ -9,76 +9,50 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
-	"net/http/httptrace"
-	"sync/atomic"
 	"time"
 
 	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/credentials"
 
 	"github.com/mindtrace/registry/store"
 )
 
-// exchange is what became of one call, below the client library.
-type exchange struct {
-	date time.Time   // of the last answer
-	sent atomic.Bool // a request may have reached the server
-}
-
-type exchangeKey struct{}
-
-// watch returns a context with which a call tells what becomes of it.
-func watch(ctx context.Context) (context.Context, *exchange) {
-	ex := new(exchange)
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GotConn: func(httptrace.GotConnInfo) { ex.sent.Store(true) },
-	})
-	return context.WithValue(ctx, exchangeKey{}, ex), ex
-}
-
-// tap reads the Date of each answer.
-type tap struct{ next http.RoundTripper }
-
-func (t tap) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := t.next.RoundTrip(req)
-	if ex, ok := req.Context().Value(exchangeKey{}).(*exchange); ok && err == nil {
-		if date, derr := http.ParseTime(resp.Header.Get("Date")); derr == nil {
-			ex.date = date.UTC()
-		}
-	}
-	return resp, err
-}
-
 // readError translates the failure of a call that changes nothing.
-func (s *Store) readError(op, key string, err error, ex *exchange) error {
+func (s *Store) readError(ctx context.Context, op, key string, err error, ex *exchange) error {
 	resp := minio.ToErrorResponse(err)
 	if resp.StatusCode == http.StatusNotFound && resp.Code != minio.NoSuchBucket {
 		return fmt.Errorf("%s %s: %w", op, key, store.ErrNotExist)
 	}
-	return s.translate(op, key, err, ex)
+	return s.translate(ctx, op, key, err, ex)
 }
 
 // writeError translates the failure of a put or a delete: was it applied?
-func (s *Store) writeError(op, key string, err error, ex *exchange, match store.Token) error {
+func (s *Store) writeError(ctx context.Context, op, key string, err error, ex *exchange, match store.Token) error {
 	resp := minio.ToErrorResponse(err)
 	switch {
 	case resp.StatusCode == http.StatusPreconditionFailed:
 		return fmt.Errorf("%s %s: %w", op, key, store.ErrPrecondition)
 	case resp.StatusCode == http.StatusNotFound && resp.Code != minio.NoSuchBucket && match != store.Absent:
 		return fmt.Errorf("%s %s: %w", op, key, store.ErrPrecondition) // If-Match on nothing
-	case resp.StatusCode == http.StatusConflict, resp.StatusCode == http.StatusTooManyRequests:
+	case resp.StatusCode == http.StatusTooManyRequests, resp.Code == "RequestTimeout",
+		resp.StatusCode == http.StatusConflict && conflicts[resp.Code]:
 		return fmt.Errorf("%s %s: %w: %w", op, key, store.ErrRetry, err)
 	case resp.StatusCode >= 500:
 		// Also 503: a proxy may say so after the server has done it.
 		return fmt.Errorf("%s %s: %w: %w", op, key, store.ErrUnknown, err)
-	case resp.StatusCode == 0 && ex.sent.Load():
+	case resp.StatusCode == 0 && ex.changed.Load():
 		// No answer, or none that could be read.
 		return fmt.Errorf("%s %s: %w: %w", op, key, store.ErrUnknown, err)
 	}
-	return s.translate(op, key, err, ex)
+	return s.translate(ctx, op, key, err, ex)
 }
 
+// conflicts are the codes of those answers 409 that a repetition may turn
+// into success. An answer without a body is made the last of them.
+var conflicts = map[string]bool{"ConditionalRequestConflict": true, "OperationAborted": true, minio.Conflict: true}
+
 // translate names what both have in common, and the remedy.
-func (s *Store) translate(op, key string, err error, ex *exchange) error {
+func (s *Store) translate(ctx context.Context, op, key string, err error, ex *exchange) error {
 	resp := minio.ToErrorResponse(err)
 	fail := func(kind error, remedy string) error {
 		if remedy != "" {
@@ -93,7 +67,7 @@ func (s *Store) translate(op, key string, err error, ex *exchange) error {
 	case minio.NoSuchBucket:
 		return fmt.Errorf("%s %s: %w: there is no bucket %q; check its name and the endpoint, or create it (mindreg init --create-bucket)", op, key, store.ErrNoBucket, s.bucket)
 	case "ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired":
-		return fail(store.ErrRetry, "the credentials have expired and are being renewed")
+		return s.renew(ctx, fail)
 	case "RequestTimeTooSkewed":
 		return fail(fs.ErrPermission, fmt.Sprintf("this machine's clock is off: it says %s, the server %s; set it", time.Now().UTC().Format(time.RFC3339), ex.date.Format(time.RFC3339)))
 	case "InvalidAccessKeyId", "SignatureDoesNotMatch", "XAdminUserNotFound", "InvalidToken", "AccessDenied", "InvalidSecurity":
@@ -112,6 +86,19 @@ func (s *Store) translate(op, key string, err error, ex *exchange) error {
 		return fail(nil, "")
 	}
 	return s.networkError(err, fail)
+}
+
+// renew asks for credentials again, after the server has called the present
+// ones expired.
+func (s *Store) renew(ctx context.Context, fail func(error, string) error) error {
+	cc := &credentials.CredContext{Context: ctx}
+	before, _ := s.creds.GetWithContext(cc)
+	s.creds.Expire()
+	after, err := s.creds.GetWithContext(cc)
+	if err != nil || after == before {
+		return fail(fs.ErrPermission, "the credentials have expired; renew them ("+s.account.source()+")")
+	}
+	return fail(store.ErrRetry, "the credentials had expired and were renewed")
 }
 
 // networkError translates the failure to get any answer.

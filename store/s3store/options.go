@@ -118,14 +118,19 @@ func New(o Options) (*Store, error) {
 	if transport == nil {
 		transport = defaultTransport()
 	}
+	creds := credentials.New(acc.provider)
 	client, err := minio.New(ep.host, &minio.Options{
-		Creds: credentials.New(acc.provider), Secure: ep.secure, Region: region, BucketLookup: lookup,
-		Transport: tap{transport}, MaxRetries: 1,
+		Creds: creds, Secure: ep.secure, Region: region, BucketLookup: lookup, Transport: tap{transport},
+		MaxRetries:      1,    // none: package store knows what may be repeated
+		TrailingHeaders: true, // or it takes no checksums, also not in headers
 	})
 	if err != nil {
 		return nil, fmt.Errorf("s3://%s: %w", o.Bucket, err)
 	}
-	return &Store{core: minio.Core{Client: client}, bucket: o.Bucket, prefix: prefix, region: region, endpoint: ep, account: acc}, nil
+	return &Store{
+		core: minio.Core{Client: client}, creds: creds, bucket: o.Bucket, prefix: prefix, region: region,
+		endpoint: ep, pathStyle: lookup == minio.BucketLookupPath, account: acc,
+	}, nil
 }
 
 type endpoint struct {
@@ -133,6 +138,13 @@ type endpoint struct {
 	secure bool
 	aws    bool // AWS itself, not a server like it
 	single bool // an address that has no subdomains for buckets
+}
+
+func (e endpoint) url() string {
+	if e.secure {
+		return "https://" + e.host
+	}
+	return "http://" + e.host
 }
 
 func endpointOf(o Options, profile map[string]string) (endpoint, error) {
@@ -167,6 +179,8 @@ func defaultTransport() http.RoundTripper {
 	t.ResponseHeaderTimeout = time.Minute // MinIO drops a stalled writer, who may hold up others, after 30 s
 	t.MaxIdleConnsPerHost = 64
 	t.DisableCompression = true
+	t.Protocols = new(http.Protocols)
+	t.Protocols.SetHTTP1(true) // one connection for each transfer: all in one is slower
 	return t
 }
 

@@ -35,14 +35,13 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"io"
 	"iter"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/credentials"
 
 	"github.com/mindtrace/registry/store"
 )
@@ -50,68 +49,23 @@ import (
 // Store is a store in a bucket.
 type Store struct {
 	core     minio.Core
+	creds    *credentials.Credentials
 	bucket   string
 	prefix   string // empty, or ends in a slash
 	region   string
 	endpoint endpoint
 	account  account
+
+	pathStyle bool
 }
 
-// Get implements store.Store.
-func (s *Store) Get(ctx context.Context, key string, o *store.GetOptions) ([]byte, store.Info, error) {
-	if err := check(ctx, key); err != nil {
-		return nil, store.Info{}, err
+// info translates what the server says of an object. Last-Modified is read to
+// the second: that is all that a header can say, and so the listings, which
+// may be finer, agree with it.
+func (s *Store) info(key string, o minio.ObjectInfo, ex *exchange) store.Info {
+	return store.Info{
+		Key: key, Size: o.Size, Token: store.Token(o.ETag), Modified: o.LastModified.UTC().Truncate(time.Second), Now: ex.date,
 	}
-	var opts minio.GetObjectOptions
-	var buf []byte
-	if o != nil {
-		buf = o.Buffer
-		if err := setRange(&opts, o); err != nil {
-			return nil, store.Info{}, err
-		}
-	}
-	ctx, ex := watch(ctx)
-	body, info, header, err := s.core.GetObject(ctx, s.bucket, s.prefix+key, opts)
-	if err != nil {
-		if minio.ToErrorResponse(err).StatusCode == http.StatusRequestedRangeNotSatisfiable {
-			info, err := s.Stat(ctx, key)
-			return nil, info, err
-		}
-		return nil, store.Info{Now: ex.date}, s.readError("get", key, err, ex)
-	}
-	defer body.Close()
-	out := store.Info{
-		Key: key, Size: info.Size, Token: store.Token(info.ETag), Modified: info.LastModified.UTC(), Now: ex.date,
-	}
-	n := info.Size // of what is sent
-	if total, ok := totalSize(header.Get("Content-Range")); ok {
-		out.Size = total
-	}
-	if int64(cap(buf)) < n {
-		buf = make([]byte, n)
-	}
-	buf = buf[:n]
-	if _, err := io.ReadFull(body, buf); err != nil {
-		return nil, store.Info{Now: ex.date}, s.readError("get", key, fmt.Errorf("the body ends early: %w", err), ex)
-	}
-	return buf, out, nil
-}
-
-func setRange(opts *minio.GetObjectOptions, o *store.GetOptions) error {
-	switch {
-	case o.Length > 0:
-		return opts.SetRange(o.Offset, o.Offset+o.Length-1)
-	case o.Offset > 0:
-		return opts.SetRange(o.Offset, 0) // to the end
-	}
-	return nil
-}
-
-// totalSize reads the size of the whole object from "bytes 0-9/100".
-func totalSize(contentRange string) (int64, bool) {
-	_, total, ok := strings.Cut(contentRange, "/")
-	n, err := strconv.ParseInt(total, 10, 64)
-	return n, ok && err == nil
 }
 
 // Stat implements store.Store.
@@ -119,14 +73,12 @@ func (s *Store) Stat(ctx context.Context, key string) (store.Info, error) {
 	if err := check(ctx, key); err != nil {
 		return store.Info{}, err
 	}
-	ctx, ex := watch(ctx)
+	ctx, ex := observe(ctx)
 	info, err := s.core.Client.StatObject(ctx, s.bucket, s.prefix+key, minio.StatObjectOptions{})
 	if err != nil {
-		return store.Info{Now: ex.date}, s.readError("stat", key, err, ex)
+		return store.Info{Now: ex.date}, s.readError(ctx, "stat", key, err, ex)
 	}
-	return store.Info{
-		Key: key, Size: info.Size, Token: store.Token(info.ETag), Modified: info.LastModified.UTC(), Now: ex.date,
-	}, nil
+	return s.info(key, info, ex), nil
 }
 
 // Put implements store.Store.
@@ -138,7 +90,7 @@ func (s *Store) Put(ctx context.Context, key string, body []byte, match store.To
 		return store.Info{}, fmt.Errorf("put %s: %d bytes, the limit is %d", key, len(body), store.MaxBody)
 	}
 	opts := minio.PutObjectOptions{
-		DisableMultipart:     true,
+		DisableMultipart:     true, // a multipart upload ignores the condition
 		DisableContentSha256: true, // the checksum protects the body, at a tenth of the cost
 		UserMetadata:         map[string]string{"x-amz-checksum-crc32c": checksum(body)},
 		ContentType:          "application/octet-stream",
@@ -149,10 +101,10 @@ func (s *Store) Put(ctx context.Context, key string, body []byte, match store.To
 	} else {
 		opts.SetMatchETag(string(match))
 	}
-	ctx, ex := watch(ctx)
+	ctx, ex := observe(ctx)
 	info, err := s.core.Client.PutObject(ctx, s.bucket, s.prefix+key, bytes.NewReader(body), int64(len(body)), opts)
 	if err != nil {
-		return store.Info{Now: ex.date}, s.writeError("put", key, err, ex, match)
+		return store.Info{Now: ex.date}, s.writeError(ctx, "put", key, err, ex, match)
 	}
 	return store.Info{
 		Key: key, Size: int64(len(body)), Token: store.Token(info.ETag), Modified: ex.date, Now: ex.date,
@@ -170,32 +122,30 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 	if err := check(ctx, key); err != nil {
 		return err
 	}
-	ctx, ex := watch(ctx)
+	ctx, ex := observe(ctx)
 	err := s.core.Client.RemoveObject(ctx, s.bucket, s.prefix+key, minio.RemoveObjectOptions{})
 	if err != nil && minio.ToErrorResponse(err).Code != minio.NoSuchKey {
-		return s.writeError("delete", key, err, ex, "")
+		return s.writeError(ctx, "delete", key, err, ex, "")
 	}
 	return nil
 }
 
 // List implements store.Store. A page has a thousand keys.
-func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[store.Info, error] {
+func (s *Store) List(parent context.Context, prefix, after string) iter.Seq2[store.Info, error] {
 	return func(yield func(store.Info, error) bool) {
-		if err := ctx.Err(); err != nil {
+		if err := parent.Err(); err != nil {
 			yield(store.Info{}, err)
 			return
 		}
-		ctx, cancel := context.WithCancel(ctx)
-		defer cancel()
-		ctx, ex := watch(ctx)
-		opts := minio.ListObjectsOptions{Prefix: s.prefix + prefix, Recursive: true}
+		ctx, ex := observe(parent)
+		opts := minio.ListObjectsOptions{Prefix: s.prefix + prefix, Recursive: true, FetchOwner: new(bool)}
 		if after != "" {
 			opts.StartAfter = s.prefix + after
 		}
 		last := after
 		for o := range s.core.Client.ListObjectsIter(ctx, s.bucket, opts) {
 			if o.Err != nil {
-				yield(store.Info{}, s.readError("list", prefix, o.Err, ex))
+				yield(store.Info{}, s.readError(ctx, "list", prefix, o.Err, ex))
 				return
 			}
 			key := strings.TrimPrefix(o.Key, s.prefix)
@@ -207,11 +157,12 @@ func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[store.
 			if store.ValidKey(key) != nil {
 				continue // not ours
 			}
-			if !yield(store.Info{
-				Key: key, Size: o.Size, Token: store.Token(o.ETag), Modified: o.LastModified.UTC(), Now: ex.date,
-			}, nil) {
+			if !yield(s.info(key, o, ex), nil) {
 				return
 			}
+		}
+		if err := parent.Err(); err != nil { // the client library ends its listing without a word
+			yield(store.Info{}, err)
 		}
 	}
 }
@@ -224,26 +175,12 @@ func (s *Store) Now(ctx context.Context) (time.Time, error) {
 		return time.Time{}, err
 	}
 	// A key that is no key of a store: the answer is always the same.
-	ctx, ex := watch(ctx)
+	ctx, ex := observe(ctx)
 	_, err := s.core.Client.StatObject(ctx, s.bucket, s.prefix+".now", minio.StatObjectOptions{})
 	if !ex.date.IsZero() && (err == nil || minio.ToErrorResponse(err).StatusCode == http.StatusNotFound) {
 		return ex.date, nil
 	}
-	return time.Time{}, s.readError("time", s.bucket, err, ex)
-}
-
-// MakeBucket creates the bucket if it does not exist.
-func (s *Store) MakeBucket(ctx context.Context) error {
-	ctx, ex := watch(ctx)
-	err := s.core.Client.MakeBucket(ctx, s.bucket, minio.MakeBucketOptions{Region: s.region})
-	switch minio.ToErrorResponse(err).Code {
-	case "BucketAlreadyOwnedByYou":
-		return nil
-	}
-	if err != nil {
-		return s.writeError("create bucket", s.bucket, err, ex, "")
-	}
-	return nil
+	return time.Time{}, s.readError(ctx, "time", s.bucket, err, ex)
 }
 
 func check(ctx context.Context, key string) error {
