@@ -44,3 +44,10 @@ func TestContract(t *testing.T) {
 		storetest.Run(t, conns, &storetest.Options{Rounds: 20, Keys: 5000})
 	})
 }
+
+// Eight processes.
+func TestContractBetweenProcesses(t *testing.T) {
+	onEachServer(t, func(t *testing.T, s *servers.Server, bucket string) {
+		storetest.Run(t, storetest.Processes(t, s.URL(bucket), 8), nil)
+	})
+}
