@@ -2,13 +2,14 @@ package s3store
 
 import (
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net"
 	"net/http"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/minio/minio-go/v7"
@@ -17,110 +18,161 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
+// failure is an error of the client library on its way to the caller.
+type failure struct {
+	s       *Store
+	ctx     context.Context
+	op, key string
+	err     error
+	ex      *exchange
+}
+
+// is returns the failure as an error of the given kind, with a remedy.
+// Either may be missing.
+func (f failure) is(kind error, remedy string, args ...any) error {
+	if remedy != "" {
+		remedy = "; " + fmt.Sprintf(remedy, args...)
+	}
+	if kind == nil {
+		return fmt.Errorf("%s %s: %w%s", f.op, f.key, f.err, remedy)
+	}
+	// Not wrapped: a time-out on the network calls itself a
+	// context.DeadlineExceeded, and is not one.
+	return fmt.Errorf("%s %s: %w: %v%s", f.op, f.key, kind, f.err, remedy)
+}
+
+// absent reports whether the server says that there is no such key. An
+// answer without a body is given the first of these codes.
+func absent(resp minio.ErrorResponse) bool {
+	return resp.StatusCode == http.StatusNotFound && (resp.Code == minio.NoSuchKey || resp.Code == "NotFound" || resp.Code == "NoSuchVersion")
+}
+
 // readError translates the failure of a call that changes nothing.
 func (s *Store) readError(ctx context.Context, op, key string, err error, ex *exchange) error {
-	resp := minio.ToErrorResponse(err)
-	if resp.StatusCode == http.StatusNotFound && resp.Code != minio.NoSuchBucket {
+	if absent(minio.ToErrorResponse(err)) {
 		return fmt.Errorf("%s %s: %w", op, key, store.ErrNotExist)
 	}
-	return s.translate(ctx, op, key, err, ex)
+	return failure{s, ctx, op, key, err, ex}.translate()
 }
 
 // writeError translates the failure of a put or a delete: was it applied?
 func (s *Store) writeError(ctx context.Context, op, key string, err error, ex *exchange, match store.Token) error {
 	resp := minio.ToErrorResponse(err)
+	f := failure{s, ctx, op, key, err, ex}
 	switch {
-	case resp.StatusCode == http.StatusPreconditionFailed:
+	case resp.StatusCode == http.StatusPreconditionFailed, match != store.Absent && absent(resp):
 		return fmt.Errorf("%s %s: %w", op, key, store.ErrPrecondition)
-	case resp.StatusCode == http.StatusNotFound && resp.Code != minio.NoSuchBucket && match != store.Absent:
-		return fmt.Errorf("%s %s: %w", op, key, store.ErrPrecondition) // If-Match on nothing
 	case resp.StatusCode == http.StatusTooManyRequests, resp.Code == "RequestTimeout",
 		resp.StatusCode == http.StatusConflict && conflicts[resp.Code]:
-		return fmt.Errorf("%s %s: %w: %w", op, key, store.ErrRetry, err)
+		return f.is(store.ErrRetry, "")
 	case resp.StatusCode >= 500:
 		// Also 503: a proxy may say so after the server has done it.
-		return fmt.Errorf("%s %s: %w: %w", op, key, store.ErrUnknown, err)
-	case resp.StatusCode == 0 && ex.changed.Load():
-		// No answer, or none that could be read.
-		return fmt.Errorf("%s %s: %w: %w", op, key, store.ErrUnknown, err)
+		return f.is(store.ErrUnknown, "")
+	case resp.StatusCode == 0 && ex.changed.Load(): // no answer, or none that can be read
+		if ctx.Err() != nil {
+			return fmt.Errorf("%s %s: %w: %w", op, key, store.ErrUnknown, ctx.Err())
+		}
+		return f.is(store.ErrUnknown, "")
 	}
-	return s.translate(ctx, op, key, err, ex)
+	return f.translate()
 }
 
 // conflicts are the codes of those answers 409 that a repetition may turn
 // into success. An answer without a body is made the last of them.
 var conflicts = map[string]bool{"ConditionalRequestConflict": true, "OperationAborted": true, minio.Conflict: true}
 
-// translate names what both have in common, and the remedy.
-func (s *Store) translate(ctx context.Context, op, key string, err error, ex *exchange) error {
-	resp := minio.ToErrorResponse(err)
-	fail := func(kind error, remedy string) error {
-		if remedy != "" {
-			remedy = "; " + remedy
-		}
-		if kind == nil {
-			return fmt.Errorf("%s %s: %w%s", op, key, err, remedy)
-		}
-		return fmt.Errorf("%s %s: %w: %w%s", op, key, kind, err, remedy)
-	}
+// translate finds the kind of a failure, and what to do about it.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+func (f failure) translate() error {
+	s, resp := f.s, minio.ToErrorResponse(f.err)
 	switch resp.Code {
 	case minio.NoSuchBucket:
-		return fmt.Errorf("%s %s: %w: there is no bucket %q; check its name and the endpoint, or create it (mindreg init --create-bucket)", op, key, store.ErrNoBucket, s.bucket)
+		return f.is(store.ErrNoBucket, "there is no bucket %q at %s; check its name and the endpoint, or create it (mindreg init --create-bucket)",
+			s.bucket, s.endpoint.url())
 	case "ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired":
-		return s.renew(ctx, fail)
+		return f.expired()
 	case "RequestTimeTooSkewed":
-		return fail(fs.ErrPermission, fmt.Sprintf("this machine's clock is off: it says %s, the server %s; set it", time.Now().UTC().Format(time.RFC3339), ex.date.Format(time.RFC3339)))
-	case "InvalidAccessKeyId", "SignatureDoesNotMatch", "XAdminUserNotFound", "InvalidToken", "AccessDenied", "InvalidSecurity":
-		return fail(fs.ErrPermission, fmt.Sprintf("credentials used: %s; bucket %s at %s", s.account.source(), s.bucket, s.endpoint.host))
+		return f.is(fs.ErrPermission, "the clock of this machine is off; it says %s, the server %s: set it",
+			time.Now().UTC().Format(time.RFC3339), f.ex.date.Format(time.RFC3339))
+	case "SignatureDoesNotMatch":
+		return f.is(fs.ErrPermission, "the secret key is not that of the access key (credentials: %s)", s.account.source())
+	case "InvalidAccessKeyId", "XAdminUserNotFound", "InvalidToken", "InvalidClientTokenId":
+		return f.is(fs.ErrPermission, "%s knows no such access key (credentials: %s)", s.endpoint.url(), s.account.source())
 	case "AuthorizationHeaderMalformed", "PermanentRedirect", "InvalidRegion", "IllegalLocationConstraintException":
-		return fail(nil, fmt.Sprintf("the bucket is in another region (tried %q, the server says %q); say which with ?region=", s.region, resp.Region))
-	case "InternalError", "SlowDown", "SlowDownRead", "SlowDownWrite", "ServiceUnavailable", "RequestTimeout":
-		return fail(store.ErrUnavailable, "")
+		return f.otherRegion(resp)
+	case "SlowDown", "SlowDownRead", "SlowDownWrite", "ServiceUnavailable", "RequestTimeout", minio.InternalError:
+		return f.is(store.ErrUnavailable, "")
 	}
-	switch {
-	case resp.StatusCode == http.StatusForbidden, resp.StatusCode == http.StatusUnauthorized:
-		return fail(fs.ErrPermission, "credentials used: "+s.account.source())
-	case resp.StatusCode == http.StatusTooManyRequests, resp.StatusCode >= 500:
-		return fail(store.ErrUnavailable, "")
-	case resp.StatusCode >= 400:
-		return fail(nil, "")
+	switch status := resp.StatusCode; {
+	case status == http.StatusForbidden, status == http.StatusUnauthorized:
+		return f.is(fs.ErrPermission, "it needs the right %s on %s/%s* (credentials: %s)", rights[f.op], s.bucket, s.prefix, s.account.source())
+	case status == http.StatusMovedPermanently, status == http.StatusTemporaryRedirect:
+		return f.otherRegion(resp)
+	case status == http.StatusBadRequest && strings.Contains(resp.Message, "HTTPS server"):
+		return f.is(nil, "the server wants TLS; write the endpoint as https://%s", s.endpoint.host)
+	case status == http.StatusTooManyRequests, status >= 500:
+		return f.is(store.ErrUnavailable, "")
+	case status >= 400:
+		return f.is(nil, "")
 	}
-	return s.networkError(err, fail)
+	return f.network()
 }
 
-// renew asks for credentials again, after the server has called the present
-// ones expired.
-func (s *Store) renew(ctx context.Context, fail func(error, string) error) error {
-	cc := &credentials.CredContext{Context: ctx}
-	before, _ := s.creds.GetWithContext(cc)
-	s.creds.Expire()
-	after, err := s.creds.GetWithContext(cc)
-	if err != nil || after == before {
-		return fail(fs.ErrPermission, "the credentials have expired; renew them ("+s.account.source()+")")
-	}
-	return fail(store.ErrRetry, "the credentials had expired and were renewed")
+// rights are what each call needs of AWS and servers like it. Without the
+// right to list, an absent key is refused instead of being absent.
+var rights = map[string]string{
+	"get": "s3:GetObject (and s3:ListBucket)", "stat": "s3:GetObject (and s3:ListBucket)", "time": "s3:GetObject (and s3:ListBucket)",
+	"put": "s3:PutObject", "delete": "s3:DeleteObject", "list": "s3:ListBucket", "create bucket": "s3:CreateBucket",
 }
 
-// networkError translates the failure to get any answer.
-func (s *Store) networkError(err error, fail func(error, string) error) error {
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return fail(nil, "")
+func (f failure) otherRegion(resp minio.ErrorResponse) error {
+	if resp.Region != "" && resp.Region != f.s.region {
+		return f.is(nil, "the bucket is in another region than %q: say ?region=%s", f.s.region, resp.Region)
+	}
+	return f.is(nil, "the bucket is in another region than %q: say which with ?region=", f.s.region)
+}
+
+// expired asks for credentials again, after the server has called those of
+// the request expired.
+func (f failure) expired() error {
+	s := f.s
+	cc := &credentials.CredContext{Context: f.ctx}
+	used := func() bool {
+		v, err := s.creds.GetWithContext(cc)
+		return err != nil || v.SessionToken == f.ex.token
+	}
+	if used() { // nobody has renewed them in the meantime
+		s.creds.Expire()
+		if used() {
+			return f.is(fs.ErrPermission, "renew the credentials (%s)", s.account.source())
+		}
+	}
+	return f.is(store.ErrRetry, "")
+}
+
+// network translates the failure to get any answer.
+func (f failure) network() error {
+	if err := f.ctx.Err(); err != nil {
+		return fmt.Errorf("%s %s: %w", f.op, f.key, err)
+	}
+	if ue := (*url.Error)(nil); errors.As(f.err, &ue) {
+		f.err = ue.Err // op and key are said already
 	}
 	var creds *credentialsError
-	var record tls.RecordHeaderError
-	var unknown x509.UnknownAuthorityError
+	var authority x509.UnknownAuthorityError
 	var host x509.HostnameError
 	var invalid x509.CertificateInvalidError
 	var dns *net.DNSError
+	endpoint := f.s.endpoint
 	switch {
-	case errors.As(err, &creds):
-		return fail(nil, "")
-	case errors.As(err, &record):
-		return fail(nil, fmt.Sprintf("%s does not speak TLS; write the endpoint as http://%s", s.endpoint.host, s.endpoint.host))
-	case errors.As(err, &unknown), errors.As(err, &host), errors.As(err, &invalid):
-		return fail(nil, fmt.Sprintf("the certificate of %s cannot be trusted; add its authority to the system's, or name it in $SSL_CERT_FILE", s.endpoint.host))
-	case errors.As(err, &dns) && dns.IsNotFound:
-		return fail(store.ErrUnavailable, fmt.Sprintf("there is no host %s; check the endpoint", dns.Name))
+	case errors.As(f.err, &creds):
+		return f.is(nil, "")
+	case errors.Is(f.err, http.ErrSchemeMismatch):
+		return f.is(nil, "write the endpoint as http://%s", endpoint.host)
+	case errors.As(f.err, &authority), errors.As(f.err, &host), errors.As(f.err, &invalid):
+		return f.is(nil, "the certificate of %s is not trusted; add its authority to those of the system, or name its file in $SSL_CERT_FILE", endpoint.host)
+	case errors.As(f.err, &dns) && dns.IsNotFound:
+		return f.is(store.ErrUnavailable, "there is no host %s; check the endpoint and the region", dns.Name)
 	}
-	return fail(store.ErrUnavailable, "is a server listening at "+s.endpoint.host+"?")
+	return f.is(store.ErrUnavailable, "is a server listening at %s?", endpoint.url())
 }

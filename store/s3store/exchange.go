@@ -11,6 +11,7 @@ import (
 // exchange is what became of one call, below the client library.
 type exchange struct {
 	date    time.Time   // of the last answer
+	token   string      // session token of the last request
 	changed atomic.Bool // a request that changes something may have reached the server
 }
 
@@ -31,6 +32,7 @@ func (t tap) RoundTrip(req *http.Request) (*http.Response, error) {
 	if !ok {
 		return t.next.RoundTrip(req)
 	}
+	ex.token = req.Header.Get("X-Amz-Security-Token")
 	if req.Method != http.MethodGet && req.Method != http.MethodHead {
 		// Until there is a connection, nothing can have been sent.
 		req = req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{

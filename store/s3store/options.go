@@ -87,8 +87,8 @@ func looksSecret(name string) bool {
 
 // New returns the store in a bucket. It sends no request.
 func New(o Options) (*Store, error) {
-	if err := s3utils.CheckValidBucketName(o.Bucket); err != nil {
-		return nil, fmt.Errorf("s3://%s: %w", o.Bucket, err)
+	if err := s3utils.CheckValidBucketNameStrict(o.Bucket); err != nil {
+		return nil, fmt.Errorf("s3://%s: %w; a location is s3://bucket/prefix", o.Bucket, err)
 	}
 	prefix := strings.Trim(o.Prefix, "/")
 	if prefix != "" {
@@ -156,8 +156,8 @@ func endpointOf(o Options, profile map[string]string) (endpoint, error) {
 		s = map[bool]string{true: "http://", false: "https://"}[o.Insecure] + s
 	}
 	u, err := url.Parse(s)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || strings.Trim(u.Path, "/") != "" {
-		return endpoint{}, fmt.Errorf("s3://%s: the endpoint %q is not of the form http://host:9000", o.Bucket, s)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
+		return endpoint{}, fmt.Errorf("s3://%s: the endpoint is not of the form http://host:9000", o.Bucket)
 	}
 	if u.User != nil {
 		return endpoint{}, fmt.Errorf("s3://%s: the endpoint holds credentials; set $AWS_ACCESS_KEY_ID and $AWS_SECRET_ACCESS_KEY instead", o.Bucket)

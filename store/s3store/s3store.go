@@ -36,7 +36,6 @@ import (
 	"fmt"
 	"hash/crc32"
 	"iter"
-	"net/http"
 	"strings"
 	"time"
 
@@ -106,6 +105,9 @@ func (s *Store) Put(ctx context.Context, key string, body []byte, match store.To
 	if err != nil {
 		return store.Info{Now: ex.date}, s.writeError(ctx, "put", key, err, ex, match)
 	}
+	if info.ETag == "" {
+		return store.Info{Now: ex.date}, fmt.Errorf("put %s: %w: %s sends no ETag, which a registry needs", key, store.ErrUnknown, s.endpoint.url())
+	}
 	return store.Info{
 		Key: key, Size: int64(len(body)), Token: store.Token(info.ETag), Modified: ex.date, Now: ex.date,
 	}, nil
@@ -124,7 +126,7 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 	}
 	ctx, ex := observe(ctx)
 	err := s.core.Client.RemoveObject(ctx, s.bucket, s.prefix+key, minio.RemoveObjectOptions{})
-	if err != nil && minio.ToErrorResponse(err).Code != minio.NoSuchKey {
+	if err != nil && !absent(minio.ToErrorResponse(err)) {
 		return s.writeError(ctx, "delete", key, err, ex, "")
 	}
 	return nil
@@ -177,10 +179,13 @@ func (s *Store) Now(ctx context.Context) (time.Time, error) {
 	// A key that is no key of a store: the answer is always the same.
 	ctx, ex := observe(ctx)
 	_, err := s.core.Client.StatObject(ctx, s.bucket, s.prefix+".now", minio.StatObjectOptions{})
-	if !ex.date.IsZero() && (err == nil || minio.ToErrorResponse(err).StatusCode == http.StatusNotFound) {
-		return ex.date, nil
+	switch {
+	case err != nil && !absent(minio.ToErrorResponse(err)):
+		return time.Time{}, s.readError(ctx, "time", s.bucket, err, ex)
+	case ex.date.IsZero():
+		return time.Time{}, fmt.Errorf("time %s: %s does not send a Date with its answers, which a registry needs", s.bucket, s.endpoint.url())
 	}
-	return time.Time{}, s.readError(ctx, "time", s.bucket, err, ex)
+	return ex.date, nil
 }
 
 func check(ctx context.Context, key string) error {
