@@ -30,8 +30,25 @@ var allowed = map[string][]string{
 		"github.com/dustin/go-humanize", "golang.org/x/term",
 	},
 	"examples/quickstart": {""},
-	"internal/testall":    {},
+	"internal/testall":    {"internal/serverbin"},
+	"internal/serverbin":  {"github.com/gofrs/flock"},
+	"internal/servers":    {"internal/serverbin", "github.com/minio/minio-go/v7"},
 	"internal/fuzzall":    {},
+}
+
+// A program that keeps its registry in a directory carries no cloud SDK.
+func TestImportWeight(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", ".", "./store", "./chunk", "./manifest", "./material").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for pkg := range strings.FieldsSeq(string(out)) {
+		for _, heavy := range []string{"github.com/minio/", "google.golang.org/", "cloud.google.com/", "github.com/aws/"} {
+			if strings.HasPrefix(pkg, heavy) {
+				t.Errorf("the root package or one below it imports %s", pkg)
+			}
+		}
+	}
 }
 
 // Layers point one way: the root and store import no cloud SDK, a backend

@@ -135,7 +135,7 @@ func open(ctx context.Context, st store.Store, url string, o Options) (*Registry
 	if r.log.Enabled(ctx, slog.LevelDebug) {
 		st = store.Log(st, r.log)
 	}
-	r.st = store.Watch(st, r.clock)
+	r.st = store.Watch(store.Retry(st, store.RetryPolicy{}), r.clock)
 	body, _, err := r.st.Get(ctx, manifest.SettingsKey, nil)
 	switch {
 	case notFound(err) && o.Create:

@@ -10,8 +10,10 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// maxUnknown is how often a write is repeated whose outcome is unknown.
-const maxUnknown = 10
+// maxUnknown is how often a write is repeated whose outcome is unknown: for
+// about a minute, in which a server can be restarted. A store that cannot be
+// reached, or is busy, is store.Retry's affair.
+const maxUnknown = 40
 
 // write puts a register whose present token is match, and finds out whether
 // that was applied. It returns nil if so, ErrConflict if the register was in
@@ -49,7 +51,6 @@ func (r *Registry) write(ctx context.Context, key string, body []byte, match sto
 			err = gerr
 		case errors.Is(err, store.ErrUnknown):
 			unknown = err
-		case errors.Is(err, store.ErrRetry):
 		default:
 			return give(err)
 		}

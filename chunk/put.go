@@ -33,7 +33,7 @@ func putPack(ctx context.Context, cfg *Config, pack manifest.Pack, body []byte) 
 			if err := checkThere(ctx, cfg, pack); err != nil {
 				return 0, err
 			}
-		case errors.Is(err, store.ErrRetry), errors.Is(err, store.ErrUnknown):
+		case errors.Is(err, store.ErrUnknown):
 			if !b.wait(ctx) {
 				return 0, errors.Join(err, context.Cause(ctx))
 			}
@@ -70,11 +70,11 @@ func checkThere(ctx context.Context, cfg *Config, pack manifest.Pack) error {
 	return nil
 }
 
-// backoff waits longer and longer, with full jitter, some thirty seconds in
-// all.
+// backoff waits longer and longer, with full jitter, about a minute in all:
+// a store that loses its answers may be a server being restarted.
 type backoff struct{ tries int }
 
-const maxTries = 10
+const maxTries = 18
 
 func (b *backoff) wait(ctx context.Context) bool {
 	if b.tries++; b.tries > maxTries {
