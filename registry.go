@@ -33,6 +33,9 @@ type Path = material.Path
 type Options struct {
 	// Create makes a new registry where there is none.
 	Create bool
+	// CreateBucket makes the bucket of the registry if it does not exist. It
+	// does nothing for a directory. It implies Create.
+	CreateBucket bool
 	// Unversioned, for a new registry: a save replaces the object. Opening an
 	// existing registry of the other kind is an error.
 	Unversioned bool
@@ -132,6 +135,12 @@ func open(ctx context.Context, st store.Store, url string, o Options) (*Registry
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
 	}
+	if b, ok := st.(store.BucketMaker); ok && o.CreateBucket {
+		if err := b.MakeBucket(ctx); err != nil {
+			return nil, wrap("open", url, err)
+		}
+	}
+	o.Create = o.Create || o.CreateBucket
 	if r.log.Enabled(ctx, slog.LevelDebug) {
 		st = store.Log(st, r.log)
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 func (a *app) initCommand() *cobra.Command {
-	var unversioned bool
+	var unversioned, createBucket bool
 	cmd := &cobra.Command{
 		Use:     "init [URL]",
 		GroupID: "admin",
@@ -24,14 +24,13 @@ own data directory. A registry that exists is left as it is.`,
   mindreg init --unversioned /srv/latest-models`,
 		Args: someArgs(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			url := a.url
-			if len(args) == 1 {
-				if url != "" && url != args[0] {
-					return usagef("--registry says %s, the argument %s", url, args[0])
-				}
-				url = args[0]
+			url, err := a.location(args)
+			if err != nil {
+				return err
 			}
-			reg, err := registry.Open(cmd.Context(), url, &registry.Options{Create: true, Unversioned: unversioned, Logger: a.logger()})
+			reg, err := registry.Open(cmd.Context(), url, &registry.Options{
+				Create: true, CreateBucket: createBucket, Unversioned: unversioned, Logger: a.logger(),
+			})
 			if err != nil {
 				return err
 			}
@@ -41,6 +40,7 @@ own data directory. A registry that exists is left as it is.`,
 		},
 	}
 	cmd.Flags().BoolVar(&unversioned, "unversioned", false, "a save replaces the object")
+	cmd.Flags().BoolVar(&createBucket, "create-bucket", false, "create the bucket, too, if it does not exist")
 	return cmd
 }
 

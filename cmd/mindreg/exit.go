@@ -65,7 +65,7 @@ func exitCode(ctx context.Context, err error) int {
 		return exitPartial
 	case errors.Is(err, registry.ErrInvalidName), errors.Is(err, registry.ErrInvalidVersion), errors.Is(err, registry.ErrInvalidRef):
 		return exitUsage
-	case errors.Is(err, registry.ErrNoRegistry):
+	case errors.Is(err, registry.ErrNoRegistry), errors.Is(err, store.ErrNoBucket):
 		return exitNoRegistry
 	case errors.Is(err, registry.ErrIntegrity), errors.Is(err, errProblems):
 		return exitIntegrity

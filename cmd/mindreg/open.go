@@ -5,6 +5,7 @@ import (
 	"log/slog"
 
 	registry "github.com/mindtrace/registry"
+	_ "github.com/mindtrace/registry/store/s3store"
 )
 
 // open opens the registry that the flags and the environment name.
