@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/oauth2"
@@ -30,12 +31,16 @@ type account struct {
 
 	mu    sync.Mutex
 	creds *google.Credentials // nil until they are needed
+
+	renewing sync.Mutex  // held while a token is fetched, or found to be fresh
+	offline  atomic.Bool // no server of tokens answered
 }
 
 // accountOf decides whose credentials to use. It does not look for those of
 // the environment yet.
 func accountOf(o Options, ep endpoint, transport http.RoundTripper) (*account, error) {
-	a := &account{client: &http.Client{Transport: transport, Timeout: 30 * time.Second}}
+	a := &account{}
+	a.client = &http.Client{Transport: line{a, transport}, Timeout: 30 * time.Second}
 	explicit := o.CredentialsFile != "" || len(o.CredentialsJSON) > 0
 	switch {
 	case explicit && o.Anonymous:
@@ -112,15 +117,7 @@ func (a *account) token(ctx context.Context) (*oauth2.Token, error) {
 	}
 	done := make(chan result, 1)
 	go func() {
-		creds, err := a.find()
-		if err != nil {
-			done <- result{nil, err}
-			return
-		}
-		t, err := creds.TokenSource.Token()
-		if err != nil {
-			err = &credentialsError{from: a.said(), err: err}
-		}
+		t, err := a.fetch()
 		done <- result{t, err}
 	}()
 	select {
@@ -129,6 +126,37 @@ func (a *account) token(ctx context.Context) (*oauth2.Token, error) {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+}
+
+func (a *account) fetch() (*oauth2.Token, error) {
+	creds, err := a.find()
+	if err != nil {
+		return nil, err
+	}
+	a.renewing.Lock()
+	defer a.renewing.Unlock()
+	a.offline.Store(false)
+	t, err := creds.TokenSource.Token()
+	if err != nil {
+		var refused *oauth2.RetrieveError
+		busy := errors.As(err, &refused) && refused.Response != nil &&
+			(refused.Response.StatusCode >= 500 || refused.Response.StatusCode == http.StatusTooManyRequests)
+		return nil, &credentialsError{from: a.said(), err: err, again: busy || a.offline.Load()}
+	}
+	return t, nil
+}
+
+// line notes when there is no answer: the errors of package oauth2 keep only
+// the text of that.
+type line struct {
+	account *account
+	next    http.RoundTripper
+}
+
+func (l line) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := l.next.RoundTrip(req)
+	l.account.offline.Store(err != nil)
+	return resp, err
 }
 
 // said says whose credentials they are.
@@ -218,16 +246,17 @@ func (t authorized) RoundTrip(req *http.Request) (*http.Response, error) {
 // It does not unwrap: a file of credentials that does not exist must not pass
 // for a key that does not.
 type credentialsError struct {
-	from string
-	none bool // nobody has named any
-	err  error
+	from  string
+	none  bool // nobody has named any
+	again bool // trying again may help
+	err   error
 }
 
 func (e *credentialsError) Error() string {
 	switch {
 	case e.none:
 		return fmt.Sprintf("no Google credentials found (%v): set $%s to a key file, run \"gcloud auth application-default login\", or say ?anonymous=true for a public bucket", e.err, adcVariable)
-	case e.unreachable():
+	case e.again:
 		return fmt.Sprintf("no token for %s: %v", e.from, e.err)
 	case strings.Contains(e.err.Error(), "iat and exp"):
 		return fmt.Sprintf("no token for %s: %v; this machine's clock, %s, seems to be wrong", e.from, e.err, time.Now().UTC().Format(time.RFC3339))
@@ -235,18 +264,8 @@ func (e *credentialsError) Error() string {
 	return fmt.Sprintf("no token for %s: %v; log in again (gcloud auth application-default login) or check $%s", e.from, e.err, adcVariable)
 }
 
-// unreachable tells whether trying again may help.
-func (e *credentialsError) unreachable() bool {
-	var refused *oauth2.RetrieveError
-	if errors.As(e.err, &refused) {
-		return refused.Response != nil && refused.Response.StatusCode >= 500
-	}
-	var network interface{ Timeout() bool }
-	return errors.As(e.err, &network)
-}
-
 func (e *credentialsError) Is(target error) bool {
-	if e.unreachable() {
+	if e.again {
 		return target == store.ErrUnavailable
 	}
 	return target == fs.ErrPermission
