@@ -19,6 +19,7 @@ var allowed = map[string][]string{
 	"store/faultstore":      {"store"},
 	"store/tracestore":      {"store"},
 	"store/s3store":         {"store", "github.com/minio/minio-go/v7", "gopkg.in/ini.v1"},
+	"store/gcsstore":        {"store", "google.golang.org/api", "golang.org/x/oauth2"},
 	"store/storecheck":      {"store"},
 	"store/storetest":       {"store", "store/storecheck"},
 	"manifest":              {"store", "github.com/go-json-experiment/json"},
