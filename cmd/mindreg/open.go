@@ -5,6 +5,7 @@ import (
 	"log/slog"
 
 	registry "github.com/mindtrace/registry"
+	_ "github.com/mindtrace/registry/store/gcsstore"
 	_ "github.com/mindtrace/registry/store/s3store"
 )
 
