@@ -78,7 +78,7 @@ func (c *tagCondition) holds(t foundTag) error {
 // Tagging is not versioned: see TagHistory for where the tag was.
 //
 // A version that is deleted at the same moment is ErrDeleted, and the tag is
-// put back. Other errors: ErrInvalidTag, ErrConflict (with WithIfTag and
+// put back where it was, unless the delete has removed it. Other errors: ErrInvalidTag, ErrConflict (with WithIfTag and
 // WithIfNoTag only), ErrNotFound, ErrOutcomeUnknown, and those of the store.
 // An unversioned registry has no tags.
 func (r *Registry) Tag(ctx context.Context, ref, tag string, opts ...TagOption) error {
@@ -175,7 +175,10 @@ func (r *Registry) settle(ctx context.Context, t, before foundTag) error {
 			perr = nil // that version is gone too, and the tag removed
 		}
 	}
-	if perr != nil && !errors.Is(perr, ErrConflict) { // a conflict: the deleter or another setter has moved it on
+	if errors.Is(perr, ErrConflict) {
+		return fmt.Errorf("%w at the same moment; the tag has been moved or removed since", err)
+	}
+	if perr != nil {
 		return fmt.Errorf("%w, and putting the tag back failed: %w", err, perr)
 	}
 	return fmt.Errorf("%w at the same moment; the tag was put back", err)
