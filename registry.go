@@ -193,7 +193,7 @@ func (r *Registry) create(ctx context.Context, o Options) (*manifest.Settings, e
 	if err != nil {
 		return nil, err
 	}
-	_, err = r.write(ctx, manifest.SettingsKey, body, store.Absent, s.Nonce)
+	_, err = r.writeUnprobed(ctx, manifest.SettingsKey, body, store.Absent, s.Nonce)
 	if errors.Is(err, ErrConflict) {
 		if body, _, err = r.st.Get(ctx, manifest.SettingsKey, nil); err != nil {
 			return nil, err

@@ -78,11 +78,20 @@ func (r *Registry) resolve(ctx context.Context, ref Ref) (*found, error) {
 	if ref.kind == selectVersion {
 		return r.readLive(ctx, ref.Name, ref.version)
 	}
-	all, err := r.numbers(ctx, ref.Name)
-	if err != nil {
-		return nil, err
+	if ref.kind == selectTag {
+		return r.resolveTag(ctx, ref.Name, ref.Selector)
 	}
-	return r.firstLive(ctx, ref, all)
+	for before := []Version(nil); ; {
+		all, err := r.numbers(ctx, ref.Name)
+		if err != nil {
+			return nil, err
+		}
+		f, err := r.firstLive(ctx, ref, all)
+		if !errors.Is(err, ErrDeleted) || slices.Equal(all, before) {
+			return f, err
+		}
+		before = all // perhaps the next version was saved before they were deleted: look again
+	}
 }
 
 // firstLive returns the best live version among all that ref may mean.

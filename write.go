@@ -24,7 +24,16 @@ const maxUnknown = 40
 // first one was applied, the second one is refused, and the register or its
 // history shows our nonce. It is never given up for another key while it is
 // undecided, since it may land later (attacks A1 to A3).
+//
+// A store that has not been probed for a day is probed first.
 func (r *Registry) write(ctx context.Context, key string, body []byte, match store.Token, nonce manifest.Nonce) (store.Info, error) {
+	if err := r.trust(ctx); err != nil {
+		return store.Info{}, err
+	}
+	return r.writeUnprobed(ctx, key, body, match, nonce)
+}
+
+func (r *Registry) writeUnprobed(ctx context.Context, key string, body []byte, match store.Token, nonce manifest.Nonce) (store.Info, error) {
 	var unknown error // why an earlier try may have been applied
 	give := func(err error) (store.Info, error) {
 		if unknown == nil {
