@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -112,10 +113,16 @@ func always(f faultstore.Fault) func(faultstore.Call) faultstore.Fault {
 	}
 }
 
-// hanging is a store of which the answers to puts fail to come.
-type hanging struct{ store.Store }
+// hanging is a store of which, once it is on, the answers to puts fail to come.
+type hanging struct {
+	store.Store
+	on atomic.Bool
+}
 
-func (h hanging) Put(ctx context.Context, key string, _ []byte, _ store.Token) (store.Info, error) {
+func (h *hanging) Put(ctx context.Context, key string, body []byte, match store.Token) (store.Info, error) {
+	if !h.on.Load() {
+		return h.Store.Put(ctx, key, body, match)
+	}
 	<-ctx.Done()
 	return store.Info{}, store.ErrUnknown
 }

@@ -260,25 +260,26 @@ func TestA36ClientClockIsSkewed(t *testing.T) {
 // A37: a holder that cannot renew, or was asleep, learns that it lost the lock
 // before anybody else can have it.
 func TestA37HolderLearnsInTime(t *testing.T) {
-	for what, pause := range map[string]func(*Lease, *faultstore.Store) store.Store{
-		"unreachable": func(_ *Lease, fst *faultstore.Store) store.Store {
-			return faultstore.New(fst, always(faultstore.Fault{Before: store.ErrUnavailable}))
+	for what, pause := range map[string]func(*faultstore.Store, *hanging){
+		"unreachable": func(st *faultstore.Store, _ *hanging) {
+			st.Plan(always(faultstore.Fault{Before: store.ErrUnavailable}))
 		},
-		"requests lost": func(_ *Lease, fst *faultstore.Store) store.Store {
-			return faultstore.New(fst, always(faultstore.Fault{Before: store.ErrUnknown}))
+		"requests lost": func(st *faultstore.Store, _ *hanging) {
+			st.Plan(always(faultstore.Fault{Before: store.ErrUnknown}))
 		},
-		"hanging": func(_ *Lease, fst *faultstore.Store) store.Store { return hanging{fst} },
+		"hanging": func(_ *faultstore.Store, h *hanging) { h.on.Store(true) },
 	} {
 		for _, shared := range []bool{false, true} {
 			inBubble(t, func(t *testing.T, st *faultstore.Store) {
-				s := locksOn(st)
+				mine := faultstore.New(st, nil)
+				hang := &hanging{Store: mine}
 				take := mustLock
 				if shared {
 					take = mustRLock
 				}
-				l := take(t, s, nil)
+				l := take(t, locksOn(hang), nil)
 				time.Sleep(ttl + ttl/2)
-				s.st = pause(l, st)
+				pause(mine, hang)
 				lost := make(chan time.Time, 1)
 				go func() {
 					wantErr(t, cause(l), ErrLost)
@@ -295,7 +296,6 @@ func TestA37HolderLearnsInTime(t *testing.T) {
 				default:
 					t.Errorf("%s: two have the lock", what)
 				}
-				s.st = st
 				wantErr(t, l.Release(), ErrLost)
 				mustRelease(t, next)
 			})

@@ -261,7 +261,7 @@ func (s *Locks) abandon(ctx context.Context, reg *manifest.Lock, err error) {
 func (s *Locks) drain(l *Lease, w *waiter) error {
 	known := map[string]*manifest.Lock{}
 	for {
-		shared, err := s.shared(l.ctx, l.reg.Name, known)
+		shared, err := s.shared(l.ctx, l.name, known)
 		if lost := l.Check(); lost != nil {
 			err = lost
 		}
@@ -275,7 +275,7 @@ func (s *Locks) drain(l *Lease, w *waiter) error {
 		if i == len(shared) {
 			return s.bury(l.ctx, shared)
 		}
-		if err := w.wait(l.ctx, l.reg.Name, shared[i]); err != nil {
+		if err := w.wait(l.ctx, l.name, shared[i]); err != nil {
 			return err
 		}
 	}

@@ -31,6 +31,9 @@ If the lock is lost, because the store cannot be reached or somebody has broken
 it, COMMAND gets SIGTERM, and is killed a sixth of the TTL later, before others
 can see the lock expired; the exit code is 5.
 
+If mindreg itself is killed (kill -9), COMMAND goes on, and the lock ends with
+its TTL.
+
 The lock keeps two such commands from running at the same time. It cannot keep
 one that was stopped for longer than the TTL, with its machine, from going on
 for a moment. $MINDREG_LOCK_EPOCH is greater for each later holder: what COMMAND
@@ -45,6 +48,8 @@ writes to can refuse a smaller one than it has seen.`,
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
+			case noWait && cmd.Flags().Changed("timeout"):
+				return usagef("--timeout and --no-wait exclude each other")
 			case noWait:
 				opts.Timeout = registry.NoWait
 			case opts.Timeout < 0:
@@ -78,7 +83,6 @@ writes to can refuse a smaller one than it has seen.`,
 	f.BoolVar(&noWait, "no-wait", false, "do not wait for the lock")
 	f.DurationVar(&opts.TTL, "ttl", 30*time.Second, "for how `long` the lock outlives a holder that has died")
 	f.StringVar(&opts.Why, "why", "", "`reason`, told to those who wait")
-	cmd.MarkFlagsMutuallyExclusive("timeout", "no-wait")
 	return cmd
 }
 
