@@ -14,6 +14,7 @@ import (
 
 func (a *app) initCommand() *cobra.Command {
 	var unversioned, createBucket bool
+	var locking string
 	cmd := &cobra.Command{
 		Use:     "init [URL]",
 		GroupID: "admin",
@@ -28,19 +29,23 @@ own data directory. A registry that exists is left as it is.`,
 			if err != nil {
 				return err
 			}
+			if locking != "" && locking != "strict" {
+				return usagef("--locking is strict or left out, not %q", locking)
+			}
 			reg, err := registry.Open(cmd.Context(), url, &registry.Options{
-				Create: true, CreateBucket: createBucket, Unversioned: unversioned, Logger: a.logger(),
+				Create: true, CreateBucket: createBucket, Unversioned: unversioned, Locking: locking, Logger: a.logger(),
 			})
 			if err != nil {
 				return err
 			}
-			return a.print(initialized{reg.URL(), reg.ID(), !reg.Unversioned()}, func(w io.Writer) {
+			return a.print(initialized{reg.URL(), reg.ID(), !reg.Unversioned(), reg.Locking()}, func(w io.Writer) {
 				fmt.Fprintln(w, reg.URL())
 			})
 		},
 	}
 	cmd.Flags().BoolVar(&unversioned, "unversioned", false, "a save replaces the object")
 	cmd.Flags().BoolVar(&createBucket, "create-bucket", false, "create the bucket, too, if it does not exist")
+	cmd.Flags().StringVar(&locking, "locking", "", "strict: saves and loads take locks, which they do not need")
 	return cmd
 }
 
@@ -49,6 +54,7 @@ type initialized struct {
 	URL       string `json:"url"`
 	ID        string `json:"id"`
 	Versioned bool   `json:"versioned"`
+	Locking   string `json:"locking,omitempty"`
 }
 
 func (a *app) rmCommand() *cobra.Command {
