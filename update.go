@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/mindtrace/registry/chunk"
 	"github.com/mindtrace/registry/manifest"
 )
 
@@ -35,6 +36,8 @@ type expectation struct {
 	absent bool
 	text   string // as given
 	want   Version
+	seen   bool      // by the caller already,
+	known  []Version // in this listing
 }
 
 func (s *save) checkExpectation() (err error) {
@@ -56,6 +59,10 @@ func (s *save) checkExpectation() (err error) {
 // created, the number says: it is the next one of this listing.
 func (s *save) expected(ctx context.Context) error {
 	e := s.o.expect
+	if e.seen {
+		e.seen, s.known, s.listed = false, e.known, true
+		return nil
+	}
 	s.listed = false
 	if err := s.list(ctx); err != nil {
 		return err
@@ -86,7 +93,7 @@ func (s *save) expected(ctx context.Context) error {
 // A TagError, of WithTag, comes with the version.
 func Update[T any](ctx context.Context, r *Registry, name string, change func(old T, from *Info) (T, error), opts ...SaveOption) (Version, error) {
 	for try := 1; ; try++ {
-		old, from, err := loadLatest[T](ctx, r, name, opts)
+		old, from, known, err := loadLatest[T](ctx, r, name, opts)
 		if err != nil {
 			return Version{}, wrap("update", name, err)
 		}
@@ -94,11 +101,11 @@ func Update[T any](ctx context.Context, r *Registry, name string, change func(ol
 		if err != nil {
 			return Version{}, wrap("update", name, err)
 		}
-		expect := WithIfAbsent()
+		expect := &expectation{absent: from == nil, seen: true, known: known}
 		if from != nil {
-			expect = WithIfLatest(from.Version.String())
+			expect.text = from.Version.String()
 		}
-		version, err := r.Save(ctx, name, v, append(opts[:len(opts):len(opts)], expect)...)
+		version, err := r.Save(ctx, name, v, append(opts[:len(opts):len(opts)], saveOption(func(o *saveOptions) { o.expect = expect }))...)
 		if !errors.Is(err, errNotExpected) {
 			return version, err
 		}
@@ -108,10 +115,11 @@ func Update[T any](ctx context.Context, r *Registry, name string, change func(ol
 	}
 }
 
-// loadLatest loads the latest version, if there is one, with its description.
-func loadLatest[T any](ctx context.Context, r *Registry, name string, opts []SaveOption) (v T, from *Info, err error) {
+// loadLatest loads the latest version, if there is one. It returns its
+// description, and the listing in which it was the latest.
+func loadLatest[T any](ctx context.Context, r *Registry, name string, opts []SaveOption) (v T, from *Info, known []Version, err error) {
 	if err := manifest.ValidName(name); err != nil { // a selector has no place here
-		return v, nil, err
+		return v, nil, nil, err
 	}
 	var o loadOptions
 	for _, opt := range opts {
@@ -119,13 +127,17 @@ func loadLatest[T any](ctx context.Context, r *Registry, name string, opts []Sav
 			both.applyLoad(&o)
 		}
 	}
-	obj, err := r.object(ctx, name)
+	f, known, err := r.resolveListed(ctx, Ref{Name: name})
 	if errors.Is(err, ErrNotFound) {
-		return v, nil, nil
+		return v, nil, known, nil
+	}
+	if err == nil {
+		err = r.complete(ctx, f)
 	}
 	if err != nil {
-		return v, nil, err
+		return v, nil, nil, err
 	}
+	obj := newObject(ctx, r, name, f, chunk.NewReader(r.st, f.Manifest, nil))
 	info := obj.Info()
-	return v, &info, r.materialize(ctx, obj, &v, o)
+	return v, &info, known, r.materialize(ctx, obj, &v, o)
 }
