@@ -285,7 +285,7 @@ func TestA37HolderLearnsInTime(t *testing.T) {
 					wantErr(t, cause(l), ErrLost)
 					lost <- time.Now()
 				}()
-				next := mustLock(t, locksOn(st), &Options{Poll: time.Millisecond})
+				next := mustLock(t, locksOn(st), &Options{Poll: 50 * time.Millisecond})
 				got := time.Now()
 				synctest.Wait()
 				select {
