@@ -51,7 +51,12 @@ func TestDamagedDownloads(t *testing.T) {
 		{"huge", &store.GetOptions{Offset: 6}, "", []string{"Content-Range", "bytes 6-99999999999/100000000000"}, "", errPlain},
 		{"no generation", nil, "hello world", []string{"X-Goog-Generation", ""}, "", errPlain},
 	} {
-		st, _ := fake(t, func(w http.ResponseWriter, r *http.Request) { object(w, "17", c.body, c.headers...) })
+		st, _ := fake(t, func(w http.ResponseWriter, r *http.Request) {
+			if got := r.Header.Get("Accept-Encoding"); got != "identity" {
+				t.Errorf("%s: asks for the encoding %q, not for the bytes as stored", c.name, got)
+			}
+			object(w, "17", c.body, c.headers...)
+		})
 		body, info, err := st.Get(t.Context(), "k", c.opts)
 		if c.err != nil {
 			is(t, c.name, err, c.err)
