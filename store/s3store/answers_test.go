@@ -55,8 +55,8 @@ func TestAnswersOfAWS(t *testing.T) {
 		read, put     error
 		says          string
 	}{
-		{409, "ConditionalRequestConflict", "The conditional request cannot succeed due to a conflicting operation against this resource.", nil, store.ErrRetry, ""},
-		{409, "OperationAborted", "A conflicting conditional operation is currently in progress against this resource. Try again.", nil, store.ErrRetry, ""},
+		{409, "ConditionalRequestConflict", "The conditional request cannot succeed due to a conflicting operation against this resource.", store.ErrUnavailable, store.ErrRetry, ""},
+		{409, "OperationAborted", "A conflicting conditional operation is currently in progress against this resource. Try again.", store.ErrUnavailable, store.ErrRetry, ""},
 		{412, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold", nil, store.ErrPrecondition, ""},
 		{429, "TooManyRequests", "Please reduce your request rate.", store.ErrUnavailable, store.ErrRetry, ""},
 		{503, "SlowDown", "Please reduce your request rate.", store.ErrUnavailable, store.ErrUnknown, ""},

@@ -104,6 +104,8 @@ func (f failure) translate() error {
 		return f.is(store.ErrUnavailable, "")
 	}
 	switch status := resp.StatusCode; {
+	case status == http.StatusConflict && conflicts[resp.Code]:
+		return f.is(store.ErrUnavailable, "")
 	case status == http.StatusForbidden, status == http.StatusUnauthorized:
 		return f.is(fs.ErrPermission, "it needs the right %s on %s/%s* (credentials: %s)", rights[f.op], s.bucket, s.prefix, s.account.source())
 	case status == http.StatusMovedPermanently, status == http.StatusTemporaryRedirect:
