@@ -37,6 +37,7 @@ var allowed = map[string][]string{
 	"examples/quickstart": {""},
 	"internal/testall":    {"internal/serverbin"},
 	"internal/serverbin":  {"github.com/gofrs/flock"},
+	"internal/faultproxy": {},
 	"internal/servers":    {"internal/serverbin", "github.com/minio/minio-go/v7"},
 	"internal/fuzzall":    {},
 }

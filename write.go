@@ -47,14 +47,13 @@ func (r *Registry) writeUnprobed(ctx context.Context, key string, body []byte, m
 		case err == nil:
 			return info, nil
 		case errors.Is(err, store.ErrPrecondition):
-			if unknown == nil {
-				return info, ErrConflict
-			}
+			// Even the first try may be refused because of itself: there are
+			// load balancers that repeat a put.
 			mine, info, gerr := r.wrote(ctx, key, nonce)
 			switch {
 			case gerr == nil && mine:
 				return info, nil
-			case gerr == nil, notFound(gerr) && match != store.Absent:
+			case gerr == nil, unknown == nil, notFound(gerr) && match != store.Absent:
 				return info, ErrConflict // and no earlier try can land any more
 			}
 			err = gerr

@@ -52,7 +52,7 @@ var twoPoolKind = &kind{
 	args: func(addr, dir string) []string {
 		return []string{
 			"server", "--quiet", "--address", addr,
-			"http://" + addr + filepath.Join(dir, "a{1...4}"), "http://" + addr + filepath.Join(dir, "b{1...4}"),
+			filepath.Join(dir, "a{1...4}"), filepath.Join(dir, "b{1...4}"),
 		}
 	},
 }

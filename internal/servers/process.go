@@ -3,6 +3,7 @@ package servers
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -18,6 +19,8 @@ import (
 
 // startTimeout is for a busy machine; most servers answer within a second.
 const startTimeout = 90 * time.Second
+
+var errEnded = errors.New("ended at once")
 
 // Server is a running server.
 type Server struct {
@@ -65,7 +68,7 @@ func start(k *kind, bin string) (*Server, error) {
 			s.clientEnv()
 			return s, nil
 		}
-		if try == 3 {
+		if try == 3 || !errors.Is(err, errEnded) {
 			os.RemoveAll(dir)
 			return nil, err
 		}
@@ -106,7 +109,7 @@ func (s *Server) run() error {
 		}
 		select {
 		case <-p.done:
-			return fmt.Errorf("%s ended at once: %s", s.kind.tool, p.out.String())
+			return fmt.Errorf("%s %w: %s", s.kind.tool, errEnded, p.out.String())
 		case <-ctx.Done():
 			s.Kill()
 			return fmt.Errorf("%s does not answer: %w\n%s", s.kind.tool, err, p.out.String())

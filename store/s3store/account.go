@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -21,7 +22,7 @@ type account struct {
 	source   func() string // what was found, for messages
 }
 
-func accountOf(o Options) (account, error) {
+func accountOf(o Options, profile map[string]string) (account, error) {
 	switch {
 	case o.Anonymous:
 		return account{&credentials.Static{Value: credentials.Value{SignerType: credentials.SignatureAnonymous}}, said("none (anonymous)")}, nil
@@ -32,26 +33,43 @@ func accountOf(o Options) (account, error) {
 		v := credentials.Value{AccessKeyID: o.AccessKey, SecretAccessKey: o.SecretKey, SessionToken: o.SessionToken, SignerType: credentials.SignatureV4}
 		return account{&credentials.Static{Value: v}, said("given by the program")}, nil
 	}
+	name := first(o.Profile, os.Getenv("AWS_PROFILE"), "default")
+	file := named{"profile " + name, &credentials.FileAWSCredentials{Profile: o.Profile}}
+	if profile["role_arn"] != "" {
+		file.Provider = refused{fmt.Errorf("it assumes a role, which is not supported; let the AWS command do that: in a profile of your own, set credential_process = aws configure export-credentials --profile %s", name)}
+	}
 	c := &chain{}
-	file := named{"profile " + first(o.Profile, os.Getenv("AWS_PROFILE"), "default"), &credentials.FileAWSCredentials{Profile: o.Profile}}
-	if o.Profile != "" { // asked for: nothing else will do
-		c.links = []named{file}
-		return account{c, c.found}, nil
+	role := func(kind, endpoint string) named {
+		return named{kind, &credentials.IAM{Endpoint: endpoint, Client: &http.Client{Timeout: 10 * time.Second, Transport: metadataTransport()}}}
 	}
-	c.links = []named{{"environment", &credentials.EnvAWS{}}}
-	role := &credentials.IAM{Client: &http.Client{Timeout: 10 * time.Second, Transport: metadataTransport()}}
-	if os.Getenv("AWS_WEB_IDENTITY_TOKEN_FILE") != "" {
-		c.links = append(c.links, named{"web identity", role})
-	}
-	c.links = append(c.links, file)
 	switch {
+	case o.Profile != "": // asked for: nothing else will do
+		c.links = []named{file}
+	case os.Getenv("AWS_WEB_IDENTITY_TOKEN_FILE") != "":
+		c.links = []named{{"environment", &credentials.EnvAWS{}}, role("web identity", os.Getenv("AWS_ENDPOINT_URL_STS")), file}
 	case os.Getenv("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI") != "", os.Getenv("AWS_CONTAINER_CREDENTIALS_FULL_URI") != "":
-		c.links = append(c.links, named{"container role", role})
-	case os.Getenv("AWS_EC2_METADATA_DISABLED") != "true":
-		c.links = append(c.links, named{"instance role", role})
+		c.links = []named{{"environment", &credentials.EnvAWS{}}, file, role("container role", "")}
+	case os.Getenv("AWS_EC2_METADATA_DISABLED") == "true":
+		c.links = []named{{"environment", &credentials.EnvAWS{}}, file}
+	default:
+		c.links = []named{{"environment", &credentials.EnvAWS{}}, file, role("instance role", strings.TrimRight(os.Getenv("AWS_EC2_METADATA_SERVICE_ENDPOINT"), "/"))}
 	}
 	return account{c, c.found}, nil
 }
+
+// refused is a provider that only says why it has no credentials.
+type refused struct{ err error }
+
+// RetrieveWithCredContext implements credentials.Provider.
+func (r refused) RetrieveWithCredContext(*credentials.CredContext) (credentials.Value, error) {
+	return credentials.Value{}, r.err
+}
+
+// Retrieve implements credentials.Provider.
+func (r refused) Retrieve() (credentials.Value, error) { return credentials.Value{}, r.err }
+
+// IsExpired implements credentials.Provider.
+func (r refused) IsExpired() bool { return true }
 
 func said(s string) func() string { return func() string { return s } }
 

@@ -65,7 +65,7 @@ func (s *Store) writeError(ctx context.Context, op, key string, err error, ex *e
 	case resp.StatusCode == http.StatusTooManyRequests, resp.Code == "RequestTimeout",
 		resp.StatusCode == http.StatusConflict && conflicts[resp.Code]:
 		return f.is(store.ErrRetry, "")
-	case resp.StatusCode >= 500:
+	case resp.StatusCode >= 500 && resp.StatusCode != http.StatusNotImplemented:
 		// Also 503: a proxy may say so after the server has done it.
 		return f.is(store.ErrUnknown, "")
 	case resp.StatusCode == 0 && ex.changed.Load(): // no answer, or none that can be read
@@ -104,12 +104,16 @@ func (f failure) translate() error {
 		return f.is(store.ErrUnavailable, "")
 	}
 	switch status := resp.StatusCode; {
+	case status == http.StatusConflict && conflicts[resp.Code]:
+		return f.is(store.ErrUnavailable, "")
 	case status == http.StatusForbidden, status == http.StatusUnauthorized:
 		return f.is(fs.ErrPermission, "it needs the right %s on %s/%s* (credentials: %s)", rights[f.op], s.bucket, s.prefix, s.account.source())
 	case status == http.StatusMovedPermanently, status == http.StatusTemporaryRedirect:
 		return f.otherRegion(resp)
 	case status == http.StatusBadRequest && strings.Contains(resp.Message, "HTTPS server"):
 		return f.is(nil, "the server wants TLS; write the endpoint as https://%s", s.endpoint.host)
+	case status == http.StatusNotImplemented:
+		return f.is(errors.ErrUnsupported, "%s cannot do what a registry needs; conditional puts are among it", s.endpoint.url())
 	case status == http.StatusTooManyRequests, status >= 500:
 		return f.is(store.ErrUnavailable, "")
 	case status >= 400:

@@ -43,7 +43,9 @@ type Options struct {
 	// Static credentials, instead of looking for some.
 	AccessKey, SecretKey, SessionToken string
 
-	PathStyle bool
+	// PathStyle is http://host/bucket/key, not http://bucket.host/key. nil: on
+	// all servers but AWS.
+	PathStyle *bool
 
 	// Transport, for proxies or certificates of your own. nil means one with
 	// sensible time-outs.
@@ -68,7 +70,7 @@ func parseURL(u *url.URL) (Options, error) {
 			if name == "anonymous" {
 				o.Anonymous = value == "true"
 			} else {
-				o.PathStyle = value == "true"
+				o.PathStyle = new(value == "true")
 			}
 		default:
 			if looksSecret(name) {
@@ -106,12 +108,16 @@ func New(o Options) (*Store, error) {
 	if region == "" && !ep.aws {
 		region = "us-east-1" // what servers other than AWS call theirs
 	}
-	acc, err := accountOf(o)
+	acc, err := accountOf(o, profile)
 	if err != nil {
 		return nil, err
 	}
-	lookup := minio.BucketLookupAuto
-	if o.PathStyle || ep.single {
+	pathStyle := !ep.aws || strings.Contains(o.Bucket, ".") // no certificate is for *.*.amazonaws.com
+	if o.PathStyle != nil {
+		pathStyle = *o.PathStyle
+	}
+	lookup := minio.BucketLookupDNS
+	if pathStyle {
 		lookup = minio.BucketLookupPath
 	}
 	transport := o.Transport
@@ -129,7 +135,7 @@ func New(o Options) (*Store, error) {
 	}
 	return &Store{
 		core: minio.Core{Client: client}, creds: creds, bucket: o.Bucket, prefix: prefix, region: region,
-		endpoint: ep, pathStyle: lookup == minio.BucketLookupPath, account: acc,
+		endpoint: ep, pathStyle: pathStyle, account: acc,
 	}, nil
 }
 
@@ -137,7 +143,6 @@ type endpoint struct {
 	host   string
 	secure bool
 	aws    bool // AWS itself, not a server like it
-	single bool // an address that has no subdomains for buckets
 }
 
 func (e endpoint) url() string {
@@ -165,8 +170,7 @@ func endpointOf(o Options, profile map[string]string) (endpoint, error) {
 	host := u.Hostname()
 	return endpoint{
 		host: u.Host, secure: u.Scheme == "https",
-		aws:    strings.HasSuffix(host, ".amazonaws.com") || strings.HasSuffix(host, ".amazonaws.com.cn"),
-		single: net.ParseIP(host) != nil || !strings.Contains(host, "."),
+		aws: strings.HasSuffix(host, ".amazonaws.com") || strings.HasSuffix(host, ".amazonaws.com.cn"),
 	}, nil
 }
 

@@ -9,7 +9,7 @@
 //	profile=name             of the shared configuration; default: $AWS_PROFILE
 //	anonymous=true           no credentials: public buckets
 //	path_style=true          http://host/bucket/key, not http://bucket.host/key;
-//	                         the default for IP addresses and single host names
+//	                         the default for all servers but AWS
 //
 // Credentials are looked for in the usual places, in the usual order: the
 // environment, shared files and profiles (also of SSO and of processes), web
@@ -55,7 +55,7 @@ type Store struct {
 	endpoint endpoint
 	account  account
 
-	pathStyle bool
+	pathStyle bool // see Options
 }
 
 // info translates what the server says of an object. Last-Modified is read to
