@@ -140,6 +140,13 @@ func private(t testing.TB, k *kind) *Server {
 	return s
 }
 
+// Binary returns the path of a server's binary (minio, versitygw, gcs) for
+// a test that starts it in a way of its own. Without one the test is skipped.
+func Binary(t testing.TB, tool string) string {
+	t.Helper()
+	return binary(t, &kind{tool: tool})
+}
+
 // binary returns the path of the server's binary, or ends the test.
 func binary(t testing.TB, k *kind) string {
 	t.Helper()

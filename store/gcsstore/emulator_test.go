@@ -8,20 +8,17 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mindtrace/registry/internal/servers"
 	"github.com/mindtrace/registry/store/gcsstore"
 	"github.com/mindtrace/registry/store/storetest"
 )
 
-func TestMain(m *testing.M) { storetest.Main(m) }
+func TestMain(m *testing.M) { storetest.Main(servers.Wrap(m)) }
 
 // emulator starts the server of tools/gcs and returns its URL.
 func emulator(t *testing.T, flags ...string) string {
 	t.Helper()
-	bin := os.Getenv("MINDREG_TEST_GCS_BIN")
-	if bin == "" {
-		t.Skip("MINDREG_TEST_GCS_BIN does not name the server built from tools/gcs")
-	}
-	cmd := exec.Command(bin, flags...)
+	cmd := exec.Command(servers.Binary(t, "gcs"), flags...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
