@@ -34,6 +34,7 @@ func TestPrune(t *testing.T) {
 			for i, v := range versions {
 				if i > 0 {
 					clock.advance(day)
+					r = openOn(t, r.st, nil) // sees the new time
 				}
 				mustSave(t, r, "m", v, WithVersion(v))
 			}
