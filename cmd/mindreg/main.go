@@ -127,7 +127,8 @@ by colons. A reference says which version is meant:
 	root.AddCommand(
 		a.saveCommand(), a.loadCommand(), a.cpCommand(), a.tagCommand(),
 		a.lsCommand(), a.versionsCommand(), a.infoCommand(),
-		a.initCommand(), a.rmCommand(), a.undeleteCommand(), a.verifyCommand(), a.lockCommand(), a.doctorCommand(), a.versionCommand(),
+		a.initCommand(), a.rmCommand(), a.undeleteCommand(), a.pruneCommand(), a.gcCommand(),
+		a.verifyCommand(), a.lockCommand(), a.doctorCommand(), a.versionCommand(),
 	)
 	root.InitDefaultCompletionCmd()
 	exitCodeHelp(root)
