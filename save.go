@@ -158,7 +158,7 @@ func (s *save) check(v any) (*manifest.Content, material.Materializer, error) {
 func (s *save) config(v any) chunk.Config {
 	return chunk.Config{
 		Store: s.r.st, Clock: s.r.clock, Times: s.r.settings.Times,
-		Base: s.findBase, MaxInline: manifest.MaxInline,
+		Base: s.findBase, MaxInline: manifest.MaxInline, Logger: s.r.log,
 		Progress: saveProgress(s.o.progress, s.name, sizeOf(v)),
 	}
 }
@@ -189,6 +189,9 @@ func (s *save) findBase(ctx context.Context) (*manifest.Manifest, error) {
 				return nil, s.exists(ctx)
 			}
 		}
+	}
+	if s.o.noReuse {
+		return nil, nil
 	}
 	f, err := s.readBase(ctx)
 	if err != nil || f == nil {

@@ -17,6 +17,7 @@ import (
 func (a *app) saveCommand() *cobra.Command {
 	var version, metaFile, base, class string
 	var meta []string
+	var noReuse bool
 	cmd := &cobra.Command{
 		Use:     "save NAME PATH|-",
 		GroupID: "main",
@@ -42,6 +43,12 @@ unless --version names one.`,
 			opts := []registry.SaveOption{
 				registry.WithReport(&report), registry.WithVersion(version), registry.WithMetadata(metadata),
 				registry.WithBase(base), registry.WithClass(class), registry.WithProgress(a.progress()),
+			}
+			if noReuse {
+				if base != "" {
+					return usagef("give --base or --no-reuse, not both")
+				}
+				opts = append(opts, registry.WithoutReuse())
 			}
 			var value any = registry.Path(path)
 			if path == "-" {
@@ -72,6 +79,7 @@ unless --version names one.`,
 	f.StringArrayVarP(&meta, "meta", "m", nil, "attach `key=value` to the version; may be repeated")
 	f.StringVar(&metaFile, "meta-file", "", "attach the JSON value in this `file` (- for standard input)")
 	f.StringVar(&base, "base", "", "reuse the stored chunks of this `reference`, not of the latest version")
+	f.BoolVar(&noReuse, "no-reuse", false, "store everything anew, where stored chunks are damaged")
 	f.StringVar(&class, "class", "", "what `kind` of thing this is, for info")
 	return cmd
 }
