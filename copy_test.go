@@ -227,8 +227,12 @@ func TestCopyOfManyFiles(t *testing.T) {
 	for i := range 12000 {
 		files[fmt.Sprintf("dir%d/file-%d.txt", i%10, i)] = noise(uint64(i), 50)
 	}
-	from, _ := inMemory(t)
-	mustSave(t, from, "many", Path(writeFiles(t, files)))
+	from, st := inMemory(t)
+	var saved SaveReport
+	mustSave(t, from, "many", Path(writeFiles(t, files)), WithReport(&saved))
+	if n := len(packKeys(t, st)); saved.Packs != n {
+		t.Errorf("the report says %d packs, %d were put", saved.Packs, n)
+	}
 	f := must[*found](t)(from.resolve(t.Context(), must[Ref](t)(ParseRef("many"))))
 	if f.Table == nil {
 		t.Fatal("the table is not in packs")

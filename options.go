@@ -46,7 +46,8 @@ func WithMetadata(metadata any) SaveOption {
 	return saveOption(func(o *saveOptions) { o.metadata = metadata })
 }
 
-// WithClass names the type of the value in Info.Class, instead of its Go type.
+// WithClass names the type of the value in Info.Class, instead of its Go type:
+// printable characters, up to 1 KiB.
 func WithClass(class string) SaveOption {
 	return saveOption(func(o *saveOptions) { o.class = class })
 }

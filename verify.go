@@ -64,8 +64,8 @@ func (v *verification) run(ctx context.Context) error {
 	}
 	if ref.Selector != "" && ref.kind != selectRange {
 		f, err := v.r.resolve(ctx, ref)
-		if errors.Is(err, manifest.ErrCorrupt) {
-			v.problem(manifest.VersionKey(ref.Name, ref.version), ref.String(), err)
+		if e := (*registerError)(nil); errors.As(err, &e) {
+			v.problem(manifest.VersionKey(e.name, e.version), e.name+"@"+e.version.String(), err)
 			return nil
 		}
 		if err != nil {
@@ -120,7 +120,7 @@ func (v *verification) read(ctx context.Context, name string, number Version) (l
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return false, nil
-	case errors.Is(err, manifest.ErrCorrupt), errors.Is(err, manifest.ErrNewer):
+	case unreadable(err):
 		v.problem(manifest.VersionKey(name, number), name+"@"+number.String(), err)
 		return true, nil
 	case err != nil:
@@ -144,7 +144,7 @@ func (v *verification) version(ctx context.Context, f *found) error {
 		err = v.files(ctx, f, regular)
 	}
 	v.report.Bytes += f.Size
-	if errors.Is(err, chunk.ErrCorrupt) || errors.Is(err, chunk.ErrMissing) || errors.Is(err, manifest.ErrCorrupt) {
+	if unreadable(err) {
 		v.problem(manifest.VersionKey(f.Name, f.Version), f.Name+"@"+f.Version.String(), err)
 		return nil
 	}
