@@ -29,6 +29,8 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		<-ctx.Done()
 		stop() // a second interrupt kills
 	}()
+	out := &sticky{w: stdout}
+	stdout = out
 	a := &app{stdout: stdout, stderr: stderr, stdin: stdin}
 	root := a.command()
 	root.SetArgs(args)
@@ -37,6 +39,9 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root.SetErr(stderr)
 	err := interruptible(ctx, func() error { return root.ExecuteContext(ctx) })
 	a.bars.stop()
+	if err == nil {
+		err = out.err // an answer that did not arrive is none
+	}
 	if err != nil {
 		complain(stderr, err)
 	}
@@ -122,6 +127,8 @@ by colons. A reference says which version is meant:
 		a.lsCommand(), a.versionsCommand(), a.infoCommand(),
 		a.initCommand(), a.rmCommand(), a.undeleteCommand(), a.verifyCommand(), a.versionCommand(),
 	)
+	root.Version = thisVersion().String()
+	root.SetVersionTemplate("{{.Version}}\n")
 	root.InitDefaultCompletionCmd()
 	exitCodeHelp(root)
 	return root
