@@ -1,8 +1,12 @@
-.PHONY: test lint fuzz build
+.PHONY: test servers lint fuzz build
 
 # Everything that a change has to pass. It needs nothing but Go.
 test:
 	go run ./internal/testall
+
+# The servers that tests run against, into .cache/bin or $MINDREG_CACHE.
+servers:
+	go run ./internal/testall servers
 
 # The command, in bin/.
 build:

@@ -27,6 +27,8 @@ type CopyReport struct {
 	Copied []CopiedVersion
 	// Present is how many versions were there already, with the same content.
 	Present int
+	// Tags is how many tags were set or moved.
+	Tags int
 	// Read and Stored count bytes: of the versions copied, and of the packs put
 	// for them. What the destination had already is not read at the source.
 	Read, Reused, Stored int64
@@ -64,7 +66,8 @@ func (e *SideError) Unwrap() error { return e.Err }
 // Copy copies versions from one registry to another: the one that ref means,
 // all in its range, with a name alone all versions of it, with "" everything.
 // The bytes are copied as they are, without their materializers; numbers,
-// digests, classes and metadata stay. Chunks that the destination holds in the
+// digests, classes and metadata stay, and the tags of the versions copied point
+// at them there, too. Chunks that the destination holds in the
 // version before are not read.
 //
 // A version that is there already, with the same digest, is left as it is, so
@@ -165,6 +168,7 @@ func (c *copying) object(ctx context.Context, ref Ref) error {
 		return c.dest(err)
 	}
 	before, live := "", 0
+	arrived := map[Version]Version{} // number at the source → at the destination
 	for _, v := range numbers {
 		if c.within() {
 			before = ref.Name + "@" + v.String() // it has all the chunks
@@ -194,6 +198,7 @@ func (c *copying) object(ctx context.Context, ref Ref) error {
 			return c.dest(err)
 		}
 		before = target + "@" + at.String()
+		arrived[v] = at
 		if !slices.Contains(known, at) {
 			known = append(known, at)
 			slices.SortFunc(known, Version.Compare)
@@ -201,6 +206,34 @@ func (c *copying) object(ctx context.Context, ref Ref) error {
 	}
 	if live == 0 {
 		return c.source(c.from.noMatch(ref, numbers))
+	}
+	return c.tags(ctx, ref.Name, target, arrived)
+}
+
+// tags sets the tags of the versions that have arrived.
+func (c *copying) tags(ctx context.Context, name, target string, arrived map[Version]Version) error {
+	if c.from.settings.Unversioned || c.to.settings.Unversioned {
+		return nil // there are none
+	}
+	for t, err := range c.from.Tags(ctx, name) {
+		if err != nil {
+			return c.source(err)
+		}
+		v, ok := arrived[t.Version]
+		if !ok {
+			continue
+		}
+		has, err := c.to.readTag(ctx, target, t.Tag)
+		if err != nil {
+			return c.dest(err)
+		}
+		if has.set() && has.Version == v {
+			continue
+		}
+		if err := c.to.tag(ctx, target+"@"+v.String(), t.Tag, nil); err != nil {
+			return c.dest(err)
+		}
+		c.report.Tags++
 	}
 	return nil
 }

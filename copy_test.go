@@ -27,18 +27,30 @@ func contents(t *testing.T, r *Registry) []string {
 			if err != nil {
 				t.Fatal(err)
 			}
+			for tag, err := range r.Tags(t.Context(), name) {
+				if err == nil && tag.Version == info.Version {
+					all = append(all, info.Ref()+" "+tag.Tag+" "+tag.Digest)
+				}
+			}
 			all = append(all, fmt.Sprint(info.Ref(), " ", info.Digest, " ", info.Class, " ", string(info.Metadata), " ", info.Created))
 		}
 	}
 	return all
 }
 
+func tag(t *testing.T, r *Registry, ref, name string) {
+	t.Helper()
+	if err := r.Tag(t.Context(), ref, name); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // sourceRegistry has two objects, of which one shares most bytes between its
 // versions.
-func sourceRegistry(t *testing.T) (*Registry, *memstore.Store, [][]byte) {
+func sourceRegistry(t *testing.T, size int) (*Registry, *memstore.Store, [][]byte) {
 	r, st := inMemory(t)
 	var bodies [][]byte
-	body := noise(1, 40<<20)
+	body := noise(1, size)
 	for i := range 3 {
 		body = slices.Concat(body[:i<<20], noise(uint64(i+2), 1000), body[i<<20:])
 		bodies = append(bodies, body)
@@ -46,13 +58,16 @@ func sourceRegistry(t *testing.T) (*Registry, *memstore.Store, [][]byte) {
 	}
 	mustSave(t, r, "small", "tiny", WithVersion("2.0.0-rc.1"))
 	mustSave(t, r, "small", Path(writeFiles(t, map[string][]byte{"a/b": noise(9, 300000), "c": nil})))
+	tag(t, r, "big@1.0.1", "prod")
+	tag(t, r, "big@1.0.1", "staging")
+	tag(t, r, "big@1.0.0", "staging")
 	mustSave(t, r, "gone", "x")
 	must[[]Version](t)(r.Delete(t.Context(), "gone@*"))
 	return r, st, bodies
 }
 
 func TestCopyEverything(t *testing.T) {
-	from, _, bodies := sourceRegistry(t)
+	from, _, bodies := sourceRegistry(t, 20<<20)
 	onEachStore(t, func(t *testing.T, st store.Store) {
 		to := openOn(t, st, nil)
 		rep := must[*CopyReport](t)(Copy(t.Context(), to, from, "", nil))
@@ -65,7 +80,7 @@ func TestCopyEverything(t *testing.T) {
 		if got := mustLoad[[]byte](t, to, "big@1.0.1"); !bytes.Equal(got, bodies[1]) {
 			t.Error("other bytes")
 		}
-		if len(rep.Copied) != 5 || rep.Present != 0 || rep.Stored > 50<<20 {
+		if len(rep.Copied) != 5 || rep.Present != 0 || rep.Stored > 30<<20 {
 			t.Errorf("%+v", rep)
 		}
 		again := must[*CopyReport](t)(Copy(t.Context(), to, from, "", nil))
@@ -77,27 +92,27 @@ func TestCopyEverything(t *testing.T) {
 
 // What the destination holds in the version before is not read at the source.
 func TestCopyReadsOnlyWhatIsNew(t *testing.T) {
-	from, st, _ := sourceRegistry(t)
+	from, st, _ := sourceRegistry(t, 20<<20)
 	to, _ := inMemory(t)
 	must[*CopyReport](t)(Copy(t.Context(), to, from, "big@1.0.0", nil))
 	trace := tracestore.New(st)
 	from = openOn(t, trace, nil)
 	trace.Reset()
 	rep := must[*CopyReport](t)(Copy(t.Context(), to, from, "big@1.0.1", nil))
-	if rep.Reused < 38<<20 || rep.Stored > 4<<20 {
+	if rep.Reused < 18<<20 || rep.Stored > 4<<20 {
 		t.Errorf("%+v", rep)
 	}
-	if n := len(trace.Calls()); n > 3 {
-		t.Errorf("%d requests at the source: %v", n, trace.Calls())
+	if n := trace.Count("get"); n > 5 { // registers, one range of a pack, two tags
+		t.Errorf("%d requests at the source:\n%s", n, trace)
 	}
 }
 
 func TestCopyChoosesVersions(t *testing.T) {
-	from, _, _ := sourceRegistry(t)
-	for ref, want := range map[string]int{"big": 3, "big@latest": 1, "big@^1.0.1": 2, "big@1.0.0": 1, "small@*": 1, "small": 2} {
+	from, _, _ := sourceRegistry(t, 20<<20)
+	for ref, want := range map[string]int{"big": 3, "big@latest": 1, "big@^1.0.1": 2, "big@1.0.0": 1, "small@*": 2, "small@>=1": 1, "small": 2} {
 		to, _ := inMemory(t)
 		rep := must[*CopyReport](t)(Copy(t.Context(), to, from, ref, nil))
-		if len(rep.Copied) != want || len(contents(t, to)) != want {
+		if len(rep.Copied) != want || must[*VerifyReport](t)(to.Verify(t.Context(), "")).Versions != want {
 			t.Errorf("%s: %+v, want %d versions", ref, rep.Copied, want)
 		}
 	}
@@ -110,7 +125,7 @@ func TestCopyChoosesVersions(t *testing.T) {
 
 // Inside one registry, a copy moves no bytes.
 func TestCopyWithin(t *testing.T) {
-	r, st, _ := sourceRegistry(t)
+	r, st, _ := sourceRegistry(t, 20<<20)
 	before := len(packKeys(t, st))
 	rep := must[*CopyReport](t)(Copy(t.Context(), r, r, "big", &CopyOptions{Name: "big2"}))
 	if len(rep.Copied) != 3 || rep.Stored != 0 || len(packKeys(t, st)) != before {
@@ -121,7 +136,7 @@ func TestCopyWithin(t *testing.T) {
 }
 
 func TestCopyUnversioned(t *testing.T) {
-	from, _, bodies := sourceRegistry(t)
+	from, _, bodies := sourceRegistry(t, 20<<20)
 	to := openOn(t, memstore.New(nil), &Options{Unversioned: true})
 	mustSave(t, to, "big", "old")
 	must[*CopyReport](t)(Copy(t.Context(), to, from, "", nil))
@@ -139,7 +154,7 @@ func TestCopyUnversioned(t *testing.T) {
 // A version that is there with other content is never replaced, and does not
 // keep the others from being copied.
 func TestCopyConflicts(t *testing.T) {
-	from, _, _ := sourceRegistry(t)
+	from, _, _ := sourceRegistry(t, 20<<20)
 	to, _ := inMemory(t)
 	mustSave(t, to, "big", "different")
 	mustSave(t, to, "small", "x", WithVersion("2.0.0"))
@@ -166,7 +181,7 @@ func TestCopyConflicts(t *testing.T) {
 // A copy that fails at any request, on either side, says which side it was,
 // and is finished by the next.
 func TestCopyFailsAnywhere(t *testing.T) {
-	from, fromStore, _ := sourceRegistry(t)
+	from, fromStore, _ := sourceRegistry(t, 6<<20)
 	boom := errors.New("boom")
 	for _, failing := range []Side{Source, Destination} {
 		for n, done := 1, false; !done; n += 1 + n/8 {
@@ -206,7 +221,7 @@ func TestCopyFailsAnywhere(t *testing.T) {
 
 // Damage at the source is not copied.
 func TestCopyOfDamage(t *testing.T) {
-	from, st, _ := sourceRegistry(t)
+	from, st, _ := sourceRegistry(t, 20<<20)
 	for _, key := range packKeys(t, st) {
 		overwrite(t, st, key, func(b []byte) []byte { b[len(b)/2] ^= 1; return b })
 	}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 
 	"github.com/mindtrace/registry/chunk"
+	"github.com/mindtrace/registry/lease"
 	"github.com/mindtrace/registry/manifest"
 	"github.com/mindtrace/registry/material"
 	"github.com/mindtrace/registry/store"
@@ -32,6 +33,14 @@ var (
 	ErrInvalidVersion = manifest.ErrInvalidVersion
 	// ErrInvalidRef: not a reference of the form name or name@selector.
 	ErrInvalidRef = errors.New("invalid reference")
+	// ErrInvalidTag: not a tag that a version can have.
+	ErrInvalidTag = manifest.ErrInvalidTag
+	// ErrTagged: the version has tags, and is not deleted unless WithForce.
+	ErrTagged = errors.New("is tagged")
+	// ErrDangling: a tag points at a version that was deleted. Deleting
+	// a version removes its tags; this delete was interrupted. It is also
+	// ErrNotFound.
+	ErrDangling = errors.New("dangling tag")
 	// ErrNoRegistry: there is no registry at the location.
 	ErrNoRegistry = errors.New("no registry here")
 	// ErrNotEmpty: the location holds something that is not a registry.
@@ -51,6 +60,12 @@ var (
 	// operation was applied. It may take effect, now or later; look before
 	// you repeat it. See OutcomeError.
 	ErrOutcomeUnknown = errors.New("outcome unknown")
+	// ErrLockTimeout: others had the lock for as long as was waited. See
+	// LockTimeoutError.
+	ErrLockTimeout = lease.ErrTimeout
+	// ErrLockLost: a lock was not renewed in time, or somebody broke it. The
+	// cause of the end of the context that Lock returned.
+	ErrLockLost = lease.ErrLost
 )
 
 type deletedError struct{}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/mindtrace/registry/manifest"
@@ -167,6 +168,10 @@ func TestA22FrozenBeforeTheCommit(t *testing.T) {
 // A23: a manifest that was committed too late may name packs that are gone.
 // It is no base for others: they store everything themselves.
 func TestA23LateManifestIsNoBase(t *testing.T) {
+	synctest.Test(t, lateManifestIsNoBase) // the saver is patient
+}
+
+func lateManifestIsNoBase(t *testing.T) {
 	r, fst, mem, clock := timed(t)
 	body := noise(1, 8<<20)
 	// The create floats, the saver gives up; the register lands a week later.

@@ -12,26 +12,49 @@ const module = "github.com/mindtrace/registry"
 // allowed says what each package of the product may import of the others, and
 // of other modules. A package that is not listed may import nothing.
 var allowed = map[string][]string{
-	"":                      {"chunk", "manifest", "material", "store", "store/filestore", "store/storecheck", "github.com/go-json-experiment/json", "github.com/Masterminds/semver/v3"},
+	"": {
+		"chunk", "lease", "manifest", "material", "store", "store/filestore", "store/storecheck",
+		"github.com/go-json-experiment/json", "github.com/Masterminds/semver/v3",
+	},
 	"store":                 {},
 	"store/memstore":        {"store"},
 	"store/filestore":       {"store", "github.com/gofrs/flock", "golang.org/x/sys"},
 	"store/faultstore":      {"store"},
 	"store/tracestore":      {"store"},
 	"store/s3store":         {"store", "github.com/minio/minio-go/v7", "gopkg.in/ini.v1"},
+	"store/gcsstore":        {"store", "google.golang.org/api", "golang.org/x/oauth2"},
 	"store/storecheck":      {"store"},
 	"store/storetest":       {"store", "store/storecheck"},
 	"manifest":              {"store", "github.com/go-json-experiment/json"},
+	"lease":                 {"manifest", "store"},
 	"chunk":                 {"manifest", "store", "golang.org/x/sync"},
 	"material":              {"github.com/go-json-experiment/json"},
 	"material/materialtest": {"manifest", "material", "github.com/google/go-cmp"},
 	"cmd/mindreg": {
-		"", "manifest", "material", "store", "github.com/spf13/cobra", "github.com/vbauerster/mpb/v8",
+		"", "manifest", "material", "store", "store/storecheck", "store/gcsstore", "store/s3store", "github.com/spf13/cobra", "github.com/vbauerster/mpb/v8",
 		"github.com/dustin/go-humanize", "golang.org/x/term",
 	},
 	"examples/quickstart": {""},
-	"internal/testall":    {},
+	"internal/testall":    {"internal/serverbin"},
+	"internal/serverbin":  {"github.com/gofrs/flock"},
+	"internal/faultproxy": {},
+	"internal/servers":    {"internal/serverbin", "github.com/minio/minio-go/v7"},
 	"internal/fuzzall":    {},
+}
+
+// A program that keeps its registry in a directory carries no cloud SDK.
+func TestImportWeight(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", ".", "./store", "./chunk", "./manifest", "./material").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for pkg := range strings.FieldsSeq(string(out)) {
+		for _, heavy := range []string{"github.com/minio/", "google.golang.org/", "cloud.google.com/", "github.com/aws/"} {
+			if strings.HasPrefix(pkg, heavy) {
+				t.Errorf("the root package or one below it imports %s", pkg)
+			}
+		}
+	}
 }
 
 // Layers point one way: the root and store import no cloud SDK, a backend

@@ -21,6 +21,8 @@ type saveOptions struct {
 	class        string
 	base         string
 	noReuse      bool
+	tags         []string
+	expect       *expectation
 	progress     func(Progress)
 	report       *SaveReport
 }

@@ -71,7 +71,7 @@ func (r *Registry) trust(ctx context.Context) error {
 	if body, err = s.Encode(); err != nil {
 		return err
 	}
-	if _, err := r.write(ctx, manifest.SettingsKey, body, info.Token, s.Nonce); err != nil && !errors.Is(err, ErrConflict) {
+	if _, err := r.writeUnprobed(ctx, manifest.SettingsKey, body, info.Token, s.Nonce); err != nil && !errors.Is(err, ErrConflict) {
 		return err
 	}
 	r.probed = s.Probed

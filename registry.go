@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mindtrace/registry/lease"
 	"github.com/mindtrace/registry/manifest"
 	"github.com/mindtrace/registry/material"
 	"github.com/mindtrace/registry/store"
@@ -33,9 +34,18 @@ type Path = material.Path
 type Options struct {
 	// Create makes a new registry where there is none.
 	Create bool
+	// CreateBucket makes the bucket of the registry if it does not exist. It
+	// does nothing for a directory. It implies Create.
+	CreateBucket bool
 	// Unversioned, for a new registry: a save replaces the object. Opening an
 	// existing registry of the other kind is an error.
 	Unversioned bool
+	// Locking, for a new registry: "", or "strict" to have every save take the
+	// exclusive lock of the name around its commit, and every load the shared
+	// one until its last byte, at three requests each. Neither needs it to be
+	// safe, and loading then takes permission to write. Opening an existing
+	// registry of another kind is an error.
+	Locking string
 	// Logger gets what happens, at levels Debug and Info. nil: nothing.
 	Logger *slog.Logger
 	// Progress is called as data moves, for all operations that are not given
@@ -51,6 +61,7 @@ type Registry struct {
 	url       string
 	st        store.Store
 	clock     *store.Clock
+	locks     *lease.Locks
 	settings  *manifest.Settings
 	materials material.Set
 	log       *slog.Logger
@@ -132,10 +143,17 @@ func open(ctx context.Context, st store.Store, url string, o Options) (*Registry
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
 	}
+	if b, ok := st.(store.BucketMaker); ok && o.CreateBucket {
+		if err := b.MakeBucket(ctx); err != nil {
+			return nil, wrap("open", url, err)
+		}
+	}
+	o.Create = o.Create || o.CreateBucket
 	if r.log.Enabled(ctx, slog.LevelDebug) {
 		st = store.Log(st, r.log)
 	}
-	r.st = store.Watch(st, r.clock)
+	r.st = store.Watch(store.Retry(st, store.RetryPolicy{}), r.clock)
+	r.locks = lease.New(r.st, r.clock)
 	body, _, err := r.st.Get(ctx, manifest.SettingsKey, nil)
 	switch {
 	case notFound(err) && o.Create:
@@ -154,6 +172,9 @@ func open(ctx context.Context, st store.Store, url string, o Options) (*Registry
 	r.probed = r.settings.Probed
 	if o.Unversioned && !r.settings.Unversioned {
 		return nil, wrap("open", url, errors.New("the registry keeps versions; it cannot be used as an unversioned one"))
+	}
+	if o.Locking != "" && o.Locking != string(r.settings.Locking) {
+		return nil, wrap("open", url, fmt.Errorf("the registry was not made with locking %q, and that is fixed", o.Locking))
 	}
 	r.log.DebugContext(ctx, "registry opened", "url", url, "id", r.settings.ID, "unversioned", r.settings.Unversioned)
 	return r, nil
@@ -180,11 +201,12 @@ func (r *Registry) create(ctx context.Context, o Options) (*manifest.Settings, e
 	s := manifest.NewSettings(now, o.times)
 	s.Probed = s.Created
 	s.Unversioned = o.Unversioned
+	s.Locking = manifest.Locking(o.Locking)
 	body, err := s.Encode()
 	if err != nil {
 		return nil, err
 	}
-	_, err = r.write(ctx, manifest.SettingsKey, body, store.Absent, s.Nonce)
+	_, err = r.writeUnprobed(ctx, manifest.SettingsKey, body, store.Absent, s.Nonce)
 	if errors.Is(err, ErrConflict) {
 		if body, _, err = r.st.Get(ctx, manifest.SettingsKey, nil); err != nil {
 			return nil, err
@@ -206,6 +228,9 @@ func (r *Registry) ID() string { return string(r.settings.ID) }
 
 // Unversioned reports whether a save replaces the object.
 func (r *Registry) Unversioned() bool { return r.settings.Unversioned }
+
+// Locking returns "strict" if saves and loads take locks, and "" if not.
+func (r *Registry) Locking() string { return string(r.settings.Locking) }
 
 // Register makes m the materializer for values of type T, and for objects
 // that were saved with m's name. A T is saved as it is; register T and *T if

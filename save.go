@@ -34,7 +34,8 @@ type SaveReport struct {
 //
 // Errors: ErrInvalidName, ErrInvalidVersion, ErrExists, ErrNoMaterializer,
 // ErrType, ErrTooSlow, ErrOutcomeUnknown, and those of v's sources and of the
-// store.
+// store. With WithIfLatest and WithIfAbsent ErrConflict, with WithTag
+// ErrInvalidTag and TagError; only with the latter is there a version.
 func (r *Registry) Save(ctx context.Context, name string, v any, opts ...SaveOption) (Version, error) {
 	var o saveOptions
 	for _, opt := range opts {
@@ -45,10 +46,7 @@ func (r *Registry) Save(ctx context.Context, name string, v any, opts ...SaveOpt
 	}
 	s := &save{r: r, o: &o, name: name}
 	version, err := s.run(ctx, v)
-	if err != nil {
-		return Version{}, wrap("save", name, err)
-	}
-	return version, nil
+	return version, wrap("save", name, err)
 }
 
 // save is one save under way.
@@ -72,6 +70,11 @@ func (s *save) run(ctx context.Context, v any) (Version, error) {
 	if err := s.r.trust(ctx); err != nil {
 		return Version{}, err
 	}
+	if s.o.expect != nil { // before any data moves
+		if err := s.expected(ctx); err != nil {
+			return Version{}, err
+		}
+	}
 	w := chunk.NewWriter(ctx, s.config(v))
 	defer w.Abort()
 	if err := m.Save(ctx, &sink{w}, v); err != nil {
@@ -88,7 +91,11 @@ func (s *save) run(ctx context.Context, v any) (Version, error) {
 	if err != nil {
 		return Version{}, err
 	}
-	f, err := s.commit(ctx, mf, evidence)
+	var f *found
+	err = s.r.strictly(ctx, s.name, false, func(ctx context.Context) (err error) {
+		f, err = s.commit(ctx, mf, evidence)
+		return err
+	})
 	if err != nil {
 		return Version{}, err
 	}
@@ -106,7 +113,7 @@ func (s *save) run(ctx context.Context, v any) (Version, error) {
 			Reused: res.Stats.Reused, Stored: res.Stats.Stored, Finished: true,
 		})
 	}
-	return mf.Version, nil
+	return mf.Version, s.setTags(ctx, f)
 }
 
 // check refuses what cannot be saved, before anything is read or written.
@@ -136,6 +143,12 @@ func (s *save) check(v any) (*manifest.Content, material.Materializer, error) {
 		}
 	}
 	if err := checkClass(s.o.class); err != nil {
+		return nil, nil, err
+	}
+	if err := s.checkExpectation(); err != nil {
+		return nil, nil, err
+	}
+	if err := s.checkTags(); err != nil {
 		return nil, nil, err
 	}
 	m := s.o.materializer

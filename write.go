@@ -10,8 +10,10 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// maxUnknown is how often a write is repeated whose outcome is unknown.
-const maxUnknown = 10
+// maxUnknown is how often a write is repeated whose outcome is unknown: for
+// about a minute, in which a server can be restarted. A store that cannot be
+// reached, or is busy, is store.Retry's affair.
+const maxUnknown = 40
 
 // write puts a register whose present token is match, and finds out whether
 // that was applied. It returns nil if so, ErrConflict if the register was in
@@ -22,7 +24,16 @@ const maxUnknown = 10
 // first one was applied, the second one is refused, and the register or its
 // history shows our nonce. It is never given up for another key while it is
 // undecided, since it may land later (attacks A1 to A3).
+//
+// A store that has not been probed for a day is probed first.
 func (r *Registry) write(ctx context.Context, key string, body []byte, match store.Token, nonce manifest.Nonce) (store.Info, error) {
+	if err := r.trust(ctx); err != nil {
+		return store.Info{}, err
+	}
+	return r.writeUnprobed(ctx, key, body, match, nonce)
+}
+
+func (r *Registry) writeUnprobed(ctx context.Context, key string, body []byte, match store.Token, nonce manifest.Nonce) (store.Info, error) {
 	var unknown error // why an earlier try may have been applied
 	give := func(err error) (store.Info, error) {
 		if unknown == nil {
@@ -36,20 +47,18 @@ func (r *Registry) write(ctx context.Context, key string, body []byte, match sto
 		case err == nil:
 			return info, nil
 		case errors.Is(err, store.ErrPrecondition):
-			if unknown == nil {
-				return info, ErrConflict
-			}
+			// Even the first try may be refused because of itself: there are
+			// load balancers that repeat a put.
 			mine, info, gerr := r.wrote(ctx, key, nonce)
 			switch {
 			case gerr == nil && mine:
 				return info, nil
-			case gerr == nil, notFound(gerr) && match != store.Absent:
+			case gerr == nil, unknown == nil, notFound(gerr) && match != store.Absent:
 				return info, ErrConflict // and no earlier try can land any more
 			}
 			err = gerr
 		case errors.Is(err, store.ErrUnknown):
 			unknown = err
-		case errors.Is(err, store.ErrRetry):
 		default:
 			return give(err)
 		}

@@ -52,20 +52,11 @@ func (s *span) get(ctx context.Context, st store.Store, buf []byte) ([]byte, err
 
 func (s *span) read(ctx context.Context, st store.Store, buf []byte) ([]byte, error) {
 	opts := &store.GetOptions{Offset: s.offset, Length: s.size, Buffer: buf}
-	for b := (backoff{}); ; {
-		body, _, err := st.Get(ctx, s.pack.Key(), opts)
-		switch {
-		case err == nil:
-			return body, nil
-		case errors.Is(err, store.ErrNotExist):
-			return nil, fmt.Errorf("%w: %s", ErrMissing, s.pack.Key())
-		case errors.Is(err, store.ErrRetry), errors.Is(err, store.ErrUnavailable):
-			if b.wait(ctx) {
-				continue
-			}
-		}
-		return nil, err
+	body, _, err := st.Get(ctx, s.pack.Key(), opts)
+	if errors.Is(err, store.ErrNotExist) {
+		err = fmt.Errorf("%w: %s", ErrMissing, s.pack.Key())
 	}
+	return body, err
 }
 
 func (s *span) verify(body []byte) error {

@@ -42,7 +42,7 @@ func putPack(ctx context.Context, cfg *Config, pack manifest.Pack, body []byte) 
 				return 0, err
 			}
 			info.Now = now
-		case errors.Is(err, store.ErrRetry), errors.Is(err, store.ErrUnknown):
+		case errors.Is(err, store.ErrUnknown):
 			if !b.wait(ctx) {
 				return 0, errors.Join(err, context.Cause(ctx))
 			}
@@ -66,11 +66,11 @@ func putPack(ctx context.Context, cfg *Config, pack manifest.Pack, body []byte) 
 	}
 }
 
-// backoff waits longer and longer, with full jitter, some thirty seconds in
-// all.
+// backoff waits longer and longer, with full jitter, about a minute in all:
+// a store that loses its answers may be a server being restarted.
 type backoff struct{ tries int }
 
-const maxTries = 10
+const maxTries = 18
 
 func (b *backoff) wait(ctx context.Context) bool {
 	if b.tries++; b.tries > maxTries {

@@ -85,6 +85,14 @@ type Store interface {
 	Now(ctx context.Context) (time.Time, error)
 }
 
+// BucketMaker is what a Store in a bucket also is: it can make that bucket.
+// Open never does.
+type BucketMaker interface {
+	// MakeBucket makes the bucket. It is no error if the caller has it
+	// already.
+	MakeBucket(ctx context.Context) error
+}
+
 // MaxBody is the largest body that a store has to take, in bytes.
 const MaxBody = 16 << 20
 
@@ -100,7 +108,7 @@ type Info struct {
 	Key      string
 	Size     int64     // of the body, in bytes
 	Token    Token     // never Absent
-	Modified time.Time // when the store put this state, by its own clock
+	Modified time.Time // when the store put this state, by its own clock; that of Put may be 2 s off
 	Now      time.Time // the store's clock when it answered; zero if it did not say
 }
 

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 )
 
@@ -49,8 +50,8 @@ func ParseURL(location string) (*url.URL, error) {
 	if err != nil {
 		return bad("its options are not of the form ?a=b&c=d: %s", reason(err))
 	}
-	for name := range options {
-		if secretOption.MatchString(name) {
+	for name, values := range options {
+		if secretOption.MatchString(name) && !fileName(name, values) {
 			return bad("the option %q holds a secret; put it in the environment or a credentials file instead", name)
 		}
 	}
@@ -76,6 +77,14 @@ var (
 	secretOption  = regexp.MustCompile(`(?i)secret|passw|token|signature|credential|access[_-]?key`)
 	quoted        = regexp.MustCompile(`(?s)".*"`)
 )
+
+// fileName tells the one option that is named like a secret and holds none:
+// credentials=PATH, where PATH names a JSON file.
+func fileName(option string, values []string) bool {
+	return option == "credentials" && !slices.ContainsFunc(values, func(v string) bool {
+		return !strings.HasSuffix(v, ".json") || strings.ContainsAny(v, "{}\"\n")
+	})
+}
 
 // shown is what an error may quote of a location: nothing that comes before
 // an "@", and no options.

@@ -32,6 +32,7 @@ func TestParseURL(t *testing.T) {
 		{"S3://bucket", "s3", "bucket", "", ""},
 		{"s3://bucket/me@home", "s3", "bucket", "/me@home", ""},
 		{"gs://bucket/a%20b", "gs", "bucket", "/a b", ""},
+		{"gs://bucket?credentials=/k.json", "gs", "bucket", "", "credentials=/k.json"},
 		{"s3:///bucket", "s3", "", "/bucket", ""},
 		{"mem:", "mem", "", "", ""},
 		{"MEM:", "mem", "", "", ""},
@@ -121,6 +122,7 @@ func TestParseURLNeverEchoesSecrets(t *testing.T) {
 		"s3://bucket?X-Amz-Signature=HUNTER2":   option,
 		"s3://bucket?X-Amz-Credential=HUNTER2":  option,
 		"gs://bucket?credentials=HUNTER2":       option,
+		"gs://b?credentials={HUNTER2.json":      option, // a key, not the name of its file
 		"mem:?secret=HUNTER2":                   option,
 		"s3://bucket?x=HUNTER2#y":               `registry location "s3://bucket?...": a fragment`,
 		"?x=HUNTER2:y":                          "not a URL scheme",

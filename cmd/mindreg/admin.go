@@ -13,7 +13,8 @@ import (
 )
 
 func (a *app) initCommand() *cobra.Command {
-	var unversioned bool
+	var unversioned, createBucket bool
+	var locking string
 	cmd := &cobra.Command{
 		Use:     "init [URL]",
 		GroupID: "admin",
@@ -24,23 +25,27 @@ own data directory. A registry that exists is left as it is.`,
   mindreg init --unversioned /srv/latest-models`,
 		Args: someArgs(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			url := a.url
-			if len(args) == 1 {
-				if url != "" && url != args[0] {
-					return usagef("--registry says %s, the argument %s", url, args[0])
-				}
-				url = args[0]
-			}
-			reg, err := registry.Open(cmd.Context(), url, &registry.Options{Create: true, Unversioned: unversioned, Logger: a.logger()})
+			url, err := a.location(args)
 			if err != nil {
 				return err
 			}
-			return a.print(initialized{reg.URL(), reg.ID(), !reg.Unversioned()}, func(w io.Writer) {
+			if locking != "" && locking != "strict" {
+				return usagef("--locking is strict or left out, not %q", locking)
+			}
+			reg, err := registry.Open(cmd.Context(), url, &registry.Options{
+				Create: true, CreateBucket: createBucket, Unversioned: unversioned, Locking: locking, Logger: a.logger(),
+			})
+			if err != nil {
+				return err
+			}
+			return a.print(initialized{reg.URL(), reg.ID(), !reg.Unversioned(), reg.Locking()}, func(w io.Writer) {
 				fmt.Fprintln(w, reg.URL())
 			})
 		},
 	}
 	cmd.Flags().BoolVar(&unversioned, "unversioned", false, "a save replaces the object")
+	cmd.Flags().BoolVar(&createBucket, "create-bucket", false, "create the bucket, too, if it does not exist")
+	cmd.Flags().StringVar(&locking, "locking", "", "strict: saves and loads take locks, which they do not need")
 	return cmd
 }
 
@@ -49,10 +54,11 @@ type initialized struct {
 	URL       string `json:"url"`
 	ID        string `json:"id"`
 	Versioned bool   `json:"versioned"`
+	Locking   string `json:"locking,omitempty"`
 }
 
 func (a *app) rmCommand() *cobra.Command {
-	var dryRun bool
+	var dryRun, force bool
 	cmd := &cobra.Command{
 		Use:     "rm REF...",
 		GroupID: "admin",
@@ -60,7 +66,8 @@ func (a *app) rmCommand() *cobra.Command {
 		Long: `Delete the version that each REF means, or all versions in its range: write
 NAME@1.2.3, NAME@latest, 'NAME@<2', or 'NAME@*' for all. The versions deleted are
 printed. For a week, "mindreg undelete" brings them back. A number is never used
-again.`,
+again. A version that has tags is deleted only with --force, and its tags with
+it: exit code 5.`,
 		Args: someArgs(1, -1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			reg, err := a.open(cmd.Context())
@@ -71,9 +78,13 @@ again.`,
 			if dryRun {
 				remove = reg.WouldDelete
 			}
+			var opts []registry.DeleteOption
+			if force {
+				opts = append(opts, registry.WithForce())
+			}
 			done := []removed{}
 			for _, ref := range args {
-				versions, rerr := remove(cmd.Context(), ref)
+				versions, rerr := remove(cmd.Context(), ref, opts...)
 				for _, v := range versions {
 					p, _ := registry.ParseRef(ref)
 					done = append(done, removed{p.Name, v})
@@ -100,6 +111,7 @@ again.`,
 		},
 		ValidArgsFunction: a.completeRefs,
 	}
+	cmd.Flags().BoolVarP(&force, "force", "f", false, "delete versions that have tags too, and remove the tags")
 	cmd.Flags().BoolVarP(&dryRun, "dry-run", "n", false, "only print what would be deleted")
 	return cmd
 }

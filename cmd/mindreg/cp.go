@@ -22,7 +22,7 @@ func (a *app) cpCommand() *cobra.Command {
 		Long: `Copy the version that each REF means, all in its range, or with a name alone all
 versions of it; --all copies everything. The other registry is named with --to or
 --from, the one on this side as always. The bytes stay what they are, and so do
-numbers, digests and metadata; what the destination has already is not moved.
+numbers, digests, metadata and tags; what the destination has already is not moved.
 
 A copy that was interrupted is finished by running it again. A version that the
 destination has with other content, or had and deleted, is never replaced: it is
@@ -115,6 +115,7 @@ func (a *app) openTwo(ctx context.Context, from, to string) (src, dst *registry.
 type copied struct {
 	Copied  []registry.CopiedVersion `json:"copied"`
 	Present int                      `json:"present"` // versions that were there already
+	Tags    int                      `json:"tags"`    // tags set or moved
 	Read    int64                    `json:"read"`    // bytes of the versions copied
 	Reused  int64                    `json:"reused"`  // of these, stored there already
 	Stored  int64                    `json:"stored"`  // bytes of packs put
@@ -123,6 +124,7 @@ type copied struct {
 func (c *copied) add(r *registry.CopyReport) {
 	c.Copied = append(c.Copied, r.Copied...)
 	c.Present += r.Present
+	c.Tags += r.Tags
 	c.Read += r.Read
 	c.Reused += r.Reused
 	c.Stored += r.Stored

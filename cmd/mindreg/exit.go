@@ -55,23 +55,32 @@ func (e *partialError) Unwrap() error { return e.err }
 func exitCode(ctx context.Context, err error) int {
 	var usage *usageError
 	var partial *partialError
+	var child *exitError
 	switch {
 	case err == nil:
 		return exitOK
+	case errors.As(err, &child):
+		return child.code
 	case errors.As(err, &usage):
 		return exitUsage
 	case ctx.Err() != nil:
 		return exitInterrupted
 	case errors.As(err, &partial):
 		return exitPartial
-	case errors.Is(err, registry.ErrInvalidName), errors.Is(err, registry.ErrInvalidVersion), errors.Is(err, registry.ErrInvalidRef):
+	case errors.Is(err, registry.ErrInvalidName), errors.Is(err, registry.ErrInvalidVersion), errors.Is(err, registry.ErrInvalidRef), errors.Is(err, registry.ErrInvalidTag):
 		return exitUsage
-	case errors.Is(err, registry.ErrNoRegistry):
+	case errors.Is(err, registry.ErrLockTimeout):
+		return exitLockTimeout
+	case errors.Is(err, registry.ErrLockLost):
+		return exitConflict
+	case errors.Is(err, registry.ErrNoRegistry), errors.Is(err, store.ErrNoBucket):
 		return exitNoRegistry
 	case errors.Is(err, registry.ErrIntegrity), errors.Is(err, errProblems):
 		return exitIntegrity
 	case errors.Is(err, registry.ErrNotFound):
 		return exitNotFound
+	case errors.Is(err, registry.ErrTagged):
+		return exitConflict
 	case errors.Is(err, registry.ErrExists), errors.Is(err, registry.ErrConflict), errors.Is(err, registry.ErrNotEmpty), errors.Is(err, fs.ErrExist):
 		return exitConflict
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
@@ -88,6 +97,8 @@ func complain(w io.Writer, err error) {
 	fmt.Fprintf(w, "mindreg: %v\n", err)
 	var e *registry.Error
 	switch {
+	case errors.Is(err, registry.ErrTagged):
+		fmt.Fprintln(w, "  mindreg rm --force deletes the version and removes its tags")
 	case errors.Is(err, registry.ErrDeleted):
 		fmt.Fprintln(w, "  for a week after it was deleted, mindreg undelete NAME@VERSION brings a version back;")
 		fmt.Fprintln(w, "  mindreg versions --deleted NAME lists them")
@@ -100,6 +111,8 @@ func complain(w io.Writer, err error) {
 		fmt.Fprintln(w, "  mindreg verify tells which versions are concerned; others are not")
 	case errors.Is(err, registry.ErrOutcomeUnknown):
 		fmt.Fprintln(w, "  it may have been done, or may still be; look with mindreg versions before you try again")
+	case errors.Is(err, registry.ErrLockTimeout):
+		fmt.Fprintln(w, "  it ends when its holder releases it, or some time after that has died; mindreg lock break NAME takes it away")
 	case errors.Is(err, registry.ErrNoMaterializer):
 		fmt.Fprintln(w, "  a path as destination takes the files as they are, whatever saved them")
 	}

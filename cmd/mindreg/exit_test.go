@@ -32,6 +32,8 @@ func TestExitCodes(t *testing.T) {
 		{registry.ErrInvalidName, 2},
 		{registry.ErrInvalidVersion, 2},
 		{registry.ErrInvalidRef, 2},
+		{registry.ErrInvalidTag, 2},
+		{registry.ErrTagged, 5},
 		{&partialError{registry.ErrNotFound}, 3},
 		{registry.ErrNotFound, 4},
 		{registry.ErrDeleted, 4},
@@ -43,6 +45,8 @@ func TestExitCodes(t *testing.T) {
 		{&fs.PathError{Op: "mkdir", Path: "/proc/x", Err: syscall.EROFS}, 6},
 		{registry.ErrIntegrity, 7},
 		{errProblems, 7},
+		{registry.ErrLockTimeout, 8},
+		{registry.ErrLockLost, 5},
 		{store.ErrUnavailable, 9},
 		{registry.ErrNoRegistry, 10},
 	} {

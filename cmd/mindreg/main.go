@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -30,19 +31,18 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		stop() // a second interrupt kills
 	}()
 	out := &sticky{w: stdout}
-	stdout = out
-	a := &app{stdout: stdout, stderr: stderr, stdin: stdin}
+	a := &app{stdout: out, stderr: stderr, stdin: stdin}
 	root := a.command()
 	root.SetArgs(args)
 	root.SetIn(stdin)
-	root.SetOut(stdout)
+	root.SetOut(out)
 	root.SetErr(stderr)
-	err := interruptible(ctx, func() error { return root.ExecuteContext(ctx) })
+	err := interruptible(ctx, &a.patient, func() error { return root.ExecuteContext(ctx) })
 	a.bars.stop()
 	if err == nil {
 		err = out.err // an answer that did not arrive is none
 	}
-	if err != nil {
+	if err != nil && !errors.As(err, new(*exitError)) {
 		complain(stderr, err)
 	}
 	return exitCode(ctx, err)
@@ -50,8 +50,9 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 
 // interruptible runs a command. After an interrupt it gives it a moment to
 // clean up, but does not wait for a read that nothing can end, such as one
-// from a terminal. Leaving in the middle is safe at any time.
-func interruptible(ctx context.Context, command func() error) error {
+// from a terminal. Leaving in the middle is safe at any time, unless it is
+// patient.
+func interruptible(ctx context.Context, patient *atomic.Bool, command func() error) error {
 	done := make(chan error, 1)
 	go func() { done <- command() }()
 	select {
@@ -63,15 +64,20 @@ func interruptible(ctx context.Context, command func() error) error {
 	case err := <-done:
 		return err
 	case <-time.After(2 * time.Second):
+		if patient.Load() {
+			return <-done
+		}
 		return context.Cause(ctx)
 	}
 }
 
 // app is what the commands share.
 type app struct {
-	stdin          io.Reader
-	stdout, stderr io.Writer
-	bars           bars
+	stdin   io.Reader
+	stdout  *sticky
+	stderr  io.Writer
+	bars    bars
+	patient atomic.Bool // the command is to be waited for after an interrupt
 
 	url     string // --registry
 	output  string // --output
@@ -94,7 +100,8 @@ by colons. A reference says which version is meant:
   my:model             the latest version
   my:model@1.2.3       exactly this one
   my:model@^1.2        the highest one in a range (^ ~ >= < ||, 1.x, *)
-  my:model@sha256:...  the one with this digest`,
+  my:model@sha256:...  the one with this digest
+  my:model@prod        the one that the tag prod points at`,
 		Example: `  mindreg save my:model ./model.bin
   mindreg save my:data ./dataset --version 2.1.0 --meta source=line-3
   mindreg ls
@@ -123,9 +130,9 @@ by colons. A reference says which version is meant:
 		&cobra.Group{ID: "admin", Title: "Maintenance:"},
 	)
 	root.AddCommand(
-		a.saveCommand(), a.loadCommand(), a.cpCommand(),
+		a.saveCommand(), a.loadCommand(), a.cpCommand(), a.tagCommand(),
 		a.lsCommand(), a.versionsCommand(), a.infoCommand(),
-		a.initCommand(), a.rmCommand(), a.undeleteCommand(), a.verifyCommand(), a.versionCommand(),
+		a.initCommand(), a.rmCommand(), a.undeleteCommand(), a.verifyCommand(), a.lockCommand(), a.doctorCommand(), a.versionCommand(),
 	)
 	root.Version = thisVersion().String()
 	root.SetVersionTemplate("{{.Version}}\n")

@@ -5,6 +5,8 @@ import (
 	"log/slog"
 
 	registry "github.com/mindtrace/registry"
+	_ "github.com/mindtrace/registry/store/gcsstore"
+	_ "github.com/mindtrace/registry/store/s3store"
 )
 
 // open opens the registry that the flags and the environment name.

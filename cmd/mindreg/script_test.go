@@ -9,10 +9,12 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/mindtrace/registry/internal/servers"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){
+	testscript.Main(servers.Wrap(m), map[string]func(){
 		"mindreg": func() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
 	})
 }
@@ -62,6 +64,7 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 var (
 	times  = regexp.MustCompile(`\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d+)?Z| \d\d:\d\d)`)
 	ids    = regexp.MustCompile(`"id": "[0-9a-f]{32}"`)
+	owners = regexp.MustCompile(`"host": ".*",(\s+)"pid": \d+,\s+"user": ".*"`)
 	blanks = regexp.MustCompile(`(?m) +$`)
 )
 
@@ -72,6 +75,7 @@ func normal(ts *testscript.TestScript, _ bool, args []string) {
 	s = strings.ReplaceAll(s, ts.Getenv("WORK"), "$WORK")
 	s = times.ReplaceAllString(s, "TIME")
 	s = ids.ReplaceAllString(s, `"id": "ID"`)
+	s = owners.ReplaceAllString(s, `"host": "HOST",$1"pid": PID,$1"user": "USER"`)
 	s = blanks.ReplaceAllString(s, "")
 	ts.Check(os.WriteFile(ts.MkAbs("normal"), []byte(s), 0o666))
 }

@@ -1,7 +1,8 @@
 // Testall runs everything that a change has to pass, on a machine that has
 // nothing but Go:
 //
-//	go run ./internal/testall
+//	go run ./internal/testall           # everything
+//	go run ./internal/testall servers   # only build the servers that tests need
 //
 // With a C compiler on the machine, tests run under the race detector, too.
 package main
@@ -14,16 +15,27 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/mindtrace/registry/internal/serverbin"
 )
 
 func main() {
 	start := time.Now()
+	if len(os.Args) == 2 && os.Args[1] == "servers" {
+		if err := serversBuilt(); err != nil {
+			fmt.Fprintf(os.Stderr, "testall: servers: %v\n", err)
+			os.Exit(1)
+		}
+		fmt.Printf("%s=%s\n", serverbin.Env, os.Getenv(serverbin.Env))
+		return
+	}
 	for _, s := range []struct {
 		what string
 		do   func() error
 	}{
 		{"formatting", formatted},
 		{"vet on linux, darwin, windows", vetted},
+		{"servers for the tests", serversBuilt},
 		{"tests", tested},
 		{"tests under the race detector, with less data", raced},
 	} {
@@ -64,6 +76,15 @@ func vetted() error {
 		}
 	}
 	return nil
+}
+
+// serversBuilt builds the servers and tells the tests where they are.
+func serversBuilt() error {
+	list, err := serverbin.Build(".", os.Stdout)
+	if err != nil {
+		return err
+	}
+	return os.Setenv(serverbin.Env, list)
 }
 
 func tested() error { return run(nil, "go", "test", "-timeout=20m", "./...") }

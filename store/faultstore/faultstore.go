@@ -5,6 +5,7 @@ package faultstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"sync"
@@ -144,7 +145,10 @@ func (s *Store) Put(ctx context.Context, key string, body []byte, match store.To
 		info, err = s.st.Put(context.WithoutCancel(ctx), key, body, match)
 		return err
 	})
-	if err != nil {
+	switch {
+	case errors.Is(err, store.ErrUnknown):
+		return store.Info{}, err // a late request may be writing info just now
+	case err != nil:
 		info = store.Info{Now: info.Now}
 	}
 	return info, err

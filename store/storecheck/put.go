@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/mindtrace/registry/store"
 )
@@ -206,6 +207,12 @@ func tokens(ctx context.Context, e *Env) error {
 			if got.Key != key || got.Token != info.Token || got.Size != int64(len(body)) {
 				return fmt.Errorf("%s says key %q token %q size %d; Put said %q %q %d",
 					what, got.Key, got.Token, got.Size, info.Key, info.Token, info.Size)
+			}
+			if !got.Modified.Equal(stat.Modified) {
+				return fmt.Errorf("%s says it was modified at %s, Stat at %s", what, got.Modified, stat.Modified)
+			}
+			if got.Modified.Sub(info.Modified).Abs() > 2*time.Second {
+				return fmt.Errorf("%s says it was modified at %s, Put at %s", what, got.Modified, info.Modified)
 			}
 		}
 	}

@@ -21,8 +21,8 @@ import (
 // that store on its standard input and output.
 const childEnv = "STORETEST_SERVE"
 
-// Main is the TestMain of a package that uses Processes.
-func Main(m *testing.M) {
+// Main is the TestMain of a package that uses Processes. m is a testing.M.
+func Main(m interface{ Run() int }) {
 	location := os.Getenv(childEnv)
 	if location == "" {
 		os.Exit(m.Run())

@@ -1,0 +1,125 @@
+// Package serverbin builds the servers that tests run against, from the
+// modules in tools, which pin them and the hash of all that they are made of.
+//
+// A build takes minutes, so its result is kept: in .cache/bin of the module,
+// or in $MINDREG_CACHE, which may be shared between checkouts.
+package serverbin
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gofrs/flock"
+)
+
+// Env is the variable that tells tests where the binaries are: "tool=path",
+// joined by the list separator of the system.
+const Env = "MINDREG_TEST_SERVERS"
+
+// tools maps the name of a module in tools to the package in it to build.
+var tools = []struct{ name, pkg string }{
+	{"minio", "github.com/minio/minio"},
+	{"versitygw", "github.com/versity/versitygw/cmd/versitygw"},
+	{"gcs", "."},
+}
+
+// Build makes what is not made yet, one after the other, and returns the
+// value for Env. root is the directory of the module. It tells log what it
+// does.
+func Build(root string, log io.Writer) (string, error) {
+	cache := os.Getenv("MINDREG_CACHE")
+	if cache == "" {
+		cache = filepath.Join(root, ".cache")
+	}
+	bin, err := filepath.Abs(filepath.Join(cache, "bin"))
+	if err != nil {
+		return "", err
+	}
+	if err := os.MkdirAll(bin, 0o777); err != nil {
+		return "", err
+	}
+	lock := flock.New(filepath.Join(bin, "lock"))
+	if err := lock.Lock(); err != nil {
+		return "", err
+	}
+	defer lock.Unlock()
+	var made []string
+	for _, tool := range tools {
+		dir := filepath.Join(root, "tools", tool.name)
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); errors.Is(err, fs.ErrNotExist) {
+			fmt.Fprintf(log, "   %s: no module tools/%s\n", tool.name, tool.name)
+			continue
+		}
+		path, err := build(dir, tool.name, tool.pkg, bin, log)
+		if err != nil {
+			return "", fmt.Errorf("tools/%s: %w", tool.name, err)
+		}
+		made = append(made, tool.name+"="+path)
+	}
+	return strings.Join(made, string(os.PathListSeparator)), nil
+}
+
+// build returns the path of one tool's binary, made from dir if need be.
+func build(dir, name, pkg, bin string, log io.Writer) (string, error) {
+	id, err := identity(dir)
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(bin, name+"-"+id)
+	if runtime.GOOS == "windows" {
+		path += ".exe"
+	}
+	if _, err := os.Stat(path); err == nil {
+		fmt.Fprintf(log, "   %s: %s\n", name, path)
+		return path, nil
+	}
+	fmt.Fprintf(log, "   %s: building %s, which takes minutes the first time\n", name, path)
+	start := time.Now()
+	cmd := exec.Command("go", "build", "-C", dir, "-o", path+".new", pkg)
+	cmd.Env = append(os.Environ(), "GOFLAGS=-mod=readonly", "GOWORK=off")
+	cmd.Stdout, cmd.Stderr = log, log
+	if err := cmd.Run(); err != nil {
+		return "", err
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		return "", err
+	}
+	fmt.Fprintf(log, "   %s: built in %s\n", name, time.Since(start).Round(time.Second))
+	return path, nil
+}
+
+// identity is a hash of all that a build in dir depends on.
+func identity(dir string) (string, error) {
+	version, err := exec.Command("go", "env", "GOVERSION", "GOOS", "GOARCH", "CGO_ENABLED").Output()
+	if err != nil {
+		return "", err
+	}
+	h := sha256.New()
+	h.Write(version)
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return "", err
+	}
+	for _, e := range entries { // sorted by name
+		if !slices.Contains([]string{".mod", ".sum", ".go"}, filepath.Ext(e.Name())) || strings.HasSuffix(e.Name(), "_test.go") {
+			continue
+		}
+		b, err := os.ReadFile(filepath.Join(dir, e.Name()))
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintf(h, "%s %d\n", e.Name(), len(b))
+		h.Write(b)
+	}
+	return fmt.Sprintf("%x", h.Sum(nil)[:8]), nil
+}

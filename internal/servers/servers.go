@@ -1,0 +1,185 @@
+// Package servers runs the real servers that tests need: MinIO, the Versity
+// S3 gateway and a Google Cloud Storage server, each on a free port of the
+// loopback interface and with its data in a temporary directory.
+//
+// A test binary starts one server of a kind, when a test first asks for it,
+// and all its tests share that one, each in a bucket of its own. A test that
+// kills its server asks for a private one. For them to end with the tests,
+// TestMain goes through Wrap:
+//
+//	func TestMain(m *testing.M) { os.Exit(servers.Wrap(m).Run()) }
+//
+// The binaries come from package serverbin. Without them (plain go test) tests that
+// need a server are skipped; with them, a server that does not start is
+// a failure.
+package servers
+
+import (
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/mindtrace/registry/internal/serverbin"
+)
+
+// What every S3 server here takes as its only account. The process
+// environment is set so that clients find it.
+const (
+	AccessKey = "mindreg-test"
+	SecretKey = "mindreg-test-secret"
+	Region    = "us-east-1"
+)
+
+// MinIO returns the MinIO of this test binary.
+func MinIO(t testing.TB) *Server { return shared(t, minioKind) }
+
+// VersityGW returns the Versity S3 gateway of this test binary.
+func VersityGW(t testing.TB) *Server { return shared(t, versityKind) }
+
+// GCS returns the Google Cloud Storage server of this test binary, which
+// keeps its data in memory.
+func GCS(t testing.TB) *Server { return shared(t, gcsKind) }
+
+// PrivateMinIO starts a MinIO for this test alone.
+func PrivateMinIO(t testing.TB) *Server { return private(t, minioKind) }
+
+// PrivateVersityGW starts a Versity S3 gateway for this test alone.
+func PrivateVersityGW(t testing.TB) *Server { return private(t, versityKind) }
+
+// PrivateGCS starts a Google Cloud Storage server for this test alone. What
+// it holds is gone when it is killed.
+func PrivateGCS(t testing.TB) *Server { return private(t, gcsKind) }
+
+// TwoPoolMinIO starts a MinIO with two server pools for this test alone: one
+// whose conditional puts cannot be trusted.
+func TwoPoolMinIO(t testing.TB) *Server { return private(t, twoPoolKind) }
+
+// TLSMinIO starts a MinIO that speaks TLS, with a certificate that nobody
+// trusts, for this test alone.
+func TLSMinIO(t testing.TB) *Server { return private(t, tlsKind) }
+
+// S3 returns the S3 servers of this test binary by name, for tests that must
+// pass on each of them.
+func S3(t testing.TB) map[string]*Server {
+	return map[string]*Server{"minio": MinIO(t), "versitygw": VersityGW(t)}
+}
+
+// all is what runs in this process.
+var all struct {
+	sync.Mutex
+	wrapped bool
+	shared  map[*kind]*Server
+	failed  map[*kind]error
+}
+
+// Runner is what testing.M is: it runs the tests and returns an exit code.
+type Runner interface{ Run() int }
+
+// Wrap returns a Runner that runs m and then stops the shared servers and
+// removes their data.
+func Wrap(m Runner) Runner {
+	all.Lock()
+	defer all.Unlock()
+	all.wrapped = true
+	return wrapped{m}
+}
+
+type wrapped struct{ m Runner }
+
+func (w wrapped) Run() int {
+	defer func() {
+		all.Lock()
+		defer all.Unlock()
+		for _, s := range all.shared {
+			s.remove()
+		}
+	}()
+	return w.m.Run()
+}
+
+func shared(t testing.TB, k *kind) *Server {
+	t.Helper()
+	bin := binary(t, k)
+	all.Lock()
+	defer all.Unlock()
+	if !all.wrapped {
+		t.Fatal("servers: TestMain must run the tests through servers.Wrap")
+	}
+	if s := all.shared[k]; s != nil {
+		return s
+	}
+	if err := all.failed[k]; err != nil {
+		t.Fatal(err)
+	}
+	s, err := start(k, bin)
+	if err != nil {
+		if all.failed == nil {
+			all.failed = map[*kind]error{}
+		}
+		all.failed[k] = err
+		t.Fatal(err)
+	}
+	if all.shared == nil {
+		all.shared = map[*kind]*Server{}
+	}
+	all.shared[k] = s
+	return s
+}
+
+func private(t testing.TB, k *kind) *Server {
+	t.Helper()
+	s, err := start(k, binary(t, k))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.remove)
+	return s
+}
+
+// Binary returns the path of a server's binary (minio, versitygw, gcs) for
+// a test that starts it in a way of its own. Without one the test is skipped.
+func Binary(t testing.TB, tool string) string {
+	t.Helper()
+	return binary(t, &kind{tool: tool})
+}
+
+// binary returns the path of the server's binary, or ends the test.
+func binary(t testing.TB, k *kind) string {
+	t.Helper()
+	list := os.Getenv(serverbin.Env)
+	if list == "" {
+		t.Skipf("it needs %s: run make test, which builds it (or make servers, once, and set %s to what that prints)", k.tool, serverbin.Env)
+	}
+	for _, entry := range filepath.SplitList(list) {
+		if name, path, _ := strings.Cut(entry, "="); name == k.tool {
+			return path
+		}
+	}
+	t.Fatalf("servers: $%s names no %s", serverbin.Env, k.tool)
+	return ""
+}
+
+// URL returns the location of a store in bucket, which may be followed by
+// a prefix: "bucket/a/b".
+func (s *Server) URL(bucket string) string {
+	if s.kind.scheme == "gs" {
+		return "gs://" + bucket
+	}
+	q := url.Values{"endpoint": {s.Endpoint()}, "region": {Region}}
+	return fmt.Sprintf("s3://%s?%s", bucket, q.Encode())
+}
+
+// Endpoint returns the base URL of the server.
+func (s *Server) Endpoint() string {
+	if s.kind == tlsKind {
+		return "https://" + s.addr
+	}
+	return "http://" + s.addr
+}
+
+// Addr returns the server's address, as host:port.
+func (s *Server) Addr() string { return s.addr }

@@ -1,0 +1,272 @@
+package gcsstore
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/oauth2"
+	"golang.org/x/oauth2/google"
+
+	"github.com/mindtrace/registry/store"
+)
+
+const scope = "https://www.googleapis.com/auth/devstorage.read_write"
+
+// account is where credentials come from.
+type account struct {
+	none   string       // why there are none, if so
+	from   string       // where they come from
+	client *http.Client // for tokens
+	given  []byte       // the JSON of explicit ones
+	kind   google.CredentialsType
+
+	mu    sync.Mutex
+	creds *google.Credentials // nil until they are needed
+
+	renewing sync.Mutex  // held while a token is fetched, or found to be fresh
+	offline  atomic.Bool // no server of tokens answered
+}
+
+// accountOf decides whose credentials to use. It does not look for those of
+// the environment yet.
+func accountOf(o Options, ep endpoint, transport http.RoundTripper) (*account, error) {
+	a := &account{}
+	a.client = &http.Client{Transport: line{a, transport}, Timeout: 30 * time.Second}
+	explicit := o.CredentialsFile != "" || len(o.CredentialsJSON) > 0
+	switch {
+	case explicit && o.Anonymous:
+		return nil, errors.New("it is either anonymous or has credentials, not both")
+	case explicit && o.CredentialsFile != "" && len(o.CredentialsJSON) > 0:
+		return nil, errors.New("there are two sets of credentials, a file and JSON; give one")
+	case explicit && !ep.secure:
+		return nil, fmt.Errorf("credentials are not sent over http, where everybody on the way can read them; use https, or leave them out for an emulator at %s", ep.root)
+	case o.Anonymous:
+		a.none = "none (anonymous)"
+	case !ep.secure:
+		a.none = "none (an emulator's endpoint)"
+	case !ep.google && !explicit:
+		// A token is the whole power of its owner for an hour: whoever can
+		// have a URL opened must not be able to have it sent to him.
+		a.none = "none (" + ep.root + " is not Google's; name credentials for it with ?credentials=)"
+	case o.CredentialsFile != "":
+		b, err := os.ReadFile(o.CredentialsFile)
+		if err != nil {
+			// Not wrapped: fs.ErrNotExist would be taken for an absent key.
+			return nil, fmt.Errorf("the file of credentials cannot be read: %v", err)
+		}
+		a.given, a.from = b, o.CredentialsFile
+	case explicit:
+		a.given, a.from = o.CredentialsJSON, "given by the program"
+	}
+	if a.given != nil {
+		var f struct{ Type google.CredentialsType }
+		if err := json.Unmarshal(a.given, &f); err != nil || f.Type == "" {
+			return nil, fmt.Errorf("the credentials (%s) are not the JSON of a key: it has no \"type\"", a.from)
+		}
+		a.kind = f.Type
+	}
+	return a, nil
+}
+
+// find returns the credentials, looking for them the first time.
+func (a *account) find() (*google.Credentials, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.creds != nil {
+		return a.creds, nil
+	}
+	// Of no call: tokens are renewed with it for as long as the store lives.
+	ctx := context.WithValue(context.Background(), oauth2.HTTPClient, a.client)
+	var creds *google.Credentials
+	var err error
+	if a.given != nil {
+		creds, err = google.CredentialsFromJSONWithType(ctx, a.given, a.kind, scope)
+	} else {
+		creds, err = google.FindDefaultCredentials(ctx, scope)
+	}
+	if err != nil {
+		return nil, &credentialsError{from: a.from, err: err, none: a.given == nil && os.Getenv(adcVariable) == ""}
+	}
+	if a.given == nil {
+		a.from = "application default credentials"
+		if f := os.Getenv(adcVariable); f != "" {
+			a.from = "$" + adcVariable + ", " + f
+		}
+	}
+	a.creds = creds
+	return creds, nil
+}
+
+const adcVariable = "GOOGLE_APPLICATION_CREDENTIALS"
+
+// token returns a token, or ctx's error when that is over first: neither the
+// search nor a renewal can be cancelled.
+func (a *account) token(ctx context.Context) (*oauth2.Token, error) {
+	type result struct {
+		token *oauth2.Token
+		err   error
+	}
+	done := make(chan result, 1)
+	go func() {
+		t, err := a.fetch()
+		done <- result{t, err}
+	}()
+	select {
+	case r := <-done:
+		return r.token, r.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (a *account) fetch() (*oauth2.Token, error) {
+	creds, err := a.find()
+	if err != nil {
+		return nil, err
+	}
+	a.renewing.Lock()
+	defer a.renewing.Unlock()
+	a.offline.Store(false)
+	t, err := creds.TokenSource.Token()
+	if err != nil {
+		var refused *oauth2.RetrieveError
+		busy := errors.As(err, &refused) && refused.Response != nil &&
+			(refused.Response.StatusCode >= 500 || refused.Response.StatusCode == http.StatusTooManyRequests)
+		return nil, &credentialsError{from: a.said(), err: err, again: busy || a.offline.Load()}
+	}
+	return t, nil
+}
+
+// line notes when there is no answer: the errors of package oauth2 keep only
+// the text of that.
+type line struct {
+	account *account
+	next    http.RoundTripper
+}
+
+func (l line) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := l.next.RoundTrip(req)
+	l.account.offline.Store(err != nil)
+	return resp, err
+}
+
+// said says whose credentials they are.
+func (a *account) said() string {
+	if a.none != "" {
+		return a.none
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.creds == nil && a.given == nil {
+		return "application default credentials (not looked for yet)"
+	}
+	b := a.given
+	if a.creds != nil {
+		b = a.creds.JSON
+	}
+	return owner(b) + " (" + a.from + ")"
+}
+
+// owner names whom the JSON of credentials belongs to.
+func owner(b []byte) string {
+	if b == nil {
+		return "the service account of this machine"
+	}
+	var f struct {
+		Type   string
+		Email  string `json:"client_email"`
+		Target string `json:"service_account_impersonation_url"`
+	}
+	json.Unmarshal(b, &f)
+	switch f.Type {
+	case "service_account":
+		return "service account " + f.Email
+	case "authorized_user":
+		return "a user's login"
+	}
+	if f.Target != "" {
+		i := strings.LastIndexByte(f.Target, '/')
+		f.Type += " as " + strings.TrimSuffix(f.Target[i+1:], ":generateAccessToken")
+	}
+	return f.Type
+}
+
+// projectFound is the project that the credentials name, if they have been
+// looked for.
+func (a *account) projectFound() string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.creds == nil {
+		return ""
+	}
+	return a.creds.ProjectID
+}
+
+func (s *Store) findProject(ctx context.Context) (string, error) {
+	if s.project == "" && s.account.none == "" {
+		if _, err := s.account.token(ctx); err != nil {
+			return "", err
+		}
+	}
+	if p := first(s.project, s.account.projectFound()); p != "" {
+		return p, nil
+	}
+	return "", fmt.Errorf("create bucket %s: a bucket belongs to a project; say which with ?project= or $GOOGLE_CLOUD_PROJECT", s.bucket)
+}
+
+// authorized adds a token to each request.
+type authorized struct {
+	account *account
+	next    http.RoundTripper
+}
+
+func (t authorized) RoundTrip(req *http.Request) (*http.Response, error) {
+	token, err := t.account.token(req.Context())
+	if err != nil {
+		if req.Body != nil {
+			req.Body.Close()
+		}
+		return nil, err
+	}
+	req = req.Clone(req.Context())
+	token.SetAuthHeader(req)
+	return t.next.RoundTrip(req)
+}
+
+// credentialsError means that no request could be made for want of a token.
+// It does not unwrap: a file of credentials that does not exist must not pass
+// for a key that does not.
+type credentialsError struct {
+	from  string
+	none  bool // nobody has named any
+	again bool // trying again may help
+	err   error
+}
+
+func (e *credentialsError) Error() string {
+	switch {
+	case e.none:
+		return fmt.Sprintf("no Google credentials found (%v): set $%s to a key file, run \"gcloud auth application-default login\", or say ?anonymous=true for a public bucket", e.err, adcVariable)
+	case e.again:
+		return fmt.Sprintf("no token for %s: %v", e.from, e.err)
+	case strings.Contains(e.err.Error(), "iat and exp"):
+		return fmt.Sprintf("no token for %s: %v; this machine's clock, %s, seems to be wrong", e.from, e.err, time.Now().UTC().Format(time.RFC3339))
+	}
+	return fmt.Sprintf("no token for %s: %v; log in again (gcloud auth application-default login) or check $%s", e.from, e.err, adcVariable)
+}
+
+func (e *credentialsError) Is(target error) bool {
+	if e.again {
+		return target == store.ErrUnavailable
+	}
+	return target == fs.ErrPermission
+}

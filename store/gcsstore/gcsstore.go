@@ -1,0 +1,386 @@
+// Package gcsstore keeps a store in a bucket of Google Cloud Storage, through
+// its JSON API.
+//
+// URLs: gs://bucket/prefix, with the options
+//
+//	credentials=/path/key.json  a file of credentials; default: those of the environment
+//	anonymous=true              no credentials: public buckets
+//	project=name                only needed to create the bucket; default:
+//	                            $GOOGLE_CLOUD_PROJECT, that of the credentials
+//	endpoint=http://h:4443      default: $STORAGE_EMULATOR_HOST, Google itself
+//
+// Credentials are looked for where all Google tools do (Application Default
+// Credentials): the file that $GOOGLE_APPLICATION_CREDENTIALS names, what
+// "gcloud auth application-default login" left, the service account of the
+// machine. They are renewed before they expire. They are never part of a URL,
+// and go to Google's hosts only, unless they were named together with the
+// endpoint; never over http.
+//
+// # How it keeps the contract
+//
+//   - The token is the generation, a number that Google never uses twice for
+//     a name. Every put is one request with ifGenerationMatch, and is never
+//     repeated here: a second try of a put whose answer got lost would be told
+//     that it lost against itself.
+//   - The body's CRC-32C goes with it, and the server refuses others; what is
+//     read whole is checked against the server's.
+//   - Bytes and generation of a Get come from the headers and the body of one
+//     answer.
+//   - Modified is the time the generation was created, in whole seconds. The
+//     JSON resource has it in milliseconds, but the answer that carries the
+//     bytes only in seconds, like Date, which is the clock: so all of them are
+//     cut to seconds, and compare. It is not the resource's "updated", which
+//     also moves when metadata is edited or a lifecycle rule changes the
+//     storage class.
+//   - Everything is stored with Cache-Control: no-store. Without it Google
+//     lets caches keep what is public for an hour.
+//
+// Google takes about one change a second of one name. Beyond that a put is
+// answered with store.ErrRetry, and nothing in this package waits.
+package gcsstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"iter"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/api/googleapi"
+	"google.golang.org/api/storage/v1"
+
+	"github.com/mindtrace/registry/store"
+)
+
+// Store is a store in a bucket.
+type Store struct {
+	api      *storage.Service
+	bucket   string
+	prefix   string // empty, or ends in a slash
+	project  string
+	endpoint endpoint
+	account  *account
+	found    atomic.Bool // the bucket exists
+}
+
+var _ store.Store = (*Store)(nil)
+
+// infoFields are those that an Info is made of.
+const infoFields = "name,size,generation,timeCreated"
+
+// Get implements store.Store.
+func (s *Store) Get(ctx context.Context, key string, o *store.GetOptions) ([]byte, store.Info, error) {
+	if err := check(ctx, key); err != nil {
+		return nil, store.Info{}, err
+	}
+	if o == nil {
+		o = &store.GetOptions{}
+	}
+	if o.Offset < 0 || o.Length < 0 {
+		return nil, store.Info{}, fmt.Errorf("get %s: negative range: offset %d, length %d", key, o.Offset, o.Length)
+	}
+	for range 5 {
+		body, info, err := s.read(ctx, key, o)
+		if !errors.Is(err, errMoved) {
+			return body, info, err
+		}
+	}
+	return nil, store.Info{}, fmt.Errorf("get %s: %w: it is being replaced faster than it can be read", key, store.ErrUnavailable)
+}
+
+// errMoved: the object was replaced between two requests about one state.
+var errMoved = errors.New("replaced meanwhile")
+
+func (s *Store) read(ctx context.Context, key string, o *store.GetOptions) ([]byte, store.Info, error) {
+	outer := ctx
+	ctx, ex := watch(ctx)
+	call := s.api.Objects.Get(s.bucket, s.prefix+key).Context(ctx)
+	switch {
+	case o.Length > 0:
+		call.Header().Set("Range", fmt.Sprintf("bytes=%d-%d", o.Offset, o.Offset+o.Length-1))
+	case o.Offset > 0:
+		call.Header().Set("Range", fmt.Sprintf("bytes=%d-", o.Offset))
+	}
+	resp, err := call.Download()
+	if status(err) == http.StatusRequestedRangeNotSatisfiable {
+		info, err := s.Stat(outer, key)
+		if err == nil && info.Size > o.Offset {
+			err = errMoved
+		}
+		return nil, info, err
+	}
+	if err != nil {
+		return nil, store.Info{Now: ex.date}, s.readError(ctx, "get", key, err, ex)
+	}
+	defer resp.Body.Close()
+	s.found.Store(true)
+	got, err := parseMedia(resp)
+	if err != nil {
+		return nil, store.Info{Now: ex.date}, fmt.Errorf("get %s: %w", key, err)
+	}
+	buf := o.Buffer
+	if int64(cap(buf)) < got.length {
+		buf = make([]byte, got.length)
+	}
+	buf = buf[:got.length]
+	if _, err := io.ReadFull(resp.Body, buf); err != nil {
+		return nil, store.Info{Now: ex.date}, s.readError(ctx, "get", key, fmt.Errorf("the body ends early: %w", err), ex)
+	}
+	if resp.StatusCode == http.StatusOK {
+		if err := checkCRC(resp.Header, buf); err != nil {
+			return nil, store.Info{Now: ex.date}, fmt.Errorf("get %s: %w", key, err)
+		}
+		buf = buf[min(o.Offset, got.size):] // a proxy may ignore the range
+		if o.Length > 0 {
+			buf = buf[:min(o.Length, int64(len(buf)))]
+		}
+	} else if got.offset != o.Offset {
+		return nil, store.Info{Now: ex.date}, fmt.Errorf("get %s: asked for the bytes from %d, got those from %d", key, o.Offset, got.offset)
+	}
+	info := store.Info{Key: key, Size: got.size, Token: got.token, Modified: got.modified, Now: ex.date}
+	if info.Modified.IsZero() {
+		now, err := s.Stat(outer, key)
+		if err == nil && now.Token != info.Token {
+			err = errMoved
+		}
+		if err != nil {
+			return nil, now, err
+		}
+		info.Modified = now.Modified
+	}
+	return buf, info, nil
+}
+
+// Stat implements store.Store.
+func (s *Store) Stat(ctx context.Context, key string) (store.Info, error) {
+	if err := check(ctx, key); err != nil {
+		return store.Info{}, err
+	}
+	ctx, ex := watch(ctx)
+	obj, err := s.api.Objects.Get(s.bucket, s.prefix+key).Context(ctx).Fields(infoFields).Do()
+	if err != nil {
+		return store.Info{Now: ex.date}, s.readError(ctx, "stat", key, err, ex)
+	}
+	s.found.Store(true)
+	info, err := infoOf(key, obj, ex)
+	if err != nil {
+		return info, fmt.Errorf("stat %s: %w", key, err)
+	}
+	return info, nil
+}
+
+// Put implements store.Store.
+func (s *Store) Put(ctx context.Context, key string, body []byte, match store.Token) (store.Info, error) {
+	if err := check(ctx, key); err != nil {
+		return store.Info{}, err
+	}
+	if len(body) > store.MaxBody {
+		return store.Info{}, fmt.Errorf("put %s: %d bytes, the limit is %d", key, len(body), store.MaxBody)
+	}
+	var generation int64 // 0: there must be none
+	if match != store.Absent {
+		n, err := strconv.ParseInt(string(match), 10, 64)
+		if err != nil || n <= 0 {
+			return store.Info{}, fmt.Errorf("put %s: %w: %q is not the token of any state here", key, store.ErrPrecondition, match)
+		}
+		generation = n
+	}
+	ctx, ex := watch(ctx)
+	loan := &borrowed{b: body}
+	defer loan.giveBack()
+	obj, err := s.api.Objects.Insert(s.bucket, &storage.Object{
+		Name: s.prefix + key, ContentType: octets, CacheControl: "no-store, no-transform", Crc32c: encodeCRC(body),
+	}).IfGenerationMatch(generation).Fields(infoFields).Context(ctx).
+		Media(loan, googleapi.ChunkSize(0), googleapi.ContentType(octets)).Do()
+	if err != nil {
+		return store.Info{Now: ex.date}, s.putError(ctx, key, err, ex, match)
+	}
+	s.found.Store(true)
+	info, err := infoOf(key, obj, ex)
+	if err == nil && info.Size != int64(len(body)) {
+		err = fmt.Errorf("the server says it stored %d bytes of %d", info.Size, len(body))
+	}
+	if err != nil {
+		return store.Info{Now: ex.date}, fmt.Errorf("put %s: %w: %w", key, store.ErrUnknown, err)
+	}
+	return info, nil
+}
+
+const octets = "application/octet-stream"
+
+// Delete implements store.Store.
+func (s *Store) Delete(ctx context.Context, key string) error {
+	if err := check(ctx, key); err != nil {
+		return err
+	}
+	ctx, ex := watch(ctx)
+	err := s.api.Objects.Delete(s.bucket, s.prefix+key).Context(ctx).Do()
+	if status(err) == http.StatusNotFound {
+		if err := s.notFound(ctx, "delete", key, err); !errors.Is(err, store.ErrNotExist) {
+			return err
+		}
+		return nil
+	}
+	if err != nil {
+		return s.writeError("delete", key, err, ex)
+	}
+	return nil
+}
+
+// List implements store.Store. A page has a thousand keys.
+func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[store.Info, error] {
+	return func(yield func(store.Info, error) bool) {
+		if err := ctx.Err(); err != nil {
+			yield(store.Info{}, err)
+			return
+		}
+		ctx, ex := watch(ctx)
+		call := s.api.Objects.List(s.bucket).Prefix(s.prefix + prefix).MaxResults(1000).
+			Fields(googleapi.Field("nextPageToken,items(" + infoFields + ")")).Context(ctx)
+		if after != "" {
+			call.StartOffset(s.prefix + after) // itself included
+		}
+		for last := ""; ; {
+			page, err := call.Do()
+			if err != nil {
+				yield(store.Info{Now: ex.date}, s.listError(prefix, err, ex))
+				return
+			}
+			s.found.Store(true)
+			for _, obj := range page.Items {
+				key, ours := strings.CutPrefix(obj.Name, s.prefix)
+				if !ours || !strings.HasPrefix(key, prefix) || key < after || key <= last && last != "" {
+					yield(store.Info{}, fmt.Errorf("list %s: %w: %q comes after %q", prefix, errUnordered, key, last))
+					return
+				}
+				last = key
+				if key == after || store.ValidKey(key) != nil { // the latter is not ours
+					continue
+				}
+				info, err := infoOf(key, obj, ex)
+				if err != nil {
+					yield(store.Info{}, fmt.Errorf("list %s: %s: %w", prefix, key, err))
+					return
+				}
+				if !yield(info, nil) {
+					return
+				}
+			}
+			if page.NextPageToken == "" {
+				return
+			}
+			call.PageToken(page.NextPageToken)
+		}
+	}
+}
+
+var errUnordered = errors.New("this server does not list keys in order, which a registry needs")
+
+// Now implements store.Store: the Date of an answer about the bucket.
+func (s *Store) Now(ctx context.Context) (time.Time, error) {
+	if err := ctx.Err(); err != nil {
+		return time.Time{}, err
+	}
+	// A key that is no key of a store, so that the answer is always the same.
+	ctx, ex := watch(ctx)
+	_, err := s.api.Objects.Get(s.bucket, s.prefix+".now").Context(ctx).Fields("name").Do()
+	if err != nil {
+		err = s.readError(ctx, "time", s.bucket, err, ex)
+	}
+	if err != nil && !errors.Is(err, store.ErrNotExist) {
+		return time.Time{}, err
+	}
+	if ex.date.IsZero() {
+		return time.Time{}, fmt.Errorf("time %s: the server's answer has no Date", s.bucket)
+	}
+	return ex.date, nil
+}
+
+// MakeBucket creates the bucket, in the project's default location and with
+// uniform access, if it does not exist. For another location create it with
+// "gcloud storage buckets create --location". It needs a project.
+func (s *Store) MakeBucket(ctx context.Context) error {
+	project, err := s.findProject(ctx)
+	if err != nil {
+		return err
+	}
+	ctx, ex := watch(ctx)
+	_, err = s.api.Buckets.Insert(project, &storage.Bucket{
+		Name: s.bucket,
+		IamConfiguration: &storage.BucketIamConfiguration{
+			UniformBucketLevelAccess: &storage.BucketIamConfigurationUniformBucketLevelAccess{Enabled: true},
+		},
+	}).Context(ctx).Do()
+	if status(err) == http.StatusConflict { // the name is taken: by us?
+		if err := s.reachable(ctx); err != nil {
+			return fmt.Errorf("create bucket %s: the name is taken, but the bucket cannot be used: %w; choose another name", s.bucket, err)
+		}
+		return nil
+	}
+	if err != nil {
+		return s.writeError("create bucket", s.bucket, err, ex)
+	}
+	s.found.Store(true)
+	return nil
+}
+
+// reachable asks for the bucket, in the one way that needs no permission but
+// those on objects.
+func (s *Store) reachable(ctx context.Context) error {
+	ctx, ex := watch(ctx)
+	_, err := s.api.Objects.List(s.bucket).Prefix(s.prefix).MaxResults(1).Fields("nextPageToken").Context(ctx).Do()
+	if err != nil {
+		return s.listError("", err, ex)
+	}
+	s.found.Store(true)
+	return nil
+}
+
+// Description says where a store is, for people.
+type Description struct {
+	Endpoint    string // URL of the server
+	Bucket      string
+	Prefix      string // of all keys; empty, or ends in a slash
+	Project     string // that a new bucket would belong to, if known
+	Credentials string // where they come from and whose they are; no secret
+}
+
+// Describe says where the store is. It sends no request: credentials that
+// have not been needed yet have not been looked for either.
+func (s *Store) Describe() Description {
+	d := Description{
+		Endpoint: s.endpoint.root, Bucket: s.bucket, Prefix: s.prefix, Project: s.project, Credentials: s.account.said(),
+	}
+	if d.Project == "" {
+		d.Project = s.account.projectFound()
+	}
+	return d
+}
+
+func check(ctx context.Context, key string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return store.ValidKey(key)
+}
+
+// infoOf reads an object's resource.
+func infoOf(key string, obj *storage.Object, ex *exchange) (store.Info, error) {
+	created, err := time.Parse(time.RFC3339, obj.TimeCreated)
+	if err != nil || obj.Generation <= 0 {
+		return store.Info{}, fmt.Errorf("this is no answer of Cloud Storage: generation %d, created %q", obj.Generation, obj.TimeCreated)
+	}
+	return store.Info{
+		Key: key, Size: int64(obj.Size), Token: tokenOf(obj.Generation), Modified: created.UTC().Truncate(time.Second), Now: ex.date,
+	}, nil
+}
+
+func tokenOf(generation int64) store.Token { return store.Token(strconv.FormatInt(generation, 10)) }
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)

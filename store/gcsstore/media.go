@@ -1,0 +1,118 @@
+package gcsstore
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/mindtrace/registry/store"
+)
+
+// media is what the headers of an answer that carries bytes say.
+type media struct {
+	token    store.Token
+	size     int64     // of the object
+	offset   int64     // of the bytes sent
+	length   int64     // of the bytes sent
+	modified time.Time // zero if it is not said
+}
+
+func parseMedia(resp *http.Response) (media, error) {
+	var m media
+	h := resp.Header
+	generation, err := strconv.ParseInt(h.Get("X-Goog-Generation"), 10, 64)
+	if err != nil || generation <= 0 {
+		return m, errors.New("this is no answer of Cloud Storage: it has no X-Goog-Generation; check the endpoint and proxies")
+	}
+	m.token = tokenOf(generation)
+	m.length = resp.ContentLength
+	switch resp.StatusCode {
+	case http.StatusPartialContent:
+		var last int64
+		r := h.Get("Content-Range")
+		if _, err := fmt.Sscanf(r, "bytes %d-%d/%d", &m.offset, &last, &m.size); err != nil {
+			return m, fmt.Errorf("the server's Content-Range is %q", r)
+		}
+		m.length = last - m.offset + 1
+	case http.StatusOK:
+		// In its own encoding it has no Content-Length.
+		if n, err := strconv.ParseInt(h.Get("X-Goog-Stored-Content-Length"), 10, 64); err == nil && m.length < 0 {
+			m.length = n
+		}
+		m.size = m.length
+	default:
+		return m, fmt.Errorf("the server answered with status %d", resp.StatusCode)
+	}
+	if m.length < 0 || m.length > store.MaxBody {
+		return m, fmt.Errorf("the server says it sends %d bytes; no object of a store is so long", m.length)
+	}
+	// Last-Modified may move with the metadata. As long as those are the
+	// first, it is the time of creation.
+	if mg := h.Get("X-Goog-Metageneration"); mg == "" || mg == "1" {
+		if at, err := http.ParseTime(h.Get("Last-Modified")); err == nil {
+			m.modified = at.UTC()
+		}
+	}
+	return m, nil
+}
+
+func encodeCRC(body []byte) string {
+	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, crc32.Checksum(body, castagnoli)))
+}
+
+var errAltered = errors.New("the bytes received are not those stored: their checksum differs")
+
+// checkCRC compares a whole body with the checksum that came with it.
+func checkCRC(h http.Header, body []byte) error {
+	for _, line := range h.Values("X-Goog-Hash") {
+		for part := range strings.SplitSeq(line, ",") {
+			if sum, ok := strings.CutPrefix(strings.TrimSpace(part), "crc32c="); ok {
+				if got := encodeCRC(body); got != sum {
+					return fmt.Errorf("%w (CRC-32C %s, stored with %s); if it happens again, something on the way to the server damages data", errAltered, got, sum)
+				}
+				return nil
+			}
+		}
+	}
+	return nil
+}
+
+// borrowed reads a body that belongs to the caller of Put, who may change it
+// as soon as Put returns. The HTTP transport may still be sending then, if
+// the server answered early or the call was cancelled: it gets no more of it.
+//
+// It is also no type that the client library knows how to rewind, so that
+// the library could not repeat the request even if it wanted to.
+type borrowed struct {
+	mu       sync.Mutex
+	b        []byte
+	returned bool
+}
+
+func (r *borrowed) Read(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case r.returned:
+		return 0, errors.New("the put has ended")
+	case len(r.b) == 0:
+		return 0, io.EOF
+	}
+	n := copy(p, r.b)
+	r.b = r.b[n:]
+	return n, nil
+}
+
+func (r *borrowed) giveBack() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.returned, r.b = true, nil
+}

@@ -1,0 +1,43 @@
+package s3store
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+
+	"github.com/minio/minio-go/v7"
+
+	"github.com/mindtrace/registry/store"
+)
+
+// MakeBucket implements store.BucketMaker.
+func (s *Store) MakeBucket(ctx context.Context) error {
+	ctx, ex := observe(ctx)
+	err := s.core.Client.MakeBucket(ctx, s.bucket, minio.MakeBucketOptions{Region: s.region})
+	switch {
+	case err == nil, minio.ToErrorResponse(err).Code == "BucketAlreadyOwnedByYou":
+		return nil
+	case minio.ToErrorResponse(err).Code == "BucketAlreadyExists":
+		return fmt.Errorf("create bucket %s: %w: it belongs to somebody else; choose another name", s.bucket, fs.ErrExist)
+	}
+	return s.writeError(ctx, "create bucket", s.bucket, err, ex, store.Absent)
+}
+
+// Description is what a Store is made of, for people to look at. It holds no
+// secrets.
+type Description struct {
+	Endpoint    string // URL
+	Region      string // empty: asked for with the first request
+	Bucket      string
+	Prefix      string // of all keys; empty, or ends in a slash
+	PathStyle   bool   // http://host/bucket/key, not http://bucket.host/key
+	Credentials string // where they come from; "none found" before the first request
+}
+
+// Describe tells what the store is made of.
+func (s *Store) Describe() Description {
+	return Description{
+		Endpoint: s.endpoint.url(), Region: s.region, Bucket: s.bucket, Prefix: s.prefix,
+		PathStyle: s.pathStyle, Credentials: s.account.source(),
+	}
+}

@@ -1,0 +1,53 @@
+package s3store_test
+
+import (
+	"testing"
+
+	"github.com/mindtrace/registry/internal/servers"
+	"github.com/mindtrace/registry/store"
+	_ "github.com/mindtrace/registry/store/s3store"
+	"github.com/mindtrace/registry/store/storetest"
+)
+
+func TestMain(m *testing.M) { storetest.Main(servers.Wrap(m)) }
+
+// open opens the store at a URL.
+func open(t testing.TB, url string) store.Store {
+	t.Helper()
+	st, err := store.Open(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return st
+}
+
+// onEachServer runs a test on a new bucket of each S3 server.
+func onEachServer(t *testing.T, test func(t *testing.T, s *servers.Server, bucket string)) {
+	for _, s := range []struct {
+		name  string
+		start func(testing.TB) *servers.Server
+	}{{"minio", servers.MinIO}, {"versitygw", servers.VersityGW}} {
+		t.Run(s.name, func(t *testing.T) {
+			server := s.start(t)
+			test(t, server, server.Bucket(t))
+		})
+	}
+}
+
+// Eight connections, each with a client of its own.
+func TestContract(t *testing.T) {
+	onEachServer(t, func(t *testing.T, s *servers.Server, bucket string) {
+		conns := make([]store.Store, 8)
+		for i := range conns {
+			conns[i] = open(t, s.URL(bucket+"/some/prefix"))
+		}
+		storetest.Run(t, conns, &storetest.Options{Rounds: 20, Keys: 5000})
+	})
+}
+
+// Eight processes.
+func TestContractBetweenProcesses(t *testing.T) {
+	onEachServer(t, func(t *testing.T, s *servers.Server, bucket string) {
+		storetest.Run(t, storetest.Processes(t, s.URL(bucket), 8), nil)
+	})
+}

@@ -1,0 +1,182 @@
+package s3store
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/credentials"
+
+	"github.com/mindtrace/registry/store"
+)
+
+// failure is an error of the client library on its way to the caller.
+type failure struct {
+	s       *Store
+	ctx     context.Context
+	op, key string
+	err     error
+	ex      *exchange
+}
+
+// is returns the failure as an error of the given kind, with a remedy.
+// Either may be missing.
+func (f failure) is(kind error, remedy string, args ...any) error {
+	if remedy != "" {
+		remedy = "; " + fmt.Sprintf(remedy, args...)
+	}
+	if kind == nil {
+		return fmt.Errorf("%s %s: %w%s", f.op, f.key, f.err, remedy)
+	}
+	// Not wrapped: a time-out on the network calls itself a
+	// context.DeadlineExceeded, and is not one.
+	return fmt.Errorf("%s %s: %w: %v%s", f.op, f.key, kind, f.err, remedy)
+}
+
+// absent reports whether the server says that there is no such key. An
+// answer without a body is given the first of these codes.
+func absent(resp minio.ErrorResponse) bool {
+	return resp.StatusCode == http.StatusNotFound && (resp.Code == minio.NoSuchKey || resp.Code == "NotFound" || resp.Code == "NoSuchVersion")
+}
+
+// readError translates the failure of a call that changes nothing.
+func (s *Store) readError(ctx context.Context, op, key string, err error, ex *exchange) error {
+	if absent(minio.ToErrorResponse(err)) {
+		return fmt.Errorf("%s %s: %w", op, key, store.ErrNotExist)
+	}
+	return failure{s, ctx, op, key, err, ex}.translate()
+}
+
+// writeError translates the failure of a put or a delete: was it applied?
+func (s *Store) writeError(ctx context.Context, op, key string, err error, ex *exchange, match store.Token) error {
+	resp := minio.ToErrorResponse(err)
+	f := failure{s, ctx, op, key, err, ex}
+	switch {
+	case resp.StatusCode == http.StatusPreconditionFailed, match != store.Absent && absent(resp):
+		return fmt.Errorf("%s %s: %w", op, key, store.ErrPrecondition)
+	case resp.StatusCode == http.StatusTooManyRequests, resp.Code == "RequestTimeout",
+		resp.StatusCode == http.StatusConflict && conflicts[resp.Code]:
+		return f.is(store.ErrRetry, "")
+	case resp.StatusCode >= 500 && resp.StatusCode != http.StatusNotImplemented:
+		// Also 503: a proxy may say so after the server has done it.
+		return f.is(store.ErrUnknown, "")
+	case resp.StatusCode == 0 && ex.changed.Load(): // no answer, or none that can be read
+		if ctx.Err() != nil {
+			return fmt.Errorf("%s %s: %w: %w", op, key, store.ErrUnknown, ctx.Err())
+		}
+		return f.is(store.ErrUnknown, "")
+	}
+	return f.translate()
+}
+
+// conflicts are the codes of those answers 409 that a repetition may turn
+// into success. An answer without a body is made the last of them.
+var conflicts = map[string]bool{"ConditionalRequestConflict": true, "OperationAborted": true, minio.Conflict: true}
+
+// translate finds the kind of a failure, and what to do about it.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+func (f failure) translate() error {
+	s, resp := f.s, minio.ToErrorResponse(f.err)
+	switch resp.Code {
+	case minio.NoSuchBucket:
+		return f.is(store.ErrNoBucket, "there is no bucket %q at %s; check its name and the endpoint, or create it (mindreg init --create-bucket)",
+			s.bucket, s.endpoint.url())
+	case "ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired":
+		return f.expired()
+	case "RequestTimeTooSkewed":
+		return f.is(fs.ErrPermission, "the clock of this machine is off; it says %s, the server %s: set it",
+			time.Now().UTC().Format(time.RFC3339), f.ex.date.Format(time.RFC3339))
+	case "SignatureDoesNotMatch":
+		return f.is(fs.ErrPermission, "the secret key is not that of the access key (credentials: %s)", s.account.source())
+	case "InvalidAccessKeyId", "XAdminUserNotFound", "InvalidToken", "InvalidClientTokenId":
+		return f.is(fs.ErrPermission, "%s knows no such access key (credentials: %s)", s.endpoint.url(), s.account.source())
+	case "AuthorizationHeaderMalformed", "PermanentRedirect", "InvalidRegion", "IllegalLocationConstraintException":
+		return f.otherRegion(resp)
+	case "SlowDown", "SlowDownRead", "SlowDownWrite", "ServiceUnavailable", "RequestTimeout", minio.InternalError:
+		return f.is(store.ErrUnavailable, "")
+	}
+	switch status := resp.StatusCode; {
+	case status == http.StatusConflict && conflicts[resp.Code]:
+		return f.is(store.ErrUnavailable, "")
+	case status == http.StatusForbidden, status == http.StatusUnauthorized:
+		return f.is(fs.ErrPermission, "it needs the right %s on %s/%s* (credentials: %s)", rights[f.op], s.bucket, s.prefix, s.account.source())
+	case status == http.StatusMovedPermanently, status == http.StatusTemporaryRedirect:
+		return f.otherRegion(resp)
+	case status == http.StatusBadRequest && strings.Contains(resp.Message, "HTTPS server"):
+		return f.is(nil, "the server wants TLS; write the endpoint as https://%s", s.endpoint.host)
+	case status == http.StatusNotImplemented:
+		return f.is(errors.ErrUnsupported, "%s cannot do what a registry needs; conditional puts are among it", s.endpoint.url())
+	case status == http.StatusTooManyRequests, status >= 500:
+		return f.is(store.ErrUnavailable, "")
+	case status >= 400:
+		return f.is(nil, "")
+	}
+	return f.network()
+}
+
+// rights are what each call needs of AWS and servers like it. Without the
+// right to list, an absent key is refused instead of being absent.
+var rights = map[string]string{
+	"get": "s3:GetObject (and s3:ListBucket)", "stat": "s3:GetObject (and s3:ListBucket)", "time": "s3:GetObject (and s3:ListBucket)",
+	"put": "s3:PutObject", "delete": "s3:DeleteObject", "list": "s3:ListBucket", "create bucket": "s3:CreateBucket",
+}
+
+func (f failure) otherRegion(resp minio.ErrorResponse) error {
+	if resp.Region != "" && resp.Region != f.s.region {
+		return f.is(nil, "the bucket is in another region than %q: say ?region=%s", f.s.region, resp.Region)
+	}
+	return f.is(nil, "the bucket is in another region than %q: say which with ?region=", f.s.region)
+}
+
+// expired asks for credentials again, after the server has called those of
+// the request expired.
+func (f failure) expired() error {
+	s := f.s
+	cc := &credentials.CredContext{Context: f.ctx}
+	used := func() bool {
+		v, err := s.creds.GetWithContext(cc)
+		return err != nil || v.SessionToken == f.ex.token
+	}
+	if used() { // nobody has renewed them in the meantime
+		s.creds.Expire()
+		if used() {
+			return f.is(fs.ErrPermission, "renew the credentials (%s)", s.account.source())
+		}
+	}
+	return f.is(store.ErrRetry, "")
+}
+
+// network translates the failure to get any answer.
+func (f failure) network() error {
+	if err := f.ctx.Err(); err != nil {
+		return fmt.Errorf("%s %s: %w", f.op, f.key, err)
+	}
+	if ue := (*url.Error)(nil); errors.As(f.err, &ue) {
+		f.err = ue.Err // op and key are said already
+	}
+	var creds *credentialsError
+	var authority x509.UnknownAuthorityError
+	var host x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	var dns *net.DNSError
+	endpoint := f.s.endpoint
+	switch {
+	case errors.As(f.err, &creds):
+		return f.is(nil, "")
+	case errors.Is(f.err, http.ErrSchemeMismatch):
+		return f.is(nil, "write the endpoint as http://%s", endpoint.host)
+	case errors.As(f.err, &authority), errors.As(f.err, &host), errors.As(f.err, &invalid):
+		return f.is(nil, "the certificate of %s is not trusted; add its authority to those of the system, or name its file in $SSL_CERT_FILE", endpoint.host)
+	case errors.As(f.err, &dns) && dns.IsNotFound:
+		return f.is(store.ErrUnavailable, "there is no host %s; check the endpoint and the region", dns.Name)
+	}
+	return f.is(store.ErrUnavailable, "is a server listening at %s?", endpoint.url())
+}

@@ -1,0 +1,98 @@
+package s3store
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/minio/minio-go/v7"
+
+	"github.com/mindtrace/registry/store"
+)
+
+// Get implements store.Store.
+func (s *Store) Get(ctx context.Context, key string, o *store.GetOptions) ([]byte, store.Info, error) {
+	if err := check(ctx, key); err != nil {
+		return nil, store.Info{}, err
+	}
+	if o == nil {
+		o = &store.GetOptions{}
+	}
+	for {
+		body, info, err := s.get(ctx, key, o)
+		if minio.ToErrorResponse(err).StatusCode != http.StatusRequestedRangeNotSatisfiable {
+			return body, info, err
+		}
+		// The range begins at the end, or after it: there is nothing to return
+		// but the Info, unless the object has grown since.
+		if info, err = s.Stat(ctx, key); err != nil || info.Size <= o.Offset {
+			return nil, info, err
+		}
+	}
+}
+
+// get makes one request. The answer to a range past the end is returned as
+// the client library gives it.
+func (s *Store) get(ctx context.Context, key string, o *store.GetOptions) ([]byte, store.Info, error) {
+	var opts minio.GetObjectOptions
+	var err error
+	switch {
+	case o.Length > 0:
+		err = opts.SetRange(o.Offset, o.Offset+o.Length-1)
+	case o.Offset > 0:
+		err = opts.SetRange(o.Offset, 0) // to the end
+	}
+	if err != nil {
+		return nil, store.Info{}, fmt.Errorf("get %s: %w", key, err)
+	}
+	ctx, ex := observe(ctx)
+	r, info, header, err := s.core.GetObject(ctx, s.bucket, s.prefix+key, opts)
+	if minio.ToErrorResponse(err).StatusCode == http.StatusRequestedRangeNotSatisfiable {
+		return nil, store.Info{}, err
+	}
+	if err != nil {
+		return nil, store.Info{Now: ex.date}, s.readError(ctx, "get", key, err, ex)
+	}
+	defer r.Close()
+	size := info.Size // of what is sent; -1 if the server did not say
+	if size > store.MaxBody {
+		return nil, store.Info{}, fmt.Errorf("get %s: it has %d bytes; nothing that a registry stores has over %d", key, size, store.MaxBody)
+	}
+	body, err := readAll(r, size, o.Buffer)
+	if err != nil {
+		return nil, store.Info{Now: ex.date}, s.readError(ctx, "get", key, fmt.Errorf("reading the body: %w", err), ex)
+	}
+	info.Size = int64(len(body))
+	if total, ok := totalSize(header.Get("Content-Range")); ok {
+		info.Size = total
+	} else if o.Offset > 0 || o.Length > 0 { // all of it came
+		body = body[min(o.Offset, info.Size):]
+		if o.Length > 0 {
+			body = body[:min(o.Length, int64(len(body)))]
+		}
+	}
+	return body, s.info(key, info, ex), nil
+}
+
+// readAll reads size bytes into buf, if that is large enough.
+func readAll(r io.Reader, size int64, buf []byte) ([]byte, error) {
+	if size < 0 {
+		return io.ReadAll(io.LimitReader(r, store.MaxBody))
+	}
+	if int64(cap(buf)) < size {
+		buf = make([]byte, size)
+	}
+	buf = buf[:size]
+	_, err := io.ReadFull(r, buf)
+	return buf, err
+}
+
+// totalSize reads the size of the whole object from "bytes 0-9/100".
+func totalSize(contentRange string) (int64, bool) {
+	_, total, ok := strings.Cut(contentRange, "/")
+	n, err := strconv.ParseInt(total, 10, 64)
+	return n, ok && err == nil
+}

@@ -1,0 +1,46 @@
+package s3store_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/mindtrace/registry/internal/servers"
+	"github.com/mindtrace/registry/store"
+	"github.com/mindtrace/registry/store/storecheck"
+)
+
+func TestProbe(t *testing.T) {
+	onEachServer(t, func(t *testing.T, s *servers.Server, bucket string) {
+		st := open(t, s.URL(bucket))
+		if err := storecheck.Probe(t.Context(), &storecheck.Env{Conns: []store.Store{st, open(t, s.URL(bucket))}, Prefix: "probe/x/"}); err != nil {
+			t.Error(err)
+		}
+		for info, err := range st.List(t.Context(), "", "") {
+			t.Errorf("the probe left %s, %v", info.Key, err)
+		}
+	})
+}
+
+// MinIO with two server pools looks for an existing key in only one of them
+// and lets many a create through. Neither the probe nor the checks may take it
+// for a store.
+func TestTwoPoolsRefused(t *testing.T) {
+	s := servers.TwoPoolMinIO(t)
+	bucket := s.Bucket(t)
+	conns := []store.Store{open(t, s.URL(bucket)), open(t, s.URL(bucket))}
+	if err := storecheck.Probe(t.Context(), &storecheck.Env{Conns: conns, Prefix: "probe/x/"}); !errors.Is(err, storecheck.ErrBroken) {
+		t.Errorf("the probe says %v", err)
+	} else {
+		t.Log(err)
+	}
+	for _, c := range storecheck.All() {
+		if c.Name != "create-existing" {
+			continue
+		}
+		if err := c.Run(t.Context(), &storecheck.Env{Conns: conns, Prefix: "check/"}); err == nil {
+			t.Error("the check passed")
+		} else {
+			t.Log(err)
+		}
+	}
+}

@@ -1,0 +1,196 @@
+// Package s3store keeps a store in a bucket of AWS S3, MinIO or any server
+// that speaks the S3 protocol and honours conditional puts (If-None-Match and
+// If-Match).
+//
+// URLs: s3://bucket/prefix, with the options
+//
+//	region=eu-central-1      default: $AWS_REGION, the profile's, the bucket's
+//	endpoint=http://h:9000   default: $AWS_ENDPOINT_URL_S3, $AWS_ENDPOINT_URL, AWS itself
+//	profile=name             of the shared configuration; default: $AWS_PROFILE
+//	anonymous=true           no credentials: public buckets
+//	path_style=true          http://host/bucket/key, not http://bucket.host/key;
+//	                         the default for all servers but AWS
+//
+// Credentials are looked for in the usual places, in the usual order: the
+// environment, shared files and profiles (also of SSO and of processes), web
+// identity, container and instance roles. They are renewed before they
+// expire. They are never part of a URL.
+//
+// # How it keeps the contract
+//
+//   - Every put is one request, conditional, never multipart (whose condition
+//     is checked too late) and never retried here: a second try of a put whose
+//     answer got lost would be told that it lost against itself.
+//   - The token is the ETag. Where it is a hash of the body, bodies that can
+//     change carry a nonce.
+//   - The body's CRC-32C goes with it, and the server refuses others.
+//   - Time is read from the Date of each answer.
+package s3store
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"iter"
+	"strings"
+	"time"
+
+	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/credentials"
+
+	"github.com/mindtrace/registry/store"
+)
+
+// Store is a store in a bucket.
+type Store struct {
+	core     minio.Core
+	creds    *credentials.Credentials
+	bucket   string
+	prefix   string // empty, or ends in a slash
+	region   string
+	endpoint endpoint
+	account  account
+
+	pathStyle bool // see Options
+}
+
+// info translates what the server says of an object. Last-Modified is read to
+// the second: that is all that a header can say, and so the listings, which
+// may be finer, agree with it.
+func (s *Store) info(key string, o minio.ObjectInfo, ex *exchange) store.Info {
+	return store.Info{
+		Key: key, Size: o.Size, Token: store.Token(o.ETag), Modified: o.LastModified.UTC().Truncate(time.Second), Now: ex.date,
+	}
+}
+
+// Stat implements store.Store.
+func (s *Store) Stat(ctx context.Context, key string) (store.Info, error) {
+	if err := check(ctx, key); err != nil {
+		return store.Info{}, err
+	}
+	ctx, ex := observe(ctx)
+	info, err := s.core.Client.StatObject(ctx, s.bucket, s.prefix+key, minio.StatObjectOptions{})
+	if err != nil {
+		return store.Info{Now: ex.date}, s.readError(ctx, "stat", key, err, ex)
+	}
+	return s.info(key, info, ex), nil
+}
+
+// Put implements store.Store.
+func (s *Store) Put(ctx context.Context, key string, body []byte, match store.Token) (store.Info, error) {
+	if err := check(ctx, key); err != nil {
+		return store.Info{}, err
+	}
+	if len(body) > store.MaxBody {
+		return store.Info{}, fmt.Errorf("put %s: %d bytes, the limit is %d", key, len(body), store.MaxBody)
+	}
+	opts := minio.PutObjectOptions{
+		DisableMultipart:     true, // a multipart upload ignores the condition
+		DisableContentSha256: true, // the checksum protects the body, at a tenth of the cost
+		UserMetadata:         map[string]string{"x-amz-checksum-crc32c": checksum(body)},
+		ContentType:          "application/octet-stream",
+		CacheControl:         "no-store",
+	}
+	if match == store.Absent {
+		opts.SetMatchETagExcept("*")
+	} else {
+		opts.SetMatchETag(string(match))
+	}
+	ctx, ex := observe(ctx)
+	info, err := s.core.Client.PutObject(ctx, s.bucket, s.prefix+key, bytes.NewReader(body), int64(len(body)), opts)
+	if err != nil {
+		return store.Info{Now: ex.date}, s.writeError(ctx, "put", key, err, ex, match)
+	}
+	if info.ETag == "" {
+		return store.Info{Now: ex.date}, fmt.Errorf("put %s: %w: %s sends no ETag, which a registry needs", key, store.ErrUnknown, s.endpoint.url())
+	}
+	return store.Info{
+		Key: key, Size: int64(len(body)), Token: store.Token(info.ETag), Modified: ex.date, Now: ex.date,
+	}, nil
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+func checksum(body []byte) string {
+	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, crc32.Checksum(body, castagnoli)))
+}
+
+// Delete implements store.Store.
+func (s *Store) Delete(ctx context.Context, key string) error {
+	if err := check(ctx, key); err != nil {
+		return err
+	}
+	ctx, ex := observe(ctx)
+	err := s.core.Client.RemoveObject(ctx, s.bucket, s.prefix+key, minio.RemoveObjectOptions{})
+	if err != nil && !absent(minio.ToErrorResponse(err)) {
+		return s.writeError(ctx, "delete", key, err, ex, "")
+	}
+	return nil
+}
+
+// List implements store.Store. A page has a thousand keys.
+func (s *Store) List(parent context.Context, prefix, after string) iter.Seq2[store.Info, error] {
+	return func(yield func(store.Info, error) bool) {
+		if err := parent.Err(); err != nil {
+			yield(store.Info{}, err)
+			return
+		}
+		ctx, ex := observe(parent)
+		opts := minio.ListObjectsOptions{Prefix: s.prefix + prefix, Recursive: true, FetchOwner: new(bool)}
+		if after != "" {
+			opts.StartAfter = s.prefix + after
+		}
+		last := after
+		for o := range s.core.Client.ListObjectsIter(ctx, s.bucket, opts) {
+			if o.Err != nil {
+				yield(store.Info{}, s.readError(ctx, "list", prefix, o.Err, ex))
+				return
+			}
+			key := strings.TrimPrefix(o.Key, s.prefix)
+			if key <= last && last != "" {
+				yield(store.Info{}, fmt.Errorf("list %s: %w: %q comes after %q", prefix, errUnordered, key, last))
+				return
+			}
+			last = key
+			if store.ValidKey(key) != nil {
+				continue // not ours
+			}
+			if !yield(s.info(key, o, ex), nil) {
+				return
+			}
+		}
+		if err := parent.Err(); err != nil { // the client library ends its listing without a word
+			yield(store.Info{}, err)
+		}
+	}
+}
+
+var errUnordered = errors.New("this store does not list keys in order (an S3 directory bucket?), which a registry needs")
+
+// Now implements store.Store: the Date of an answer about the bucket.
+func (s *Store) Now(ctx context.Context) (time.Time, error) {
+	if err := ctx.Err(); err != nil {
+		return time.Time{}, err
+	}
+	// A key that is no key of a store: the answer is always the same.
+	ctx, ex := observe(ctx)
+	_, err := s.core.Client.StatObject(ctx, s.bucket, s.prefix+".now", minio.StatObjectOptions{})
+	switch {
+	case err != nil && !absent(minio.ToErrorResponse(err)):
+		return time.Time{}, s.readError(ctx, "time", s.bucket, err, ex)
+	case ex.date.IsZero():
+		return time.Time{}, fmt.Errorf("time %s: %s does not send a Date with its answers, which a registry needs", s.bucket, s.endpoint.url())
+	}
+	return ex.date, nil
+}
+
+func check(ctx context.Context, key string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return store.ValidKey(key)
+}

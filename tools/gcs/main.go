@@ -1,0 +1,45 @@
+// Command gcs is a server of Google Cloud Storage's JSON API that keeps
+// everything in memory, for tests. It is fake-gcs-server, made strict: see
+// strict.go.
+//
+//	gcs -addr 127.0.0.1:4443 [-bucket NAME]... [-limit]
+package main
+
+import (
+	"flag"
+	"fmt"
+	"log"
+	"net"
+	"net/http"
+
+	"github.com/fsouza/fake-gcs-server/fakestorage"
+)
+
+func main() {
+	log.SetFlags(0)
+	addr := flag.String("addr", "127.0.0.1:0", "`host:port` to listen on; port 0 picks a free one")
+	limit := flag.Bool("limit", false, "refuse more than one write a second to one object, as Google does")
+	var buckets []string
+	flag.Func("bucket", "create the bucket `name`; may be repeated", func(name string) error {
+		buckets = append(buckets, name)
+		return nil
+	})
+	flag.Parse()
+	l, err := net.Listen("tcp", *addr)
+	if err != nil {
+		log.Fatal(err)
+	}
+	at := l.Addr().String()
+	server, err := fakestorage.NewServerWithOptions(fakestorage.Options{
+		NoListener: true, Scheme: "http",
+		PublicHost: at, ExternalURL: "http://" + at, // reads are not found without them
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, name := range buckets {
+		server.CreateBucketWithOpts(fakestorage.CreateBucketOpts{Name: name})
+	}
+	fmt.Printf("http://%s\n", at) // whoever started it may connect now
+	log.Fatal(http.Serve(l, newStrict(server, *limit)))
+}
