@@ -2,11 +2,9 @@ package registry
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
-	"github.com/mindtrace/registry/chunk"
 	"github.com/mindtrace/registry/manifest"
 )
 
@@ -115,11 +113,6 @@ func (v *verification) hurt(key string, missing bool, h Hurt) {
 		v.report.Damage = append(v.report.Damage, Damage{Key: key, Missing: missing})
 	}
 	v.report.Damage[i].Hurts = append(v.report.Damage[i].Hurts, h)
-}
-
-// damaged tells errors that say that what is stored is wrong from others.
-func damaged(err error) bool {
-	return errors.Is(err, chunk.ErrCorrupt) || errors.Is(err, chunk.ErrMissing) || errors.Is(err, manifest.ErrCorrupt)
 }
 
 // String says what is lost, for people.

@@ -95,7 +95,7 @@ type copying struct {
 	ref      string
 	opts     CopyOptions
 	report   CopyReport
-	refused  []error // versions that exist and are not the same
+	refused  []error // versions that exist and are not the same, or cannot be read
 }
 
 func (c *copying) run(ctx context.Context) error {
@@ -124,10 +124,10 @@ func (c *copying) run(ctx context.Context) error {
 		return fmt.Errorf("%w: a new name or version needs a reference to what is copied", ErrInvalidRef)
 	}
 	for name, err := range c.from.Objects(ctx, "") {
-		if err != nil {
+		if err != nil && !unreadable(err) { // other versions of it may be readable
 			return c.source(err)
 		}
-		if err := c.object(ctx, Ref{Name: name}); err != nil {
+		if err := c.object(ctx, Ref{Name: name}); err != nil && !errors.Is(err, ErrDeleted) { // a moment ago
 			return err
 		}
 	}
@@ -167,21 +167,27 @@ func (c *copying) object(ctx context.Context, ref Ref) error {
 	if err != nil {
 		return c.dest(err)
 	}
-	before := ""
+	before, live := "", 0
 	arrived := map[Version]Version{} // number at the source → at the destination
 	for _, v := range numbers {
 		if c.within() {
 			before = ref.Name + "@" + v.String() // it has all the chunks
 		}
 		f, err := c.from.readLive(ctx, ref.Name, v)
-		if errors.Is(err, ErrDeleted) && len(numbers) > 1 {
-			continue // a moment ago
+		if errors.Is(err, ErrNotFound) {
+			continue
 		}
+		live++
 		if err == nil {
 			err = c.from.complete(ctx, f)
 		}
 		if err != nil {
-			return c.source(fmt.Errorf("%s@%s: %w", ref.Name, v, err))
+			err = c.source(fmt.Errorf("%s@%s: %w", ref.Name, v, err))
+			if unreadable(err) && len(numbers) > 1 {
+				c.refused = append(c.refused, err)
+				continue
+			}
+			return err
 		}
 		at, err := c.version(ctx, f, target, known, before)
 		if errors.Is(err, ErrExists) {
@@ -197,6 +203,9 @@ func (c *copying) object(ctx context.Context, ref Ref) error {
 			known = append(known, at)
 			slices.SortFunc(known, Version.Compare)
 		}
+	}
+	if live == 0 {
+		return c.source(c.from.noMatch(ref, numbers))
 	}
 	return c.tags(ctx, ref.Name, target, arrived)
 }
@@ -245,14 +254,28 @@ func (c *copying) numbers(ctx context.Context, ref Ref) ([]Version, error) {
 	if err != nil {
 		return nil, err
 	}
-	var some []Version
-	for _, v := range all {
-		if ref.kind != selectRange || ref.matches(v) {
-			some = append(some, v)
+	if c.to.settings.Unversioned {
+		f, err := c.from.firstLive(ctx, ref, all)
+		if err != nil {
+			return nil, err
 		}
+		return []Version{f.Version}, nil
 	}
-	if c.to.settings.Unversioned && len(some) > 1 {
-		some = some[len(some)-1:]
+	some := candidates(all, ref)
+	slices.SortFunc(some, Version.Compare)
+	if c.opts.Version != "" { // there must be one, not counting the deleted
+		live := some[:0]
+		for _, v := range some {
+			_, err := c.from.readLive(ctx, ref.Name, v)
+			if errors.Is(err, ErrNotFound) {
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+			live = append(live, v)
+		}
+		some = live
 	}
 	if len(some) == 0 {
 		return nil, c.from.noMatch(ref, all)
@@ -311,7 +334,7 @@ func (c *copying) present(ctx context.Context, s *save, f *found) (*found, error
 	case err != nil:
 		return nil, err
 	case g.State != manifest.Live:
-		return nil, fmt.Errorf("%s@%s %w once and was deleted; numbers are never used again", s.name, s.explicit, ErrExists)
+		return nil, fmt.Errorf("%s@%s %w: it was deleted there, and numbers are never used again", s.name, s.explicit, ErrExists)
 	case g.Digest != f.Digest:
 		return nil, fmt.Errorf("%s@%s %w with other content, %s; the source has %s", s.name, s.explicit, ErrExists, g.Digest, f.Digest)
 	}

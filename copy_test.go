@@ -109,7 +109,7 @@ func TestCopyReadsOnlyWhatIsNew(t *testing.T) {
 
 func TestCopyChoosesVersions(t *testing.T) {
 	from, _, _ := sourceRegistry(t, 20<<20)
-	for ref, want := range map[string]int{"big": 3, "big@latest": 1, "big@^1.0.1": 2, "big@1.0.0": 1, "small@*": 1, "small": 2} {
+	for ref, want := range map[string]int{"big": 3, "big@latest": 1, "big@^1.0.1": 2, "big@1.0.0": 1, "small@*": 2, "small@>=1": 1, "small": 2} {
 		to, _ := inMemory(t)
 		rep := must[*CopyReport](t)(Copy(t.Context(), to, from, ref, nil))
 		if len(rep.Copied) != want || must[*VerifyReport](t)(to.Verify(t.Context(), "")).Versions != want {
@@ -242,8 +242,12 @@ func TestCopyOfManyFiles(t *testing.T) {
 	for i := range 12000 {
 		files[fmt.Sprintf("dir%d/file-%d.txt", i%10, i)] = noise(uint64(i), 50)
 	}
-	from, _ := inMemory(t)
-	mustSave(t, from, "many", Path(writeFiles(t, files)))
+	from, st := inMemory(t)
+	var saved SaveReport
+	mustSave(t, from, "many", Path(writeFiles(t, files)), WithReport(&saved))
+	if n := len(packKeys(t, st)); saved.Packs != n {
+		t.Errorf("the report says %d packs, %d were put", saved.Packs, n)
+	}
 	f := must[*found](t)(from.resolve(t.Context(), must[Ref](t)(ParseRef("many"))))
 	if f.Table == nil {
 		t.Fatal("the table is not in packs")

@@ -80,17 +80,6 @@ func TestMissingPackIsFound(t *testing.T) {
 	}
 }
 
-// A pack that was damaged is not taken for granted by the next save of the
-// same bytes: its length is looked at.
-func TestDamagedPackIsNotReused(t *testing.T) {
-	r, st := inMemory(t)
-	body := noise(1, 1<<20)
-	mustSave(t, r, "m", body)
-	overwrite(t, st, packKeys(t, st)[0], func(b []byte) []byte { return b[:100] })
-	_, err := r.Save(t.Context(), "other", body)
-	wantErr(t, err, ErrIntegrity)
-}
-
 func TestStrangersAreReported(t *testing.T) {
 	r, st := inMemory(t)
 	mustSave(t, r, "m", "x")

@@ -1,3 +1,56 @@
 // Package registry keeps versioned objects — models, datasets, pipelines,
 // configurations — in a directory or a bucket, without a server of its own.
+//
+//	reg, err := registry.Open(ctx, "/srv/models", &registry.Options{Create: true})
+//	v, err := reg.Save(ctx, "my:model", model)                   // 1.0.0, then 1.0.1, ...
+//	model, err := registry.Load[Model](ctx, reg, "my:model@^1")
+//
+// # Objects and versions
+//
+// An object has a name, parts of letters, digits, dots and dashes joined by
+// colons. Each Save makes a version of it, complete and durable when Save
+// returns, that nobody sees before. A version never changes, and its number
+// is never used again. Any number of processes may save and load at once.
+//
+// # References
+//
+// Where a method takes a reference, the name alone means the latest version:
+// the highest release, or the highest pre-release if there are only such.
+// After an @ comes which one is meant: a version (my:model@1.2.3), a range
+// (my:model@^1.2, my:model@*), latest, or a digest (my:model@sha256:...).
+// A damaged version is never passed over for the next best one: that is an
+// error.
+//
+// # Values
+//
+// A materializer turns a value into files and back; package material tells
+// which are built in, and how to write one. [Register] and [WithMaterializer]
+// say which to use. Only its name is stored. [Registry.Object] reads the files
+// of a version, whatever made them, without fetching more than is read.
+//
+// # Paths
+//
+// A [Path] is a file or directory on disk. Saving one stores its bytes, names,
+// executable bits, symbolic links that stay inside, and empty directories; a
+// file that is written to meanwhile is an error. Loading to one puts things
+// where "cp -r" would: an object that is one file becomes that file, or a file
+// in it if it is a directory; a tree becomes that directory, or one in it,
+// named by the last part of the object's name, if it exists. What is loaded
+// appears complete or not at all. A file is replaced, by one that is complete;
+// a directory never is, nor anything special such as a pipe or a device.
+// [LoadReport] tells where it went.
+//
+// # Errors
+//
+// Every method fails with an [*Error], which says what was attempted and
+// wraps the reason: [ErrNotFound], [ErrExists], [ErrIntegrity] and the others
+// of this package, those of package io/fs for paths, and context.Canceled.
+// Only after [ErrOutcomeUnknown] is it open whether something was done.
+//
+// # Trust
+//
+// Every byte that is read is verified against its digest. A save reuses the
+// chunks of the version before without reading them; it looks whether their
+// packs are there, whole by their size. [Registry.Verify] reads everything,
+// and [WithoutReuse] stores anew what it has found damaged.
 package registry

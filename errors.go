@@ -120,13 +120,23 @@ func wrap(op, ref string, err error) error {
 	}
 	switch {
 	case errors.Is(err, ErrIntegrity):
-	case errors.Is(err, chunk.ErrCorrupt), errors.Is(err, chunk.ErrMissing), errors.Is(err, manifest.ErrCorrupt):
+	case damaged(err):
 		err = fmt.Errorf("%w: %w", ErrIntegrity, err)
 	case errors.Is(err, store.ErrUnknown) && !errors.Is(err, ErrOutcomeUnknown) && errors.Is(err, context.Canceled):
 		err = fmt.Errorf("%w: %w", context.Canceled, err)
 	}
 	return &Error{Op: op, Ref: ref, Err: err}
 }
+
+// damaged tells damage of what is stored from other failures.
+func damaged(err error) bool {
+	return errors.Is(err, chunk.ErrCorrupt) || errors.Is(err, chunk.ErrMissing) || errors.Is(err, manifest.ErrCorrupt) ||
+		errors.Is(err, store.ErrTooLarge) || errors.Is(err, ErrIntegrity)
+}
+
+// unreadable tells the failure to read one version, whatever the reader does,
+// from those that concern all.
+func unreadable(err error) bool { return damaged(err) || errors.Is(err, ErrNewer) }
 
 // notFound tells an absent key from other failures.
 func notFound(err error) bool { return errors.Is(err, fs.ErrNotExist) }

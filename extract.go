@@ -30,10 +30,11 @@ func (o *Object) extract(dest string) (string, error) {
 		return "", err
 	}
 	parent := filepath.Dir(dest)
-	// The name says what it is, should it be left behind.
-	tmp := filepath.Join(parent, ".mindreg-"+filepath.Base(dest)+"-"+strings.ToLower(rand.Text()[:8]))
+	// The name says what it is, should it be left behind. It is short: names
+	// as long as the file system allows can be loaded.
+	tmp := filepath.Join(parent, ".mindreg-"+strings.ToLower(rand.Text()[:8]))
 	if err := os.Mkdir(tmp, 0o777); err != nil {
-		return "", err
+		return "", failedFor(dest, err)
 	}
 	defer os.RemoveAll(tmp)
 	if err := o.writeTree(tmp); err != nil {
@@ -43,7 +44,29 @@ func (o *Object) extract(dest string) (string, error) {
 	if single {
 		from = filepath.Join(tmp, filepath.FromSlash(o.f.Content.Files[0].Path))
 	}
-	return dest, os.Rename(from, dest)
+	if err := os.Rename(from, dest); err != nil {
+		return "", failedFor(dest, err)
+	}
+	return dest, nil
+}
+
+// failedFor gives an error the path that the user knows, in place of that of
+// a temporary file.
+func failedFor(dest string, err error) error {
+	pe, le := (*fs.PathError)(nil), (*os.LinkError)(nil)
+	switch {
+	case errors.As(err, &pe):
+		err = pe.Err
+	case errors.As(err, &le):
+		err = le.Err
+	}
+	return &fs.PathError{Op: "write", Path: dest, Err: err}
+}
+
+// specialFile refuses to put a file in the place of a pipe or a device.
+func specialFile(dest string, mode fs.FileMode) error {
+	return &fs.PathError{Op: "write", Path: dest, Err: fmt.Errorf(
+		"it is no regular file (%s); to write into it, load to - and redirect that (in Go: into an io.Writer)", mode)}
 }
 
 // isSingleFile tells an object that is one file, saved as such, from a tree
@@ -80,6 +103,9 @@ func (o *Object) destination(dest string, single bool) (string, error) {
 		} else if err != nil {
 			return "", err
 		}
+	}
+	if !fi.IsDir() && !fi.Mode().IsRegular() {
+		return "", specialFile(dest, fi.Mode())
 	}
 	if fi.IsDir() || !single {
 		return "", &fs.PathError{Op: "write", Path: dest, Err: fmt.Errorf("%w; remove it or name another destination", fs.ErrExist)}

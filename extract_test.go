@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -142,6 +143,66 @@ func TestDestinations(t *testing.T) {
 		}
 	}
 	noLeftovers(t, dir)
+}
+
+// Errors speak of the path that the user wrote, not of a temporary one.
+func TestLoadErrorsNameTheDestination(t *testing.T) {
+	r, _ := inMemory(t)
+	mustSave(t, r, "m", Path(writeFiles(t, map[string][]byte{"a/b": []byte("x")})))
+	dest := filepath.Join(t.TempDir(), "missing", "new")
+	err := r.Load(t.Context(), "m", Path(dest))
+	if e := (*fs.PathError)(nil); !errors.As(err, &e) || e.Path != dest {
+		t.Errorf("%v does not name %s", err, dest)
+	}
+}
+
+// A name as long as the file system allows can be loaded.
+func TestLongFileName(t *testing.T) {
+	r, _ := inMemory(t)
+	name := strings.Repeat("n", 250)
+	mustSave(t, r, "m", Path(filepath.Join(writeFiles(t, map[string][]byte{name: []byte("x")}), name)))
+	dir := t.TempDir()
+	if err := r.Load(t.Context(), "m", Path(dir)); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+		t.Error(err)
+	}
+	noLeftovers(t, dir)
+}
+
+// A pipe or a device is never replaced by a file.
+func TestLoadReplacesNoSpecialFile(t *testing.T) {
+	r, _ := inMemory(t)
+	mustSave(t, r, "m", Path(filepath.Join(writeFiles(t, map[string][]byte{"f": []byte("x")}), "f")))
+	mustSave(t, r, "tree", Path(writeFiles(t, map[string][]byte{"a/b": []byte("x")})))
+	dir := t.TempDir()
+	socket := filepath.Join(dir, "f") // also found as the file's name in the directory
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Skip(err)
+	}
+	defer l.Close()
+	link := filepath.Join(dir, "link")
+	if err := os.Symlink(socket, link); err != nil {
+		t.Skip(err)
+	}
+	for _, dest := range []string{socket, link, dir, os.DevNull} {
+		for _, ref := range []string{"m", "tree"} {
+			if ref == "tree" && dest == dir {
+				continue
+			}
+			if err := r.Load(t.Context(), ref, Path(dest)); err == nil || !strings.Contains(err.Error(), "no regular file") {
+				t.Errorf("load %s to %s: %v", ref, dest, err)
+			}
+		}
+	}
+	if fi, err := os.Lstat(socket); err != nil || fi.Mode()&fs.ModeSocket == 0 {
+		t.Errorf("the socket is %v, %v", fi, err)
+	}
+	if fi, err := os.Lstat(link); err != nil || fi.Mode()&fs.ModeSymlink == 0 {
+		t.Errorf("the link is %v, %v", fi, err)
+	}
 }
 
 func noLeftovers(t *testing.T, dir string) {

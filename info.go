@@ -43,7 +43,7 @@ func (r *Registry) info(f *found) Info {
 		Class: f.Content.Class, Materializer: f.Content.Materializer,
 		Metadata: json.RawMessage(f.Content.Metadata),
 		Size:     f.Size, Files: f.Count, Created: f.Created,
-		Path: strings.TrimSuffix(r.url, "/") + "/" + manifest.VersionKey(f.Name, f.Version),
+		Path: pathAt(r.url, manifest.VersionKey(f.Name, f.Version)),
 	}
 	if f.State != manifest.Live {
 		died := f.info.Modified.UTC()
@@ -53,6 +53,15 @@ func (r *Registry) info(f *found) Info {
 		i.Deleted = &died
 	}
 	return i
+}
+
+// pathAt returns the location of a key: the options of a URL stay at its end.
+func pathAt(url, key string) string {
+	query := ""
+	if i := strings.IndexByte(url, '?'); i >= 0 && strings.Contains(url[:i], "://") {
+		url, query = url[:i], url[i:]
+	}
+	return strings.TrimSuffix(url, "/") + "/" + key + query
 }
 
 // Info describes the version that ref means.

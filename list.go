@@ -15,6 +15,10 @@ const ahead = 16
 // Objects yields the names that start with prefix and have a live version, in
 // the order of their keys. It reads one register or more for each name, some
 // of them at the same time.
+//
+// A name whose register is damaged, or of a newer format, comes with an error
+// that is ErrIntegrity or ErrNewer; the others follow. Any other error is the
+// last.
 func (r *Registry) Objects(ctx context.Context, prefix string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		for info, err := range r.Latest(ctx, prefix) {
@@ -28,6 +32,10 @@ func (r *Registry) Objects(ctx context.Context, prefix string) iter.Seq2[string,
 // Latest is Objects with the description of each object's latest version.
 func (r *Registry) Latest(ctx context.Context, prefix string) iter.Seq2[Info, error] {
 	return func(yield func(Info, error) bool) {
+		if err := validPrefix(prefix); err != nil {
+			yield(Info{}, wrap("list objects", prefix, err))
+			return
+		}
 		names := func(yield func(object, error) bool) { r.objects(ctx, prefix, yield) }
 		latest := func(ctx context.Context, o object) (*found, error) {
 			f, err := r.firstLive(ctx, Ref{Name: o.name}, o.versions)
@@ -38,14 +46,24 @@ func (r *Registry) Latest(ctx context.Context, prefix string) iter.Seq2[Info, er
 		}
 		for res := range parallel(ctx, names, latest) {
 			if res.err != nil {
-				yield(Info{}, wrap("list objects", prefix, res.err))
-				return
+				err := wrap("list objects", prefix, res.err)
+				if !yield(Info{Name: res.in.name}, err) || !unreadable(err) {
+					return
+				}
 			}
 			if res.out != nil && !yield(r.info(res.out), nil) {
 				return
 			}
 		}
 	}
+}
+
+// validPrefix refuses what no name can start with.
+func validPrefix(prefix string) error {
+	if prefix == "" || manifest.ValidName(prefix+"0") == nil {
+		return nil
+	}
+	return manifest.ValidName(prefix) // which may be as long as names get
 }
 
 // object is a name with all versions that have a register.
@@ -80,7 +98,9 @@ func (r *Registry) objects(ctx context.Context, prefix string, yield func(object
 	}
 }
 
-// Versions yields the live versions of an object, the lowest first.
+// Versions yields the live versions of an object, the lowest first. One whose
+// register is damaged, or of a newer format, comes with an error that is
+// ErrIntegrity or ErrNewer; the others follow. Any other error is the last.
 func (r *Registry) Versions(ctx context.Context, name string) iter.Seq2[Info, error] {
 	return r.versions(ctx, name, false)
 }
@@ -114,8 +134,12 @@ func (r *Registry) versions(ctx context.Context, name string, deleted bool) iter
 		read := func(ctx context.Context, v Version) (*found, error) { return r.read(ctx, name, v) }
 		for res := range parallel(ctx, numbers, read) {
 			if res.err != nil {
-				fail(res.err)
-				return
+				err := wrap("list versions", name, res.err)
+				if !yield(Info{Name: name, Version: res.in}, err) || !unreadable(err) {
+					return
+				}
+				any = true
+				continue
 			}
 			if res.out.State != manifest.Live && !deleted {
 				continue
@@ -140,10 +164,13 @@ type result[I, O any] struct {
 
 // parallel applies do to each input, several at the same time, and yields the
 // results in the order of the inputs.
+// After the error of an input, and when the context ends before the inputs
+// do, the last result is that error.
 func parallel[I, O any](ctx context.Context, inputs iter.Seq2[I, error], do func(context.Context, I) (O, error)) iter.Seq[result[I, O]] {
 	return func(yield func(result[I, O]) bool) {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
+		var cut error // what ended it early; read once queue is closed
 		queue := make(chan chan result[I, O], ahead)
 		go func() {
 			defer close(queue)
@@ -152,6 +179,7 @@ func parallel[I, O any](ctx context.Context, inputs iter.Seq2[I, error], do func
 				select {
 				case queue <- ch:
 				case <-ctx.Done():
+					cut = context.Cause(ctx)
 					return
 				}
 				if err != nil {
@@ -168,6 +196,9 @@ func parallel[I, O any](ctx context.Context, inputs iter.Seq2[I, error], do func
 			if !yield(<-ch) {
 				return
 			}
+		}
+		if cut != nil {
+			yield(result[I, O]{err: cut})
 		}
 	}
 }

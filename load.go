@@ -17,8 +17,8 @@ type LoadReport struct {
 
 // Load fills what into points to from the version that ref means: the
 // materializer that saved it reads it back, every byte verified. A Path as
-// into writes the files to disk instead, whatever saved them; see the
-// package documentation for where they go.
+// into writes the files to disk instead, whatever saved them; the package
+// documentation says where they go, under "Paths".
 //
 // Errors: ErrNotFound, ErrDeleted, ErrNoMaterializer, ErrType, ErrIntegrity,
 // and those of the store. On an error, what into points to may be filled in

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"io/fs"
 	"math/rand/v2"
@@ -122,6 +123,9 @@ func TestReadAtAndSeek(t *testing.T) {
 		}
 		if got, err := io.ReadAll(s); err != nil || !bytes.Equal(got, want[len(want)-10:]) {
 			t.Errorf("after seek: %d bytes, %v", len(got), err)
+		}
+		if _, err := s.Seek(0, 99); !errors.Is(err, fs.ErrInvalid) {
+			t.Errorf("seek from nowhere: %v", err)
 		}
 		if _, err := s.Seek(0, io.SeekStart); err != nil {
 			t.Error(err)

@@ -66,6 +66,9 @@ func (f *openFile) Seek(offset int64, whence int) (int64, error) {
 		return 0, f.fail("seek", fs.ErrClosed)
 	}
 	switch whence {
+	default:
+		return 0, f.fail("seek", fs.ErrInvalid)
+	case io.SeekStart:
 	case io.SeekCurrent:
 		offset += f.off
 	case io.SeekEnd:

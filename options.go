@@ -20,6 +20,7 @@ type saveOptions struct {
 	materializer material.Materializer
 	class        string
 	base         string
+	noReuse      bool
 	tags         []string
 	expect       *expectation
 	progress     func(Progress)
@@ -47,7 +48,8 @@ func WithMetadata(metadata any) SaveOption {
 	return saveOption(func(o *saveOptions) { o.metadata = metadata })
 }
 
-// WithClass names the type of the value in Info.Class, instead of its Go type.
+// WithClass names the type of the value in Info.Class, instead of its Go type:
+// printable characters, up to 1 KiB.
 func WithClass(class string) SaveOption {
 	return saveOption(func(o *saveOptions) { o.class = class })
 }
@@ -56,6 +58,14 @@ func WithClass(class string) SaveOption {
 // of another object. Without it, it is the latest version of the same object.
 func WithBase(ref string) SaveOption {
 	return saveOption(func(o *saveOptions) { o.base = ref })
+}
+
+// WithoutReuse stores every chunk anew and reuses none of an earlier version:
+// the way to save what Verify has found damaged. A pack of the same chunks
+// that is there from this era is read and, if it is damaged, put right, for
+// all versions that share it.
+func WithoutReuse() SaveOption {
+	return saveOption(func(o *saveOptions) { o.noReuse = true })
 }
 
 type loadOption func(*loadOptions)

@@ -15,7 +15,7 @@ import (
 //	my:model             the latest version
 //	my:model@latest      the same
 //	my:model@1.2.3       exactly this version; also 1, 1.2 and v1.2.3
-//	my:model@^1.2        the highest version that the range allows
+//	my:model@^1.2        the highest version that the range allows; * allows all
 //	my:model@sha256:...  the version with this digest
 //	my:model@prod        the version that the tag prod points at
 type Ref struct {
@@ -94,6 +94,11 @@ func (r *Ref) parseSelector() error {
 	return nil
 }
 
+// all reports whether a range is every version.
+func (r *Ref) all() bool {
+	return r.kind == selectRange && strings.Trim(r.Selector, " *") == ""
+}
+
 // String returns the reference as it was written.
 func (r Ref) String() string {
 	if r.Selector == "" {
@@ -102,8 +107,12 @@ func (r Ref) String() string {
 	return r.Name + "@" + r.Selector
 }
 
-// matches reports whether a range allows v. As in npm and Cargo, pre-releases
-// are allowed only by a range that names one.
+// matches reports whether a range allows v. All versions are in "*"; any other
+// range allows pre-releases only if it names one, and then all that lie
+// within: 2.0.0-rc.1 is in >=1.0.0-0, not in >=1.
 func (r *Ref) matches(v Version) bool {
+	if r.all() {
+		return true
+	}
 	return r.allows.Check(semver.New(v.Major, v.Minor, v.Patch, v.Pre, ""))
 }

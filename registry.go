@@ -189,10 +189,10 @@ func (r *Registry) create(ctx context.Context, o Options) (*manifest.Settings, e
 		if strings.HasPrefix(info.Key, manifest.ProbePrefix) {
 			continue // left by a probe that was killed
 		}
-		if info.Key != manifest.SettingsKey {
-			return nil, fmt.Errorf("%w (%s); give an empty or new directory or prefix", ErrNotEmpty, info.Key)
-		}
-		break
+		return r.occupied(ctx, info.Key)
+	}
+	if name, err := store.Foreign(ctx, r.st); err != nil || name != "" {
+		return nil, errors.Join(err, notEmpty(name))
 	}
 	now, err := r.probe(ctx)
 	if err != nil {

@@ -17,6 +17,16 @@ type found struct {
 	info store.Info
 }
 
+// registerError is a register that cannot be read, and which one it is.
+type registerError struct {
+	name    string
+	version Version
+	err     error
+}
+
+func (e *registerError) Error() string { return e.err.Error() }
+func (e *registerError) Unwrap() error { return e.err }
+
 // numbers returns the versions of an object that have a register, in
 // ascending order, whatever their state. It costs one request a thousand
 // versions.
@@ -39,12 +49,15 @@ func (r *Registry) read(ctx context.Context, name string, v Version) (*found, er
 	if notFound(err) {
 		return nil, fmt.Errorf("version %s: %w", v, ErrNotFound)
 	}
+	if errors.Is(err, store.ErrTooLarge) {
+		return nil, &registerError{name, v, err}
+	}
 	if err != nil {
 		return nil, err
 	}
 	m, err := manifest.Decode(body, name, v)
 	if err != nil {
-		return nil, err
+		return nil, &registerError{name, v, err}
 	}
 	return &found{m, info}, nil
 }
@@ -102,10 +115,15 @@ func (r *Registry) resolveListed(ctx context.Context, ref Ref) (*found, []Versio
 
 // firstLive returns the best live version among all that ref may mean.
 func (r *Registry) firstLive(ctx context.Context, ref Ref, all []Version) (*found, error) {
+	var bad error
 	for _, v := range candidates(all, ref) {
 		f, err := r.readLive(ctx, ref.Name, v)
 		if errors.Is(err, ErrNotFound) {
 			continue // deleted: it was not the one
+		}
+		if ref.kind == selectDigest && unreadable(err) {
+			bad = err // another may have the digest
+			continue
 		}
 		if err != nil {
 			return nil, err
@@ -114,6 +132,9 @@ func (r *Registry) firstLive(ctx context.Context, ref Ref, all []Version) (*foun
 			continue
 		}
 		return f, nil
+	}
+	if bad != nil {
+		return nil, bad
 	}
 	return nil, r.noMatch(ref, all)
 }
@@ -126,7 +147,7 @@ func candidates(all []Version, ref Ref) []Version {
 			out = append(out, v)
 		}
 	}
-	if ref.kind == selectLatest { // releases before pre-releases
+	if ref.kind == selectLatest || ref.all() { // releases before pre-releases
 		slices.SortStableFunc(out, func(a, b Version) int {
 			switch {
 			case a.IsRelease() == b.IsRelease():

@@ -20,7 +20,7 @@ type SaveReport struct {
 	Info   Info
 	Read   int64 // bytes of the object
 	Reused int64 // of these, found stored already
-	Stored int64 // bytes of packs put for it; small objects need none
+	Stored int64 // bytes of packs put for it, with the table of very many files; small objects need none
 	Packs  int   // packs put for it
 }
 
@@ -58,7 +58,8 @@ type save struct {
 	explicit *Version // the version asked for
 	known    []Version
 	listed   bool
-	base     *found // whose chunks are reused
+	base     *found      // whose chunks are reused
+	table    chunk.Stats // of storing the table of files, if it did not fit the register
 }
 
 func (s *save) run(ctx context.Context, v any) (Version, error) {
@@ -103,7 +104,7 @@ func (s *save) run(ctx context.Context, v any) (Version, error) {
 	if s.o.report != nil {
 		*s.o.report = SaveReport{
 			Info: s.r.info(f), Read: mf.Size,
-			Reused: res.Stats.Reused, Stored: res.Stats.Stored, Packs: res.Stats.Packs,
+			Reused: res.Stats.Reused, Stored: res.Stats.Stored + s.table.Stored, Packs: res.Stats.Packs + s.table.Packs,
 		}
 	}
 	if s.o.progress != nil {
@@ -135,6 +136,14 @@ func (s *save) check(v any) (*manifest.Content, material.Materializer, error) {
 			return nil, nil, fmt.Errorf("%w: the registry keeps no versions, so none can be chosen", ErrInvalidVersion)
 		}
 		s.explicit = &version
+	}
+	if s.o.base != "" {
+		if _, err := ParseRef(s.o.base); err != nil {
+			return nil, nil, fmt.Errorf("base: %w", err)
+		}
+	}
+	if err := checkClass(s.o.class); err != nil {
+		return nil, nil, err
 	}
 	if err := s.checkExpectation(); err != nil {
 		return nil, nil, err
@@ -171,7 +180,7 @@ func (s *save) check(v any) (*manifest.Content, material.Materializer, error) {
 func (s *save) config(v any) chunk.Config {
 	return chunk.Config{
 		Store: s.r.st, Clock: s.r.clock, Times: s.r.settings.Times,
-		Base: s.findBase, MaxInline: manifest.MaxInline,
+		Base: s.findBase, MaxInline: manifest.MaxInline, Logger: s.r.log,
 		Progress: saveProgress(s.o.progress, s.name, sizeOf(v)),
 	}
 }
@@ -203,14 +212,21 @@ func (s *save) findBase(ctx context.Context) (*manifest.Manifest, error) {
 			}
 		}
 	}
+	if s.o.noReuse {
+		return nil, nil
+	}
 	f, err := s.readBase(ctx)
+	if err == nil && f != nil {
+		if !f.Sound(f.info.Modified) {
+			return nil, nil // committed too late: its packs may be gone (attack A23)
+		}
+		err = s.r.complete(ctx, f)
+	}
+	if unreadable(err) && s.o.base == "" {
+		s.r.log.WarnContext(ctx, "the version before cannot be read; nothing of it is reused", "name", s.name, "error", err)
+		return nil, nil
+	}
 	if err != nil || f == nil {
-		return nil, err
-	}
-	if !f.Sound(f.info.Modified) {
-		return nil, nil // committed too late: its packs may be gone (attack A23)
-	}
-	if err := s.r.complete(ctx, f); err != nil {
 		return nil, err
 	}
 	s.base = f
@@ -243,7 +259,7 @@ func (s *save) readBase(ctx context.Context) (*found, error) {
 func (s *save) exists(ctx context.Context) error {
 	f, err := s.r.read(ctx, s.name, *s.explicit)
 	if err == nil && f.State != manifest.Live {
-		return fmt.Errorf("version %s %w once and was deleted; numbers are never used again", s.explicit, ErrExists)
+		return fmt.Errorf("version %s %w: it was deleted, and numbers are never used again", s.explicit, ErrExists)
 	}
 	return fmt.Errorf("version %s %w", s.explicit, ErrExists)
 }
@@ -299,5 +315,6 @@ func (s *save) storeTable(ctx context.Context, m *manifest.Manifest) (time.Time,
 	}
 	f := res.Files[0]
 	m.SetTable(f.Size, f.SHA256, f.Chunks, res.Packs)
+	s.table = res.Stats
 	return res.Evidence, nil
 }

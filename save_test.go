@@ -147,6 +147,12 @@ func TestSaveRefuses(t *testing.T) {
 		{"m", "x", []SaveOption{WithMetadata(make(chan int))}, nil, "JSON"},
 		{"m", "x", []SaveOption{WithMetadata(map[string]any{"n": int64(1<<53 + 1)})}, nil, "string"},
 		{"m", "x", []SaveOption{WithMetadata(strings.Repeat("x", 300<<10))}, nil, "file"},
+		{"m", "x", []SaveOption{WithBase("no_name")}, ErrInvalidName, "base"},
+		{"m", "x", []SaveOption{WithBase("m@")}, ErrInvalidRef, "base"},
+		{"m", "x", []SaveOption{WithClass(strings.Repeat("c", 1025))}, nil, "1024"},
+		{"m", "x", []SaveOption{WithClass("c\x1b[2J")}, nil, "shown"},
+		{"m", "x", []SaveOption{WithClass("c\n")}, nil, "shown"},
+		{"m", "x", []SaveOption{WithClass("c\xff")}, nil, "UTF-8"},
 		{"m", Path("/does/not/exist"), nil, fs.ErrNotExist, "/does/not/exist"},
 		{"m", "x\xff", []SaveOption{WithMaterializer(material.JSON{})}, nil, "UTF-8"},
 	} {

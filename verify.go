@@ -67,8 +67,8 @@ func (v *verification) run(ctx context.Context) error {
 	}
 	if ref.Selector != "" && ref.kind != selectRange {
 		f, err := v.r.resolve(ctx, ref)
-		if errors.Is(err, manifest.ErrCorrupt) {
-			v.registerProblem(ref.Name, ref.version, err)
+		if e := (*registerError)(nil); errors.As(err, &e) {
+			v.registerProblem(e.name, e.version, err)
 			return nil
 		}
 		if err != nil {
@@ -126,7 +126,7 @@ func (v *verification) read(ctx context.Context, name string, number Version) (l
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return false, nil
-	case errors.Is(err, manifest.ErrCorrupt), errors.Is(err, manifest.ErrNewer):
+	case unreadable(err):
 		v.registerProblem(name, number, err)
 		return true, nil
 	case err != nil:
@@ -150,7 +150,7 @@ func (v *verification) version(ctx context.Context, f *found) error {
 		err = v.files(ctx, f, regular)
 	}
 	v.report.Bytes += f.Size
-	if damaged(err) {
+	if unreadable(err) {
 		v.problem(manifest.VersionKey(f.Name, f.Version), f.Name+"@"+f.Version.String(), err)
 		return v.audit(ctx, f)
 	}

@@ -1,6 +1,8 @@
 package chunk
 
 import (
+	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/mindtrace/registry/manifest"
@@ -11,6 +13,10 @@ type base struct {
 	packs   []manifest.Pack
 	chunks  map[manifest.Digest]basePlace
 	adopted map[int]int // number of a pack in the base → in the object being saved
+
+	p     *packer
+	looks []*look // at the packs
+	ahead int     // how many packs to look at ahead
 }
 
 type basePlace struct {
@@ -18,8 +24,9 @@ type basePlace struct {
 	size int64
 }
 
-func newBase(m *manifest.Manifest) *base {
-	b := &base{packs: m.Packs(), chunks: map[manifest.Digest]basePlace{}, adopted: map[int]int{}}
+func newBase(p *packer, m *manifest.Manifest) *base {
+	b := &base{p: p, packs: m.Packs(), chunks: map[manifest.Digest]basePlace{}, adopted: map[int]int{}, ahead: 1}
+	b.looks = make([]*look, len(b.packs))
 	first := 0
 	if m.Table != nil {
 		for _, c := range m.Table.File.Chunks {
@@ -48,7 +55,7 @@ func (b *base) find(sum manifest.Digest, size int64) (place, bool) {
 		return place{}, false
 	}
 	at, ok := b.chunks[sum]
-	return at.place, ok && at.size == size
+	return at.place, ok && at.size == size && b.there(at.pack)
 }
 
 // A version that takes one chunk from an old pack keeps all of it from being
@@ -106,6 +113,9 @@ func (p *packer) relocate() error {
 			at, ok := moved[c.SHA256]
 			if !ok {
 				b, err := getChunk(p.ctx, p.w.cfg.Store, p.packs[c.Pack], *c, nil)
+				if errors.Is(err, ErrCorrupt) || errors.Is(err, ErrMissing) {
+					return fmt.Errorf("%w; save again without reusing anything (WithoutReuse, --no-reuse)", err)
+				}
 				if err != nil {
 					return err
 				}

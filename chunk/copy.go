@@ -31,6 +31,7 @@ func (e *SourceError) Unwrap() error { return e.Err }
 // of cfg.Store.
 func Copy(ctx context.Context, cfg Config, src store.Store, m *manifest.Manifest) (*Result, error) {
 	w := NewWriter(ctx, cfg)
+	defer w.group.Wait() // what looks after the base
 	defer w.Abort()
 	for _, f := range m.Content.Files {
 		f.Chunks = nil

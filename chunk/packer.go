@@ -102,7 +102,7 @@ func (p *packer) begin() error {
 		return err
 	}
 	if m != nil {
-		p.base = newBase(m)
+		p.base = newBase(p, m)
 	}
 	return nil
 }

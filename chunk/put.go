@@ -22,7 +22,8 @@ var ErrMissing = errors.New("stored data is missing")
 // The answer tells the store's time. If the era has changed since the key was
 // made — or the clock was wrong — the put is no evidence that the pack stays,
 // and it is put again where the time says (rule E1). A pack that is there
-// already serves as well (rule E3: it answered, in its own era).
+// already serves as well (rule E3: it answered, in its own era), once its
+// bytes are found to be these.
 func putPack(ctx context.Context, cfg *Config, pack manifest.Pack, body []byte) (era uint64, err error) {
 	b := backoff{}
 	for {
@@ -30,9 +31,17 @@ func putPack(ctx context.Context, cfg *Config, pack manifest.Pack, body []byte) 
 		info, err := cfg.Store.Put(ctx, pack.Key(), body, store.Absent)
 		switch {
 		case errors.Is(err, store.ErrPrecondition):
-			if err := checkThere(ctx, cfg, pack); err != nil {
+			now, err := ensureSame(ctx, cfg, pack, body)
+			switch {
+			case errors.Is(err, errMoved):
+				if !b.wait(ctx) {
+					return 0, errors.Join(err, context.Cause(ctx))
+				}
+				continue
+			case err != nil:
 				return 0, err
 			}
+			info.Now = now
 		case errors.Is(err, store.ErrUnknown):
 			if !b.wait(ctx) {
 				return 0, errors.Join(err, context.Cause(ctx))
@@ -55,19 +64,6 @@ func putPack(ctx context.Context, cfg *Config, pack manifest.Pack, body []byte) 
 			return 0, fmt.Errorf("the store's clock is not steady: it says %s", now)
 		}
 	}
-}
-
-// checkThere refuses to name a pack that somebody has damaged: the bytes to
-// be saved would be lost without a trace.
-func checkThere(ctx context.Context, cfg *Config, pack manifest.Pack) error {
-	info, err := cfg.Store.Stat(ctx, pack.Key())
-	if err != nil {
-		return err
-	}
-	if info.Size != pack.Size {
-		return fmt.Errorf("%w: %s is there with %d bytes, not %d; run verify", ErrCorrupt, pack.Key(), info.Size, pack.Size)
-	}
-	return nil
 }
 
 // backoff waits longer and longer, with full jitter, about a minute in all:

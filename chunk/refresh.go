@@ -33,7 +33,7 @@ func Refresh(ctx context.Context, cfg Config, files []manifest.File, packs []man
 		}
 		g.Go(func() error {
 			info, err := cfg.Store.Stat(ctx, packs[i].Key())
-			if err == nil && !info.Now.IsZero() && cfg.Times.EraOf(info.Now) == packs[i].Era {
+			if err == nil && info.Size == packs[i].Size && !info.Now.IsZero() && cfg.Times.EraOf(info.Now) == packs[i].Era {
 				return nil
 			}
 			era, err := putAgain(ctx, &cfg, files, packs, i)

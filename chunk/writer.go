@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"runtime"
 
 	"golang.org/x/sync/errgroup"
@@ -39,6 +40,10 @@ type Config struct {
 	// Progress, if not nil, is called as bytes are stored or found to be
 	// stored already. Calls do not overlap.
 	Progress func(Stats)
+	// Logger gets what is damaged in the store. nil: nothing.
+	Logger *slog.Logger
+
+	compare *pool // buffers for packs that are there already
 }
 
 // Stats counts what a Writer did, in bytes and packs.
@@ -80,6 +85,7 @@ func NewWriter(ctx context.Context, cfg Config) *Writer {
 	if cfg.Puts == 0 {
 		cfg.Puts = 4
 	}
+	cfg.compare = newPool(2)
 	w := &Writer{cfg: cfg}
 	ctx, w.cancel = context.WithCancelCause(ctx)
 	w.group, w.ctx = errgroup.WithContext(ctx)

@@ -156,19 +156,27 @@ func (s *Locks) recall(name string) (state, bool) {
 	return a, ok
 }
 
-// sign fills in what every register of a new holder has.
-func (s *Locks) sign(reg *manifest.Lock, o Options) error {
+// sign fills in what every register of a new holder has. Where no answer has
+// told the time yet, that costs a request.
+func (s *Locks) sign(ctx context.Context, reg *manifest.Lock, o Options) error {
 	reg.Owner = s.owner
 	reg.Owner.Why = o.Why
 	reg.TTL = o.TTL.Milliseconds()
-	if now := s.clock.Now(); !now.IsZero() {
-		reg.Since = now.UTC().Truncate(time.Millisecond)
-	}
 	if err := manifest.ValidName(reg.Name); err != nil {
 		return err
 	}
-	_, err := reg.Encode()
-	return err
+	if _, err := reg.Encode(); err != nil {
+		return err
+	}
+	now := s.clock.Now()
+	if now.IsZero() {
+		var err error
+		if now, err = s.clock.Fresh(ctx, s.st, time.Minute); err != nil {
+			return err
+		}
+	}
+	reg.Since = now.UTC().Truncate(time.Millisecond)
+	return nil
 }
 
 // Lock takes the exclusive lock of a name: when its holder has released it or
@@ -195,7 +203,7 @@ func (s *Locks) Lock(ctx context.Context, name string, opts *Options) (*Lease, e
 
 // take makes the exclusive register ours.
 func (s *Locks) take(ctx context.Context, name string, o Options, w *waiter) (*Lease, error) {
-	if err := s.sign(manifest.NewLock(name, manifest.LockShared), o); err != nil {
+	if err := s.sign(ctx, manifest.NewLock(name, manifest.LockShared), o); err != nil {
 		return nil, err // bad options, before anything is sent
 	}
 	at, known := s.recall(name)
@@ -220,7 +228,7 @@ func (s *Locks) take(ctx context.Context, name string, o Options, w *waiter) (*L
 			reg.Epoch, match = at.reg.Epoch, at.info.Token
 		}
 		reg.Epoch++
-		if err := s.sign(reg, o); err != nil {
+		if err := s.sign(ctx, reg, o); err != nil {
 			return nil, err
 		}
 		sent := s.now()

@@ -52,7 +52,7 @@ func (s *Locks) RLock(ctx context.Context, name string, opts *Options) (*Lease, 
 // removed is never written again.
 func (s *Locks) share(ctx context.Context, name string, o Options) (*Lease, error) {
 	reg := manifest.NewLock(name, manifest.LockShared)
-	if err := s.sign(reg, o); err != nil {
+	if err := s.sign(ctx, reg, o); err != nil {
 		return nil, err
 	}
 	key, sent := manifest.SharedLockKey(name, reg.Nonce), s.now()

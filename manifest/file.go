@@ -94,7 +94,7 @@ func ValidLink(p, target string) error {
 		rest = strings.TrimPrefix(strings.TrimPrefix(rest, ".."), "/")
 	}
 	if strings.Contains("/"+rest+"/", "/../") {
-		return bad("goes up in the middle of its target")
+		return bad("goes up in the middle of its target, which leads elsewhere if that part is a link; write the target without that part")
 	}
 	return nil
 }

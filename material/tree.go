@@ -37,7 +37,12 @@ func (m File) Save(_ context.Context, dst Sink, v any) error {
 	if fi.IsDir() {
 		return fmt.Errorf("%w: %s is a directory", ErrType, p)
 	}
-	return saveFile(dst, filepath.Base(string(p)), f)
+	if err := saveFile(dst, filepath.Base(string(p)), f); errors.Is(err, errTorn) {
+		return &fs.PathError{Op: "save", Path: string(p), Err: errTorn}
+	} else if err != nil {
+		return err
+	}
+	return nil
 }
 
 // Load implements Materializer.
@@ -145,7 +150,12 @@ func (s *treeSaver) save(ctx context.Context, p string, mode fs.FileMode) error 
 			return s.fail(err)
 		}
 		defer f.Close()
-		return saveFile(s.dst, p, f)
+		if err := saveFile(s.dst, p, f); errors.Is(err, errTorn) {
+			return s.fail(&fs.PathError{Op: "save", Path: p, Err: errTorn})
+		} else if err != nil {
+			return err
+		}
+		return nil
 	}
 	return refuse(fmt.Sprintf("it is no regular file, directory or symbolic link (%s)", mode))
 }
@@ -172,8 +182,21 @@ func saveFile(dst Sink, p string, f fs.File) error {
 	if _, err := io.Copy(w, f); err != nil {
 		return err
 	}
+	if fi.Mode().IsRegular() {
+		after, err := f.Stat()
+		if err != nil {
+			return err
+		}
+		if after.Size() != fi.Size() || !after.ModTime().Equal(fi.ModTime()) {
+			return errTorn
+		}
+	}
 	return w.Close()
 }
+
+// errTorn: what was read may be half of one state and half of another, which
+// no one ever wrote.
+var errTorn = errors.New("somebody wrote to it while it was being saved; save it again, or a copy of it")
 
 func createFile(dst Sink, name string, mode fs.FileMode) (io.WriteCloser, error) {
 	if tree, ok := dst.(TreeSink); ok && mode&0o100 != 0 {

@@ -49,6 +49,9 @@ type retrying struct {
 	answered atomic.Bool // at least once
 }
 
+// Unwrap returns the store below.
+func (r *retrying) Unwrap() Store { return r.st }
+
 // attempts are the tries of one call.
 type attempts struct {
 	r     *retrying

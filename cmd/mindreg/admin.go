@@ -204,15 +204,22 @@ func (a *app) versionCommand() *cobra.Command {
 		Short:   "Print the version of this program",
 		Args:    noArgs,
 		RunE: func(*cobra.Command, []string) error {
-			v := versionOutput{Version: "devel", Format: manifest.Format, Go: runtime.Version()}
-			if b, ok := debug.ReadBuildInfo(); ok && b.Main.Version != "" && b.Main.Version != "(devel)" {
-				v.Version = b.Main.Version
-			}
-			return a.print(v, func(w io.Writer) {
-				fmt.Fprintf(w, "mindreg %s, format %d, %s\n", v.Version, v.Format, v.Go)
-			})
+			v := thisVersion()
+			return a.print(v, func(w io.Writer) { fmt.Fprintln(w, v) })
 		},
 	}
+}
+
+func thisVersion() versionOutput {
+	v := versionOutput{Version: "devel", Format: manifest.Format, Go: runtime.Version()}
+	if b, ok := debug.ReadBuildInfo(); ok && b.Main.Version != "" && b.Main.Version != "(devel)" {
+		v.Version = b.Main.Version
+	}
+	return v
+}
+
+func (v versionOutput) String() string {
+	return fmt.Sprintf("mindreg %s, format %d, %s", v.Version, v.Format, v.Go)
 }
 
 // versionOutput is the JSON output of version.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -82,7 +83,7 @@ func exitCode(ctx context.Context, err error) int {
 		return exitConflict
 	case errors.Is(err, registry.ErrExists), errors.Is(err, registry.ErrConflict), errors.Is(err, registry.ErrNotEmpty), errors.Is(err, fs.ErrExist):
 		return exitConflict
-	case errors.Is(err, fs.ErrPermission):
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
 		return exitPermission
 	case errors.Is(err, store.ErrUnavailable):
 		return exitNetwork
@@ -94,6 +95,7 @@ func exitCode(ctx context.Context, err error) int {
 // itself does not say so.
 func complain(w io.Writer, err error) {
 	fmt.Fprintf(w, "mindreg: %v\n", err)
+	var e *registry.Error
 	switch {
 	case errors.Is(err, registry.ErrTagged):
 		fmt.Fprintln(w, "  mindreg rm --force deletes the version and removes its tags")
@@ -102,6 +104,9 @@ func complain(w io.Writer, err error) {
 		fmt.Fprintln(w, "  mindreg versions --deleted NAME lists them")
 	case errors.Is(err, registry.ErrExists):
 		fmt.Fprintln(w, "  versions never change; leave --version out to get the next number")
+	case errors.Is(err, registry.ErrIntegrity) && errors.As(err, &e) && e.Op == "open":
+		fmt.Fprintln(w, "  the settings of the registry, registry.json, are damaged; put that file back from a copy;")
+		fmt.Fprintln(w, "  the versions are not concerned")
 	case errors.Is(err, registry.ErrIntegrity):
 		fmt.Fprintln(w, "  mindreg verify tells which versions are concerned; others are not")
 	case errors.Is(err, registry.ErrOutcomeUnknown):

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -41,6 +42,7 @@ func TestExitCodes(t *testing.T) {
 		{registry.ErrNotEmpty, 5},
 		{fs.ErrExist, 5},
 		{fs.ErrPermission, 6},
+		{&fs.PathError{Op: "mkdir", Path: "/proc/x", Err: syscall.EROFS}, 6},
 		{registry.ErrIntegrity, 7},
 		{errProblems, 7},
 		{registry.ErrLockTimeout, 8},

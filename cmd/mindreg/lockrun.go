@@ -104,7 +104,7 @@ func (a *app) lockRun(ctx context.Context, lock lockFunc, name string, opts *reg
 	if !stopWaiting() {
 		return errors.Join(context.Cause(ctx), unlock())
 	}
-	child.Stdin, child.Stdout, child.Stderr = a.stdin, a.stdout, a.stderr
+	child.Stdin, child.Stdout, child.Stderr = a.stdin, a.stdout.w, a.stderr
 	child.Env = append(os.Environ(), "MINDREG_LOCK_EPOCH="+strconv.FormatUint(registry.LockEpoch(locked), 10))
 	if err := child.Start(); err != nil {
 		return errors.Join(err, unlock())

@@ -2,8 +2,10 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -24,24 +26,24 @@ func (a *app) lsCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			infos := []registry.Info{}
-			for info, err := range reg.Latest(cmd.Context(), strings.Join(args, "")) {
-				if err != nil {
-					return err
-				}
-				infos = append(infos, info)
+			infos, bad, err := a.readable(reg.Latest(cmd.Context(), strings.Join(args, "")))
+			if err != nil {
+				return err
 			}
-			return a.print(infos, func(w io.Writer) {
+			err = a.print(infos, func(w io.Writer) {
 				rows := [][]string{{"NAME", "LATEST", "SIZE", "CREATED"}}
 				for _, i := range infos {
 					rows = append(rows, []string{i.Name, i.Version.String(), size(i.Size), when(i.Created)})
 				}
 				if len(infos) == 0 {
-					a.remark("no objects in %s", reg.URL())
+					if bad == nil {
+						a.remark("no objects in %s", reg.URL())
+					}
 					return
 				}
 				table(w, rows)
 			})
+			return errors.Join(err, bad)
 		},
 		ValidArgsFunction: a.completeName,
 	}
@@ -67,14 +69,15 @@ func (a *app) versionsCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			listed, bad, err := a.readable(versions(cmd.Context(), args[0]))
+			if err != nil {
+				return err
+			}
 			infos := []withTags{}
-			for info, err := range versions(cmd.Context(), args[0]) {
-				if err != nil {
-					return err
-				}
+			for _, info := range listed {
 				infos = append(infos, withTags{info, tags[info.Version]})
 			}
-			return a.print(infos, func(w io.Writer) {
+			err = a.print(infos, func(w io.Writer) {
 				head := []string{"VERSION", "DIGEST", "SIZE", "CREATED"}
 				if len(tags) > 0 {
 					head = append(head, "TAGS")
@@ -95,11 +98,34 @@ func (a *app) versionsCommand() *cobra.Command {
 				}
 				table(w, rows)
 			})
+			return errors.Join(err, bad)
 		},
 		ValidArgsFunction: a.completeName,
 	}
 	cmd.Flags().BoolVar(&deleted, "deleted", false, "list deleted versions too")
 	return cmd
+}
+
+// readable collects a listing. What cannot be read is complained of as it
+// comes, and does not keep the rest from being listed; bad is an error then.
+func (a *app) readable(list iter.Seq2[registry.Info, error]) (infos []registry.Info, bad, err error) {
+	infos = []registry.Info{}
+	n := 0
+	for info, err := range list {
+		switch {
+		case err == nil:
+			infos = append(infos, info)
+		case errors.Is(err, registry.ErrIntegrity), errors.Is(err, registry.ErrNewer):
+			n++
+			fmt.Fprintf(a.stderr, "mindreg: %v\n", err)
+		default:
+			return infos, nil, err
+		}
+	}
+	if n > 0 {
+		bad = fmt.Errorf("%s cannot be read; mindreg verify tells more: %w", count(n, "register", "registers"), errProblems)
+	}
+	return infos, bad, nil
 }
 
 func (a *app) infoCommand() *cobra.Command {
@@ -175,9 +201,9 @@ func (a *app) printFiles(cmd *cobra.Command, reg *registry.Registry, ref string)
 		for _, f := range obj.Files() {
 			switch {
 			case f.Dir:
-				a.remark("%s/ (empty directory)", f.Path)
+				a.remark("%s/ (empty directory)", visible(f.Path))
 			case f.Link != "":
-				a.remark("%s -> %s", f.Path, f.Link)
+				a.remark("%s -> %s", visible(f.Path), visible(f.Link))
 			default:
 				fmt.Fprintln(w, sumLine(f))
 			}

@@ -30,14 +30,18 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		<-ctx.Done()
 		stop() // a second interrupt kills
 	}()
-	a := &app{stdout: stdout, stderr: stderr, stdin: stdin}
+	out := &sticky{w: stdout}
+	a := &app{stdout: out, stderr: stderr, stdin: stdin}
 	root := a.command()
 	root.SetArgs(args)
 	root.SetIn(stdin)
-	root.SetOut(stdout)
+	root.SetOut(out)
 	root.SetErr(stderr)
 	err := interruptible(ctx, &a.patient, func() error { return root.ExecuteContext(ctx) })
 	a.bars.stop()
+	if err == nil {
+		err = out.err // an answer that did not arrive is none
+	}
 	if err != nil && !errors.As(err, new(*exitError)) {
 		complain(stderr, err)
 	}
@@ -69,10 +73,11 @@ func interruptible(ctx context.Context, patient *atomic.Bool, command func() err
 
 // app is what the commands share.
 type app struct {
-	stdin          io.Reader
-	stdout, stderr io.Writer
-	bars           bars
-	patient        atomic.Bool // the command is to be waited for after an interrupt
+	stdin   io.Reader
+	stdout  *sticky
+	stderr  io.Writer
+	bars    bars
+	patient atomic.Bool // the command is to be waited for after an interrupt
 
 	url     string // --registry
 	output  string // --output
@@ -130,6 +135,8 @@ by colons. A reference says which version is meant:
 		a.initCommand(), a.rmCommand(), a.undeleteCommand(), a.pruneCommand(), a.gcCommand(),
 		a.verifyCommand(), a.lockCommand(), a.doctorCommand(), a.versionCommand(),
 	)
+	root.Version = thisVersion().String()
+	root.SetVersionTemplate("{{.Version}}\n")
 	root.InitDefaultCompletionCmd()
 	exitCodeHelp(root)
 	return root

@@ -4,9 +4,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/dustin/go-humanize"
 )
@@ -27,6 +30,22 @@ func (a *app) print(v any, human func(w io.Writer)) error {
 	return nil
 }
 
+// sticky is a writer that keeps its first error: what is written for people
+// goes through functions that do not look.
+type sticky struct {
+	w   io.Writer
+	err error
+}
+
+func (s *sticky) Write(p []byte) (int, error) {
+	if s.err != nil {
+		return 0, s.err
+	}
+	n, err := s.w.Write(p)
+	s.err = err
+	return n, err
+}
+
 // remark says something beside the answer.
 func (a *app) remark(format string, args ...any) {
 	if !a.quiet && a.output == "human" {
@@ -38,9 +57,21 @@ func (a *app) remark(format string, args ...any) {
 func table(w io.Writer, rows [][]string) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, row := range rows {
+		for i := range row {
+			row[i] = visible(row[i])
+		}
 		fmt.Fprintln(t, strings.Join(row, "\t"))
 	}
 	t.Flush()
+}
+
+// visible escapes what is stored and no program should send to a terminal.
+func visible(s string) string {
+	if utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return s
+	}
+	quoted := strconv.QuoteToGraphic(s)
+	return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
 }
 
 func size(n int64) string { return humanize.Bytes(uint64(max(n, 0))) }

@@ -20,7 +20,7 @@ func (a *app) saveCommand() *cobra.Command {
 	var version, metaFile, base, class string
 	var meta, tags []string
 	var ifLatest string
-	var ifAbsent bool
+	var ifAbsent, noReuse bool
 	cmd := &cobra.Command{
 		Use:     "save NAME PATH|-",
 		GroupID: "main",
@@ -56,6 +56,12 @@ nobody has saved another one since: exit code 5 otherwise.`,
 			}
 			if ifAbsent {
 				opts = append(opts, registry.WithIfAbsent())
+			}
+			if noReuse {
+				if base != "" {
+					return usagef("give --base or --no-reuse, not both")
+				}
+				opts = append(opts, registry.WithoutReuse())
 			}
 			var value any = registry.Path(path)
 			if path == "-" {
@@ -93,6 +99,7 @@ nobody has saved another one since: exit code 5 otherwise.`,
 	f.BoolVar(&ifAbsent, "if-absent", false, "save only if the object does not exist")
 	f.StringVar(&metaFile, "meta-file", "", "attach the JSON value in this `file` (- for standard input)")
 	f.StringVar(&base, "base", "", "reuse the stored chunks of this `reference`, not of the latest version")
+	f.BoolVar(&noReuse, "no-reuse", false, "store everything anew, where stored chunks are damaged")
 	f.StringVar(&class, "class", "", "what `kind` of thing this is, for info")
 	return cmd
 }

@@ -2,21 +2,39 @@ package filestore
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"os"
 	"time"
 )
 
+// reading is a reading of the file system's clock.
+type reading struct {
+	here   time.Time     // our own clock then, wall and monotonic
+	offset time.Duration // of the file system's clock from it
+}
+
+// tick is how much clocks may differ and still be the same: file systems stamp
+// with a coarser one.
+const tick = time.Second
+
 // Now implements store.Store. The clock is that of the file system, which on
 // a network mount is the server's: it is read off a new file. A directory
-// that cannot be written to has no clock but our own.
+// that cannot be written to has no clock but the one known before, or our own.
 func (s *Store) Now(ctx context.Context) (time.Time, error) {
 	if err := ctx.Err(); err != nil {
 		return time.Time{}, err
 	}
 	before := time.Now()
 	f, err := os.CreateTemp(s.root, tempPrefix+"*")
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) || isReadOnly(err) || isFull(err) {
+		if known := s.now(); !known.IsZero() {
+			return known, nil
+		}
+		return before.Round(0), nil
+	}
 	if err != nil {
-		return s.now(), nil
+		return time.Time{}, err
 	}
 	defer os.Remove(f.Name())
 	defer f.Close()
@@ -33,20 +51,33 @@ func (s *Store) Now(ctx context.Context) (time.Time, error) {
 }
 
 // observe takes note of a time that the file system stamped between two
-// moments of our own clock. Less than a second is the file system's coarser
-// clock tick, not another clock.
+// moments of our own clock. The zero time says nothing.
 func (s *Store) observe(at, before, after time.Time) {
-	const tick = time.Second
-	off := time.Duration(0)
+	if at.IsZero() {
+		return
+	}
+	r := &reading{here: after}
 	switch early, late := before.Round(0).Sub(at), at.Sub(after.Round(0)); {
 	case early > tick:
-		off = -early
+		r.offset = -early
 	case late > tick:
-		off = late
+		r.offset = late
 	}
-	s.offset.Store(int64(off))
+	s.clock.Store(r)
 }
 
+// now is the file system's clock as far as it is known: zero before it was
+// first read, and after our own clock was set. Our own is never passed off
+// as the store's.
 func (s *Store) now() time.Time {
-	return time.Now().Round(0).Add(time.Duration(s.offset.Load()))
+	r := s.clock.Load()
+	if r == nil {
+		return time.Time{}
+	}
+	t := time.Now()
+	at := t.Round(0)
+	if set := at.Sub(r.here.Round(0)) - t.Sub(r.here); set.Abs() > tick {
+		return time.Time{}
+	}
+	return at.Add(r.offset)
 }

@@ -61,8 +61,8 @@ func init() {
 type Store struct {
 	root string
 
-	durable sync.Map     // directories known to be on the medium: path → identity
-	offset  atomic.Int64 // of the file system's clock from ours, ns
+	durable sync.Map                // directories known to be on the medium: path → identity
+	clock   atomic.Pointer[reading] // of the file system's clock, the last one
 	locks   [lockFiles]chan struct{}
 	cas     func() error // why replacements are refused here, found out once
 
@@ -142,6 +142,9 @@ func (s *Store) get(ctx context.Context, key string, opts *store.GetOptions) ([]
 	n := max(fi.Size()-opts.Offset, 0)
 	if opts.Length > 0 {
 		n = min(n, opts.Length)
+	}
+	if n > store.MaxBody {
+		return nil, store.Info{Now: s.now()}, fmt.Errorf("get %s: %w: %d bytes", key, store.ErrTooLarge, n)
 	}
 	buf := opts.Buffer
 	if int64(cap(buf)) < n {

@@ -125,3 +125,5 @@ var refusals = []error{
 func isNotDir(err error) bool { return errors.Is(err, syscall.ENOTDIR) }
 
 func isFull(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
+
+func isReadOnly(err error) bool { return errors.Is(err, syscall.EROFS) }

@@ -166,3 +166,5 @@ func isFull(err error) bool {
 func isNotDir(err error) bool { return errors.Is(err, windows.ERROR_PATH_NOT_FOUND) }
 
 func mountRefusal(string) error { return nil }
+
+func isReadOnly(err error) bool { return errors.Is(err, windows.ERROR_WRITE_PROTECT) }

@@ -1,6 +1,7 @@
 package filestore
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -228,7 +229,7 @@ func TestSlowFlushDoesNotTurnTheClock(t *testing.T) {
 	if n != 1 {
 		t.Fatalf("%d flushes", n)
 	}
-	if off := time.Duration(s.offset.Load()); off != 0 {
+	if off := s.clock.Load().offset; off != 0 {
 		t.Errorf("after a slow flush the file system's clock is taken to be %s off", off)
 	}
 	if late := info.Now.Sub(info.Modified); late < 1100*time.Millisecond {
@@ -250,7 +251,7 @@ func TestObserve(t *testing.T) {
 		{900 * time.Millisecond, 0, 0, 0}, {-999 * time.Millisecond, 0, 0, 0}, // no other clock
 	} {
 		s.observe(now.Add(c.at).Round(0), now.Add(c.before), now.Add(c.after))
-		if got := time.Duration(s.offset.Load()); got != c.want {
+		if got := s.clock.Load().offset; got != c.want {
 			t.Errorf("stamp at %s between %s and %s: offset %s, want %s", c.at, c.before, c.after, got, c.want)
 		}
 	}
@@ -279,5 +280,59 @@ func TestNowLeavesNothing(t *testing.T) {
 	}
 	if _, err := os.Stat(missing.root); err == nil {
 		t.Error("Now has created the store's directory")
+	}
+}
+
+// Our own clock is not passed off as the store's: before it was read, an
+// answer carries none.
+func TestNowIsSilentUntilRead(t *testing.T) {
+	dir := t.TempDir()
+	put(t, open(t, dir), "a", "1", store.Absent)
+	s := open(t, dir) // another process
+	silent := func(when string, want bool) {
+		t.Helper()
+		_, got, err := s.Get(t.Context(), "a", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stat, err := s.Stat(t.Context(), "a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, absent, _ := s.Get(t.Context(), "b", nil)
+		for info := range s.List(t.Context(), "", "") {
+			if info.Now.IsZero() != want {
+				t.Errorf("%s, List says that it is %v", when, info.Now)
+			}
+		}
+		if got.Now.IsZero() != want || stat.Now.IsZero() != want || absent.Now.IsZero() != want {
+			t.Errorf("%s, Get says that it is %v, of an absent key %v, Stat %v", when, got.Now, absent.Now, stat.Now)
+		}
+	}
+	silent("before the clock was read", true)
+	if _, err := s.Now(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	silent("after the clock was read", false)
+	r := *s.clock.Load()
+	r.here = r.here.Round(0).Add(-time.Hour) // what the wall clock said, without the monotonic one
+	if s.clock.Store(&r); s.now().IsZero() {
+		t.Error("an hour later, the clock is not known any more")
+	}
+}
+
+// A body that no Put can have stored costs no memory.
+func TestOversizedFileIsRefused(t *testing.T) {
+	s := open(t, t.TempDir())
+	put(t, s, "a", "1", store.Absent)
+	if err := os.Truncate(filepath.Join(s.root, "a"), 15<<40); err != nil {
+		t.Skip(err)
+	}
+	if _, _, err := s.Get(t.Context(), "a", nil); !errors.Is(err, store.ErrTooLarge) {
+		t.Errorf("15 TiB: %v", err)
+	}
+	b, info, err := s.Get(t.Context(), "a", &store.GetOptions{Length: 1})
+	if err != nil || string(b) != "1" || info.Size != 15<<40 {
+		t.Errorf("a range of it: %q, %d bytes, %v", b, info.Size, err)
 	}
 }

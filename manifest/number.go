@@ -1,0 +1,64 @@
+package manifest
+
+import (
+	"bytes"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// checkNumbers refuses metadata with a number that its canonical form would
+// change. metadata is valid JSON.
+func checkNumbers(metadata jsontext.Value) error {
+	for d := jsontext.NewDecoder(bytes.NewReader(metadata)); ; {
+		t, err := d.ReadToken()
+		if err != nil {
+			return nil // the end: it has been read before
+		}
+		if t.Kind() != '0' {
+			continue
+		}
+		s := t.String()
+		f, err := strconv.ParseFloat(s, 64)
+		if err != nil {
+			return fmt.Errorf("metadata holds the number %.40s, which is too large for a double; write it as a string", s)
+		}
+		if !prints(f, s) {
+			return fmt.Errorf("metadata holds the number %.40s, which a double cannot hold and would become %v; write it as a string", s, f)
+		}
+	}
+}
+
+// prints reports whether a JSON number is what the double f looks like with as
+// many digits: 0.1, 0.10000000000000001 and 0.1000000000000000056 are all the
+// same double as programs print it; 3.00000000000000000001 is none.
+func prints(f float64, s string) bool {
+	const most = 767 // no double has more digits
+	digits, exp := decimal(s)
+	n := min(max(len(digits), 1), most)
+	d, e := decimal(strconv.FormatFloat(f, 'e', n-1, 64))
+	return d == digits && e == exp
+}
+
+// decimal returns the significant digits of a number, without the zeros around
+// them, and the exponent of the first of them. The sign is left out.
+func decimal(s string) (digits string, exp int) {
+	s = strings.TrimPrefix(s, "-")
+	mantissa, power := s, ""
+	if i := strings.IndexAny(s, "eE"); i >= 0 {
+		mantissa, power = s[:i], s[i+1:]
+	}
+	whole, fraction, _ := strings.Cut(mantissa, ".")
+	digits = strings.TrimLeft(whole+fraction, "0")
+	exp = len(whole) - 1 - (len(whole+fraction) - len(digits))
+	if digits = strings.TrimRight(digits, "0"); digits == "" {
+		return "", 0
+	}
+	n, err := strconv.Atoi(power)
+	if err != nil && power != "" {
+		return digits, 0 // an exponent beyond all
+	}
+	return digits, exp + n
+}

@@ -1,0 +1,7 @@
+package store
+
+import "errors"
+
+// ErrTooLarge is what Get returns instead of more than MaxBody bytes. No Put
+// stored them: it is damage, and must not cost the reader's memory.
+var ErrTooLarge = errors.New("larger than anything that is stored")
