@@ -95,7 +95,7 @@ func (o *Object) writeTree(dir string) error {
 		return err
 	}
 	defer root.Close()
-	x := &extraction{o: o, root: root, open: map[int]*os.File{}, dirs: map[string]bool{".": true}}
+	x := &extraction{o: o, root: root, open: map[int]*openedFile{}, dirs: map[string]bool{".": true}}
 	defer x.close()
 	var regular, links []int
 	for i := range o.f.Content.Files {
@@ -137,8 +137,21 @@ type extraction struct {
 	dirs map[string]bool // made already
 
 	mu   sync.Mutex
-	open map[int]*os.File
+	open map[int]*openedFile
 	done int64
+}
+
+// openedFile is a file that is being written. The kernel lets one write at
+// a time into a file; the others would wait for it on the processor.
+type openedFile struct {
+	*os.File
+	mu sync.Mutex
+}
+
+func (f *openedFile) WriteAt(p []byte, off int64) (int, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.File.WriteAt(p, off)
 }
 
 func (x *extraction) mkdir(dir string) error {
@@ -150,7 +163,7 @@ func (x *extraction) mkdir(dir string) error {
 }
 
 // file returns the open file i, creating it first.
-func (x *extraction) file(i int) (*os.File, error) {
+func (x *extraction) file(i int) (*openedFile, error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if f := x.open[i]; f != nil {
@@ -161,8 +174,8 @@ func (x *extraction) file(i int) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	x.open[i] = f
-	return f, nil
+	x.open[i] = &openedFile{File: f}
+	return x.open[i], nil
 }
 
 func (x *extraction) WriteAt(i int, p []byte, off int64) error {

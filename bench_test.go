@@ -1,0 +1,142 @@
+package registry
+
+import (
+	"bufio"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// noiseFile writes n bytes that no two chunks share.
+func noiseFile(b *testing.B, path string, n int64) {
+	b.Helper()
+	f, err := os.Create(path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer f.Close()
+	w := bufio.NewWriterSize(f, 256<<10)
+	r := rand.NewChaCha8([32]byte{1})
+	buf := make([]byte, 64<<10)
+	for ; n > 0; n -= int64(len(buf)) {
+		r.Read(buf)
+		if _, err := w.Write(buf[:min(n, int64(len(buf)))]); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := w.Flush(); err != nil {
+		b.Fatal(err)
+	}
+}
+
+func local(b *testing.B, dir string) *Registry {
+	b.Helper()
+	r, err := Open(b.Context(), dir, &Options{Create: true})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return r
+}
+
+const benchSize = 512 << 20
+
+// BenchmarkSaveFile saves one large file to a directory.
+func BenchmarkSaveFile(b *testing.B) {
+	src := filepath.Join(b.TempDir(), "src")
+	noiseFile(b, src, benchSize)
+	b.SetBytes(benchSize)
+	for b.Loop() {
+		b.StopTimer()
+		r := local(b, filepath.Join(b.TempDir(), "r"))
+		b.StartTimer()
+		if _, err := r.Save(b.Context(), "m", Path(src)); err != nil {
+			b.Fatal(err)
+		}
+		b.StopTimer()
+		os.RemoveAll(r.URL())
+		b.StartTimer()
+	}
+}
+
+// BenchmarkLoadFile loads one large file from a directory into another.
+func BenchmarkLoadFile(b *testing.B) {
+	dir := b.TempDir()
+	src := filepath.Join(dir, "src")
+	noiseFile(b, src, benchSize)
+	r := local(b, filepath.Join(dir, "registry"))
+	if _, err := r.Save(b.Context(), "m", Path(src)); err != nil {
+		b.Fatal(err)
+	}
+	b.SetBytes(benchSize)
+	for b.Loop() {
+		dst := filepath.Join(dir, "dst")
+		if err := r.Load(b.Context(), "m", Path(dst)); err != nil {
+			b.Fatal(err)
+		}
+		b.StopTimer()
+		os.Remove(dst)
+		b.StartTimer()
+	}
+}
+
+// smallFiles writes n files of size bytes, a hundred to a directory.
+func smallFiles(b *testing.B, dir string, n, size int) {
+	b.Helper()
+	r := rand.NewChaCha8([32]byte{2})
+	buf := make([]byte, size)
+	for i := range n {
+		sub := filepath.Join(dir, fmt.Sprint(i/100))
+		if i%100 == 0 {
+			if err := os.MkdirAll(sub, 0o777); err != nil {
+				b.Fatal(err)
+			}
+		}
+		r.Read(buf)
+		if err := os.WriteFile(filepath.Join(sub, fmt.Sprint(i)), buf, 0o666); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkSaveTree saves 20 000 files of 4 KiB.
+func BenchmarkSaveTree(b *testing.B) {
+	src := filepath.Join(b.TempDir(), "src")
+	smallFiles(b, src, 20000, 4<<10)
+	for b.Loop() {
+		r := local(b, filepath.Join(b.TempDir(), "r"))
+		if _, err := r.Save(b.Context(), "m", Path(src)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkLoadTree loads them.
+func BenchmarkLoadTree(b *testing.B) {
+	dir := b.TempDir()
+	src := filepath.Join(dir, "src")
+	smallFiles(b, src, 20000, 4<<10)
+	r := local(b, filepath.Join(dir, "registry"))
+	if _, err := r.Save(b.Context(), "m", Path(src)); err != nil {
+		b.Fatal(err)
+	}
+	for i := 0; b.Loop(); i++ {
+		if err := r.Load(b.Context(), "m", Path(filepath.Join(dir, fmt.Sprint(i)))); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkSave1K saves small objects, each under a name of its own.
+func BenchmarkSave1K(b *testing.B) {
+	r := local(b, b.TempDir())
+	body := make([]byte, 1<<10)
+	i := 0
+	for b.Loop() {
+		i++
+		if _, err := r.Save(b.Context(), fmt.Sprint("m:", i), body); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
