@@ -23,11 +23,23 @@ var ErrMissing = errors.New("stored data is missing")
 // made — or the clock was wrong — the put is no evidence that the pack stays,
 // and it is put again where the time says (rule E1). A pack that is there
 // already serves as well (rule E3: it answered, in its own era).
-func putPack(ctx context.Context, cfg *Config, pack manifest.Pack, body []byte) (era uint64, err error) {
+//
+// taken is called when the body may be changed, if that is before putPack
+// returns.
+func putPack(ctx context.Context, cfg *Config, pack manifest.Pack, body []byte, taken func()) (era uint64, err error) {
+	pack.Era = cfg.Times.EraOf(cfg.Clock.Now())
+	staged, early, err := store.Stage(ctx, cfg.Store, pack.Key(), body)
+	if err != nil {
+		return 0, err
+	}
+	defer staged.Discard()
+	if early {
+		taken()
+	}
 	b := backoff{}
 	for {
 		pack.Era = cfg.Times.EraOf(cfg.Clock.Now())
-		info, err := cfg.Store.Put(ctx, pack.Key(), body, store.Absent)
+		info, err := staged.Commit(ctx, pack.Key())
 		switch {
 		case errors.Is(err, store.ErrPrecondition):
 			if err := checkThere(ctx, cfg, pack); err != nil {
