@@ -6,7 +6,9 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
+	"time"
 )
 
 // noiseFile writes n bytes that no two chunks share.
@@ -128,15 +130,76 @@ func BenchmarkLoadTree(b *testing.B) {
 	}
 }
 
-// BenchmarkSave1K saves small objects, each under a name of its own.
+// BenchmarkSave1K saves small objects, by turns with the system calls without
+// which no file is both atomic and durable, and reports how much slower it is.
 func BenchmarkSave1K(b *testing.B) {
-	r := local(b, b.TempDir())
-	body := make([]byte, 1<<10)
-	i := 0
-	for b.Loop() {
-		i++
-		if _, err := r.Save(b.Context(), fmt.Sprint("m:", i), body); err != nil {
-			b.Fatal(err)
+	for _, names := range []string{"one", "many"} {
+		for _, savers := range []int{1, 16} {
+			b.Run(fmt.Sprintf("names=%s/savers=%d", names, savers), func(b *testing.B) {
+				r, bare := local(b, b.TempDir()), b.TempDir()
+				body := make([]byte, 1<<10)
+				var ours, floor time.Duration
+				for from := 0; from < b.N; from += 64 {
+					to := min(from+64, b.N)
+					ours += inTurns(b, savers, from, to, func(saver, i int) error {
+						name := fmt.Sprint("m:", saver)
+						if names == "many" {
+							name = fmt.Sprint("m:", i)
+						}
+						_, err := r.Save(b.Context(), name, body)
+						return err
+					})
+					floor += inTurns(b, savers, from, to, func(_, i int) error {
+						return barePut(bare, fmt.Sprint(i), body)
+					})
+				}
+				b.ReportMetric(float64(floor.Nanoseconds())/float64(b.N), "bare-ns/op")
+				b.ReportMetric(float64(ours)/float64(floor), "x-bare")
+			})
 		}
 	}
+}
+
+// inTurns does from to to-1 with so many goroutines, and tells how long it took.
+func inTurns(b *testing.B, workers, from, to int, do func(worker, i int) error) time.Duration {
+	begin := time.Now()
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() {
+			for i := from + w; i < to; i += workers {
+				if err := do(w, i); err != nil {
+					b.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return time.Since(begin)
+}
+
+func barePut(dir, name string, body []byte) error {
+	temp := filepath.Join(dir, "."+name)
+	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if _, err := f.Write(body); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if err := os.Link(temp, filepath.Join(dir, name)); err != nil {
+		return err
+	}
+	if err := os.Remove(temp); err != nil {
+		return err
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
 }

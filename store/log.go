@@ -9,7 +9,13 @@ import (
 )
 
 // Log returns st with every request noted in log, at level Debug.
-func Log(st Store, log *slog.Logger) Store { return logged{st, log} }
+func Log(st Store, log *slog.Logger) Store {
+	l := logged{st, log}
+	if _, ok := st.(KeyLister); ok {
+		return loggedLister{l}
+	}
+	return l
+}
 
 type logged struct {
 	st  Store

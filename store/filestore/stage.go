@@ -9,7 +9,10 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-var _ store.Stager = (*Store)(nil)
+var (
+	_ store.Stager    = (*Store)(nil)
+	_ store.KeyLister = (*Store)(nil)
+)
 
 // Stage implements store.Stager. The body is written to a temporary file, and
 // the disk begins to write it.
