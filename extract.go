@@ -121,7 +121,7 @@ func (o *Object) writeTree(dir string) error {
 		return err
 	}
 	defer root.Close()
-	x := &extraction{o: o, root: root, open: map[int]*os.File{}, dirs: map[string]bool{".": true}}
+	x := &extraction{o: o, root: root, open: map[int]*writtenFile{}, dirs: map[string]bool{".": true}}
 	defer x.close()
 	var regular, links []int
 	for i := range o.f.Content.Files {
@@ -163,8 +163,15 @@ type extraction struct {
 	dirs map[string]bool // made already
 
 	mu   sync.Mutex
-	open map[int]*os.File
+	open map[int]*writtenFile
 	done int64
+}
+
+// writtenFile is a file that is being written. The kernel lets one write at
+// a time into a file; the others would wait for it on the processor.
+type writtenFile struct {
+	mu sync.Mutex
+	f  *os.File
 }
 
 func (x *extraction) mkdir(dir string) error {
@@ -175,33 +182,43 @@ func (x *extraction) mkdir(dir string) error {
 	return x.root.MkdirAll(dir, 0o777)
 }
 
-// file returns the open file i, creating it first.
-func (x *extraction) file(i int) (*os.File, error) {
+// file returns the open file i, locked, creating it first. Other files are
+// created meanwhile.
+func (x *extraction) file(i int) (*writtenFile, error) {
 	x.mu.Lock()
-	defer x.mu.Unlock()
-	if f := x.open[i]; f != nil {
-		return f, nil
+	w := x.open[i]
+	if w == nil {
+		w = &writtenFile{}
+		x.open[i] = w
+	}
+	x.mu.Unlock()
+	w.mu.Lock()
+	if w.f != nil {
+		return w, nil
 	}
 	e := &x.o.f.Content.Files[i]
 	f, err := x.root.OpenFile(filepath.FromSlash(e.Path), os.O_WRONLY|os.O_CREATE|os.O_EXCL, e.Mode())
 	if err != nil {
+		w.mu.Unlock()
 		return nil, err
 	}
-	x.open[i] = f
-	return f, nil
+	w.f = f
+	return w, nil
 }
 
 func (x *extraction) WriteAt(i int, p []byte, off int64) error {
-	f, err := x.file(i)
+	w, err := x.file(i)
 	if err != nil {
 		return err
 	}
-	for rest := p; len(rest) > 0; {
-		n, err := f.WriteAt(rest[:min(len(rest), 256<<10)], off)
-		if err != nil {
-			return err
-		}
+	for rest := p; len(rest) > 0 && err == nil; {
+		var n int
+		n, err = w.f.WriteAt(rest[:min(len(rest), 256<<10)], off)
 		rest, off = rest[n:], off+int64(n)
+	}
+	w.mu.Unlock()
+	if err != nil {
+		return err
 	}
 	if x.o.progress != nil {
 		x.mu.Lock()
@@ -213,19 +230,22 @@ func (x *extraction) WriteAt(i int, p []byte, off int64) error {
 }
 
 func (x *extraction) Done(i int) error {
-	f, err := x.file(i) // an empty file has not been written to
+	w, err := x.file(i) // an empty file has not been written to
 	if err != nil {
 		return err
 	}
+	defer w.mu.Unlock()
 	x.mu.Lock()
 	delete(x.open, i)
 	x.mu.Unlock()
-	return f.Close()
+	return w.f.Close()
 }
 
 // close closes what an error has left open.
 func (x *extraction) close() {
-	for _, f := range x.open {
-		f.Close()
+	for _, w := range x.open {
+		if w.f != nil {
+			w.f.Close()
+		}
 	}
 }

@@ -32,11 +32,11 @@ func (e *registerError) Unwrap() error { return e.err }
 // versions.
 func (r *Registry) numbers(ctx context.Context, name string) ([]Version, error) {
 	var all []Version
-	for info, err := range r.st.List(ctx, manifest.VersionsPrefix(name), "") {
+	for key, err := range store.Keys(ctx, r.st, manifest.VersionsPrefix(name), "") {
 		if err != nil {
 			return nil, err
 		}
-		if _, v, err := manifest.ParseVersionRegisterKey(info.Key); err == nil {
+		if _, v, err := manifest.ParseVersionRegisterKey(key); err == nil {
 			all = append(all, v)
 		} // else not ours; verify tells
 	}

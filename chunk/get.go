@@ -20,6 +20,7 @@ type span struct {
 	pack         manifest.Pack
 	offset, size int64
 	parts        []part // in order of offset
+	unverified   bool   // who reads it verifies the digest of the whole file
 }
 
 // part is a chunk in a span, and where its bytes go.
@@ -62,6 +63,9 @@ func (s *span) read(ctx context.Context, st store.Store, buf []byte) ([]byte, er
 func (s *span) verify(body []byte) error {
 	if int64(len(body)) < s.size {
 		return fmt.Errorf("%w: %s ends at byte %d of %d", ErrCorrupt, s.pack.Key(), s.offset+int64(len(body)), s.pack.Size)
+	}
+	if s.unverified {
+		return nil
 	}
 	for _, p := range s.parts {
 		if manifest.Sum(body[p.offset:p.offset+p.size]) != p.sum {

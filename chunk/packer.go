@@ -17,9 +17,10 @@ import (
 // does depends on the contents and the base alone, not on timing: a save that
 // was interrupted and is run again makes the same packs.
 type packer struct {
-	w    *Writer
-	puts *errgroup.Group
-	ctx  context.Context
+	w     *Writer
+	puts  *errgroup.Group
+	ctx   context.Context
+	slots chan struct{} // one for each put that needs its body
 
 	index  map[manifest.Digest]place // chunks of this object
 	base   *base
@@ -44,9 +45,14 @@ type place struct {
 func newPacker(w *Writer) *packer {
 	p := &packer{w: w, index: map[manifest.Digest]place{}, spare: newPool(2), number: -1}
 	p.puts, p.ctx = errgroup.WithContext(w.ctx)
-	p.puts.SetLimit(w.cfg.Puts)
+	p.puts.SetLimit(w.cfg.Puts + maxStaged)
+	p.slots = make(chan struct{}, w.cfg.Puts)
 	return p
 }
+
+// maxStaged is how many packs, above those that are put, may be with the store
+// and not yet durable. Their buffers are in use elsewhere already.
+const maxStaged = 16
 
 // run packs segments until there are no more, and waits for the puts.
 func (p *packer) run(segments <-chan *segment) error {
@@ -255,13 +261,23 @@ func (p *packer) assign(c *cut, at place, known bool) {
 	}
 }
 
-// put puts a pack in the background, and calls release when it is there.
-// It waits while as many puts as allowed are under way.
+// put puts a pack in the background, and calls release when the store has
+// taken it. It waits while as many puts as allowed are under way.
 func (p *packer) put(number int, sums []manifest.Digest, body []byte, release func()) error {
 	pack := manifest.Pack{ID: packID(sums), Size: int64(len(body))}
+	select {
+	case p.slots <- struct{}{}:
+	case <-p.ctx.Done():
+		release()
+		return context.Cause(p.ctx)
+	}
+	taken := sync.OnceFunc(func() {
+		release()
+		<-p.slots
+	})
 	p.puts.Go(func() error {
-		defer release()
-		era, err := putPack(p.ctx, &p.w.cfg, pack, body)
+		defer taken()
+		era, err := putPack(p.ctx, &p.w.cfg, pack, body, taken)
 		if err != nil {
 			err = fmt.Errorf("storing pack %s: %w", pack.ID, err)
 			p.w.cancel(err)

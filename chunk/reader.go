@@ -2,10 +2,8 @@ package chunk
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"slices"
 	"sync"
@@ -22,6 +20,7 @@ type Reader struct {
 	inline  []int64 // where each file starts in the inline bytes
 	gets    int
 	buffers int
+	byFile  bool
 
 	mu    sync.Mutex
 	cache []cached // chunks read last by ReadAt, newest last
@@ -36,6 +35,12 @@ type cached struct {
 type ReaderOptions struct {
 	Gets    int // requests at a time; 0 means 4
 	Buffers int // of MaxPack bytes; 0 means 8
+
+	// FileDigests makes Fetch verify a file of several chunks by the digest of
+	// the file alone, which covers every byte of it, and so hash it once instead
+	// of twice. Only if that is not right, the file is read once more and each
+	// chunk verified, which tells what is damaged.
+	FileDigests bool
 }
 
 // NewReader returns a Reader of a manifest whose table, if any, is decoded.
@@ -47,6 +52,7 @@ func NewReader(st store.Store, m *manifest.Manifest, opts *ReaderOptions) *Reade
 	if opts != nil && opts.Buffers > 0 {
 		r.buffers = opts.Buffers
 	}
+	r.byFile = opts != nil && opts.FileDigests
 	if len(m.Placement.Packs) == 0 {
 		var at int64
 		for i := range m.Content.Files {
@@ -71,109 +77,6 @@ func (r *Reader) inlined(i int) ([]byte, bool, error) {
 		return nil, true, fmt.Errorf("%w: %q does not have its digest %s", ErrCorrupt, f.Path, f.SHA256)
 	}
 	return b, true, nil
-}
-
-// Dest takes the bytes of files, named by their index in the manifest.
-type Dest interface {
-	// WriteAt takes bytes of a file. It is called at once from many
-	// goroutines, for different places.
-	WriteAt(file int, p []byte, off int64) error
-	// Done is called once all bytes of a file have been written and its
-	// digest was found right.
-	Done(file int) error
-}
-
-// Fetch writes the regular files of the given indices to dst. Files of one
-// chunk come in the order of their packs, the others one after the other.
-func (r *Reader) Fetch(ctx context.Context, want []int, dst Dest) error {
-	var stored []int
-	for _, i := range want {
-		b, ok, err := r.inlined(i)
-		if err != nil {
-			return err
-		}
-		if !ok {
-			stored = append(stored, i)
-			continue
-		}
-		if len(b) > 0 {
-			if err := dst.WriteAt(i, b, 0); err != nil {
-				return err
-			}
-		}
-		if err := dst.Done(i); err != nil {
-			return err
-		}
-	}
-	spans := planSmall(r.m, stored)
-	small := len(spans)
-	for _, i := range stored {
-		if f := &r.m.Content.Files[i]; len(f.Chunks) > 1 {
-			spans = append(spans, planFile(r.m.Placement.Packs, f, i, 0, len(f.Chunks))...)
-		}
-	}
-	s := startStream(ctx, r.st, spans, r.gets, r.buffers, func(j *job) error {
-		for _, p := range j.parts {
-			if err := dst.WriteAt(p.file, j.body[p.offset:p.offset+p.size], p.at); err != nil {
-				return err
-			}
-			if len(r.m.Content.Files[p.file].Chunks) == 1 {
-				if err := dst.Done(p.file); err != nil {
-					return err
-				}
-			}
-		}
-		return nil
-	})
-	defer s.close()
-	check := &fileCheck{m: r.m}
-	for n := 0; ; n++ {
-		j, err := s.next()
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if n >= small {
-			for _, p := range j.parts {
-				done, err := check.add(p, j.body)
-				if err != nil {
-					return err
-				}
-				if done {
-					if err := dst.Done(p.file); err != nil {
-						return err
-					}
-				}
-			}
-		}
-		s.release(j)
-	}
-}
-
-// fileCheck verifies the digest of whole files whose parts come in order.
-type fileCheck struct {
-	m *manifest.Manifest
-	h hash.Hash
-	n int64
-}
-
-func (c *fileCheck) add(p part, body []byte) (done bool, err error) {
-	if c.n == 0 {
-		c.h = sha256.New()
-	}
-	c.h.Write(body[p.offset : p.offset+p.size])
-	c.n += p.size
-	f := &c.m.Content.Files[p.file]
-	if c.n < f.Size {
-		return false, nil
-	}
-	c.n = 0
-	if manifest.Digest(c.h.Sum(nil)) != f.SHA256 {
-		return false, fmt.Errorf("%w: %q does not have its digest %s, though its chunks have theirs", ErrCorrupt, f.Path, f.SHA256)
-	}
-	return true, nil
 }
 
 // Open returns a reader of the whole file, which reads ahead. Its last Read

@@ -75,5 +75,5 @@ func putAgain(ctx context.Context, cfg *Config, files []manifest.File, packs []m
 	if err != nil {
 		return 0, err
 	}
-	return putPack(ctx, cfg, packs[i], body)
+	return putPack(ctx, cfg, packs[i], body, func() {})
 }

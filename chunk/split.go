@@ -65,6 +65,13 @@ func (s *splitter) next(p []byte) (n int, end bool) {
 			continue
 		}
 		below := stage.below
+		for ; stop-i >= block; i += block {
+			last, hit := scanBlock((*[block]byte)(p[i:]), h, below)
+			if hit {
+				break // look closer
+			}
+			h = last
+		}
 		for j, c := range p[i:stop] {
 			h = h<<1 + table[c]
 			if h < below {
@@ -80,4 +87,39 @@ func (s *splitter) next(p []byte) (n int, end bool) {
 	}
 	s.hash = h
 	return i, false
+}
+
+// The hash at one position takes the one before, and so a processor's other
+// units idle. But it depends on the last 64 bytes alone: four stretches of
+// a block are hashed side by side.
+const (
+	stretch = 1 << 10
+	block   = 4 * stretch
+)
+
+// scanBlock reports whether the hash is below a threshold anywhere in a block.
+// h is the hash before it; the one at its end is returned.
+func scanBlock(p *[block]byte, h, below uint64) (last uint64, hit bool) {
+	table := &gear
+	h0, h1, h2, h3 := h, warm(p, 1), warm(p, 2), warm(p, 3)
+	p0, p1 := (*[stretch]byte)(p[:]), (*[stretch]byte)(p[stretch:])
+	p2, p3 := (*[stretch]byte)(p[2*stretch:]), (*[stretch]byte)(p[3*stretch:])
+	for i := range stretch {
+		h0 = h0<<1 + table[p0[i]]
+		h1 = h1<<1 + table[p1[i]]
+		h2 = h2<<1 + table[p2[i]]
+		h3 = h3<<1 + table[p3[i]]
+		if h0 < below || h1 < below || h2 < below || h3 < below {
+			return 0, true
+		}
+	}
+	return h3, false
+}
+
+// warm returns the hash before a stretch.
+func warm(p *[block]byte, number int) (h uint64) {
+	for _, c := range p[number*stretch-64 : number*stretch] {
+		h = h<<1 + gear[c]
+	}
+	return h
 }

@@ -43,7 +43,8 @@ type Config struct {
 	// Logger gets what is damaged in the store. nil: nothing.
 	Logger *slog.Logger
 
-	compare *pool // buffers for packs that are there already
+	compare *pool    // buffers for packs that are there already
+	looking *looking // what a Writer has found of its packs
 }
 
 // Stats counts what a Writer did, in bytes and packs.
@@ -85,7 +86,7 @@ func NewWriter(ctx context.Context, cfg Config) *Writer {
 	if cfg.Puts == 0 {
 		cfg.Puts = 4
 	}
-	cfg.compare = newPool(2)
+	cfg.compare, cfg.looking = newPool(2), new(looking)
 	w := &Writer{cfg: cfg}
 	ctx, w.cancel = context.WithCancelCause(ctx)
 	w.group, w.ctx = errgroup.WithContext(ctx)

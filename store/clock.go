@@ -69,7 +69,13 @@ func (c *Clock) Fresh(ctx context.Context, st Store, maxAge time.Duration) (time
 }
 
 // Watch returns st with every answer's Now observed by c.
-func Watch(st Store, c *Clock) Store { return watched{st, c} }
+func Watch(st Store, c *Clock) Store {
+	w := watched{st, c}
+	if _, ok := st.(KeyLister); ok {
+		return watchedLister{w}
+	}
+	return w
+}
 
 type watched struct {
 	st    Store

@@ -9,7 +9,13 @@ import (
 )
 
 // Log returns st with every request noted in log, at level Debug.
-func Log(st Store, log *slog.Logger) Store { return logged{st, log} }
+func Log(st Store, log *slog.Logger) Store {
+	l := logged{st, log}
+	if _, ok := st.(KeyLister); ok {
+		return loggedLister{l}
+	}
+	return l
+}
 
 type logged struct {
 	st  Store
@@ -79,4 +85,22 @@ func (l logged) Now(ctx context.Context) (time.Time, error) {
 	at, err := l.st.Now(ctx)
 	l.note(ctx, start, "now", "", 0, err)
 	return at, err
+}
+
+// Stage implements Stager, if the store below does.
+func (l logged) Stage(ctx context.Context, key string, body []byte) (Staged, error) {
+	return wrappedStage(ctx, l.st, key, body, func(s Staged) Staged { return loggedStage{s, l, int64(len(body))} })
+}
+
+type loggedStage struct {
+	Staged
+	l    logged
+	size int64
+}
+
+func (s loggedStage) Commit(ctx context.Context, key string) (Info, error) {
+	start := time.Now()
+	info, err := s.Staged.Commit(ctx, key)
+	s.l.note(ctx, start, "put", key, s.size, err)
+	return info, err
 }

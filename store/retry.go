@@ -40,7 +40,11 @@ func Retry(st Store, policy RetryPolicy) Store {
 	if policy.Later == 0 {
 		policy.Later = time.Minute
 	}
-	return &retrying{st: st, policy: policy}
+	r := &retrying{st: st, policy: policy}
+	if _, ok := st.(KeyLister); ok {
+		return retryingLister{r}
+	}
+	return r
 }
 
 type retrying struct {
@@ -115,8 +119,12 @@ func (r *retrying) Stat(ctx context.Context, key string) (Info, error) {
 
 // Put implements Store.
 func (r *retrying) Put(ctx context.Context, key string, body []byte, match Token) (Info, error) {
+	return r.put(ctx, func() (Info, error) { return r.st.Put(ctx, key, body, match) })
+}
+
+func (r *retrying) put(ctx context.Context, put func() (Info, error)) (Info, error) {
 	for a := (attempts{r: r}); ; {
-		info, err := r.st.Put(ctx, key, body, match)
+		info, err := put()
 		if errors.Is(err, ErrUnknown) { // whatever else it is
 			return info, err
 		}
@@ -138,19 +146,25 @@ func (r *retrying) Delete(ctx context.Context, key string) error {
 
 // List implements Store.
 func (r *retrying) List(ctx context.Context, prefix, after string) iter.Seq2[Info, error] {
-	return func(yield func(Info, error) bool) {
+	list := func(after string) iter.Seq2[Info, error] { return r.st.List(ctx, prefix, after) }
+	return resume(ctx, r, list, after, func(i Info) string { return i.Key })
+}
+
+// resume goes on with a listing that fails, after the last key it has yielded.
+func resume[T any](ctx context.Context, r *retrying, list func(after string) iter.Seq2[T, error], after string, key func(T) string) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
 		after := after // a Seq2 may be run more than once
 		for a := (attempts{r: r}); ; {
 			var failed error
-			for info, err := range r.st.List(ctx, prefix, after) {
+			for entry, err := range list(after) {
 				if err != nil {
 					failed = err
 					break
 				}
-				after = info.Key
+				after = key(entry)
 				a.n = 0 // it makes headway
 				r.answered.Store(true)
-				if !yield(info, nil) {
+				if !yield(entry, nil) {
 					return
 				}
 			}
@@ -159,11 +173,35 @@ func (r *retrying) List(ctx context.Context, prefix, after string) iter.Seq2[Inf
 				continue
 			}
 			if err != nil {
-				yield(Info{}, err)
+				var none T
+				yield(none, err)
 			}
 			return
 		}
 	}
+}
+
+// retryingLister is a retrying store that is a KeyLister.
+type retryingLister struct{ *retrying }
+
+// Keys implements KeyLister.
+func (r retryingLister) Keys(ctx context.Context, prefix, after string) iter.Seq2[string, error] {
+	list := func(after string) iter.Seq2[string, error] { return Keys(ctx, r.st, prefix, after) }
+	return resume(ctx, r.retrying, list, after, func(key string) string { return key })
+}
+
+// Stage implements Stager, if the store below does.
+func (r *retrying) Stage(ctx context.Context, key string, body []byte) (Staged, error) {
+	return wrappedStage(ctx, r.st, key, body, func(s Staged) Staged { return retryingStage{s, r} })
+}
+
+type retryingStage struct {
+	Staged
+	r *retrying
+}
+
+func (s retryingStage) Commit(ctx context.Context, key string) (Info, error) {
+	return s.r.put(ctx, func() (Info, error) { return s.Staged.Commit(ctx, key) })
 }
 
 // Now implements Store.

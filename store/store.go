@@ -11,7 +11,10 @@ package store
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/binary"
 	"errors"
+	"hash/crc32"
 	"io/fs"
 	"iter"
 	"time"
@@ -110,6 +113,18 @@ type Info struct {
 	Token    Token     // never Absent
 	Modified time.Time // when the store put this state, by its own clock; that of Put may be 2 s off
 	Now      time.Time // the store's clock when it answered; zero if it did not say
+
+	// CRC32C of the body, as CRC32C writes it, where Stat learns it from
+	// a server that keeps it; else empty.
+	CRC32C string
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// CRC32C returns the CRC-32C of a body as S3 and Google Cloud Storage write
+// it: base64 of four bytes, the most significant first.
+func CRC32C(body []byte) string {
+	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, crc32.Checksum(body, castagnoli)))
 }
 
 // GetOptions narrows a Get. nil and the zero value mean the whole object.

@@ -52,7 +52,7 @@ func crashChild(dir string) error {
 	for i := 0; ; i++ {
 		size := i * 7919 % (4 << 10)
 		if i%8 == 0 {
-			size = i * 7919 % (1 << 20)
+			size = minStaged + i*7919%(1<<20)
 		}
 		key, n, match := fmt.Sprintf("%s/%d/k%d", name, i/5, i), i, store.Absent
 		if i%3 == 2 {
@@ -70,11 +70,26 @@ func crashChild(dir string) error {
 			}
 		}
 		fmt.Println("begin", key, n)
-		if _, err := s.Put(ctx, key, crashBody(n, size), match); err != nil {
+		if err := crashPut(ctx, s, key, crashBody(n, size), match, i); err != nil {
 			return err
 		}
 		fmt.Println("done", key, n)
 	}
+}
+
+// crashPut puts every fourth key in two steps.
+func crashPut(ctx context.Context, s *Store, key string, body []byte, match store.Token, i int) error {
+	if i%4 != 0 || match != store.Absent {
+		_, err := s.Put(ctx, key, body, match)
+		return err
+	}
+	g, _, err := store.Stage(ctx, s, key, body)
+	if err != nil {
+		return err
+	}
+	defer g.Discard()
+	_, err = g.Commit(ctx, key)
+	return err
 }
 
 // Writers are killed at random moments. What they said was done is there,

@@ -31,6 +31,25 @@ const (
 // List implements store.Store.
 func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[store.Info, error] {
 	return func(yield func(store.Info, error) bool) {
+		for key, err := range s.Keys(ctx, prefix, after) {
+			if err != nil {
+				yield(store.Info{}, err)
+				return
+			}
+			info, err := s.Stat(ctx, key)
+			if errors.Is(err, fs.ErrNotExist) {
+				continue // deleted since
+			}
+			if !yield(info, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// Keys implements store.KeyLister: it looks at directories and not at files.
+func (s *Store) Keys(ctx context.Context, prefix, after string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
 		// All keys with the prefix lie below its last slash. Nothing does if
 		// that is no part of a key: "../", or where the locks are.
 		top := prefix[:strings.LastIndexByte(prefix, '/')+1]
@@ -42,15 +61,14 @@ func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[store.
 			w := walk{ctx: ctx, store: s, prefix: prefix, after: after, size: size}
 			keys, more, err := w.page(top, deadline)
 			if err != nil {
-				yield(store.Info{}, err)
+				yield("", err)
 				return
 			}
 			for _, key := range keys {
-				info, err := s.Stat(ctx, key)
-				if errors.Is(err, fs.ErrNotExist) || errors.Is(err, store.ErrInvalidKey) {
-					continue // deleted since, or no file; too long as a whole
+				if store.ValidKey(key) != nil {
+					continue // too long as a whole
 				}
-				if !yield(info, err) || err != nil {
+				if !yield(key, nil) {
 					return
 				}
 			}
@@ -161,8 +179,11 @@ func readDir(dir string) ([]string, error) {
 				return nil, err
 			}
 		}
-		if mode.IsDir() {
+		switch {
+		case mode.IsDir():
 			name += "/"
+		case !mode.IsRegular():
+			continue // no key
 		}
 		names = append(names, name)
 	}

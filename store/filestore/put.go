@@ -37,6 +37,14 @@ func (s *Store) create(ctx context.Context, key string, body []byte) (store.Info
 		return store.Info{}, err
 	}
 	defer t.discard()
+	if err := t.sync(); err != nil {
+		return store.Info{}, err
+	}
+	return s.name(ctx, key, path, t)
+}
+
+// name gives t, which is flushed, the name of key if that is free.
+func (s *Store) name(ctx context.Context, key, path string, t *temp) (store.Info, error) {
 	if err := ctx.Err(); err != nil {
 		return store.Info{}, err
 	}
@@ -69,6 +77,9 @@ func (s *Store) replace(ctx context.Context, key string, body []byte, match stor
 		return store.Info{}, err
 	}
 	defer t.discard()
+	if err := t.sync(); err != nil {
+		return store.Info{}, err
+	}
 	unlock, err := s.lock(ctx, key)
 	if err != nil {
 		return store.Info{}, err

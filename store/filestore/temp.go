@@ -13,7 +13,7 @@ import (
 
 const tempPrefix = ".tmp-" // of names that List does not show
 
-// temp is a written and flushed file that has no proper name yet.
+// temp is a written file that has no proper name yet.
 type temp struct {
 	s *Store
 	f *os.File
@@ -24,6 +24,9 @@ type temp struct {
 	modified time.Time
 	size     int64
 	named    bool // its temporary name is gone
+
+	flushed  bool  // nothing has changed since the last flush
+	flushErr error // final: a second flush would say nothing (attack A42)
 }
 
 func (s *Store) writeTemp(ctx context.Context, dir string, body []byte) (_ *temp, err error) {
@@ -44,21 +47,27 @@ func (s *Store) writeTemp(ctx context.Context, dir string, body []byte) (_ *temp
 		return nil, err
 	}
 	s.note("write", dir)
-	for rest := body; len(rest) > 0; {
+	for at := 0; at < len(body); {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		n, err := f.Write(rest[:min(ioSize, len(rest))])
+		n, err := f.Write(body[at:min(at+ioSize, len(body))])
 		if err != nil {
 			return nil, err
 		}
-		rest = rest[n:]
+		if at += n; at%earlySize == 0 {
+			writeBack(f, int64(at-earlySize), earlySize)
+		}
 	}
-	if err := t.setModified(time.Now()); err != nil {
-		return nil, err
+	if tail := len(body) % earlySize; tail < len(body) {
+		writeBack(f, int64(len(body)-tail), int64(tail))
 	}
-	return t, t.sync()
+	return t, t.setModified(time.Now())
 }
+
+// earlySize is how much the disk is told to write at a time, while the rest
+// is still to come: the flush finds little left to do.
+const earlySize = 4 << 20
 
 // openTemp creates a temporary file in dir, and dir if need be. Somebody may
 // prune the empty directory in between, again and again, until the file is in
@@ -83,9 +92,14 @@ func (s *Store) openTemp(ctx context.Context, dir string) (*os.File, error) {
 	}
 }
 
+// sync flushes the file, unless it is flushed already.
 func (t *temp) sync() error {
-	t.s.note("sync", filepath.Dir(t.f.Name()))
-	return t.f.Sync()
+	if t.flushErr == nil && !t.flushed {
+		t.s.note("sync", filepath.Dir(t.f.Name()))
+		t.flushErr = t.f.Sync()
+		t.flushed = t.flushErr == nil
+	}
+	return t.flushErr
 }
 
 // setModified gives the file its token. The kernel's own time stamps are too
@@ -99,6 +113,7 @@ func (t *temp) setModified(at time.Time) error {
 		return err
 	}
 	t.modified = fi.ModTime() // as precise as this file system can say it
+	t.flushed = false
 	return nil
 }
 

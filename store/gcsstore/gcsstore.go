@@ -72,7 +72,7 @@ type Store struct {
 var _ store.Store = (*Store)(nil)
 
 // infoFields are those that an Info is made of.
-const infoFields = "name,size,generation,timeCreated"
+const infoFields = "name,size,generation,timeCreated,crc32c"
 
 // Get implements store.Store.
 func (s *Store) Get(ctx context.Context, key string, o *store.GetOptions) ([]byte, store.Info, error) {
@@ -172,6 +172,7 @@ func (s *Store) Stat(ctx context.Context, key string) (store.Info, error) {
 	if err != nil {
 		return info, fmt.Errorf("stat %s: %w", key, err)
 	}
+	info.CRC32C = obj.Crc32c
 	return info, nil
 }
 

@@ -30,11 +30,8 @@ package s3store
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"iter"
 	"strings"
 	"time"
@@ -73,11 +70,13 @@ func (s *Store) Stat(ctx context.Context, key string) (store.Info, error) {
 		return store.Info{}, err
 	}
 	ctx, ex := observe(ctx)
-	info, err := s.core.Client.StatObject(ctx, s.bucket, s.prefix+key, minio.StatObjectOptions{})
+	info, err := s.core.Client.StatObject(ctx, s.bucket, s.prefix+key, minio.StatObjectOptions{Checksum: true})
 	if err != nil {
 		return store.Info{Now: ex.date}, s.readError(ctx, "stat", key, err, ex)
 	}
-	return s.info(key, info, ex), nil
+	out := s.info(key, info, ex)
+	out.CRC32C = info.ChecksumCRC32C
+	return out, nil
 }
 
 // Put implements store.Store.
@@ -91,7 +90,7 @@ func (s *Store) Put(ctx context.Context, key string, body []byte, match store.To
 	opts := minio.PutObjectOptions{
 		DisableMultipart:     true, // a multipart upload ignores the condition
 		DisableContentSha256: true, // the checksum protects the body, at a tenth of the cost
-		UserMetadata:         map[string]string{"x-amz-checksum-crc32c": checksum(body)},
+		UserMetadata:         map[string]string{"x-amz-checksum-crc32c": store.CRC32C(body)},
 		ContentType:          "application/octet-stream",
 		CacheControl:         "no-store",
 	}
@@ -111,12 +110,6 @@ func (s *Store) Put(ctx context.Context, key string, body []byte, match store.To
 	return store.Info{
 		Key: key, Size: int64(len(body)), Token: store.Token(info.ETag), Modified: ex.date, Now: ex.date,
 	}, nil
-}
-
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
-func checksum(body []byte) string {
-	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, crc32.Checksum(body, castagnoli)))
 }
 
 // Delete implements store.Store.

@@ -1,0 +1,205 @@
+package registry
+
+import (
+	"bufio"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+)
+
+// noiseFile writes n bytes that no two chunks share.
+func noiseFile(b *testing.B, path string, n int64) {
+	b.Helper()
+	f, err := os.Create(path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer f.Close()
+	w := bufio.NewWriterSize(f, 256<<10)
+	r := rand.NewChaCha8([32]byte{1})
+	buf := make([]byte, 64<<10)
+	for ; n > 0; n -= int64(len(buf)) {
+		r.Read(buf)
+		if _, err := w.Write(buf[:min(n, int64(len(buf)))]); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := w.Flush(); err != nil {
+		b.Fatal(err)
+	}
+}
+
+func local(b *testing.B, dir string) *Registry {
+	b.Helper()
+	r, err := Open(b.Context(), dir, &Options{Create: true})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return r
+}
+
+const benchSize = 512 << 20
+
+// BenchmarkSaveFile saves one large file to a directory.
+func BenchmarkSaveFile(b *testing.B) {
+	src := filepath.Join(b.TempDir(), "src")
+	noiseFile(b, src, benchSize)
+	b.SetBytes(benchSize)
+	for b.Loop() {
+		b.StopTimer()
+		r := local(b, filepath.Join(b.TempDir(), "r"))
+		b.StartTimer()
+		if _, err := r.Save(b.Context(), "m", Path(src)); err != nil {
+			b.Fatal(err)
+		}
+		b.StopTimer()
+		os.RemoveAll(r.URL())
+		b.StartTimer()
+	}
+}
+
+// BenchmarkLoadFile loads one large file from a directory into another.
+func BenchmarkLoadFile(b *testing.B) {
+	dir := b.TempDir()
+	src := filepath.Join(dir, "src")
+	noiseFile(b, src, benchSize)
+	r := local(b, filepath.Join(dir, "registry"))
+	if _, err := r.Save(b.Context(), "m", Path(src)); err != nil {
+		b.Fatal(err)
+	}
+	b.SetBytes(benchSize)
+	for b.Loop() {
+		dst := filepath.Join(dir, "dst")
+		if err := r.Load(b.Context(), "m", Path(dst)); err != nil {
+			b.Fatal(err)
+		}
+		b.StopTimer()
+		os.Remove(dst)
+		b.StartTimer()
+	}
+}
+
+// smallFiles writes n files of size bytes, a hundred to a directory.
+func smallFiles(b *testing.B, dir string, n, size int) {
+	b.Helper()
+	r := rand.NewChaCha8([32]byte{2})
+	buf := make([]byte, size)
+	for i := range n {
+		sub := filepath.Join(dir, fmt.Sprint(i/100))
+		if i%100 == 0 {
+			if err := os.MkdirAll(sub, 0o777); err != nil {
+				b.Fatal(err)
+			}
+		}
+		r.Read(buf)
+		if err := os.WriteFile(filepath.Join(sub, fmt.Sprint(i)), buf, 0o666); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkSaveTree saves 20 000 files of 4 KiB.
+func BenchmarkSaveTree(b *testing.B) {
+	src := filepath.Join(b.TempDir(), "src")
+	smallFiles(b, src, 20000, 4<<10)
+	for b.Loop() {
+		r := local(b, filepath.Join(b.TempDir(), "r"))
+		if _, err := r.Save(b.Context(), "m", Path(src)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkLoadTree loads them.
+func BenchmarkLoadTree(b *testing.B) {
+	dir := b.TempDir()
+	src := filepath.Join(dir, "src")
+	smallFiles(b, src, 20000, 4<<10)
+	r := local(b, filepath.Join(dir, "registry"))
+	if _, err := r.Save(b.Context(), "m", Path(src)); err != nil {
+		b.Fatal(err)
+	}
+	for i := 0; b.Loop(); i++ {
+		if err := r.Load(b.Context(), "m", Path(filepath.Join(dir, fmt.Sprint(i)))); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkSave1K saves small objects, by turns with the system calls without
+// which no file is both atomic and durable, and reports how much slower it is.
+func BenchmarkSave1K(b *testing.B) {
+	for _, names := range []string{"one", "many"} {
+		for _, savers := range []int{1, 16} {
+			b.Run(fmt.Sprintf("names=%s/savers=%d", names, savers), func(b *testing.B) {
+				r, bare := local(b, b.TempDir()), b.TempDir()
+				body := make([]byte, 1<<10)
+				var ours, floor time.Duration
+				for from := 0; from < b.N; from += 64 {
+					to := min(from+64, b.N)
+					ours += inTurns(b, savers, from, to, func(saver, i int) error {
+						name := fmt.Sprint("m:", saver)
+						if names == "many" {
+							name = fmt.Sprint("m:", i)
+						}
+						_, err := r.Save(b.Context(), name, body)
+						return err
+					})
+					floor += inTurns(b, savers, from, to, func(_, i int) error {
+						return barePut(bare, fmt.Sprint(i), body)
+					})
+				}
+				b.ReportMetric(float64(floor.Nanoseconds())/float64(b.N), "bare-ns/op")
+				b.ReportMetric(float64(ours)/float64(floor), "x-bare")
+			})
+		}
+	}
+}
+
+// inTurns does from to to-1 with so many goroutines, and tells how long it took.
+func inTurns(b *testing.B, workers, from, to int, do func(worker, i int) error) time.Duration {
+	begin := time.Now()
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() {
+			for i := from + w; i < to; i += workers {
+				if err := do(w, i); err != nil {
+					b.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return time.Since(begin)
+}
+
+func barePut(dir, name string, body []byte) error {
+	temp := filepath.Join(dir, "."+name)
+	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if _, err := f.Write(body); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if err := os.Link(temp, filepath.Join(dir, name)); err != nil {
+		return err
+	}
+	if err := os.Remove(temp); err != nil {
+		return err
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}

@@ -1,0 +1,100 @@
+package filestore
+
+import (
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/mindtrace/registry/store"
+)
+
+// Keys shows what List shows, also through the store's wrappers, and looks at
+// no file.
+func TestKeysAreThoseOfList(t *testing.T) {
+	s := open(t, t.TempDir())
+	for _, key := range []string{"a/1", "a/2", "a-b", "a/b/3", "c"} {
+		put(t, s, key, "1", store.Absent)
+	}
+	for name, target := range map[string]string{"a/link": "1", "a/linked": "b"} {
+		if err := os.Symlink(target, s.path(name)); err != nil {
+			t.Skip(err)
+		}
+	}
+	if err := os.Mkdir(s.path("empty"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
+	for _, prefix := range []string{"", "a", "a/", "a/b", "c", "none/", "../"} {
+		for _, after := range []string{"", "a/1", "b"} {
+			var want []string
+			for info, err := range s.List(t.Context(), prefix, after) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				want = append(want, info.Key)
+			}
+			for _, st := range []store.Store{s, store.Watch(store.Log(s, log), new(store.Clock))} {
+				if _, ok := st.(store.KeyLister); !ok {
+					t.Fatalf("%T lists no keys", st)
+				}
+				var got []string
+				for key, err := range store.Keys(t.Context(), st, prefix, after) {
+					if err != nil {
+						t.Fatal(err)
+					}
+					got = append(got, key)
+				}
+				if !slices.Equal(got, want) {
+					t.Errorf("keys with %q after %q: %q, List shows %q", prefix, after, got, want)
+				}
+			}
+		}
+	}
+}
+
+// What a save of one more version of a small object costs: two readings of
+// one directory however many versions there are, one file and one directory
+// flushed.
+func TestCostOfOneMoreKey(t *testing.T) {
+	s := open(t, t.TempDir())
+	for i := range 100 {
+		put(t, s, "v/"+strings.Repeat("k", i+1), "1", store.Absent)
+	}
+	r := record(s)
+	n := 0
+	for range s.Keys(t.Context(), "v/", "") {
+		n++
+	}
+	put(t, s, "v/new", "1", store.Absent)
+	wantOps(t, "Keys and Put", r.take(), "readdir "+s.path("v"), "readdir "+s.path("v"),
+		"write "+s.path("v"), "sync "+s.path("v"), "link "+s.path("v/new"), "syncdir "+s.path("v"))
+	if n != 100 {
+		t.Errorf("%d keys", n)
+	}
+}
+
+// What a staged pack costs: its bytes are flushed once, each new directory and
+// its parent once.
+func TestCostOfStaging(t *testing.T) {
+	s := open(t, t.TempDir())
+	put(t, s, "p/first", "1", store.Absent)
+	r := record(s)
+	for _, key := range []string{"p/00/a", "p/01/b", "p/00/c"} {
+		g := stage(t, s, key, make([]byte, minStaged))
+		if _, err := g.Commit(t.Context(), key); err != nil {
+			t.Fatal(err)
+		}
+	}
+	count := map[string]int{}
+	for _, op := range r.take() {
+		what, _, _ := strings.Cut(op, " ")
+		count[what]++
+	}
+	for op, want := range map[string]int{"write": 3, "sync": 3, "link": 3, "mkdir": 2, "syncdir": 5} {
+		if count[op] != want {
+			t.Errorf("%d times %s, want %d", count[op], op, want)
+		}
+	}
+}

@@ -1,0 +1,70 @@
+package filestore
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/mindtrace/registry/store"
+)
+
+var (
+	_ store.Stager    = (*Store)(nil)
+	_ store.KeyLister = (*Store)(nil)
+)
+
+// Stage implements store.Stager. The body is written to a temporary file, and
+// the disk begins to write it.
+func (s *Store) Stage(ctx context.Context, key string, body []byte) (store.Staged, error) {
+	if err := check(ctx, key); err != nil {
+		return nil, err
+	}
+	if len(body) > store.MaxBody {
+		return nil, fmt.Errorf("put %s: %d bytes, the limit is %d", key, len(body), store.MaxBody)
+	}
+	path := s.path(key)
+	if _, err := os.Lstat(path); err == nil || len(body) < minStaged {
+		return nil, nil
+	}
+	t, err := s.writeTemp(ctx, filepath.Dir(path), body)
+	if err != nil {
+		return nil, err
+	}
+	return &staged{s: s, t: t}, nil
+}
+
+// minStaged is how large a body must be for the disk to be told to begin.
+const minStaged = 1 << 20
+
+// staged is a temporary file that is written and perhaps not flushed.
+type staged struct {
+	s *Store
+	t *temp
+}
+
+// Commit implements store.Staged.
+func (g *staged) Commit(ctx context.Context, key string) (store.Info, error) {
+	if err := check(ctx, key); err != nil {
+		return store.Info{}, err
+	}
+	path := g.s.path(key)
+	if _, err := os.Lstat(path); err == nil {
+		return g.s.refused(key, path)
+	}
+	if err := g.t.sync(); err != nil {
+		return store.Info{}, err
+	}
+	if !g.t.named && filepath.Dir(path) == filepath.Dir(g.t.f.Name()) {
+		return g.s.name(ctx, key, path, g.t)
+	}
+	// The time has come for another key meanwhile.
+	body := make([]byte, g.t.size)
+	if err := readAt(ctx, g.t.f, body, 0); err != nil {
+		return store.Info{}, err
+	}
+	return g.s.create(ctx, key, body)
+}
+
+// Discard implements store.Staged.
+func (g *staged) Discard() { g.t.discard() }
