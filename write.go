@@ -3,9 +3,9 @@ package registry
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"time"
 
+	"github.com/mindtrace/registry/internal/knob"
 	"github.com/mindtrace/registry/manifest"
 	"github.com/mindtrace/registry/store"
 )
@@ -77,7 +77,7 @@ func (r *Registry) wrote(ctx context.Context, key string, nonce manifest.Nonce) 
 
 // jitter is how long to wait before try number n+2: up to a limit that
 // doubles, all of it random, so that competitors spread.
-func jitter(n int) time.Duration { return rand.N(2 * time.Millisecond << min(n, 10)) }
+func jitter(n int) time.Duration { return knob.Jitter(2 * time.Millisecond << min(n, 10)) }
 
 func sleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)

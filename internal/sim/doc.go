@@ -1,0 +1,14 @@
+// Package sim runs the registry itself, unchanged, on a simulated store: one
+// seed decides which of the waiting requests is served next and how it ends
+// — applied, refused, lost, answered in vain, floating, crashed — and how the
+// clocks run. After every step an oracle that sees the store's state compares
+// it with what the clients were told.
+//
+//	go test ./internal/sim                                      some thousand schedules, and the ablations
+//	go test ./internal/sim -run TestSoak -timeout 0 -schedules 1000000
+//	go test ./internal/sim -run TestReplay -v -scenario NAME -seed N
+//
+// A schedule is a sequence of choices. They are drawn from the seed; a bad
+// schedule is shrunk by cutting and zeroing choices, where zero always is the
+// harmless one.
+package sim
