@@ -1,0 +1,414 @@
+package sim
+
+import (
+	crand "crypto/rand"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/mindtrace/registry/internal/knob"
+	"github.com/mindtrace/registry/manifest"
+	"github.com/mindtrace/registry/store"
+)
+
+// times are those of the simulated registries, short of one another's order,
+// so that eras end while savers work.
+var times = manifest.Times{Era: 4 * 3600, Window: 2 * 3600, Retain: 3 * 3600, Margin: 600}
+
+func init() {
+	knob.MaxInline, knob.MaxPack = 0, 64
+	knob.Jitter = func(limit time.Duration) time.Duration { return limit / 2 }
+}
+
+// run is one schedule.
+type run struct {
+	ch      *choices
+	sc      *scenario
+	w       *world
+	oracle  *oracle
+	clients []*client
+
+	decorate func(*client, store.Store) store.Store
+
+	step   int
+	last   *client
+	faults int // left
+	trace  []string
+	traced bool
+	counts map[string]int
+
+	// What this schedule is made of.
+	burst   int // percent: how much the present client goes on
+	wrong   int // per mille of the requests
+	jump    int // per mille of the steps
+	suspend int
+	kinds   []fault
+}
+
+type fault int
+
+const (
+	fine fault = iota
+	lostAnswer
+	lostRequest
+	floats
+	busy
+	crashBefore
+	crashAfter
+)
+
+var faultNames = []string{"", "answer lost", "request lost", "floating", "busy", "crash before", "crash after"}
+
+// result of one schedule.
+type result struct {
+	violation string
+	made      []uint32
+	trace     []string
+	steps     int
+}
+
+// seeded makes crypto/rand deterministic, for the nonces.
+type seeded struct {
+	mu  sync.Mutex
+	src *rand.ChaCha8
+}
+
+func (s *seeded) Read(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.src.Read(p)
+}
+
+// schedule runs one schedule.
+func schedule(t *testing.T, sc *scenario, ch *choices, counts map[string]int, traced bool) (res result) {
+	old := crand.Reader
+	crand.Reader = &seeded{src: rand.NewChaCha8([32]byte{1})}
+	defer func() { crand.Reader = old }()
+	synctest.Test(t, func(t *testing.T) {
+		r := &run{ch: ch, sc: sc, counts: counts, traced: traced}
+		r.w = &world{objects: map[string]object{}, page: 1000}
+		r.w.now = times.EraEnd(1000).Add(time.Minute)
+		r.oracle = newOracle(r)
+		r.w.put, r.w.deleted, r.w.sent = r.oracle.put, r.oracle.deleted, r.oracle.sent
+		if sc.setup != nil {
+			sc.setup(r)
+		}
+		settings, err := manifest.NewSettings(r.w.now, times).Encode()
+		if err != nil {
+			panic(err)
+		}
+		r.w.objects[manifest.SettingsKey] = object{settings, "0", r.w.now}
+		before, ops := sc.plan(r.ch)
+		if len(before) > 0 {
+			r.newClient(0, before).start()
+			r.loop()
+			r.advance(pick(ch, []time.Duration{0, times.WindowD(), 2 * era, 4 * era}), "")
+		}
+		r.burst = pick(ch, []int{0, 50, 80, 95})
+		r.wrong = pick(ch, []int{0, 20, 60, 150})
+		r.jump = pick(ch, []int{0, 10, 30, 100})
+		r.suspend = pick(ch, []int{0, 10, 30, 60})
+		r.w.page = pick(ch, []int{1000, 2, 3})
+		r.faults = 8
+		for k := lostAnswer; k <= crashAfter; k++ {
+			if ch.draw(3) < 2 {
+				r.kinds = append(r.kinds, k)
+			}
+		}
+		if sc.tune != nil {
+			sc.tune(r)
+		}
+		for i, o := range ops {
+			r.newClient(i+1, o).start()
+		}
+		r.loop()
+		r.settle()
+		r.stop()
+		res = result{r.oracle.violation, ch.made, r.trace, r.step}
+	})
+	return res
+}
+
+var era = time.Duration(times.Era) * time.Second
+
+func (r *run) note(format string, args ...any) {
+	if r.traced {
+		r.trace = append(r.trace, fmt.Sprintf("%4d %s  ", r.step, r.clockString())+fmt.Sprintf(format, args...))
+	}
+}
+
+// clockString is the store's time as era and seconds in it.
+func (r *run) clockString() string {
+	e := times.EraOf(r.w.now)
+	return fmt.Sprintf("era %d+%05.0f", e, era.Seconds()-times.EraEnd(e).Sub(r.w.now).Seconds())
+}
+
+func (r *run) count(what string) { r.counts[what]++ }
+
+const maxSteps = 4000
+
+// loop schedules until all clients are done.
+func (r *run) loop() {
+	for r.oracle.violation == "" {
+		synctest.Wait()
+		ready, sleeping, later := r.ready()
+		if len(ready) == 0 && !sleeping && later.IsZero() {
+			return
+		}
+		if r.step++; r.step > maxSteps {
+			r.oracle.fail("no end after %d steps", maxSteps)
+			return
+		}
+		if r.disturb(ready) {
+			continue
+		}
+		switch {
+		case len(ready) > 0:
+			r.serve(r.choose(ready))
+		case sleeping:
+			r.sleep(10 * time.Second)
+		default:
+			r.advance(later.Sub(r.w.now), "until somebody wakes up: ")
+		}
+	}
+}
+
+// ready returns the requests that can be served, whether there are clients
+// that wait for time to pass, and when the next suspended one goes on.
+func (r *run) ready() (ready []*call, sleeping bool, later time.Time) {
+	r.w.mu.Lock()
+	defer r.w.mu.Unlock()
+	asks := map[*client]bool{}
+	for _, c := range r.w.waiting {
+		asks[c.client] = true
+		if at := c.client.suspended; at.After(r.w.now) {
+			if later.IsZero() || at.Before(later) {
+				later = at
+			}
+			continue
+		}
+		ready = append(ready, c)
+	}
+	for _, c := range r.clients {
+		sleeping = sleeping || !c.finished && !asks[c]
+	}
+	slices.SortFunc(ready, func(a, b *call) int {
+		switch {
+		case a.client != b.client:
+			return a.client.n - b.client.n
+		case a.op != b.op:
+			return strings.Compare(string(a.op), string(b.op))
+		}
+		return strings.Compare(a.key, b.key)
+	})
+	return ready, sleeping, later
+}
+
+// disturb perhaps does something else than to serve a request.
+func (r *run) disturb(ready []*call) bool {
+	total := r.jump + r.suspend + 2*r.wrong
+	if total == 0 {
+		return false
+	}
+	x := 999 - r.ch.draw(1000) // 0: the harmless choice is 999
+	switch {
+	case x < r.jump:
+		r.advance(r.amount(), "clock jumps: ")
+		return true
+	case x < r.jump+r.suspend && len(ready) > 0:
+		c := pick(r.ch, ready).client
+		d := r.amount()
+		c.suspended = r.w.now.Add(d)
+		r.note("client %d is suspended for %s", c.n, d)
+		r.count("suspensions")
+		return true
+	case x < r.jump+r.suspend+2*r.wrong && len(r.w.floating) > 0:
+		r.land(r.ch.draw(len(r.w.floating)))
+		return true
+	case x < r.jump+r.suspend+2*r.wrong+r.jump/4:
+		d := r.amount() // only the clients' clocks: they run faster than the store's
+		time.Sleep(d)
+		r.note("the clients' clocks jump by %s", d)
+		r.count("client clock jumps")
+		return true
+	}
+	return false
+}
+
+// amount is by how much a clock jumps or for how long a client sleeps.
+func (r *run) amount() time.Duration {
+	t := times
+	toEnd := t.EraEnd(t.EraOf(r.w.now)).Sub(r.w.now)
+	return pick(r.ch, []time.Duration{
+		toEnd, era, t.WindowD(), toEnd + t.WindowD() + t.MarginD(), t.RetainD(), t.WindowD() / 2, t.WindowD() - t.MarginD(),
+		t.MarginD(), t.RetainD() + t.WindowD() + t.MarginD(), 2 * era, 2*era + t.RetainD(), toEnd - time.Second,
+	}) + pick(r.ch, []time.Duration{0, time.Second, time.Minute})
+}
+
+func (r *run) advance(d time.Duration, why string) {
+	if d <= 0 {
+		return
+	}
+	r.w.now = r.w.now.Add(d)
+	r.count("store clock jumps")
+	r.note("%s%s later", why, d)
+}
+
+// sleep lets time pass for everybody.
+func (r *run) sleep(d time.Duration) {
+	time.Sleep(d)
+	r.w.now = r.w.now.Add(d)
+}
+
+// choose picks the request to be served.
+func (r *run) choose(ready []*call) *call {
+	of := func(c *client) (calls []*call) {
+		for _, x := range ready {
+			if x.client == c {
+				calls = append(calls, x)
+			}
+		}
+		return calls
+	}
+	calls := of(r.last)
+	if len(calls) == 0 || r.ch.often(100-r.burst) {
+		var clients []*client
+		for _, x := range ready {
+			if !slices.Contains(clients, x.client) {
+				clients = append(clients, x.client)
+			}
+		}
+		r.last = pick(r.ch, clients)
+		calls = of(r.last)
+	}
+	return pick(r.ch, calls)
+}
+
+// serve answers a request, one way or another.
+func (r *run) serve(c *call) {
+	f := fine
+	if c.op != opStart && c.op != opSource && c.key != manifest.SettingsKey && r.faults > 0 && len(r.kinds) > 0 && r.wrong > 0 &&
+		r.ch.draw(1000) >= 1000-r.wrong {
+		f = pick(r.ch, r.kinds)
+		if !c.mutates() && (f == floats || f == lostRequest) {
+			f = lostAnswer
+		}
+		r.faults--
+		r.count(faultNames[f])
+	}
+	r.w.unpark(c)
+	r.w.now = r.w.now.Add(time.Millisecond)
+	var a answer
+	switch f {
+	case fine:
+		a = r.w.apply(c)
+		r.note("client %d %s%s", c.client.n, c, outcome(a))
+	case busy:
+		a.err = store.ErrRetry
+	case lostAnswer:
+		a.err = store.ErrUnavailable
+		if c.mutates() {
+			r.w.apply(c)
+			a.err = store.ErrUnknown
+		}
+	case lostRequest:
+		a.err = store.ErrUnknown
+	case floats:
+		a.err = store.ErrUnknown
+		r.w.floating = append(r.w.floating, c)
+	case crashAfter:
+		r.w.apply(c)
+	}
+	if f != fine {
+		r.note("client %d %s: %s", c.client.n, c, faultNames[f])
+	}
+	if f == crashBefore || f == crashAfter {
+		r.crash(c.client, c)
+		return
+	}
+	c.done <- a
+}
+
+func outcome(a answer) string {
+	switch {
+	case a.err == nil && a.page != nil:
+		return fmt.Sprintf(": %d keys", len(a.page))
+	case a.err != nil:
+		return ": " + a.err.Error()
+	}
+	return ""
+}
+
+// crash ends a process. What it has sent may still arrive. Another process
+// takes up the rest of its work.
+func (r *run) crash(c *client, served ...*call) {
+	r.w.mu.Lock()
+	c.dead = true
+	var gone []*call
+	r.w.waiting = slices.DeleteFunc(r.w.waiting, func(x *call) bool {
+		if x.client == c {
+			gone = append(gone, x)
+		}
+		return x.client == c
+	})
+	r.w.mu.Unlock()
+	for _, x := range slices.Concat(served, gone) {
+		x.done <- answer{err: errCrashed}
+	}
+	c.cancel()
+	slices.SortFunc(gone, func(a, b *call) int { return strings.Compare(a.String(), b.String()) })
+	for _, x := range gone {
+		if x.mutates() {
+			r.w.floating = append(r.w.floating, x)
+		}
+	}
+	synctest.Wait()
+	if len(c.ops) > 0 {
+		r.newClient(c.n+10, c.ops).start()
+	}
+}
+
+// land has a request arrive that its client has given up.
+func (r *run) land(i int) {
+	c := r.w.floating[i]
+	r.w.floating = slices.Delete(r.w.floating, i, i+1)
+	r.w.now = r.w.now.Add(time.Millisecond)
+	a := r.w.apply(c)
+	r.note("client %d's %s lands%s", c.client.n, c, outcome(a))
+	r.count("floating landings")
+	if a.err == nil {
+		r.count("floating landings applied")
+	}
+}
+
+// settle is the end: what floats lands or never does, and all that was
+// promised is there.
+func (r *run) settle() {
+	for len(r.w.floating) > 0 && r.oracle.violation == "" {
+		if i := r.ch.draw(len(r.w.floating)); r.ch.draw(2) == 1 {
+			r.land(i)
+		} else {
+			r.w.floating = slices.Delete(r.w.floating, i, i+1)
+		}
+	}
+	if r.oracle.violation == "" {
+		r.oracle.final()
+	}
+}
+
+// stop ends what still runs, after a violation.
+func (r *run) stop() {
+	for _, c := range r.clients {
+		if !c.finished {
+			c.ops = nil
+			r.crash(c)
+		}
+		c.cancel()
+	}
+	synctest.Wait()
+}
