@@ -79,6 +79,9 @@ func (r *Registry) delete(ctx context.Context, s string, bury func(*found) error
 func (r *Registry) bury(ctx context.Context, f *found) (*found, error) {
 	m := *f.Manifest
 	m.State = manifest.Deleted
+	if !f.Sound(f.info.Modified) {
+		m.NotAfter = time.Time{} // committed too late: no evidence, now or after an Undelete
+	}
 	g, err := r.replace(ctx, f, &m)
 	if err == nil {
 		r.log.InfoContext(ctx, "deleted", "name", m.Name, "version", m.Version)
@@ -119,8 +122,11 @@ func (r *Registry) undelete(ctx context.Context, s string) error {
 	if err != nil {
 		return err
 	}
-	if f.State == manifest.Live {
+	switch f.State {
+	case manifest.Live:
 		return nil
+	case manifest.Purged:
+		return fmt.Errorf("version %s was %w on %s, too long ago to bring it back", f.Version, ErrDeleted, f.Died.Format(time.DateOnly))
 	}
 	if r.settings.Unversioned {
 		all, err := r.numbers(ctx, ref.Name)
@@ -141,11 +147,20 @@ func (r *Registry) undelete(ctx context.Context, s string) error {
 	}
 	m := *f.Manifest
 	m.State = manifest.Live
-	if len(m.Placement.Packs) > 0 || m.Table != nil {
+	if !m.NotAfter.IsZero() {
 		m.NotAfter = died.Add(times.RetainD()).UTC()
 	}
-	if _, err := r.replace(ctx, f, &m); err != nil {
+	g, err := r.replace(ctx, f, &m)
+	if err != nil {
 		return err
+	}
+	if !m.NotAfter.IsZero() && !g.Sound(g.info.Modified) {
+		// We were held up after the look at the clock, and garbage collection
+		// may have given the packs up.
+		if _, err := r.bury(ctx, g); err != nil {
+			return fmt.Errorf("%w, and undoing it failed: %w", ErrTooSlow, err)
+		}
+		return fmt.Errorf("version %s was %w more than %s ago; that cannot be undone any more", f.Version, ErrDeleted, times.RetainD())
 	}
 	r.log.InfoContext(ctx, "undeleted", "name", m.Name, "version", m.Version)
 	return nil

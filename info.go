@@ -22,7 +22,8 @@ type Info struct {
 	Files        int             `json:"files"`   // entries in the tree
 	Created      time.Time       `json:"created"` // when the save began, by the store's clock
 	Deleted      *time.Time      `json:"deleted,omitempty"`
-	Path         string          `json:"path"` // where in the store its register is
+	Purged       bool            `json:"purged,omitempty"` // deleted too long ago to be brought back
+	Path         string          `json:"path"`             // where in the store its register is
 }
 
 // Ref returns the exact reference, name@version.
@@ -46,6 +47,9 @@ func (r *Registry) info(f *found) Info {
 	}
 	if f.State != manifest.Live {
 		died := f.info.Modified.UTC()
+		if f.State == manifest.Purged {
+			died, i.Purged = f.Died, true
+		}
 		i.Deleted = &died
 	}
 	return i

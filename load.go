@@ -2,8 +2,11 @@ package registry
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"github.com/mindtrace/registry/chunk"
+	"github.com/mindtrace/registry/manifest"
 )
 
 // LoadReport tells what a load has loaded.
@@ -51,7 +54,7 @@ func (r *Registry) load(ctx context.Context, ref string, into any, opts []LoadOp
 		err = r.materialize(ctx, obj, into, o)
 	}
 	if err != nil {
-		return err
+		return r.deletedMeanwhile(ctx, obj.f, err)
 	}
 	if o.report != nil {
 		*o.report = LoadReport{Info: obj.Info(), Dest: dest}
@@ -61,6 +64,18 @@ func (r *Registry) load(ctx context.Context, ref string, into any, opts []LoadOp
 	}
 	r.log.DebugContext(ctx, "loaded", "name", obj.f.Name, "version", obj.f.Version, "size", obj.f.Size)
 	return nil
+}
+
+// deletedMeanwhile tells a pack that is gone because the version was deleted
+// so long ago that it was collected, from one that is lost (attack A33).
+func (r *Registry) deletedMeanwhile(ctx context.Context, f *found, err error) error {
+	if !errors.Is(err, chunk.ErrMissing) {
+		return err
+	}
+	if g, rerr := r.read(ctx, f.Name, f.Version); rerr == nil && g.State != manifest.Live {
+		return fmt.Errorf("version %s was %w while it was read", f.Version, ErrDeleted)
+	}
+	return err
 }
 
 func (r *Registry) materialize(ctx context.Context, obj *Object, into any, o loadOptions) error {

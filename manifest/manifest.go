@@ -13,10 +13,12 @@ import (
 type State string
 
 // A version register is created live; from there it goes to deleted, and
-// perhaps back. Its number is never used for anything else.
+// perhaps back; once it is too late for that, to purged. Its number is never
+// used for anything else.
 const (
 	Live    State = "live"
 	Deleted State = "deleted" // a tombstone that still holds the whole manifest
+	Purged  State = "purged"  // a tombstone that only says what it was; see Manifest.Purged
 )
 
 // Limits of one register.
@@ -44,6 +46,10 @@ type Manifest struct {
 	// store dates later may name packs that are gone, and is not to be
 	// trusted as evidence for them. Zero if it names none.
 	NotAfter time.Time `json:"notAfter,omitzero"`
+
+	// Died is when a purged version was deleted. In a tombstone that still
+	// holds its manifest, the store's date of the register says so.
+	Died time.Time `json:"died,omitzero"`
 
 	// Digest of the content; see Content.Digest.
 	Digest Digest `json:"digest"`
@@ -148,7 +154,7 @@ func Decode(body []byte, name string, v Version) (*Manifest, error) {
 		err = fmt.Errorf("it is the register of %s@%s", m.Name, m.Version)
 	}
 	switch {
-	case err != nil:
+	case err != nil, m.State == Purged:
 	case m.Table == nil:
 		err = m.unpack()
 	case m.Content.Files != nil || !m.Placement.empty():
@@ -169,12 +175,16 @@ func (m *Manifest) check() error {
 		return err
 	}
 	switch {
-	case m.State != Live && m.State != Deleted:
+	case m.State != Live && m.State != Deleted && m.State != Purged:
 		return fmt.Errorf("unknown state %q", m.State)
 	case m.Digest == Digest{}:
 		return errors.New("no digest")
 	case m.Size < 0 || m.Count < 0:
 		return errors.New("negative size or count")
+	case m.State == Purged:
+		return m.checkPurged()
+	case !m.Died.IsZero():
+		return errors.New("a time of death in a register that is not purged")
 	}
 	metadata, err := CanonicalMetadata(m.Content.Metadata)
 	if err != nil {

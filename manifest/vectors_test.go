@@ -117,6 +117,23 @@ func deletedVector() *manifest.Manifest {
 	return m
 }
 
+// purgedVector is deletedVector after it was too late to bring it back.
+func purgedVector(t testing.TB) *manifest.Manifest {
+	m := deletedVector()
+	seal(t, m)
+	m = m.Purged(vectorTime.Add(time.Hour))
+	m.Prev = append([]manifest.Nonce{m.Nonce}, m.Prev...)
+	m.Nonce = nonce("8")
+	return m
+}
+
+func collectionVector() *manifest.Collection {
+	return &manifest.Collection{
+		Head: vectorHead(manifest.KindCollection, "9"), Started: vectorTime,
+		Report: []byte(`{"freed":{"packs":1,"bytes":2}}`),
+	}
+}
+
 // tableVector is packsVector with its tables in a pack of their own.
 func tableVector(t testing.TB) (m *manifest.Manifest, table []byte) {
 	m = packsVector()
@@ -189,6 +206,7 @@ func TestVectors(t *testing.T) {
 	if got, err := manifest.DecodeSettings(body); err != nil || !cmp.Equal(got, settingsVector()) {
 		t.Errorf("settings are read as %+v, %v", got, err)
 	}
+	checkPurgedVectors(t)
 	large, table := tableVector(t)
 	golden(t, "table-content.json", table)
 	var registers []registerVector
@@ -216,6 +234,29 @@ func TestVectors(t *testing.T) {
 		t.Fatal(err)
 	}
 	golden(t, "vectors.json", out.Bytes())
+}
+
+// checkPurgedVectors compares the registers that hold no content.
+func checkPurgedVectors(t *testing.T) {
+	t.Helper()
+	m := purgedVector(t)
+	body, err := m.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "purged.json", body)
+	got, err := manifest.Decode(body, m.Name, m.Version)
+	if err != nil || diff(m, got) != "" {
+		t.Errorf("a purged register is read as %+v, %v", got, err)
+	}
+	c := collectionVector()
+	if body, err = c.Encode(); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "collection.json", body)
+	if got, err := manifest.DecodeCollection(body); err != nil || !cmp.Equal(got, c) {
+		t.Errorf("a collection is read as %+v, %v", got, err)
+	}
 }
 
 // checkVector compares the file of one register, reads it back, and checks

@@ -76,6 +76,9 @@ type watched struct {
 	clock *Clock
 }
 
+// Unwrap returns the store that is watched.
+func (w watched) Unwrap() Store { return w.st }
+
 func (w watched) Get(ctx context.Context, key string, opts *GetOptions) ([]byte, Info, error) {
 	body, info, err := w.st.Get(ctx, key, opts)
 	w.clock.Observe(info.Now)

@@ -16,6 +16,9 @@ type logged struct {
 	log *slog.Logger
 }
 
+// Unwrap returns the store below.
+func (l logged) Unwrap() Store { return l.st }
+
 func (l logged) note(ctx context.Context, start time.Time, op, key string, n int64, err error) {
 	attrs := []slog.Attr{slog.String("key", key), slog.Int64("bytes", n), slog.Duration("took", time.Since(start).Round(time.Microsecond))}
 	switch {

@@ -93,7 +93,7 @@ func (a *app) refs(ctx context.Context, toComplete string, deleted bool) ([]stri
 		if err != nil {
 			return nil, done
 		}
-		if strings.HasPrefix(info.Version.String(), selector) && (info.Deleted != nil) == deleted {
+		if strings.HasPrefix(info.Version.String(), selector) && (info.Deleted != nil) == deleted && !info.Purged {
 			refs = append(refs, info.Ref())
 		}
 	}

@@ -121,6 +121,7 @@ by colons. A reference says which version is meant:
 		a.saveCommand(), a.loadCommand(),
 		a.lsCommand(), a.versionsCommand(), a.infoCommand(),
 		a.initCommand(), a.rmCommand(), a.undeleteCommand(), a.verifyCommand(), a.versionCommand(),
+		a.pruneCommand(), a.gcCommand(),
 	)
 	root.InitDefaultCompletionCmd()
 	exitCodeHelp(root)

@@ -50,6 +50,9 @@ type Store struct {
 // nil lets all pass.
 func New(st store.Store, plan func(Call) Fault) *Store { return &Store{st: st, plan: plan} }
 
+// Unwrap returns the store below.
+func (s *Store) Unwrap() store.Store { return s.st }
+
 // Plan replaces the plan, and starts counting calls again.
 func (s *Store) Plan(plan func(Call) Fault) {
 	s.mu.Lock()

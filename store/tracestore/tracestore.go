@@ -34,6 +34,9 @@ type Call struct {
 // New returns a Store that records what reaches st.
 func New(st store.Store) *Store { return &Store{st: st} }
 
+// Unwrap returns the store below.
+func (s *Store) Unwrap() store.Store { return s.st }
+
 // Reset forgets the calls so far.
 func (s *Store) Reset() {
 	s.mu.Lock()

@@ -1,0 +1,162 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/mindtrace/registry/manifest"
+	"github.com/mindtrace/registry/store"
+)
+
+// PruneOptions say which versions Prune keeps: those that at least one rule
+// keeps, and of every object the latest. At least one rule has to be given.
+type PruneOptions struct {
+	KeepLast   int           // rule: the highest so many versions of each object
+	KeepWithin time.Duration // rule: versions saved in this time before now
+	KeepTagged bool          // rule: versions that a tag points at
+
+	Names  []string // of the objects concerned; none: all that start with Prefix
+	Prefix string   // of names; with Names empty
+	DryRun bool     // only tell what would be deleted
+}
+
+// PruneReport is what Prune did.
+type PruneReport struct {
+	DryRun  bool     `json:"dryRun,omitzero"` // nothing was deleted, "deleted" is what would be
+	Kept    int      `json:"kept"`            // versions
+	Deleted []Pruned `json:"deleted"`         // by name and version
+}
+
+// Pruned is a version that Prune deleted.
+type Pruned struct {
+	Name    string  `json:"name"`
+	Version Version `json:"version"`
+	Size    int64   `json:"size"` // of its files, in bytes; what is freed later depends on what others share
+}
+
+// Prune deletes, as Delete does, the versions that no rule keeps: they can be
+// brought back for a week, and GC frees them later. The latest version of an
+// object — the highest release, or the highest pre-release where there is no
+// release — is never deleted.
+//
+// When it fails half-way, the report says what was deleted until then.
+func (r *Registry) Prune(ctx context.Context, opts PruneOptions) (*PruneReport, error) {
+	p := &pruning{r: r, o: opts, report: PruneReport{DryRun: opts.DryRun, Deleted: []Pruned{}}}
+	return &p.report, wrap("prune", "", p.run(ctx))
+}
+
+type pruning struct {
+	r      *Registry
+	o      PruneOptions
+	now    time.Time
+	report PruneReport
+}
+
+func (p *pruning) run(ctx context.Context) error {
+	switch o := &p.o; {
+	case o.KeepLast < 0 || o.KeepWithin < 0:
+		return errors.New("a negative number of versions, or length of time, to keep")
+	case o.KeepLast == 0 && o.KeepWithin == 0 && !o.KeepTagged:
+		return errors.New("say what to keep: the last versions, those of a length of time, or those with a tag")
+	case len(o.Names) > 0 && o.Prefix != "":
+		return errors.New("give names or a prefix, not both")
+	}
+	for _, name := range p.o.Names {
+		if err := manifest.ValidName(name); err != nil {
+			return err
+		}
+	}
+	var err error
+	if p.now, err = p.r.clock.Fresh(ctx, p.r.st, time.Minute); err != nil {
+		return err
+	}
+	for _, name := range p.o.Names {
+		if err := p.object(ctx, name); err != nil {
+			return err
+		}
+	}
+	if len(p.o.Names) > 0 {
+		return nil
+	}
+	p.r.objects(ctx, p.o.Prefix, func(o object, oerr error) bool {
+		if err = oerr; err == nil {
+			err = p.object(ctx, o.name)
+		}
+		if errors.Is(err, ErrNotFound) {
+			err = nil // all its versions are deleted
+		}
+		return err == nil
+	})
+	return err
+}
+
+// object prunes one object.
+func (p *pruning) object(ctx context.Context, name string) error {
+	var live []Info // ascending
+	for info, err := range p.r.Versions(ctx, name) {
+		if err != nil {
+			return err
+		}
+		live = append(live, info)
+	}
+	drop, err := p.choose(ctx, name, live)
+	if err != nil {
+		return err
+	}
+	p.report.Kept += len(live) - len(drop)
+	for _, info := range drop {
+		if !p.o.DryRun {
+			_, err := p.r.Delete(ctx, info.Ref())
+			if errors.Is(err, ErrNotFound) {
+				continue // somebody else was faster
+			}
+			if err != nil {
+				return err
+			}
+		}
+		p.report.Deleted = append(p.report.Deleted, Pruned{info.Name, info.Version, info.Size})
+	}
+	return nil
+}
+
+// choose returns those versions of an object that no rule keeps.
+func (p *pruning) choose(ctx context.Context, name string, live []Info) ([]Info, error) {
+	var tagged map[Version][]string
+	if p.o.KeepTagged {
+		var err error
+		if tagged, err = p.r.taggedVersions(ctx, name); err != nil {
+			return nil, err
+		}
+	}
+	numbers := make([]Version, len(live))
+	for i := range live {
+		numbers[i] = live[i].Version
+	}
+	latest := candidates(numbers, Ref{})[0]
+	var drop []Info
+	for i, info := range live {
+		keep := info.Version == latest ||
+			len(live)-i <= p.o.KeepLast ||
+			p.o.KeepWithin > 0 && p.now.Sub(info.Created) <= p.o.KeepWithin ||
+			len(tagged[info.Version]) > 0
+		if !keep {
+			drop = append(drop, info)
+		}
+	}
+	return drop, nil
+}
+
+// taggedVersions returns the tags of an object by the version that they point
+// at. Nothing writes tags yet; a registry that has some was used by a newer
+// program, and what they keep is not known.
+func (r *Registry) taggedVersions(ctx context.Context, name string) (map[Version][]string, error) {
+	for info, err := range r.st.List(ctx, "tags/"+store.Escape(name)+"/@/", "") {
+		if err != nil {
+			return nil, err
+		}
+		return nil, fmt.Errorf("%w: this program cannot read the tag %s", ErrNewer, info.Key)
+	}
+	return nil, nil
+}

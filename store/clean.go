@@ -1,0 +1,37 @@
+package store
+
+import (
+	"context"
+	"time"
+)
+
+// Cleaner is what a Store may be besides: one where killed writers leave
+// things behind that no key names.
+type Cleaner interface {
+	// Clean removes what writers have left that was last changed before
+	// a time of the store's clock, long enough ago that none of them can be
+	// at work: temporary files, empty directories. It goes on where something
+	// cannot be removed. With dryRun it only counts.
+	Clean(ctx context.Context, before time.Time, dryRun bool) (Cleaned, error)
+}
+
+// Cleaned counts what Clean has removed.
+type Cleaned struct {
+	Files int   `json:"files"` // temporary files
+	Bytes int64 `json:"bytes"` // in them
+	Dirs  int   `json:"dirs"`  // empty directories
+}
+
+// Clean cleans st, if it is a Cleaner, or wraps one.
+func Clean(ctx context.Context, st Store, before time.Time, dryRun bool) (Cleaned, error) {
+	for {
+		if c, ok := st.(Cleaner); ok {
+			return c.Clean(ctx, before, dryRun)
+		}
+		w, ok := st.(interface{ Unwrap() Store })
+		if !ok {
+			return Cleaned{}, nil
+		}
+		st = w.Unwrap()
+	}
+}
