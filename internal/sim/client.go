@@ -150,7 +150,7 @@ func (c *client) do(o *op) {
 	case undelete:
 		o.err = c.reg.Undelete(c.ctx, ref)
 	case gc:
-		o.err = c.collect(o)
+		_, o.err = c.reg.GC(c.ctx)
 	}
 }
 

@@ -1,9 +1,6 @@
 package sim
 
-import (
-	"context"
-	"fmt"
-)
+import "fmt"
 
 // scenario is what the clients do.
 type scenario struct {
@@ -89,4 +86,3 @@ var mixed = &scenario{name: "mixed", plan: func(ch *choices) (before []*op, clie
 
 var scenarios = []*scenario{mixed}
 
-func (c *client) collect(o *op) error { _ = context.Background(); return nil }

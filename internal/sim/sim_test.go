@@ -10,7 +10,7 @@ import (
 func TestSpeed(t *testing.T) {
 	counts := map[string]int{}
 	start := time.Now()
-	n := 500
+	n := 3000
 	steps := 0
 	for i := range n {
 		ch := &choices{rng: rand.New(rand.NewPCG(uint64(i), 0))}
