@@ -63,6 +63,8 @@ func (r *Registry) write(ctx context.Context, key string, body []byte, match sto
 }
 
 // wrote reports whether the register at key is, or was, the one with nonce.
+// If it only was, the Info has no token: what others have made of it since
+// must not be replaced by somebody who has not read it.
 func (r *Registry) wrote(ctx context.Context, key string, nonce manifest.Nonce) (bool, store.Info, error) {
 	body, info, err := r.st.Get(ctx, key, nil)
 	if err != nil {
@@ -71,6 +73,9 @@ func (r *Registry) wrote(ctx context.Context, key string, nonce manifest.Nonce) 
 	h, err := manifest.DecodeHead(body)
 	if err != nil {
 		return false, info, err
+	}
+	if h.Nonce != nonce {
+		info.Token = store.Absent
 	}
 	return h.Wrote(nonce), info, nil
 }
