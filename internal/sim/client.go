@@ -68,8 +68,8 @@ type client struct {
 	cancel    context.CancelFunc
 	dead      bool
 	finished  bool
-	suspended time.Time // is not scheduled before
-	lostPuts  map[string][]byte
+	suspended time.Time   // is not scheduled before
+	removes   store.Token // the state that a deletion in two steps has read (ablation)
 }
 
 var errCrashed = errors.New("this process has crashed")
@@ -93,8 +93,8 @@ func (c *client) start() {
 
 func (c *client) work() {
 	var st store.Store = view{c.run.w, c}
-	if f := c.run.decorate; f != nil {
-		st = f(c, st)
+	if ab := c.run.ablation; ab != nil && ab.view != nil {
+		st = ab.view(c, st)
 	}
 	var err error
 	if c.reg, err = registry.OpenStore(c.ctx, st, "sim:", nil); err != nil {

@@ -196,7 +196,7 @@ func (o *oracle) deleted(c *call, old object) {
 		// Nothing in the protocol does this. What it leads to is what counts.
 		reg := o.registers[c.key]
 		o.r.count("registers removed")
-		if reg != nil && !c.client.hasRead(c.key, reg.m.Nonce) {
+		if reg != nil && c.client.removes != old.token {
 			o.fail("I4: %s was removed by an operation that did not read its present state", c.key)
 		}
 	case strings.HasPrefix(c.key, manifest.PacksPrefix):
@@ -206,8 +206,6 @@ func (o *oracle) deleted(c *call, old object) {
 		}
 	}
 }
-
-func (c *client) hasRead(string, manifest.Nonce) bool { return false }
 
 // check checks that what a register names is there: I1 and I10.
 func (o *oracle) check(reg *register, pack string) {

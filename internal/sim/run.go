@@ -33,7 +33,7 @@ type run struct {
 	oracle  *oracle
 	clients []*client
 
-	decorate func(*client, store.Store) store.Store
+	ablation *ablation // nil: the protocol as it is
 
 	step   int
 	last   *client
@@ -60,9 +60,10 @@ const (
 	busy
 	crashBefore
 	crashAfter
+	crashFloating
 )
 
-var faultNames = []string{"", "answer lost", "request lost", "floating", "busy", "crash before", "crash after"}
+var faultNames = []string{"", "answer lost", "request lost", "floating", "busy", "crash before", "crash after", "crash, floating"}
 
 // result of one schedule.
 type result struct {
@@ -85,19 +86,16 @@ func (s *seeded) Read(p []byte) (int, error) {
 }
 
 // schedule runs one schedule.
-func schedule(t *testing.T, sc *scenario, ch *choices, counts map[string]int, traced bool) (res result) {
+func schedule(t *testing.T, sc *scenario, ab *ablation, ch *choices, counts map[string]int, traced bool) (res result) {
 	old := crand.Reader
 	crand.Reader = &seeded{src: rand.NewChaCha8([32]byte{1})}
 	defer func() { crand.Reader = old }()
 	synctest.Test(t, func(t *testing.T) {
-		r := &run{ch: ch, sc: sc, counts: counts, traced: traced}
+		r := &run{ch: ch, sc: sc, ablation: ab, counts: counts, traced: traced}
 		r.w = &world{objects: map[string]object{}, page: 1000}
 		r.w.now = times.EraEnd(1000).Add(time.Minute)
 		r.oracle = newOracle(r)
 		r.w.put, r.w.deleted, r.w.sent = r.oracle.put, r.oracle.deleted, r.oracle.sent
-		if sc.setup != nil {
-			sc.setup(r)
-		}
 		settings, err := manifest.NewSettings(r.w.now, times).Encode()
 		if err != nil {
 			panic(err)
@@ -115,13 +113,16 @@ func schedule(t *testing.T, sc *scenario, ch *choices, counts map[string]int, tr
 		r.suspend = pick(ch, []int{0, 10, 30, 60})
 		r.w.page = pick(ch, []int{1000, 2, 3})
 		r.faults = 8
-		for k := lostAnswer; k <= crashAfter; k++ {
+		for k := lostAnswer; k <= crashFloating; k++ {
 			if ch.draw(3) < 2 {
 				r.kinds = append(r.kinds, k)
 			}
 		}
 		if sc.tune != nil {
 			sc.tune(r)
+		}
+		if ab != nil {
+			r.w.order = ab.order
 		}
 		for i, o := range ops {
 			r.newClient(i+1, o).start()
@@ -211,26 +212,33 @@ func (r *run) ready() (ready []*call, sleeping bool, later time.Time) {
 
 // disturb perhaps does something else than to serve a request.
 func (r *run) disturb(ready []*call) bool {
-	total := r.jump + r.suspend + 2*r.wrong
+	total := r.jump + r.suspend + 2*r.wrong + r.jump/4
 	if total == 0 {
 		return false
 	}
 	x := 999 - r.ch.draw(1000) // 0: the harmless choice is 999
+	within := func(n int) bool { x -= n; return x < 0 && x >= -n }
 	switch {
-	case x < r.jump:
+	case within(r.jump):
 		r.advance(r.amount(), "clock jumps: ")
 		return true
-	case x < r.jump+r.suspend && len(ready) > 0:
+	case within(r.suspend):
+		if len(ready) == 0 {
+			return false
+		}
 		c := pick(r.ch, ready).client
 		d := r.amount()
 		c.suspended = r.w.now.Add(d)
 		r.note("client %d is suspended for %s", c.n, d)
 		r.count("suspensions")
 		return true
-	case x < r.jump+r.suspend+2*r.wrong && len(r.w.floating) > 0:
+	case within(2 * r.wrong):
+		if len(r.w.floating) == 0 {
+			return false
+		}
 		r.land(r.ch.draw(len(r.w.floating)))
 		return true
-	case x < r.jump+r.suspend+2*r.wrong+r.jump/4:
+	case within(r.jump / 4):
 		d := r.amount() // only the clients' clocks: they run faster than the store's
 		time.Sleep(d)
 		r.note("the clients' clocks jump by %s", d)
@@ -323,11 +331,15 @@ func (r *run) serve(c *call) {
 		r.w.floating = append(r.w.floating, c)
 	case crashAfter:
 		r.w.apply(c)
+	case crashFloating:
+		if c.mutates() {
+			r.w.floating = append(r.w.floating, c)
+		}
 	}
 	if f != fine {
 		r.note("client %d %s: %s", c.client.n, c, faultNames[f])
 	}
-	if f == crashBefore || f == crashAfter {
+	if f >= crashBefore {
 		r.crash(c.client, c)
 		return
 	}

@@ -9,9 +9,8 @@ type scenario struct {
 	// plan draws what one client does first, alone and undisturbed, and what
 	// the others do then, all at once.
 	plan func(ch *choices) (before []*op, clients [][]*op)
-	// setup and tune, if not nil, change the world before the first and the
-	// second part.
-	setup, tune func(*run)
+	// tune, if not nil, changes what the second part is like.
+	tune func(*run)
 }
 
 // contents of files: a pack has room for two.
@@ -84,5 +83,79 @@ var mixed = &scenario{name: "mixed", plan: func(ch *choices) (before []*op, clie
 	return before, clients
 }}
 
-var scenarios = []*scenario{mixed}
+// The directed scenarios draw few kinds of operations, so that the rare
+// meetings that an invariant guards against are frequent.
 
+// collecting: savers, of which many are suspended for long, beside
+// collectors.
+var collecting = &scenario{name: "collecting", plan: func(ch *choices) (before []*op, clients [][]*op) {
+	p := &planner{ch: ch}
+	for range ch.draw(2) {
+		before = append(before, p.save(""))
+	}
+	for range 1 + ch.draw(2) {
+		clients = append(clients, []*op{p.save("")})
+	}
+	for range 1 + ch.draw(2) {
+		clients = append(clients, []*op{{kind: gc}})
+	}
+	return before, append(clients, []*op{p.save(""), {kind: load, name: "m"}})
+}, tune: func(r *run) {
+	r.suspend, r.burst = 60, 80
+	if r.wrong > 0 {
+		r.kinds = append(r.kinds, crashFloating, crashAfter)
+	}
+}}
+
+// deleting: deleters and undeleters of the same versions, beside savers that
+// reuse their packs, and collectors.
+var deleting = &scenario{name: "deleting", plan: func(ch *choices) (before []*op, clients [][]*op) {
+	p := &planner{ch: ch}
+	for range 1 + ch.draw(2) {
+		before = append(before, p.save(""))
+	}
+	which := func(kind kind) *op { return &op{kind: kind, name: "m", version: pick(ch, versions[:2])} }
+	for range 2 {
+		var ops []*op
+		for range 1 + ch.draw(3) {
+			ops = append(ops, which(pick(ch, []kind{remove, undelete, load})))
+		}
+		clients = append(clients, ops)
+	}
+	clients = append(clients, []*op{{kind: gc}}, []*op{p.save("")})
+	return before, clients
+}, tune: func(r *run) { r.jump, r.burst = 60, 80 }}
+
+// racing: savers of one name, on a store that does not answer.
+var racing = &scenario{name: "racing", plan: func(ch *choices) (before []*op, clients [][]*op) {
+	p := &planner{ch: ch}
+	for range 2 + ch.draw(3) {
+		var ops []*op
+		for range 1 + ch.draw(2) {
+			ops = append(ops, p.save(pick(ch, []string{"", "", "", "1.0.1"})))
+		}
+		clients = append(clients, ops)
+	}
+	return nil, append(clients, []*op{{kind: load, name: "m"}, {kind: load, name: "m"}})
+}, tune: func(r *run) { r.wrong, r.jump, r.suspend = 120, 5, 20 }}
+
+// listing: versions that come while listings are under way.
+var listing = &scenario{name: "listing", strictLatest: true, plan: func(ch *choices) (before []*op, clients [][]*op) {
+	p := &planner{ch: ch}
+	free := []string{"1.0.8", "1.0.9", "1.0.10", "1.0.11", "1.1.0", "1.10.0", "1.9.1", "2.0.0"}
+	for range ch.draw(4) {
+		before = append(before, p.save(""))
+	}
+	for range 2 {
+		var ops []*op
+		for range 1 + ch.draw(3) {
+			i := ch.draw(len(free))
+			ops = append(ops, p.save(free[i]))
+			free = append(free[:i:i], free[i+1:]...)
+		}
+		clients = append(clients, ops)
+	}
+	return before, append(clients, []*op{{kind: load, name: "m"}, {kind: load, name: "m"}}, []*op{p.save("")})
+}, tune: func(r *run) { r.w.page, r.jump, r.suspend = 2, 0, 0 }}
+
+var scenarios = []*scenario{mixed, collecting, deleting, racing, listing}
