@@ -1,6 +1,9 @@
 package sim
 
-import "math/rand/v2"
+import (
+	"math/rand/v2"
+	"slices"
+)
 
 // choices is the source of everything that is not determined. Beyond its end,
 // and after every zero, all is well: the first request in line is served, and
@@ -31,19 +34,23 @@ func (c *choices) often(percent int) bool { return c.draw(100) >= 100-percent }
 func pick[T any](c *choices, from []T) T { return from[c.draw(len(from))] }
 
 // shrink returns a sequence of choices, as short and as harmless as it finds
-// within so many tries, that fails still.
-func shrink(made []uint32, tries int, fails func([]uint32) bool) []uint32 {
+// within so many tries, that fails still. fails returns after how many steps,
+// or 0; they never become more.
+func shrink(made []uint32, tries int, fails func([]uint32) int) []uint32 {
+	steps := 1 << 30
 	try := func(cand []uint32) bool {
 		if tries <= 0 {
 			return false
 		}
 		tries--
-		if !fails(cand) {
+		n := fails(cand)
+		if n == 0 || n > steps {
 			return false
 		}
-		made = cand
+		made, steps = cand, n
 		return true
 	}
+	try(made)
 	for n := len(made) / 2; n > 0; n /= 2 { // the end
 		for len(made) > n && try(made[:len(made)-n:len(made)-n]) {
 		}
@@ -51,19 +58,14 @@ func shrink(made []uint32, tries int, fails func([]uint32) bool) []uint32 {
 	for better := true; better && tries > 0; {
 		better = false
 		for n := max(len(made)/2, 1); n > 0; n /= 2 {
-			for at := 0; at+n <= len(made); {
-				cut := append(append([]uint32{}, made[:at]...), made[at+n:]...)
-				if try(cut) {
+			for at := 0; at+n <= len(made) && tries > 0; {
+				if try(append(made[:at:at], made[at+n:]...)) {
 					better = true
 					continue
 				}
 				zero := append([]uint32{}, made...)
-				some := false
-				for i := at; i < at+n; i++ {
-					some = some || zero[i] != 0
-					zero[i] = 0
-				}
-				if some && try(zero) {
+				clear(zero[at : at+n])
+				if !slices.Equal(zero, made) && try(zero) {
 					better = true
 				}
 				at += n

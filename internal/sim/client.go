@@ -66,6 +66,8 @@ type client struct {
 	reg       *registry.Registry
 	ctx       context.Context
 	cancel    context.CancelFunc
+	give      context.CancelFunc // the present operation up
+	outage    int                // so many of the next requests get lost
 	dead      bool
 	finished  bool
 	suspended time.Time   // is not scheduled before
@@ -98,10 +100,7 @@ func (c *client) work() {
 	}
 	var err error
 	if c.reg, err = registry.OpenStore(c.ctx, st, "sim:", nil); err != nil {
-		if !c.dead {
-			panic(err)
-		}
-		return
+		return // crashed
 	}
 	m := material.Func("sim", saveValue, loadValue)
 	if err := registry.Register[value](c.reg, m); err != nil {
@@ -124,6 +123,9 @@ func (c *client) work() {
 }
 
 func (c *client) do(o *op) {
+	ctx, cancel := context.WithCancel(c.ctx)
+	defer cancel()
+	c.give = cancel
 	ref := o.name
 	if o.version != "" {
 		ref += "@" + o.version
@@ -138,19 +140,19 @@ func (c *client) do(o *op) {
 			opts = append(opts, registry.WithBase(o.base))
 		}
 		var v registry.Version
-		if v, o.err = c.reg.Save(c.ctx, o.name, value{o.files, c}, opts...); o.err == nil {
+		if v, o.err = c.reg.Save(ctx, o.name, value{o.files, c}, opts...); o.err == nil {
 			o.result = v.String()
 		}
 	case load:
 		var rep registry.LoadReport
-		o.err = c.reg.Load(c.ctx, ref, &o.got, registry.WithLoadReport(&rep))
+		o.err = c.reg.Load(ctx, ref, &o.got, registry.WithLoadReport(&rep))
 		o.result = rep.Info.Version.String()
 	case remove:
-		_, o.err = c.reg.Delete(c.ctx, ref)
+		_, o.err = c.reg.Delete(ctx, ref)
 	case undelete:
-		o.err = c.reg.Undelete(c.ctx, ref)
+		o.err = c.reg.Undelete(ctx, ref)
 	case gc:
-		_, o.err = c.reg.GC(c.ctx)
+		_, o.err = c.reg.GC(ctx)
 	}
 }
 

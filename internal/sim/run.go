@@ -61,9 +61,11 @@ const (
 	crashBefore
 	crashAfter
 	crashFloating
+	cancelled // by its user
+	outage    // this request and the next of this client get lost
 )
 
-var faultNames = []string{"", "answer lost", "request lost", "floating", "busy", "crash before", "crash after", "crash, floating"}
+var faultNames = []string{"", "answer lost", "request lost", "floating", "busy", "crash before", "crash after", "crash, floating", "cancelled", "outage"}
 
 // result of one schedule.
 type result struct {
@@ -113,7 +115,7 @@ func schedule(t *testing.T, sc *scenario, ab *ablation, ch *choices, counts map[
 		r.suspend = pick(ch, []int{0, 10, 30, 60})
 		r.w.page = pick(ch, []int{1000, 2, 3})
 		r.faults = 8
-		for k := lostAnswer; k <= crashFloating; k++ {
+		for k := lostAnswer; k <= outage; k++ {
 			if ch.draw(3) < 2 {
 				r.kinds = append(r.kinds, k)
 			}
@@ -300,14 +302,26 @@ func (r *run) choose(ready []*call) *call {
 // serve answers a request, one way or another.
 func (r *run) serve(c *call) {
 	f := fine
-	if c.op != opStart && c.op != opSource && c.key != manifest.SettingsKey && r.faults > 0 && len(r.kinds) > 0 && r.wrong > 0 &&
+	if c.client.outage > 0 && c.op != opStart && c.op != opSource {
+		c.client.outage--
+		f = pick(r.ch, []fault{lostRequest, lostRequest, floats, lostAnswer})
+	} else if c.op != opStart && c.op != opSource && c.key != manifest.SettingsKey && r.faults > 0 && len(r.kinds) > 0 && r.wrong > 0 &&
 		r.ch.draw(1000) >= 1000-r.wrong {
 		f = pick(r.ch, r.kinds)
-		if !c.mutates() && (f == floats || f == lostRequest) {
-			f = lostAnswer
-		}
 		r.faults--
 		r.count(faultNames[f])
+	}
+	switch f {
+	case cancelled:
+		r.note("client %d %s: %s", c.client.n, c, faultNames[f])
+		c.client.give() // its requests are on their way still
+		return
+	case outage:
+		c.client.outage = 3 + r.ch.draw(12)
+		f = lostRequest
+	}
+	if !c.mutates() && (f == floats || f == lostRequest) {
+		f = lostAnswer
 	}
 	r.w.unpark(c)
 	r.w.now = r.w.now.Add(time.Millisecond)
@@ -339,7 +353,7 @@ func (r *run) serve(c *call) {
 	if f != fine {
 		r.note("client %d %s: %s", c.client.n, c, faultNames[f])
 	}
-	if f >= crashBefore {
+	if f >= crashBefore && f <= crashFloating {
 		r.crash(c.client, c)
 		return
 	}

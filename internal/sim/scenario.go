@@ -18,11 +18,15 @@ func content(i int) string { return fmt.Sprintf("content %d of some bytes..", i)
 
 // planner makes operations.
 type planner struct {
-	ch *choices
-	n  int
+	ch  *choices
+	n   int
+	few bool // all save the same
 }
 
 func (p *planner) files() []string {
+	if p.few {
+		return []string{content(0)}
+	}
 	var out []string
 	for range 1 + p.ch.draw(3) {
 		out = append(out, content(p.ch.draw(4)))
@@ -107,6 +111,17 @@ var collecting = &scenario{name: "collecting", plan: func(ch *choices) (before [
 	}
 }}
 
+// infecting: savers of the same bytes that crash at the commit, beside
+// a collector.
+var infecting = &scenario{name: "infecting", plan: func(ch *choices) (before []*op, clients [][]*op) {
+	p := &planner{ch: ch, few: true}
+	clients = append(clients, []*op{p.save("")}, []*op{p.save("")}, []*op{{kind: gc}})
+	return nil, append(clients, []*op{p.save(""), {kind: load, name: "m"}})
+}, tune: func(r *run) {
+	r.suspend, r.jump, r.wrong, r.burst = 80, 10, 150, 80
+	r.kinds = []fault{crashAfter, crashFloating, cancelled}
+}}
+
 // deleting: deleters and undeleters of the same versions, beside savers that
 // reuse their packs, and collectors.
 var deleting = &scenario{name: "deleting", plan: func(ch *choices) (before []*op, clients [][]*op) {
@@ -142,10 +157,12 @@ var racing = &scenario{name: "racing", plan: func(ch *choices) (before []*op, cl
 // listing: versions that come while listings are under way.
 var listing = &scenario{name: "listing", strictLatest: true, plan: func(ch *choices) (before []*op, clients [][]*op) {
 	p := &planner{ch: ch}
-	free := []string{"1.0.8", "1.0.9", "1.0.10", "1.0.11", "1.1.0", "1.10.0", "1.9.1", "2.0.0"}
-	for range ch.draw(4) {
-		before = append(before, p.save(""))
+	for _, v := range []string{"1.0.0", "1.2.0", "1.3.0"} {
+		if ch.draw(4) < 3 {
+			before = append(before, p.save(v))
+		}
 	}
+	free := []string{"1.8.0", "1.9.0", "1.10.0", "1.11.0", "1.100.0", "2.0.0"}
 	for range 2 {
 		var ops []*op
 		for range 1 + ch.draw(3) {
@@ -155,7 +172,7 @@ var listing = &scenario{name: "listing", strictLatest: true, plan: func(ch *choi
 		}
 		clients = append(clients, ops)
 	}
-	return before, append(clients, []*op{{kind: load, name: "m"}, {kind: load, name: "m"}}, []*op{p.save("")})
+	return before, append(clients, []*op{{kind: load, name: "m"}, {kind: load, name: "m"}}, []*op{{kind: load, name: "m"}, p.save("")})
 }, tune: func(r *run) { r.w.page, r.jump, r.suspend = 2, 0, 0 }}
 
-var scenarios = []*scenario{mixed, collecting, deleting, racing, listing}
+var scenarios = []*scenario{mixed, collecting, deleting, racing, listing, infecting}

@@ -171,9 +171,12 @@ func explain(t *testing.T, sc *scenario, ab *ablation, seed uint64) string {
 		return fmt.Sprintf("seed %d is not bad when run again: the simulation is not deterministic", seed)
 	}
 	kind, _, _ := strings.Cut(first.violation, ":")
-	best := shrink(first.made, 2000, func(made []uint32) bool {
-		got, _, _ := strings.Cut(again(&choices{fixed: made}, false).violation, ":")
-		return got == kind
+	best := shrink(first.made, 3000, func(made []uint32) int {
+		res := again(&choices{fixed: made}, false)
+		if got, _, _ := strings.Cut(res.violation, ":"); got != kind {
+			return 0
+		}
+		return res.steps
 	})
 	res := again(&choices{fixed: best}, true)
 	return fmt.Sprintf("shrunk from %d steps to %d: %s\n%s", first.steps, res.steps, res.violation, strings.Join(res.trace, "\n"))
@@ -308,4 +311,3 @@ func TestDeterministic(t *testing.T) {
 		}
 	}
 }
-
