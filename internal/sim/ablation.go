@@ -23,7 +23,7 @@ type ablation struct {
 }
 
 var ablations = []*ablation{
-	{name: "eras", in: collecting, ignore: []string{"I6"}, view: settings(func(t *manifest.Times) { t.Era = 1 })},                                 // every era is over
+	{name: "eras", in: collecting, ignore: []string{"I6"}, view: settings(func(t *manifest.Times) { t.Era = 1 })},         // every era is over
 	{name: "window", in: collecting, view: settings(func(t *manifest.Times) { t.Window, t.Margin = 3, 1 })},               // A26
 	{name: "retention", in: deleting, view: settings(func(t *manifest.Times) { t.Retain, t.Window, t.Margin = 1, 3, 1 })}, // tombstones name nothing
 	{name: "deadline", in: collecting, view: func(_ *client, st store.Store) store.Store { return neverLate{st} }},
