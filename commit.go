@@ -15,6 +15,21 @@ import (
 // exists. evidence is since when its packs have certainly been there, or
 // zero if it has none.
 func (s *save) commit(ctx context.Context, m *manifest.Manifest, evidence time.Time) (*found, error) {
+	f, err := s.commitTo(ctx, m, evidence, func() (store.Info, error) { return s.claim(ctx, m) })
+	if err != nil {
+		return nil, err
+	}
+	if s.r.settings.Unversioned {
+		if err := s.r.buryOlder(ctx, s.name, m.Version); err != nil {
+			// The save stands; the next one buries what is left.
+			s.r.log.WarnContext(ctx, "older versions left", "name", s.name, "error", err)
+		}
+	}
+	return f, nil
+}
+
+// commitTo is commit with the write of the register as a function.
+func (s *save) commitTo(ctx context.Context, m *manifest.Manifest, evidence time.Time, write func() (store.Info, error)) (*found, error) {
 	window := s.r.settings.Times.WindowD()
 	if !evidence.IsZero() {
 		if s.r.clock.Now().Sub(evidence) > window/2 {
@@ -25,7 +40,7 @@ func (s *save) commit(ctx context.Context, m *manifest.Manifest, evidence time.T
 		}
 		m.NotAfter = evidence.Add(window).UTC()
 	}
-	info, err := s.claim(ctx, m)
+	info, err := write()
 	if err != nil {
 		return nil, err
 	}
@@ -42,12 +57,6 @@ func (s *save) commit(ctx context.Context, m *manifest.Manifest, evidence time.T
 				return nil, fmt.Errorf("%w (%s), and undoing it failed: %w", ErrTooSlow, took, err)
 			}
 			return nil, fmt.Errorf("%w (%s); it was undone, save again", ErrTooSlow, took)
-		}
-	}
-	if s.r.settings.Unversioned {
-		if err := s.r.buryOlder(ctx, s.name, m.Version); err != nil {
-			// The save stands; the next one buries what is left.
-			s.r.log.WarnContext(ctx, "older versions left", "name", s.name, "error", err)
 		}
 	}
 	return f, nil

@@ -35,6 +35,9 @@ func TestMain(m *testing.M) {
 // child saves an object of a registry again and again, and prints each version
 // it was given, with the seed of its bytes.
 func child(args []string) error {
+	if args[0] == "soak" {
+		return soakChild(args[1:])
+	}
 	url, name := args[0], args[1]
 	n, err := strconv.Atoi(args[2])
 	if err != nil {

@@ -14,6 +14,8 @@ type Problem struct {
 	Key string `json:"key"`           // of the register concerned
 	Ref string `json:"ref,omitempty"` // name@version, if it can be told
 	Err error  `json:"-"`
+
+	register bool // the register itself is damaged
 }
 
 // VerifyReport is what Verify has found.
@@ -22,6 +24,7 @@ type VerifyReport struct {
 	Files    int   // entries in them
 	Bytes    int64 // of their files
 	Problems []Problem
+	Damage   []Damage // the packs behind the problems, and all that they hurt
 }
 
 // OK reports whether nothing was wrong.
@@ -65,7 +68,7 @@ func (v *verification) run(ctx context.Context) error {
 	if ref.Selector != "" && ref.kind != selectRange {
 		f, err := v.r.resolve(ctx, ref)
 		if errors.Is(err, manifest.ErrCorrupt) {
-			v.problem(manifest.VersionKey(ref.Name, ref.version), ref.String(), err)
+			v.registerProblem(ref.Name, ref.version, err)
 			return nil
 		}
 		if err != nil {
@@ -121,7 +124,7 @@ func (v *verification) read(ctx context.Context, name string, number Version) (l
 	case errors.Is(err, ErrNotFound):
 		return false, nil
 	case errors.Is(err, manifest.ErrCorrupt), errors.Is(err, manifest.ErrNewer):
-		v.problem(manifest.VersionKey(name, number), name+"@"+number.String(), err)
+		v.registerProblem(name, number, err)
 		return true, nil
 	case err != nil:
 		return false, err
@@ -144,9 +147,9 @@ func (v *verification) version(ctx context.Context, f *found) error {
 		err = v.files(ctx, f, regular)
 	}
 	v.report.Bytes += f.Size
-	if errors.Is(err, chunk.ErrCorrupt) || errors.Is(err, chunk.ErrMissing) || errors.Is(err, manifest.ErrCorrupt) {
+	if damaged(err) {
 		v.problem(manifest.VersionKey(f.Name, f.Version), f.Name+"@"+f.Version.String(), err)
-		return nil
+		return v.audit(ctx, f)
 	}
 	if err == nil && v.progress != nil {
 		v.progress(Progress{Op: "verify", Ref: v.ref, Done: v.report.Bytes})
@@ -160,6 +163,11 @@ func (v *verification) files(ctx context.Context, f *found, regular []int) error
 
 func (v *verification) problem(key, ref string, err error) {
 	v.report.Problems = append(v.report.Problems, Problem{Key: key, Ref: ref, Err: err})
+}
+
+func (v *verification) registerProblem(name string, number Version, err error) {
+	v.problem(manifest.VersionKey(name, number), name+"@"+number.String(), err)
+	v.report.Problems[len(v.report.Problems)-1].register = errors.Is(err, manifest.ErrCorrupt)
 }
 
 // discard is a chunk.Dest that keeps nothing.

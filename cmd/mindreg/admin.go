@@ -135,15 +135,26 @@ func (a *app) undeleteCommand() *cobra.Command {
 }
 
 func (a *app) verifyCommand() *cobra.Command {
-	return &cobra.Command{
+	var repair bool
+	var from string
+	cmd := &cobra.Command{
 		Use:     "verify [REF]",
 		GroupID: "admin",
 		Short:   "Read everything, or what REF means, and check every digest",
 		Long: `Read every byte of the versions that REF means (with a name alone, all its
 versions; without REF, the whole registry) and check it against its digests. What
-is wrong is printed, and the exit code is 7.`,
+is wrong is printed, and the exit code is 7.
+
+With --repair, damaged and missing data is restored from another registry: a copy
+of this one, or one that has versions with the same digests. What is restored has
+the digests that this registry names.`,
+		Example: `  mindreg verify
+  mindreg verify --repair --from /backup/registry`,
 		Args: someArgs(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if repair != (from != "") {
+				return usagef("--repair and --from go together: the registry to restore from")
+			}
 			reg, err := a.open(cmd.Context())
 			if err != nil {
 				return err
@@ -152,20 +163,15 @@ is wrong is printed, and the exit code is 7.`,
 			if len(args) == 1 {
 				ref = args[0]
 			}
+			if repair {
+				return a.repair(cmd.Context(), reg, ref, from)
+			}
 			report, err := reg.Verify(cmd.Context(), ref, registry.WithProgress(a.progress()))
 			if err != nil {
 				return err
 			}
 			a.bars.stop()
-			out := verified{Versions: report.Versions, Files: report.Files, Bytes: report.Bytes, Problems: []problem{}}
-			for _, p := range report.Problems {
-				out.Problems = append(out.Problems, problem{p.Ref, p.Key, p.Err.Error()})
-			}
-			err = a.print(out, func(w io.Writer) {
-				for _, p := range report.Problems {
-					fmt.Fprintf(w, "%s\n", p.Err)
-				}
-			})
+			err = a.print(verifiedOf(report), func(w io.Writer) { printProblems(w, report.Problems, report.Damage) })
 			a.remark("%s checked, %s in %s", count(report.Versions, "version", "versions"), size(report.Bytes), count(report.Files, "file", "files"))
 			if err == nil && !report.OK() {
 				err = fmt.Errorf("verify: %s: %w", count(len(report.Problems), "problem", "problems"), errProblems)
@@ -174,20 +180,9 @@ is wrong is printed, and the exit code is 7.`,
 		},
 		ValidArgsFunction: a.completeRef,
 	}
-}
-
-// verified is the JSON output of verify.
-type verified struct {
-	Versions int       `json:"versions"`
-	Files    int       `json:"files"`
-	Bytes    int64     `json:"bytes"`
-	Problems []problem `json:"problems"`
-}
-
-type problem struct {
-	Ref   string `json:"ref,omitempty"`
-	Key   string `json:"key"`
-	Error string `json:"error"`
+	cmd.Flags().BoolVar(&repair, "repair", false, "restore what is damaged or missing")
+	cmd.Flags().StringVar(&from, "from", "", "registry `URL` or directory to restore from")
+	return cmd
 }
 
 func (a *app) versionCommand() *cobra.Command {

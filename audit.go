@@ -1,0 +1,131 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/mindtrace/registry/chunk"
+	"github.com/mindtrace/registry/manifest"
+)
+
+// Damage is a pack that is missing, or holds other bytes than it should.
+type Damage struct {
+	Key     string `json:"key"`
+	Missing bool   `json:"missing,omitzero"`
+	Hurts   []Hurt `json:"hurts"` // in all versions that Verify looked at
+}
+
+// Hurt is a part of a file that is lost unless its pack is repaired.
+type Hurt struct {
+	Ref    string `json:"ref"`            // name@version
+	File   string `json:"file,omitempty"` // path in the version; empty: the table that says where its files are
+	Offset int64  `json:"offset"`         // in the file, in bytes
+	Size   int64  `json:"size"`
+	SHA256 string `json:"sha256"` // of the lost bytes, in hexadecimal
+}
+
+// use is one place where a version uses a chunk of a pack.
+type use struct {
+	manifest.Chunk
+	file int   // index of the file; -1: the table
+	at   int64 // offset in the file
+}
+
+// uses returns what a version uses of each of its packs, by key. Where the
+// table could not be read, it is the table alone.
+func uses(m *manifest.Manifest) map[string][]use {
+	all := map[string][]use{}
+	add := func(packs []manifest.Pack, chunks []manifest.Chunk, file int) {
+		var at int64
+		for _, c := range chunks {
+			key := packs[c.Pack].Key()
+			all[key] = append(all[key], use{c, file, at})
+			at += c.Size
+		}
+	}
+	if m.Table != nil {
+		add(m.Table.Packs, m.Table.File.Chunks, -1)
+	}
+	for i := range m.Content.Files {
+		add(m.Placement.Packs, m.Content.Files[i].Chunks, i)
+	}
+	return all
+}
+
+// audit finds out which packs of a version that could not be read are at
+// fault, and all that they hurt in it: reading ends at the first.
+func (v *verification) audit(ctx context.Context, f *found) error {
+	all := uses(f.Manifest)
+	for _, p := range slices.Concat(tablePacks(f.Manifest), f.Placement.Packs) {
+		list := all[p.Key()]
+		if len(list) == 0 {
+			continue
+		}
+		delete(all, p.Key()) // a pack may hold both table and files
+		bad, missing, err := v.badIn(ctx, p.Key(), list)
+		if err != nil {
+			return err
+		}
+		for _, u := range bad {
+			h := Hurt{Ref: f.Name + "@" + f.Version.String(), Offset: u.at, Size: u.Size, SHA256: u.SHA256.Hex()}
+			if u.file >= 0 {
+				h.File = f.Content.Files[u.file].Path
+			}
+			v.hurt(p.Key(), missing, h)
+		}
+	}
+	return nil
+}
+
+func tablePacks(m *manifest.Manifest) []manifest.Pack {
+	if m.Table == nil {
+		return nil
+	}
+	return m.Table.Packs
+}
+
+// badIn returns those uses of a pack whose bytes are not there.
+func (v *verification) badIn(ctx context.Context, key string, list []use) (bad []use, missing bool, err error) {
+	body, _, err := v.r.st.Get(ctx, key, nil)
+	if notFound(err) {
+		return list, true, nil
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	for _, u := range list {
+		if !holds(body, u.Chunk) {
+			bad = append(bad, u)
+		}
+	}
+	return bad, false, nil
+}
+
+// holds reports whether a chunk is whole in the bytes of its pack.
+func holds(pack []byte, c manifest.Chunk) bool {
+	return c.Offset+c.Size <= int64(len(pack)) && manifest.Sum(pack[c.Offset:c.Offset+c.Size]) == c.SHA256
+}
+
+func (v *verification) hurt(key string, missing bool, h Hurt) {
+	i := slices.IndexFunc(v.report.Damage, func(d Damage) bool { return d.Key == key })
+	if i < 0 {
+		i = len(v.report.Damage)
+		v.report.Damage = append(v.report.Damage, Damage{Key: key, Missing: missing})
+	}
+	v.report.Damage[i].Hurts = append(v.report.Damage[i].Hurts, h)
+}
+
+// damaged tells errors that say that what is stored is wrong from others.
+func damaged(err error) bool {
+	return errors.Is(err, chunk.ErrCorrupt) || errors.Is(err, chunk.ErrMissing) || errors.Is(err, manifest.ErrCorrupt)
+}
+
+// String says what is lost, for people.
+func (h Hurt) String() string {
+	if h.File == "" {
+		return fmt.Sprintf("%s: the list of its files", h.Ref)
+	}
+	return fmt.Sprintf("%s: bytes %d to %d of %s", h.Ref, h.Offset, h.Offset+h.Size, h.File)
+}

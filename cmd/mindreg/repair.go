@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	registry "github.com/mindtrace/registry"
+)
+
+// verified is the JSON output of verify.
+type verified struct {
+	Versions int               `json:"versions"`
+	Files    int               `json:"files"`
+	Bytes    int64             `json:"bytes"`
+	Problems []problem         `json:"problems"`
+	Damage   []registry.Damage `json:"damage,omitempty"`
+}
+
+type problem struct {
+	Ref   string `json:"ref,omitempty"`
+	Key   string `json:"key"`
+	Error string `json:"error"`
+}
+
+func verifiedOf(r *registry.VerifyReport) verified {
+	return verified{Versions: r.Versions, Files: r.Files, Bytes: r.Bytes, Problems: problemsOf(r.Problems), Damage: r.Damage}
+}
+
+func problemsOf(all []registry.Problem) []problem {
+	out := []problem{}
+	for _, p := range all {
+		out = append(out, problem{p.Ref, p.Key, p.Err.Error()})
+	}
+	return out
+}
+
+// maxHurts is how many files are printed for one damaged pack.
+const maxHurts = 20
+
+func printProblems(w io.Writer, problems []registry.Problem, damage []registry.Damage) {
+	for _, p := range problems {
+		if p.Ref != "" {
+			fmt.Fprintf(w, "%s: ", p.Ref)
+		}
+		fmt.Fprintln(w, p.Err)
+	}
+	for _, d := range damage {
+		what := "damaged"
+		if d.Missing {
+			what = "missing"
+		}
+		fmt.Fprintf(w, "%s is %s:\n", d.Key, what)
+		for i, h := range d.Hurts {
+			if i == maxHurts {
+				fmt.Fprintf(w, "  and %d more; -o json lists them\n", len(d.Hurts)-i)
+				break
+			}
+			fmt.Fprintf(w, "  %s\n", h)
+		}
+	}
+}
+
+// repaired is the JSON output of verify --repair.
+type repaired struct {
+	Found    verified  `json:"found"`
+	Packs    []string  `json:"packs"`    // restored
+	Versions []string  `json:"versions"` // whose registers were restored
+	Problems []problem `json:"problems"` // that are left
+}
+
+func (a *app) repair(ctx context.Context, reg *registry.Registry, ref, from string) error {
+	mirror, err := registry.Open(ctx, from, &registry.Options{Logger: a.logger()})
+	if err != nil {
+		return err
+	}
+	if mirror.URL() == reg.URL() {
+		return usagef("--from is the registry that is to be repaired")
+	}
+	report, err := reg.Repair(ctx, ref, mirror)
+	if err != nil {
+		return err
+	}
+	out := repaired{verifiedOf(&report.Found), orNone(report.Packs), orNone(report.Versions), problemsOf(report.Problems)}
+	if err := a.print(out, func(w io.Writer) {
+		for _, key := range report.Packs {
+			fmt.Fprintf(w, "restored %s\n", key)
+		}
+		for _, v := range report.Versions {
+			fmt.Fprintf(w, "restored %s\n", v)
+		}
+		printProblems(w, report.Problems, nil)
+	}); err != nil {
+		return err
+	}
+	if !report.OK() {
+		return fmt.Errorf("verify: %s left: %w", count(len(report.Problems), "problem", "problems"), errProblems)
+	}
+	a.remark("%s found, none left", count(len(report.Found.Problems), "problem", "problems"))
+	return nil
+}
+
+func orNone(list []string) []string {
+	if list == nil {
+		return []string{}
+	}
+	return list
+}

@@ -1,0 +1,194 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/mindtrace/registry/chunk"
+	"github.com/mindtrace/registry/manifest"
+	"github.com/mindtrace/registry/store"
+)
+
+// RepairReport is what Repair has found and done.
+type RepairReport struct {
+	Found    VerifyReport // before
+	Packs    []string     // keys of packs restored
+	Versions []string     // name@version of registers restored
+	Problems []Problem    // that are left
+}
+
+// OK reports whether nothing is wrong any more.
+func (r *RepairReport) OK() bool { return len(r.Problems) == 0 }
+
+// Repair verifies the versions that ref means, as Verify does, and restores
+// what is damaged or missing from another registry: a copy of this one, or one
+// that holds versions of the same digests, under whatever names.
+//
+// Nothing is taken on trust: what is written has the digests that the
+// versions here name. Only where a version's own register is damaged does the
+// mirror's version of the same name and number say what it was. What could not
+// be repaired is in the report's Problems.
+func (r *Registry) Repair(ctx context.Context, ref string, from *Registry) (*RepairReport, error) {
+	p := &repair{r: r, from: &mirror{r: from}}
+	err := p.run(ctx, ref)
+	return &p.report, wrap("repair", ref, err)
+}
+
+type repair struct {
+	r      *Registry
+	from   *mirror
+	report RepairReport
+}
+
+func (p *repair) run(ctx context.Context, ref string) error {
+	found, err := p.r.Verify(ctx, ref)
+	if err != nil {
+		return err
+	}
+	p.report.Found = *found
+	why := map[string]error{} // by reference: why it could not be repaired
+	for _, problem := range found.Problems {
+		if !problem.register {
+			continue
+		}
+		switch err := p.register(ctx, problem.Key); {
+		case err == nil:
+			p.report.Versions = append(p.report.Versions, problem.Ref)
+		case ctx.Err() != nil:
+			return err
+		default:
+			why[problem.Ref] = err
+		}
+	}
+	if err := p.packs(ctx, found.Damage, why); err != nil {
+		return err
+	}
+	return p.checkAgain(ctx, why)
+}
+
+// checkAgain verifies what was wrong, and adds why it still is.
+func (p *repair) checkAgain(ctx context.Context, why map[string]error) error {
+	for _, problem := range p.report.Found.Problems {
+		if problem.Ref == "" {
+			p.report.Problems = append(p.report.Problems, problem)
+			continue
+		}
+		again, err := p.r.Verify(ctx, problem.Ref)
+		if errors.Is(err, ErrNotFound) {
+			continue // deleted since
+		}
+		if err != nil {
+			return err
+		}
+		for _, left := range again.Problems {
+			if because := why[problem.Ref]; because != nil {
+				left.Err = fmt.Errorf("%w; not repaired: %w", left.Err, because)
+			}
+			p.report.Problems = append(p.report.Problems, left)
+		}
+	}
+	return nil
+}
+
+// register restores a version whose register or table is damaged from the
+// mirror's version of the same name and number.
+//
+// Where its bytes are here is not known any more, and a placement of the
+// mirror's says nothing about what a collection may have freed here. So it is
+// a save like any other, of the mirror's files, under the same rules — except
+// that it swaps the damaged register instead of creating a new one. The bytes
+// stored before are freed by a collection, unless others use them. (While the
+// register was damaged, no collection could delete anything, so a save that
+// has read it before, and builds upon it, is safe until its window has
+// passed: repair within it only what nobody is saving to.)
+func (p *repair) register(ctx context.Context, key string) error {
+	r := p.r
+	name, v, err := manifest.ParseVersionRegisterKey(key)
+	if err != nil {
+		return err
+	}
+	body, info, err := r.st.Get(ctx, key, nil)
+	if err != nil {
+		return err
+	}
+	src, err := p.from.r.readLive(ctx, name, v)
+	if err != nil {
+		return fmt.Errorf("in the mirror: %w", err)
+	}
+	if m, err := manifest.Decode(body, name, v); err == nil && m.Digest != src.Digest {
+		return fmt.Errorf("the mirror's %s@%s has the digest %s, not %s", name, v, src.Digest, m.Digest)
+	}
+	if err := p.from.r.complete(ctx, src); err != nil {
+		return fmt.Errorf("in the mirror: %w", err)
+	}
+	s := &save{r: r, o: &saveOptions{}, name: name}
+	cfg := s.config(nil)
+	cfg.Base = nil
+	w := chunk.NewWriter(ctx, cfg)
+	defer w.Abort()
+	if err := copyFiles(ctx, w, chunk.NewReader(p.from.r.st, src.Manifest, nil), src.Content.Files); err != nil {
+		return fmt.Errorf("from the mirror: %w", err)
+	}
+	res, err := w.Finish()
+	if err != nil {
+		return err
+	}
+	m := manifest.NewManifest(name, v, src.Created)
+	m.Content = src.Content
+	evidence, err := s.fill(ctx, m, res)
+	if err != nil {
+		return err
+	}
+	if m.Digest != src.Digest {
+		return fmt.Errorf("%w: the mirror's files come to the digest %s, not %s", ErrIntegrity, m.Digest, src.Digest)
+	}
+	if old, err := manifest.DecodeHead(body); err == nil { // keep what it remembers of its writers
+		m.Head.Prev = old.Prev
+		if len(old.Nonce) == len(m.Nonce) {
+			fresh := m.Nonce
+			m.Head.Nonce = old.Nonce
+			m.Succeed()
+			m.Head.Nonce = fresh
+		}
+	}
+	f, err := s.commitTo(ctx, m, evidence, func() (store.Info, error) {
+		body, err := m.Encode()
+		if err != nil {
+			return store.Info{}, err
+		}
+		return r.write(ctx, key, body, info.Token, m.Nonce)
+	})
+	if err == nil {
+		r.log.InfoContext(ctx, "register restored", "name", name, "version", v, "digest", f.Digest)
+	}
+	return err
+}
+
+// copyFiles writes the files of one version into a Writer.
+func copyFiles(ctx context.Context, w *chunk.Writer, from *chunk.Reader, files []manifest.File) error {
+	for i := range files {
+		f := &files[i]
+		if !f.Regular() {
+			if err := w.Add(manifest.File{Path: f.Path, Dir: f.Dir, Link: f.Link}); err != nil {
+				return err
+			}
+			continue
+		}
+		dst, err := w.Create(f.Path, f.Exec)
+		if err != nil {
+			return err
+		}
+		src := from.Open(ctx, i)
+		_, err = io.Copy(dst, src)
+		src.Close()
+		if err != nil {
+			return fmt.Errorf("%s: %w", f.Path, err)
+		}
+		if err := dst.Close(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
