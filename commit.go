@@ -56,6 +56,9 @@ func (s *save) commitTo(ctx context.Context, m *manifest.Manifest, evidence time
 			if _, err := s.r.bury(ctx, f); err != nil {
 				return nil, fmt.Errorf("%w (%s), and undoing it failed: %w", ErrTooSlow, took, err)
 			}
+			if err := s.r.dropTags(ctx, s.name, []Version{m.Version}); err != nil {
+				return nil, fmt.Errorf("%w (%s), it was undone: %w", ErrTooSlow, took, err)
+			}
 			return nil, fmt.Errorf("%w (%s); it was undone, save again", ErrTooSlow, took)
 		}
 	}
@@ -73,6 +76,11 @@ func (s *save) claim(ctx context.Context, m *manifest.Manifest) (store.Info, err
 		}
 		return info, err
 	}
+	if s.o.expect != nil && !m.NotAfter.IsZero() { // it has put packs, and that took time
+		if err := s.expected(ctx); err != nil {
+			return store.Info{}, err
+		}
+	}
 	if err := s.list(ctx); err != nil {
 		return store.Info{}, err
 	}
@@ -85,6 +93,9 @@ func (s *save) claim(ctx context.Context, m *manifest.Manifest) (store.Info, err
 		info, err := s.create(ctx, m)
 		if !errors.Is(err, ErrConflict) {
 			return info, err
+		}
+		if s.o.expect != nil {
+			return info, fmt.Errorf("%w: version %s has been saved", errNotExpected, next)
 		}
 		// Somebody else has this number: they were faster, so the one after
 		// it is probably free. Every failure is another's success.

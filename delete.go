@@ -18,21 +18,55 @@ import (
 // A deleted version can be brought back with Undelete for a week. Its number
 // is never used again. Its data is freed by garbage collection, some time
 // later.
-func (r *Registry) Delete(ctx context.Context, ref string) ([]Version, error) {
-	done, err := r.delete(ctx, ref, func(f *found) error {
+//
+// If one of the versions has a tag, nothing is deleted and the error is
+// ErrTagged, unless WithForce is given: then the tags are removed. So is a tag
+// that is set at the same moment. Undelete does not bring tags back.
+func (r *Registry) Delete(ctx context.Context, ref string, opts ...DeleteOption) ([]Version, error) {
+	var name string
+	var tried []Version
+	done, err := r.delete(ctx, ref, opts, func(f *found) error {
+		name, tried = f.Name, append(tried, f.Version)
 		_, err := r.bury(ctx, f)
 		return err
 	})
+	if derr := r.dropTags(ctx, name, tried); derr != nil {
+		err = errors.Join(err, derr)
+	}
 	return done, wrap("delete", ref, err)
 }
 
 // WouldDelete returns what Delete would delete.
-func (r *Registry) WouldDelete(ctx context.Context, ref string) ([]Version, error) {
-	found, err := r.delete(ctx, ref, func(*found) error { return nil })
+func (r *Registry) WouldDelete(ctx context.Context, ref string, opts ...DeleteOption) ([]Version, error) {
+	found, err := r.delete(ctx, ref, opts, func(*found) error { return nil })
 	return found, wrap("delete", ref, err)
 }
 
-func (r *Registry) delete(ctx context.Context, s string, bury func(*found) error) ([]Version, error) {
+// DeleteOption adjusts one Delete or WouldDelete.
+type DeleteOption interface{ applyDelete(*deleteOptions) }
+
+type deleteOptions struct{ force bool }
+
+type deleteOption func(*deleteOptions)
+
+func (f deleteOption) applyDelete(o *deleteOptions) { f(o) }
+
+// WithForce deletes versions that have tags too, and removes the tags.
+func WithForce() DeleteOption {
+	return deleteOption(func(o *deleteOptions) { o.force = true })
+}
+
+func (r *Registry) delete(ctx context.Context, s string, opts []DeleteOption, bury func(*found) error) ([]Version, error) {
+	var o deleteOptions
+	for _, opt := range opts {
+		opt.applyDelete(&o)
+	}
+	check := func(name string, versions ...Version) error {
+		if o.force {
+			return nil
+		}
+		return r.checkTagged(ctx, name, versions)
+	}
 	ref, err := ParseRef(s)
 	if err != nil {
 		return nil, err
@@ -45,6 +79,9 @@ func (r *Registry) delete(ctx context.Context, s string, bury func(*found) error
 		if err != nil {
 			return nil, err
 		}
+		if err := check(f.Name, f.Version); err != nil {
+			return nil, err
+		}
 		if err := bury(f); err != nil {
 			return nil, err
 		}
@@ -54,8 +91,12 @@ func (r *Registry) delete(ctx context.Context, s string, bury func(*found) error
 	if err != nil {
 		return nil, err
 	}
+	versions := candidates(all, ref)
+	if err := check(ref.Name, versions...); err != nil {
+		return nil, err
+	}
 	var done []Version
-	for _, v := range candidates(all, ref) {
+	for _, v := range versions {
 		f, err := r.readLive(ctx, ref.Name, v)
 		if errors.Is(err, ErrNotFound) {
 			continue

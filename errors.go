@@ -32,6 +32,14 @@ var (
 	ErrInvalidVersion = manifest.ErrInvalidVersion
 	// ErrInvalidRef: not a reference of the form name or name@selector.
 	ErrInvalidRef = errors.New("invalid reference")
+	// ErrInvalidTag: not a tag that a version can have.
+	ErrInvalidTag = manifest.ErrInvalidTag
+	// ErrTagged: the version has tags, and is not deleted unless WithForce.
+	ErrTagged = errors.New("is tagged")
+	// ErrDangling: a tag points at a version that was deleted. Deleting
+	// a version removes its tags; this delete was interrupted. It is also
+	// ErrNotFound.
+	ErrDangling = errors.New("dangling tag")
 	// ErrNoRegistry: there is no registry at the location.
 	ErrNoRegistry = errors.New("no registry here")
 	// ErrNotEmpty: the location holds something that is not a registry.

@@ -20,6 +20,8 @@ type saveOptions struct {
 	materializer material.Materializer
 	class        string
 	base         string
+	tags         []string
+	expect       *expectation
 	progress     func(Progress)
 	report       *SaveReport
 }

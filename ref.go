@@ -17,6 +17,7 @@ import (
 //	my:model@1.2.3       exactly this version; also 1, 1.2 and v1.2.3
 //	my:model@^1.2        the highest version that the range allows
 //	my:model@sha256:...  the version with this digest
+//	my:model@prod        the version that the tag prod points at
 type Ref struct {
 	Name     string
 	Selector string // as written; "" means latest
@@ -34,6 +35,7 @@ const (
 	selectVersion
 	selectDigest
 	selectRange
+	selectTag
 )
 
 // Latest is the selector of the highest release, or the highest pre-release
@@ -69,7 +71,7 @@ func (r *Ref) parseSelector() error {
 		}
 		r.kind, r.digest = selectDigest, d
 		return nil
-	case isRange(s):
+	case manifest.IsRange(s):
 		c, err := semver.NewConstraint(s)
 		if err != nil {
 			return fmt.Errorf("%w %q: %q is not a range of versions such as ^1.2, ~1.2.3 or >=1.0 <2.0 || 3", ErrInvalidRef, r, s)
@@ -78,26 +80,18 @@ func (r *Ref) parseSelector() error {
 		return nil
 	}
 	v, err := manifest.ParseVersion(s)
-	if err != nil {
+	if err == nil {
+		r.kind, r.version = selectVersion, v
+		return nil
+	}
+	if terr := manifest.ValidTag(s); terr != nil {
+		if !manifest.LooksLikeVersion(s) {
+			err = terr
+		}
 		return fmt.Errorf("%w %q: %w", ErrInvalidRef, r, err)
 	}
-	r.kind, r.version = selectVersion, v
+	r.kind = selectTag
 	return nil
-}
-
-// isRange tells a range from a single version: it has an operator,
-// a wildcard or several parts.
-func isRange(s string) bool {
-	if strings.ContainsAny(s, "^~<>=!|*, ") {
-		return true
-	}
-	core, _, _ := strings.Cut(s, "-")
-	for part := range strings.SplitSeq(core, ".") {
-		if part == "x" || part == "X" {
-			return true
-		}
-	}
-	return false
 }
 
 // String returns the reference as it was written.

@@ -35,7 +35,8 @@ type SaveReport struct {
 //
 // Errors: ErrInvalidName, ErrInvalidVersion, ErrExists, ErrNoMaterializer,
 // ErrType, ErrTooSlow, ErrOutcomeUnknown, and those of v's sources and of the
-// store.
+// store. With WithIfLatest and WithIfAbsent ErrConflict, with WithTag
+// ErrInvalidTag and TagError; only with the latter is there a version.
 func (r *Registry) Save(ctx context.Context, name string, v any, opts ...SaveOption) (Version, error) {
 	var o saveOptions
 	for _, opt := range opts {
@@ -46,10 +47,7 @@ func (r *Registry) Save(ctx context.Context, name string, v any, opts ...SaveOpt
 	}
 	s := &save{r: r, o: &o, name: name}
 	version, err := s.run(ctx, v)
-	if err != nil {
-		return Version{}, wrap("save", name, err)
-	}
-	return version, nil
+	return version, wrap("save", name, err)
 }
 
 // save is one save under way.
@@ -68,6 +66,11 @@ func (s *save) run(ctx context.Context, v any) (Version, error) {
 	content, m, err := s.check(v)
 	if err != nil {
 		return Version{}, err
+	}
+	if s.o.expect != nil { // before any data moves
+		if err := s.expected(ctx); err != nil {
+			return Version{}, err
+		}
 	}
 	w := chunk.NewWriter(ctx, s.config(v))
 	defer w.Abort()
@@ -103,7 +106,7 @@ func (s *save) run(ctx context.Context, v any) (Version, error) {
 			Reused: res.Stats.Reused, Stored: res.Stats.Stored, Finished: true,
 		})
 	}
-	return mf.Version, nil
+	return mf.Version, s.setTags(ctx, f)
 }
 
 // check refuses what cannot be saved, before anything is read or written.
@@ -126,6 +129,12 @@ func (s *save) check(v any) (*manifest.Content, material.Materializer, error) {
 			return nil, nil, fmt.Errorf("%w: the registry keeps no versions, so none can be chosen", ErrInvalidVersion)
 		}
 		s.explicit = &version
+	}
+	if err := s.checkExpectation(); err != nil {
+		return nil, nil, err
+	}
+	if err := s.checkTags(); err != nil {
+		return nil, nil, err
 	}
 	m := s.o.materializer
 	if m == nil {

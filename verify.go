@@ -32,8 +32,8 @@ func (v *VerifyReport) OK() bool { return len(v.Problems) == 0 }
 
 // Verify reads every byte of the live versions that ref means — one version,
 // a range, with a name alone all its versions, with "" the whole registry — and
-// checks it against its digests. What is wrong is in the report; an error
-// means that the check could not be made.
+// checks it against its digests. With a name alone and with "" it checks the
+// tags too. What is wrong is in the report; an error means that the check could not be made.
 func (r *Registry) Verify(ctx context.Context, ref string, opts ...LoadOption) (*VerifyReport, error) {
 	var o loadOptions
 	for _, opt := range opts {
@@ -96,6 +96,9 @@ func (v *verification) run(ctx context.Context) error {
 	if n == 0 {
 		return v.r.noMatch(ref, numbers)
 	}
+	if ref.Selector == "" {
+		return v.tags(ctx, ref.Name)
+	}
 	return nil
 }
 
@@ -114,7 +117,7 @@ func (v *verification) all(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	return v.tags(ctx, "")
 }
 
 // read verifies one version, if it is live.

@@ -52,7 +52,7 @@ type initialized struct {
 }
 
 func (a *app) rmCommand() *cobra.Command {
-	var dryRun bool
+	var dryRun, force bool
 	cmd := &cobra.Command{
 		Use:     "rm REF...",
 		GroupID: "admin",
@@ -60,7 +60,8 @@ func (a *app) rmCommand() *cobra.Command {
 		Long: `Delete the version that each REF means, or all versions in its range: write
 NAME@1.2.3, NAME@latest, 'NAME@<2', or 'NAME@*' for all. The versions deleted are
 printed. For a week, "mindreg undelete" brings them back. A number is never used
-again.`,
+again. A version that has tags is deleted only with --force, and its tags with
+it: exit code 5.`,
 		Args: someArgs(1, -1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			reg, err := a.open(cmd.Context())
@@ -71,9 +72,13 @@ again.`,
 			if dryRun {
 				remove = reg.WouldDelete
 			}
+			var opts []registry.DeleteOption
+			if force {
+				opts = append(opts, registry.WithForce())
+			}
 			done := []removed{}
 			for _, ref := range args {
-				versions, rerr := remove(cmd.Context(), ref)
+				versions, rerr := remove(cmd.Context(), ref, opts...)
 				for _, v := range versions {
 					p, _ := registry.ParseRef(ref)
 					done = append(done, removed{p.Name, v})
@@ -100,6 +105,7 @@ again.`,
 		},
 		ValidArgsFunction: a.completeRefs,
 	}
+	cmd.Flags().BoolVarP(&force, "force", "f", false, "delete versions that have tags too, and remove the tags")
 	cmd.Flags().BoolVarP(&dryRun, "dry-run", "n", false, "only print what would be deleted")
 	return cmd
 }

@@ -73,7 +73,7 @@ func (a *app) names(ctx context.Context, prefix string) []string {
 	return names
 }
 
-// refs completes "my:m" to names, and "my:model@1" to versions.
+// refs completes "my:m" to names, and "my:model@1" to versions and tags.
 func (a *app) refs(ctx context.Context, toComplete string, deleted bool) ([]string, cobra.ShellCompDirective) {
 	const done = cobra.ShellCompDirectiveNoFileComp
 	name, selector, found := strings.Cut(toComplete, "@")
@@ -95,6 +95,11 @@ func (a *app) refs(ctx context.Context, toComplete string, deleted bool) ([]stri
 		}
 		if strings.HasPrefix(info.Version.String(), selector) && (info.Deleted != nil) == deleted && !info.Purged {
 			refs = append(refs, info.Ref())
+		}
+	}
+	if !deleted {
+		for _, tag := range tagNames(ctx, reg, name, selector) {
+			refs = append(refs, name+"@"+tag)
 		}
 	}
 	if !deleted && strings.HasPrefix(registry.Latest, selector) {

@@ -63,7 +63,7 @@ func exitCode(ctx context.Context, err error) int {
 		return exitInterrupted
 	case errors.As(err, &partial):
 		return exitPartial
-	case errors.Is(err, registry.ErrInvalidName), errors.Is(err, registry.ErrInvalidVersion), errors.Is(err, registry.ErrInvalidRef):
+	case errors.Is(err, registry.ErrInvalidName), errors.Is(err, registry.ErrInvalidVersion), errors.Is(err, registry.ErrInvalidRef), errors.Is(err, registry.ErrInvalidTag):
 		return exitUsage
 	case errors.Is(err, registry.ErrNoRegistry):
 		return exitNoRegistry
@@ -71,6 +71,8 @@ func exitCode(ctx context.Context, err error) int {
 		return exitIntegrity
 	case errors.Is(err, registry.ErrNotFound):
 		return exitNotFound
+	case errors.Is(err, registry.ErrTagged):
+		return exitConflict
 	case errors.Is(err, registry.ErrExists), errors.Is(err, registry.ErrConflict), errors.Is(err, registry.ErrNotEmpty), errors.Is(err, fs.ErrExist):
 		return exitConflict
 	case errors.Is(err, fs.ErrPermission):
@@ -86,6 +88,8 @@ func exitCode(ctx context.Context, err error) int {
 func complain(w io.Writer, err error) {
 	fmt.Fprintf(w, "mindreg: %v\n", err)
 	switch {
+	case errors.Is(err, registry.ErrTagged):
+		fmt.Fprintln(w, "  mindreg rm --force deletes the version and removes its tags")
 	case errors.Is(err, registry.ErrDeleted):
 		fmt.Fprintln(w, "  for a week after it was deleted, mindreg undelete NAME@VERSION brings a version back;")
 		fmt.Fprintln(w, "  mindreg versions --deleted NAME lists them")

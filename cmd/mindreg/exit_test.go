@@ -31,6 +31,8 @@ func TestExitCodes(t *testing.T) {
 		{registry.ErrInvalidName, 2},
 		{registry.ErrInvalidVersion, 2},
 		{registry.ErrInvalidRef, 2},
+		{registry.ErrInvalidTag, 2},
+		{registry.ErrTagged, 5},
 		{&partialError{registry.ErrNotFound}, 3},
 		{registry.ErrNotFound, 4},
 		{registry.ErrDeleted, 4},

@@ -63,21 +63,31 @@ func (a *app) versionsCommand() *cobra.Command {
 			if deleted {
 				versions = reg.AllVersions
 			}
-			infos := []registry.Info{}
+			tags, err := tagsByVersion(cmd.Context(), reg, args[0])
+			if err != nil {
+				return err
+			}
+			infos := []withTags{}
 			for info, err := range versions(cmd.Context(), args[0]) {
 				if err != nil {
 					return err
 				}
-				infos = append(infos, info)
+				infos = append(infos, withTags{info, tags[info.Version]})
 			}
 			return a.print(infos, func(w io.Writer) {
 				head := []string{"VERSION", "DIGEST", "SIZE", "CREATED"}
+				if len(tags) > 0 {
+					head = append(head, "TAGS")
+				}
 				if deleted {
 					head = append(head, "DELETED")
 				}
 				rows := [][]string{head}
 				for _, i := range infos {
 					row := []string{i.Version.String(), short(i.Digest), size(i.Size), when(i.Created)}
+					if len(tags) > 0 {
+						row = append(row, strings.Join(i.Tags, ","))
+					}
 					if i.Deleted != nil {
 						row = append(row, when(*i.Deleted))
 					}
@@ -114,7 +124,12 @@ func (a *app) infoCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.print(i, func(w io.Writer) { printInfo(w, i) })
+			tags, err := tagsByVersion(cmd.Context(), reg, i.Name)
+			if err != nil {
+				return err
+			}
+			out := withTags{*i, tags[i.Version]}
+			return a.print(out, func(w io.Writer) { printInfo(w, &out) })
 		},
 		ValidArgsFunction: a.completeRef,
 	}
@@ -122,7 +137,7 @@ func (a *app) infoCommand() *cobra.Command {
 	return cmd
 }
 
-func printInfo(w io.Writer, i *registry.Info) {
+func printInfo(w io.Writer, i *withTags) {
 	rows := [][]string{
 		{"name", i.Name},
 		{"version", i.Version.String()},
@@ -132,6 +147,9 @@ func printInfo(w io.Writer, i *registry.Info) {
 		{"size", fmt.Sprintf("%s (%d bytes) in %s", size(i.Size), i.Size, count(i.Files, "file", "files"))},
 		{"created", when(i.Created)},
 		{"path", i.Path},
+	}
+	if len(i.Tags) > 0 {
+		rows = append(rows, []string{"tags", strings.Join(i.Tags, ", ")})
 	}
 	if len(i.Metadata) > 0 {
 		b, err := json.MarshalIndent(i.Metadata, "", "  ")

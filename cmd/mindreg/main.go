@@ -89,7 +89,8 @@ by colons. A reference says which version is meant:
   my:model             the latest version
   my:model@1.2.3       exactly this one
   my:model@^1.2        the highest one in a range (^ ~ >= < ||, 1.x, *)
-  my:model@sha256:...  the one with this digest`,
+  my:model@sha256:...  the one with this digest
+  my:model@prod        the one that the tag prod points at`,
 		Example: `  mindreg save my:model ./model.bin
   mindreg save my:data ./dataset --version 2.1.0 --meta source=line-3
   mindreg ls
@@ -118,7 +119,7 @@ by colons. A reference says which version is meant:
 		&cobra.Group{ID: "admin", Title: "Maintenance:"},
 	)
 	root.AddCommand(
-		a.saveCommand(), a.loadCommand(),
+		a.saveCommand(), a.loadCommand(), a.tagCommand(),
 		a.lsCommand(), a.versionsCommand(), a.infoCommand(),
 		a.initCommand(), a.rmCommand(), a.undeleteCommand(), a.verifyCommand(), a.versionCommand(),
 		a.pruneCommand(), a.gcCommand(),

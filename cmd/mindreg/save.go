@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -16,7 +18,9 @@ import (
 
 func (a *app) saveCommand() *cobra.Command {
 	var version, metaFile, base, class string
-	var meta []string
+	var meta, tags []string
+	var ifLatest string
+	var ifAbsent bool
 	cmd := &cobra.Command{
 		Use:     "save NAME PATH|-",
 		GroupID: "main",
@@ -27,7 +31,8 @@ does not hold already is stored. The version is complete and durable when the
 command returns; if it fails or is interrupted, nothing is to be seen of it.
 
 The version is the patch release after the highest one (1.0.0 for the first),
-unless --version names one.`,
+unless --version names one. With --if-latest or --if-absent it is saved only if
+nobody has saved another one since: exit code 5 otherwise.`,
 		Example: `  mindreg save my:model ./model.bin
   mindreg save my:data ./dataset --version 2.1.0 --meta source=line-3
   tar c . | mindreg save backup:home -`,
@@ -41,7 +46,16 @@ unless --version names one.`,
 			var report registry.SaveReport
 			opts := []registry.SaveOption{
 				registry.WithReport(&report), registry.WithVersion(version), registry.WithMetadata(metadata),
-				registry.WithBase(base), registry.WithClass(class), registry.WithProgress(a.progress()),
+				registry.WithBase(base), registry.WithClass(class), registry.WithProgress(a.progress()), registry.WithTag(tags...),
+			}
+			if cmd.Flags().Changed("if-latest") {
+				if ifAbsent {
+					return usagef("give --if-latest or --if-absent, not both")
+				}
+				opts = append(opts, registry.WithIfLatest(ifLatest))
+			}
+			if ifAbsent {
+				opts = append(opts, registry.WithIfAbsent())
 			}
 			var value any = registry.Path(path)
 			if path == "-" {
@@ -56,20 +70,27 @@ unless --version names one.`,
 				return err
 			}
 			start := time.Now()
-			if _, err := reg.Save(cmd.Context(), name, value, opts...); err != nil {
+			_, err = reg.Save(cmd.Context(), name, value, opts...)
+			if notTagged := (*registry.TagError)(nil); errors.As(err, &notTagged) {
+				err = &partialError{err} // the version is there
+			} else if err != nil {
 				return err
 			}
 			a.bars.stop()
 			a.remark("%s", saveSummary(report, time.Since(start)))
-			return a.print(saved{report.Info, report.Stored, report.Reused}, func(w io.Writer) {
+			perr := a.print(saved{report.Info, report.Stored, report.Reused}, func(w io.Writer) {
 				fmt.Fprintln(w, report.Info.Ref())
 			})
+			return cmp.Or(perr, err)
 		},
 		ValidArgsFunction: a.completeNameThenFile,
 	}
 	f := cmd.Flags()
 	f.StringVar(&version, "version", "", "save under this `version`, which must never have existed")
 	f.StringArrayVarP(&meta, "meta", "m", nil, "attach `key=value` to the version; may be repeated")
+	f.StringArrayVarP(&tags, "tag", "t", nil, "point this `tag` at the version; may be repeated")
+	f.StringVar(&ifLatest, "if-latest", "", "save only if this `version` is the latest")
+	f.BoolVar(&ifAbsent, "if-absent", false, "save only if the object does not exist")
 	f.StringVar(&metaFile, "meta-file", "", "attach the JSON value in this `file` (- for standard input)")
 	f.StringVar(&base, "base", "", "reuse the stored chunks of this `reference`, not of the latest version")
 	f.StringVar(&class, "class", "", "what `kind` of thing this is, for info")

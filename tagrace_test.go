@@ -1,0 +1,306 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/mindtrace/registry/store"
+	"github.com/mindtrace/registry/store/faultstore"
+)
+
+// atCall makes a plan that applies f to the nth call (from 0) of an operation
+// on a key that contains part.
+func atCall(n int, op, part string, f faultstore.Fault) func(faultstore.Call) faultstore.Fault {
+	return func(c faultstore.Call) faultstore.Fault {
+		if c.Op != op || !strings.Contains(c.Key, part) {
+			return faultstore.Fault{}
+		}
+		if n--; n == -1 {
+			return f
+		}
+		return faultstore.Fault{}
+	}
+}
+
+// A16: somebody tags a version while somebody else deletes it. Whatever the
+// order of their steps, no tag is left that points at it, unless one of them
+// died in between: then a load says so.
+func TestA16TagVersusDelete(t *testing.T) {
+	boom := errors.New("boom")
+	const key = "objects/m/@/a1.a0.a1~"
+	// In each case m@prod is 1.0.0, and is about to be moved to 1.0.1.
+	type setup struct {
+		t     *testing.T
+		r     *Registry // subject to the faults
+		other *Registry // acts in between
+		fst   *faultstore.Store
+	}
+	move := func(s setup) error { return s.r.Tag(s.t.Context(), "m@1.0.1", "prod") }
+	remove := func(s setup) error { return second(s.r.Delete(s.t.Context(), "m@1.0.1")) }
+	deletes := func(s setup, ref string, opts ...DeleteOption) func() {
+		return func() {
+			if _, err := s.other.Delete(context.Background(), ref, opts...); err != nil {
+				s.t.Error(err)
+			}
+		}
+	}
+	tags := func(s setup) func() {
+		return func() {
+			if err := s.other.Tag(context.Background(), "m@1.0.1", "prod"); err != nil {
+				s.t.Error(err)
+			}
+		}
+	}
+	for _, c := range []struct {
+		name string
+		do   func(setup) error
+		plan func(setup) func(faultstore.Call) faultstore.Fault
+		err  error    // of do
+		tags []string // afterwards
+		load error    // of m@prod
+	}{
+		{
+			"deleted whole before the tag is written", move,
+			func(s setup) func(faultstore.Call) faultstore.Fault {
+				return atCall(0, "put", "tags/", faultstore.Fault{Do: deletes(s, "m@1.0.1")})
+			}, ErrDeleted, []string{"prod=1.0.0"}, nil,
+		},
+		{
+			"deleted whole between the write and the look", move,
+			func(s setup) func(faultstore.Call) faultstore.Fault {
+				return atCall(1, "get", key, faultstore.Fault{Do: deletes(s, "m@1.0.1", WithForce())})
+			}, ErrDeleted, nil, ErrNotFound,
+		},
+		{
+			"both versions deleted before the tag is put back", move,
+			func(s setup) func(faultstore.Call) faultstore.Fault {
+				first := atCall(0, "put", "tags/", faultstore.Fault{Do: deletes(s, "m@1.0.1")})
+				then := atCall(1, "put", "tags/", faultstore.Fault{Do: deletes(s, "m@1.0.0")})
+				return func(c faultstore.Call) faultstore.Fault {
+					f, g := first(c), then(c)
+					if g.Do != nil {
+						return g
+					}
+					return f
+				}
+			}, ErrDeleted, nil, ErrNotFound,
+		},
+		{
+			"tagged between the check and the tombstone", remove,
+			func(s setup) func(faultstore.Call) faultstore.Fault {
+				return atCall(0, "put", key, faultstore.Fault{Do: tags(s)})
+			}, nil, nil, ErrNotFound,
+		},
+		{
+			"tagged before the check", remove,
+			func(s setup) func(faultstore.Call) faultstore.Fault {
+				return atCall(0, "list", "tags/", faultstore.Fault{Do: tags(s)})
+			}, ErrTagged, []string{"prod=1.0.1"}, nil,
+		},
+		{
+			"the setter's answer is lost and the version deleted", move,
+			func(s setup) func(faultstore.Call) faultstore.Fault {
+				return atCall(0, "put", "tags/", faultstore.Fault{Do: deletes(s, "m@1.0.1"), After: store.ErrUnknown})
+			}, ErrDeleted, []string{"prod=1.0.0"}, nil,
+		},
+		{
+			"the setter dies between the write and the look", move,
+			func(s setup) func(faultstore.Call) faultstore.Fault {
+				do := atCall(0, "put", "tags/", faultstore.Fault{Do: deletes(s, "m@1.0.1")})
+				die := atCall(1, "get", key, faultstore.Fault{Before: boom})
+				return func(c faultstore.Call) faultstore.Fault {
+					if f := die(c); f.Before != nil {
+						return f
+					}
+					return do(c)
+				}
+			}, ErrOutcomeUnknown, []string{"prod=1.0.1"}, ErrDangling,
+		},
+		{
+			"the deleter dies between the tombstone and the look", remove,
+			func(s setup) func(faultstore.Call) faultstore.Fault {
+				do := atCall(0, "put", key, faultstore.Fault{Do: tags(s)})
+				die := atCall(1, "list", "tags/", faultstore.Fault{Before: boom})
+				return func(c faultstore.Call) faultstore.Fault {
+					if f := die(c); f.Before != nil {
+						return f
+					}
+					return do(c)
+				}
+			}, boom, []string{"prod=1.0.1"}, ErrDangling,
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r, fst, mem := faulty(t)
+			s := setup{t, r, openOn(t, mem, nil), fst}
+			mustSave(t, r, "m", "zero")
+			mustSave(t, r, "m", "one")
+			mustTag(t, r, "m@1.0.0", "prod")
+			fst.Plan(c.plan(s))
+			err := c.do(s)
+			fst.Plan(nil)
+			if !errors.Is(err, c.err) {
+				t.Errorf("ended with %v, want %v", err, c.err)
+			}
+			wantTags(t, r, "m", c.tags...)
+			if err := r.Load(t.Context(), "m@prod", new(string)); !errors.Is(err, c.load) {
+				t.Errorf("m@prod: %v, want %v", err, c.load)
+			}
+			rep := must[*VerifyReport](t)(r.Verify(t.Context(), ""))
+			if c.load != ErrDangling {
+				if !rep.OK() {
+					t.Error(rep.Problems)
+				}
+				return
+			}
+			// What a crash has left is found, and can be put right.
+			if len(rep.Problems) != 1 || !errors.Is(rep.Problems[0].Err, ErrDangling) {
+				t.Errorf("verify finds %v", rep.Problems)
+			}
+			wantErr(t, r.Load(t.Context(), "m@prod", new(string)), ErrNotFound)
+			mustTag(t, r, "m@1.0.0", "prod")
+			if got := mustLoad[string](t, r, "m@prod"); got != "zero" {
+				t.Errorf("m@prod is %q", got)
+			}
+		})
+	}
+}
+
+// A load by tag, between whose two requests the tag is moved and the version
+// that it has left is deleted, gets the new version.
+func TestA16LoadBesideMoveAndDelete(t *testing.T) {
+	r, fst, mem := faulty(t)
+	other := openOn(t, mem, nil)
+	mustSave(t, r, "m", "zero")
+	mustSave(t, r, "m", "one")
+	mustTag(t, r, "m@1.0.0", "prod")
+	fst.Plan(atCall(0, "get", "objects/", faultstore.Fault{Do: func() {
+		mustTag(t, other, "m@1.0.1", "prod")
+		must[[]Version](t)(other.Delete(context.Background(), "m@1.0.0"))
+	}}))
+	if got := mustLoad[string](t, r, "m@prod"); got != "one" {
+		t.Errorf("got %q", got)
+	}
+}
+
+// Setters, deleters and undeleters of a few versions, all at once: in the end
+// every tag points at a live version. The seed is printed.
+func TestA16Race(t *testing.T) {
+	onEachStore(t, func(t *testing.T, st store.Store) {
+		const workers, each, versions = 8, 30, 4
+		seed := rand.Uint64()
+		t.Logf("seed %d", seed)
+		r := openOn(t, st, nil)
+		for range versions {
+			mustSave(t, r, "m", "x")
+		}
+		var wg sync.WaitGroup
+		for w := range workers {
+			rng := rand.New(rand.NewPCG(seed, uint64(w)))
+			wg.Go(func() {
+				for range each {
+					ref, tag := fmt.Sprintf("m@1.0.%d", rng.IntN(versions)), []string{"a", "b"}[rng.IntN(2)]
+					var err error
+					switch rng.IntN(6) {
+					case 0:
+						_, err = r.Delete(context.Background(), ref, WithForce())
+					case 1:
+						_, err = r.Delete(context.Background(), ref)
+					case 2:
+						err = r.Undelete(context.Background(), ref)
+					case 3:
+						err = r.Untag(context.Background(), "m", tag)
+					default:
+						err = r.Tag(context.Background(), ref, tag)
+					}
+					if err != nil && !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrConflict) && !errors.Is(err, ErrTagged) {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		if rep := must[*VerifyReport](t)(r.Verify(context.Background(), "")); !rep.OK() {
+			t.Error(rep.Problems)
+		}
+	})
+}
+
+// A fault at each call of setting a tag in turn: what is reported as failed
+// has changed nothing, then or later; what is acknowledged is there.
+func TestTagFailureAtEveryCall(t *testing.T) {
+	boom := errors.New("boom")
+	for name, fault := range map[string]faultstore.Fault{
+		"before": {Before: boom}, "unknown": {Before: store.ErrUnknown}, "lost": {After: store.ErrUnknown}, "late": {Late: true},
+	} {
+		for n := range 5 {
+			r, fst, mem := faulty(t)
+			mustSave(t, r, "m", "zero")
+			mustSave(t, r, "m", "one")
+			mustTag(t, r, "m@1.0.0", "prod")
+			fst.Plan(func(c faultstore.Call) faultstore.Fault {
+				if c.N != n || c.Op != "put" && name != "before" {
+					return faultstore.Fault{}
+				}
+				return fault
+			})
+			err := r.Tag(t.Context(), "m@1.0.1", "prod")
+			fst.Plan(nil)
+			fst.Release()
+			got := tagsOf(t, openOn(t, mem, nil), "m")
+			switch {
+			case err == nil && !slices.Equal(got, []string{"prod=1.0.1"}):
+				t.Errorf("%s at call %d: acknowledged, but tags are %v", name, n, got)
+			case err != nil && !errors.Is(err, ErrOutcomeUnknown) && !slices.Equal(got, []string{"prod=1.0.0"}):
+				t.Errorf("%s at call %d: failed with %v, but tags are %v", name, n, err, got)
+			case (n == 4 || name != "before") && err != nil:
+				t.Errorf("%s at call %d: %v", name, n, err)
+			}
+		}
+	}
+}
+
+// A version with tags is not deleted unless that is said, nor is any other of
+// a range that it is in.
+func TestDeleteTagged(t *testing.T) {
+	r, _ := inMemory(t)
+	for range 3 {
+		mustSave(t, r, "m", "x")
+	}
+	mustTag(t, r, "m@1.0.1", "prod")
+	mustTag(t, r, "m@1.0.1", "beta")
+	mustTag(t, r, "m@1.0.2", "other")
+	for _, ref := range []string{"m@1.0.1", "m@prod", "m@<1.0.2", "m@*"} {
+		for _, remove := range []func(context.Context, string, ...DeleteOption) ([]Version, error){r.WouldDelete, r.Delete} {
+			done, err := remove(t.Context(), ref)
+			wantErr(t, err, ErrTagged)
+			if ref != "m@*" && (err == nil || !strings.Contains(err.Error(), "version 1.0.1 is tagged: beta, prod")) || len(done) > 0 {
+				t.Errorf("%s: deleted %v, error %v", ref, done, err)
+			}
+		}
+	}
+	if got := liveVersions(t, r, "m"); len(got) != 3 {
+		t.Errorf("left are %v", got)
+	}
+	if done := must[[]Version](t)(r.WouldDelete(t.Context(), "m@<1.0.2", WithForce())); len(done) != 2 {
+		t.Errorf("would delete %v", done)
+	}
+	wantTags(t, r, "m", "beta=1.0.1", "other=1.0.2", "prod=1.0.1")
+	if done := must[[]Version](t)(r.Delete(t.Context(), "m@<1.0.2", WithForce())); len(done) != 2 {
+		t.Errorf("deleted %v", done)
+	}
+	wantTags(t, r, "m", "other=1.0.2")
+	if err := r.Undelete(t.Context(), "m@1.0.1"); err != nil {
+		t.Fatal(err)
+	}
+	wantTags(t, r, "m", "other=1.0.2") // and does not bring tags back
+	if done := must[[]Version](t)(r.Delete(t.Context(), "m@1.0.1")); len(done) != 1 {
+		t.Errorf("deleted %v", done)
+	}
+}

@@ -1,0 +1,143 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/mindtrace/registry/chunk"
+	"github.com/mindtrace/registry/manifest"
+)
+
+// WithIfLatest saves only if this version is the latest one: what loading the
+// name alone loads. Otherwise, also if that changes during the save, the error
+// is ErrConflict and nothing is saved.
+//
+// It takes the next number after what it has seen, and no other: of all savers
+// that have seen the same, one wins. Deletions and savers that choose a number
+// with WithVersion take part in no such race; they are noticed if they come
+// before the commit. A version above this one that was deleted is no
+// hindrance.
+func WithIfLatest(version string) SaveOption {
+	return saveOption(func(o *saveOptions) { o.expect = &expectation{text: version} })
+}
+
+// WithIfAbsent saves only if the object has no live version. Otherwise it is
+// as WithIfLatest.
+func WithIfAbsent() SaveOption {
+	return saveOption(func(o *saveOptions) { o.expect = &expectation{absent: true} })
+}
+
+// errNotExpected is the ErrConflict of an expectation, and of nothing else.
+var errNotExpected = fmt.Errorf("%w", ErrConflict)
+
+// expectation is which version must be the latest when a save commits.
+type expectation struct {
+	absent bool
+	text   string // as given
+	want   Version
+	seen   bool      // by the caller already,
+	known  []Version // in this listing
+}
+
+func (s *save) checkExpectation() (err error) {
+	e := s.o.expect
+	if e == nil {
+		return nil
+	}
+	if s.explicit != nil {
+		return fmt.Errorf("%w: the number of a conditional save cannot be chosen; it is what makes it safe", ErrInvalidVersion)
+	}
+	if !e.absent {
+		e.want, err = manifest.ParseVersion(e.text)
+	}
+	return err
+}
+
+// expected lists the versions anew, and checks that the latest is the one
+// that the save expects. That this is still so when the version register is
+// created, the number says: it is the next one of this listing.
+func (s *save) expected(ctx context.Context) error {
+	e := s.o.expect
+	if e.seen {
+		e.seen, s.known, s.listed = false, e.known, true
+		return nil
+	}
+	s.listed = false
+	if err := s.list(ctx); err != nil {
+		return err
+	}
+	f, err := s.r.firstLive(ctx, Ref{Name: s.name}, s.known)
+	switch {
+	case err != nil && !errors.Is(err, ErrNotFound):
+		return err
+	case e.absent && err == nil:
+		return fmt.Errorf("%w: the object exists, its latest version is %s", errNotExpected, f.Version)
+	case !e.absent && err != nil:
+		return fmt.Errorf("%w: version %s is not the latest any more: %v", errNotExpected, e.want, err)
+	case !e.absent && f.Version != e.want:
+		return fmt.Errorf("%w: the latest version is %s, not %s", errNotExpected, f.Version, e.want)
+	}
+	return nil
+}
+
+// Update replaces the latest version of the object name by what change makes
+// of it, and returns the new version. If somebody else saves in between, it
+// starts over, so that no update is lost among those made with Update or
+// WithIfLatest: 16 processes that each add 20 to a counter have added 320.
+//
+// change gets the latest version and its description; if there is none, the
+// zero T and nil. It may be called several times. Its error ends the update.
+// The options are those of Save; a WithMaterializer serves the load too.
+//
+// A TagError, of WithTag, comes with the version.
+func Update[T any](ctx context.Context, r *Registry, name string, change func(old T, from *Info) (T, error), opts ...SaveOption) (Version, error) {
+	for try := 1; ; try++ {
+		old, from, known, err := loadLatest[T](ctx, r, name, opts)
+		if err != nil {
+			return Version{}, wrap("update", name, err)
+		}
+		v, err := change(old, from)
+		if err != nil {
+			return Version{}, wrap("update", name, err)
+		}
+		expect := &expectation{absent: from == nil, seen: true, known: known}
+		if from != nil {
+			expect.text = from.Version.String()
+		}
+		version, err := r.Save(ctx, name, v, append(opts[:len(opts):len(opts)], saveOption(func(o *saveOptions) { o.expect = expect }))...)
+		if !errors.Is(err, errNotExpected) {
+			return version, err
+		}
+		if err := sleep(ctx, jitter(min(try, 5))); err != nil {
+			return Version{}, wrap("update", name, err)
+		}
+	}
+}
+
+// loadLatest loads the latest version, if there is one. It returns its
+// description, and the listing in which it was the latest.
+func loadLatest[T any](ctx context.Context, r *Registry, name string, opts []SaveOption) (v T, from *Info, known []Version, err error) {
+	if err := manifest.ValidName(name); err != nil { // a selector has no place here
+		return v, nil, nil, err
+	}
+	var o loadOptions
+	for _, opt := range opts {
+		if both, ok := opt.(Option); ok {
+			both.applyLoad(&o)
+		}
+	}
+	f, known, err := r.resolveListed(ctx, Ref{Name: name})
+	if errors.Is(err, ErrNotFound) {
+		return v, nil, known, nil
+	}
+	if err == nil {
+		err = r.complete(ctx, f)
+	}
+	if err != nil {
+		return v, nil, nil, err
+	}
+	obj := newObject(ctx, r, name, f, chunk.NewReader(r.st, f.Manifest, nil))
+	info := obj.Info()
+	return v, &info, known, r.materialize(ctx, obj, &v, o)
+}
