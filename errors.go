@@ -7,6 +7,7 @@ import (
 	"io/fs"
 
 	"github.com/mindtrace/registry/chunk"
+	"github.com/mindtrace/registry/lease"
 	"github.com/mindtrace/registry/manifest"
 	"github.com/mindtrace/registry/material"
 	"github.com/mindtrace/registry/store"
@@ -59,6 +60,12 @@ var (
 	// operation was applied. It may take effect, now or later; look before
 	// you repeat it. See OutcomeError.
 	ErrOutcomeUnknown = errors.New("outcome unknown")
+	// ErrLockTimeout: others had the lock for as long as was waited. See
+	// LockTimeoutError.
+	ErrLockTimeout = lease.ErrTimeout
+	// ErrLockLost: a lock was not renewed in time, or somebody broke it. The
+	// cause of the end of the context that Lock returned.
+	ErrLockLost = lease.ErrLost
 )
 
 type deletedError struct{}

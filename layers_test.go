@@ -12,7 +12,7 @@ const module = "github.com/mindtrace/registry"
 // allowed says what each package of the product may import of the others, and
 // of other modules. A package that is not listed may import nothing.
 var allowed = map[string][]string{
-	"":                      {"chunk", "internal/knob", "manifest", "material", "store", "store/filestore", "github.com/go-json-experiment/json", "github.com/Masterminds/semver/v3"},
+	"":                      {"chunk", "internal/knob", "lease", "manifest", "material", "store", "store/filestore", "github.com/go-json-experiment/json", "github.com/Masterminds/semver/v3"},
 	"store":                 {},
 	"store/memstore":        {"store"},
 	"store/filestore":       {"store", "github.com/gofrs/flock", "golang.org/x/sys"},
@@ -22,6 +22,7 @@ var allowed = map[string][]string{
 	"store/storecheck":      {"store"},
 	"store/storetest":       {"store", "store/storecheck"},
 	"manifest":              {"store", "github.com/go-json-experiment/json"},
+	"lease":                 {"manifest", "store"},
 	"chunk":                 {"internal/knob", "manifest", "store", "golang.org/x/sync"},
 	"material":              {"github.com/go-json-experiment/json"},
 	"material/materialtest": {"manifest", "material", "github.com/google/go-cmp"},

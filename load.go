@@ -24,7 +24,16 @@ type LoadReport struct {
 // and those of the store. On an error, what into points to may be filled in
 // part.
 func (r *Registry) Load(ctx context.Context, ref string, into any, opts ...LoadOption) error {
-	return wrap("load", ref, r.load(ctx, ref, into, opts))
+	if r.settings.Locking == "" {
+		return wrap("load", ref, r.load(ctx, ref, into, opts))
+	}
+	p, err := ParseRef(ref)
+	if err != nil {
+		return wrap("load", ref, err)
+	}
+	return wrap("load", ref, r.strictly(ctx, p.Name, true, func(ctx context.Context) error {
+		return r.load(ctx, ref, into, opts)
+	}))
 }
 
 // Load returns the version that ref means as a T.
@@ -91,7 +100,8 @@ func (r *Registry) materialize(ctx context.Context, obj *Object, into any, o loa
 
 // Object opens the version that ref means as a read-only file system. It
 // reads the manifest; files are fetched as they are read, and verified.
-// The context is that of all reads.
+// The context is that of all reads. It holds no lock, also where locking is
+// strict: whoever wants one takes RLock first, and keeps it while reading.
 func (r *Registry) Object(ctx context.Context, ref string) (*Object, error) {
 	obj, err := r.object(ctx, ref)
 	if err != nil {

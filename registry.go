@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"runtime"
 
+	"github.com/mindtrace/registry/lease"
 	"github.com/mindtrace/registry/manifest"
 	"github.com/mindtrace/registry/material"
 	"github.com/mindtrace/registry/store"
@@ -34,6 +35,12 @@ type Options struct {
 	// Unversioned, for a new registry: a save replaces the object. Opening an
 	// existing registry of the other kind is an error.
 	Unversioned bool
+	// Locking, for a new registry: "", or "strict" to have every save take the
+	// exclusive lock of the name around its commit, and every load the shared
+	// one until its last byte, at three requests each. Neither needs it to be
+	// safe, and loading then takes permission to write. Opening an existing
+	// registry of another kind is an error.
+	Locking string
 	// Logger gets what happens, at levels Debug and Info. nil: nothing.
 	Logger *slog.Logger
 	// Progress is called as data moves, for all operations that are not given
@@ -49,6 +56,7 @@ type Registry struct {
 	url       string
 	st        store.Store
 	clock     *store.Clock
+	locks     *lease.Locks
 	settings  *manifest.Settings
 	materials material.Set
 	log       *slog.Logger
@@ -131,6 +139,7 @@ func open(ctx context.Context, st store.Store, url string, o Options) (*Registry
 		st = store.Log(st, r.log)
 	}
 	r.st = store.Watch(st, r.clock)
+	r.locks = lease.New(r.st, r.clock)
 	body, _, err := r.st.Get(ctx, manifest.SettingsKey, nil)
 	switch {
 	case notFound(err) && o.Create:
@@ -148,6 +157,9 @@ func open(ctx context.Context, st store.Store, url string, o Options) (*Registry
 	}
 	if o.Unversioned && !r.settings.Unversioned {
 		return nil, wrap("open", url, errors.New("the registry keeps versions; it cannot be used as an unversioned one"))
+	}
+	if o.Locking != "" && o.Locking != string(r.settings.Locking) {
+		return nil, wrap("open", url, fmt.Errorf("the registry was not made with locking %q, and that is fixed", o.Locking))
 	}
 	r.log.DebugContext(ctx, "registry opened", "url", url, "id", r.settings.ID, "unversioned", r.settings.Unversioned)
 	return r, nil
@@ -170,6 +182,7 @@ func (r *Registry) create(ctx context.Context, o Options) (*manifest.Settings, e
 	}
 	s := manifest.NewSettings(now, o.times)
 	s.Unversioned = o.Unversioned
+	s.Locking = manifest.Locking(o.Locking)
 	body, err := s.Encode()
 	if err != nil {
 		return nil, err
@@ -196,6 +209,9 @@ func (r *Registry) ID() string { return string(r.settings.ID) }
 
 // Unversioned reports whether a save replaces the object.
 func (r *Registry) Unversioned() bool { return r.settings.Unversioned }
+
+// Locking returns "strict" if saves and loads take locks, and "" if not.
+func (r *Registry) Locking() string { return string(r.settings.Locking) }
 
 // Register makes m the materializer for values of type T, and for objects
 // that were saved with m's name. A T is saved as it is; register T and *T if

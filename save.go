@@ -88,7 +88,11 @@ func (s *save) run(ctx context.Context, v any) (Version, error) {
 	if err != nil {
 		return Version{}, err
 	}
-	f, err := s.commit(ctx, mf, evidence)
+	var f *found
+	err = s.r.strictly(ctx, s.name, false, func(ctx context.Context) (err error) {
+		f, err = s.commit(ctx, mf, evidence)
+		return err
+	})
 	if err != nil {
 		return Version{}, err
 	}

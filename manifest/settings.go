@@ -15,6 +15,9 @@ type Settings struct {
 	// Unversioned: a save replaces the object, and older versions are deleted.
 	Unversioned bool  `json:"unversioned,omitzero"`
 	Times       Times `json:"times"`
+	// Locking is how saves and loads use locks: not at all, or LockingStrict.
+	// It is fixed when the registry is created.
+	Locking Locking `json:"locking,omitzero"`
 }
 
 // Times are the durations that the safety of garbage collection rests on.
@@ -87,6 +90,8 @@ func (s *Settings) check() error {
 	switch {
 	case !s.ID.valid():
 		return errors.New("bad id")
+	case s.Locking != "" && s.Locking != LockingStrict:
+		return fmt.Errorf("unknown locking %q", s.Locking)
 	case min(t.Era, t.Window, t.Retain, t.Margin) <= 0:
 		return fmt.Errorf("times %+v are not all positive", t)
 	case max(t.Era, t.Window, t.Retain, t.Margin) > most:

@@ -14,6 +14,7 @@ import (
 
 func (a *app) initCommand() *cobra.Command {
 	var unversioned bool
+	var locking string
 	cmd := &cobra.Command{
 		Use:     "init [URL]",
 		GroupID: "admin",
@@ -31,16 +32,20 @@ own data directory. A registry that exists is left as it is.`,
 				}
 				url = args[0]
 			}
-			reg, err := registry.Open(cmd.Context(), url, &registry.Options{Create: true, Unversioned: unversioned, Logger: a.logger()})
+			if locking != "" && locking != "strict" {
+				return usagef("--locking is strict or left out, not %q", locking)
+			}
+			reg, err := registry.Open(cmd.Context(), url, &registry.Options{Create: true, Unversioned: unversioned, Locking: locking, Logger: a.logger()})
 			if err != nil {
 				return err
 			}
-			return a.print(initialized{reg.URL(), reg.ID(), !reg.Unversioned()}, func(w io.Writer) {
+			return a.print(initialized{reg.URL(), reg.ID(), !reg.Unversioned(), reg.Locking()}, func(w io.Writer) {
 				fmt.Fprintln(w, reg.URL())
 			})
 		},
 	}
 	cmd.Flags().BoolVar(&unversioned, "unversioned", false, "a save replaces the object")
+	cmd.Flags().StringVar(&locking, "locking", "", "strict: saves and loads take locks, which they do not need")
 	return cmd
 }
 
@@ -49,6 +54,7 @@ type initialized struct {
 	URL       string `json:"url"`
 	ID        string `json:"id"`
 	Versioned bool   `json:"versioned"`
+	Locking   string `json:"locking,omitempty"`
 }
 
 func (a *app) rmCommand() *cobra.Command {

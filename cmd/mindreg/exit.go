@@ -54,9 +54,12 @@ func (e *partialError) Unwrap() error { return e.err }
 func exitCode(ctx context.Context, err error) int {
 	var usage *usageError
 	var partial *partialError
+	var child *exitError
 	switch {
 	case err == nil:
 		return exitOK
+	case errors.As(err, &child):
+		return child.code
 	case errors.As(err, &usage):
 		return exitUsage
 	case ctx.Err() != nil:
@@ -65,6 +68,10 @@ func exitCode(ctx context.Context, err error) int {
 		return exitPartial
 	case errors.Is(err, registry.ErrInvalidName), errors.Is(err, registry.ErrInvalidVersion), errors.Is(err, registry.ErrInvalidRef), errors.Is(err, registry.ErrInvalidTag):
 		return exitUsage
+	case errors.Is(err, registry.ErrLockTimeout):
+		return exitLockTimeout
+	case errors.Is(err, registry.ErrLockLost):
+		return exitConflict
 	case errors.Is(err, registry.ErrNoRegistry):
 		return exitNoRegistry
 	case errors.Is(err, registry.ErrIntegrity), errors.Is(err, errProblems):
@@ -99,6 +106,8 @@ func complain(w io.Writer, err error) {
 		fmt.Fprintln(w, "  mindreg verify tells which versions are concerned; others are not")
 	case errors.Is(err, registry.ErrOutcomeUnknown):
 		fmt.Fprintln(w, "  it may have been done, or may still be; look with mindreg versions before you try again")
+	case errors.Is(err, registry.ErrLockTimeout):
+		fmt.Fprintln(w, "  it ends when its holder releases it, or some time after that has died; mindreg lock break NAME takes it away")
 	case errors.Is(err, registry.ErrNoMaterializer):
 		fmt.Fprintln(w, "  a path as destination takes the files as they are, whatever saved them")
 	}

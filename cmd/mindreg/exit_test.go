@@ -43,6 +43,8 @@ func TestExitCodes(t *testing.T) {
 		{fs.ErrPermission, 6},
 		{registry.ErrIntegrity, 7},
 		{errProblems, 7},
+		{registry.ErrLockTimeout, 8},
+		{registry.ErrLockLost, 5},
 		{store.ErrUnavailable, 9},
 		{registry.ErrNoRegistry, 10},
 	} {

@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -35,9 +36,9 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := interruptible(ctx, func() error { return root.ExecuteContext(ctx) })
+	err := interruptible(ctx, &a.patient, func() error { return root.ExecuteContext(ctx) })
 	a.bars.stop()
-	if err != nil {
+	if err != nil && !errors.As(err, new(*exitError)) {
 		complain(stderr, err)
 	}
 	return exitCode(ctx, err)
@@ -45,8 +46,9 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 
 // interruptible runs a command. After an interrupt it gives it a moment to
 // clean up, but does not wait for a read that nothing can end, such as one
-// from a terminal. Leaving in the middle is safe at any time.
-func interruptible(ctx context.Context, command func() error) error {
+// from a terminal. Leaving in the middle is safe at any time, unless it is
+// patient.
+func interruptible(ctx context.Context, patient *atomic.Bool, command func() error) error {
 	done := make(chan error, 1)
 	go func() { done <- command() }()
 	select {
@@ -58,6 +60,9 @@ func interruptible(ctx context.Context, command func() error) error {
 	case err := <-done:
 		return err
 	case <-time.After(2 * time.Second):
+		if patient.Load() {
+			return <-done
+		}
 		return context.Cause(ctx)
 	}
 }
@@ -67,6 +72,7 @@ type app struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	bars           bars
+	patient        atomic.Bool // the command is to be waited for after an interrupt
 
 	url     string // --registry
 	output  string // --output
@@ -123,6 +129,7 @@ by colons. A reference says which version is meant:
 		a.lsCommand(), a.versionsCommand(), a.infoCommand(),
 		a.initCommand(), a.rmCommand(), a.undeleteCommand(), a.verifyCommand(), a.versionCommand(),
 		a.pruneCommand(), a.gcCommand(),
+		a.lockCommand(),
 	)
 	root.InitDefaultCompletionCmd()
 	exitCodeHelp(root)

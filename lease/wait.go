@@ -1,0 +1,62 @@
+package lease
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/mindtrace/registry/store"
+)
+
+// ErrTimeout: somebody else holds the lock, and did so for as long as was
+// waited. See TimeoutError.
+var ErrTimeout = errors.New("lock timeout")
+
+// TimeoutError is an ErrTimeout, with one of those who hold the lock.
+type TimeoutError struct {
+	Name   string
+	Holder Holder
+}
+
+// Error implements error.
+func (e *TimeoutError) Error() string {
+	return fmt.Sprintf("%v: %s is %s", ErrTimeout, e.Name, e.Holder)
+}
+
+// Unwrap returns ErrTimeout.
+func (e *TimeoutError) Unwrap() error { return ErrTimeout }
+
+// waiter waits for a lock to become free: by looking again and again, at first
+// after Poll, then less and less often down to a tenth of that, each time a
+// random part of it earlier. Waiters only read: some stores take no more than
+// one write a second to a key, and the holder's renewals need that (attack A39).
+type waiter struct {
+	start   time.Time
+	timeout time.Duration
+	next    time.Duration
+	most    time.Duration
+}
+
+func newWaiter(o Options) *waiter {
+	return &waiter{start: time.Now(), timeout: o.Timeout, next: o.Poll, most: 10 * o.Poll}
+}
+
+// wait returns nil when it is time to look again, and an error when the time
+// or the context is over.
+func (w *waiter) wait(ctx context.Context, name string, h Holder) error {
+	d := w.next/2 + rand.N(w.next/2+1)
+	w.next = min(w.next*3/2, w.most)
+	if w.timeout != 0 {
+		left := w.timeout - store.Elapsed(w.start, time.Now())
+		if w.timeout < 0 || left <= 0 {
+			return &TimeoutError{name, h}
+		}
+		d = min(d, left)
+	}
+	if err := sleep(ctx, d); err != nil {
+		return fmt.Errorf("%w while waiting: %s is %s", err, name, h)
+	}
+	return nil
+}
