@@ -22,7 +22,7 @@ var allowed = map[string][]string{
 	"store/storecheck":      {"store"},
 	"store/storetest":       {"store", "store/storecheck"},
 	"manifest":              {"store", "github.com/go-json-experiment/json"},
-	"lease":                 {"manifest", "store"},
+	"lease":                 {"internal/knob", "manifest", "store"},
 	"chunk":                 {"internal/knob", "manifest", "store", "golang.org/x/sync"},
 	"material":              {"github.com/go-json-experiment/json"},
 	"material/materialtest": {"manifest", "material", "github.com/google/go-cmp"},
@@ -32,7 +32,7 @@ var allowed = map[string][]string{
 	},
 	"examples/quickstart": {""},
 	"internal/knob":       {"manifest"},
-	"internal/sim":        {"", "internal/knob", "manifest", "material", "store"},
+	"internal/sim":        {"", "internal/knob", "manifest", "material", "store", "github.com/go-json-experiment/json"},
 	"internal/testall":    {},
 	"internal/fuzzall":    {},
 }
