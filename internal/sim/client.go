@@ -19,6 +19,7 @@ type op struct {
 	name    string
 	version string   // or selector
 	base    string   // of a save
+	tag     string   // to set or remove
 	files   []string // contents of a save
 	id      string   // of a save, unique
 
@@ -39,6 +40,10 @@ const (
 	remove   kind = "delete"
 	undelete kind = "undelete"
 	gc       kind = "gc"
+	tag      kind = "tag"
+	untag    kind = "untag"
+	lock     kind = "lock"
+	rlock    kind = "rlock"
 )
 
 func (o *op) String() string {
@@ -51,6 +56,9 @@ func (o *op) String() string {
 	}
 	if o.kind == save {
 		s += fmt.Sprintf(" %s %s", o.id, o.files)
+	}
+	if o.tag != "" {
+		s += " as " + o.tag
 	}
 	if o.base != "" {
 		s += " base " + o.base
@@ -153,7 +161,34 @@ func (c *client) do(o *op) {
 		o.err = c.reg.Undelete(ctx, ref)
 	case gc:
 		_, o.err = c.reg.GC(ctx)
+	case tag:
+		o.err = c.reg.Tag(ctx, ref, o.tag)
+	case untag:
+		o.err = c.reg.Untag(ctx, o.name, o.tag)
+	case lock, rlock:
+		o.err = c.lock(ctx, o)
 	}
+}
+
+// lock takes a lock, works for some time, and gives it back.
+func (c *client) lock(ctx context.Context, o *op) error {
+	take := c.reg.Lock
+	if o.kind == rlock {
+		take = c.reg.RLock
+	}
+	locked, unlock, err := take(ctx, o.name, nil)
+	if err != nil {
+		return err
+	}
+	c.run.oracle.holds(o, locked, o.kind == rlock)
+	for range 3 {
+		view{c.run.w, c}.ask(locked, &call{op: opSource})
+		select {
+		case <-locked.Done():
+		case <-time.After(7 * time.Second):
+		}
+	}
+	return unlock()
 }
 
 // value is what is saved: a few files of some bytes.

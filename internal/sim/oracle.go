@@ -32,6 +32,7 @@ type oracle struct {
 	latest    map[string][]moment
 	acked     map[string]manifest.Version // highest acknowledged automatic or explicit release, by name
 	minimum   map[*op]manifest.Version    // what a save's number has to exceed
+	holders   []holding
 }
 
 // register is one version.
@@ -82,6 +83,10 @@ func (o *oracle) put(c *call, old, now object) {
 	switch {
 	case strings.HasPrefix(c.key, manifest.ObjectsPrefix):
 		o.putRegister(c, old, now)
+	case strings.HasPrefix(c.key, "tags/"):
+		o.putTag(c, old, now)
+	case strings.HasPrefix(c.key, manifest.LocksPrefix):
+		o.putLock(c, old, now)
 	case strings.HasPrefix(c.key, manifest.PacksPrefix):
 		p, err := manifest.ParsePackKey(c.key)
 		if err != nil {
@@ -98,9 +103,11 @@ func (o *oracle) put(c *call, old, now object) {
 			return
 		}
 	}
-	if o.doomed[c.key] && strings.HasPrefix(c.key, manifest.CollectionsPrefix) {
-		// The marker of a slow collection, which a later one removes. If that
-		// hits a newer state, all that is lost is a report.
+	if o.doomed[c.key] && (strings.HasPrefix(c.key, manifest.CollectionsPrefix) || strings.Contains(c.key, "/s/")) {
+		// The marker of a slow collection, which a later one removes: if that
+		// hits a newer state, all that is lost is a report. A shared lock
+		// whose holder has given up, or whom others saw expire: nobody
+		// renews it, or nobody may rely on it.
 		o.r.count("markers written after their removal")
 		return
 	}
@@ -231,7 +238,7 @@ func (o *oracle) check(reg *register, pack string) {
 			continue
 		}
 		if _, ok := o.r.w.objects[key]; !ok {
-			o.fail("%s (save %s, notAfter %s) has lost its pack %s", why, reg.id, m.NotAfter.Format(time.TimeOnly), short(key))
+			o.fail("%s (save %s, notAfter %s) has lost its pack %s", why, reg.id, m.NotAfter.Format(time.TimeOnly), o.r.w.short(key))
 		}
 	}
 }
@@ -294,6 +301,8 @@ func (o *oracle) end(p *op) {
 		o.endLoad(p)
 	case undelete:
 		o.endUndelete(p)
+	case tag:
+		o.endTag(p)
 	}
 }
 
@@ -455,6 +464,7 @@ func (o *oracle) checkLatest(p *op, got string) {
 // final checks that everything acknowledged and not deleted is there, byte by
 // byte.
 func (o *oracle) final() {
+	o.finalTags()
 	for _, reg := range o.registers {
 		if _, ok := o.r.w.objects[reg.key]; !ok {
 			o.fail("I4: %s has vanished, and its number is free again", reg.key)

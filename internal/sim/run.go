@@ -48,6 +48,7 @@ type run struct {
 	jump    int // per mille of the steps
 	suspend int
 	kinds   []fault
+	nap     time.Duration // how much time passes when all wait for it
 }
 
 type fault int
@@ -93,8 +94,8 @@ func schedule(t *testing.T, sc *scenario, ab *ablation, ch *choices, counts map[
 	crand.Reader = &seeded{src: rand.NewChaCha8([32]byte{1})}
 	defer func() { crand.Reader = old }()
 	synctest.Test(t, func(t *testing.T) {
-		r := &run{ch: ch, sc: sc, ablation: ab, counts: counts, traced: traced}
-		r.w = &world{objects: map[string]object{}, page: 1000}
+		r := &run{nap: 10 * time.Second, ch: ch, sc: sc, ablation: ab, counts: counts, traced: traced}
+		r.w = &world{objects: map[string]object{}, born: map[string]int{}, page: 1000}
 		r.w.now = times.EraEnd(1000).Add(time.Minute)
 		r.oracle = newOracle(r)
 		r.w.put, r.w.deleted, r.w.sent = r.oracle.put, r.oracle.deleted, r.oracle.sent
@@ -114,7 +115,8 @@ func schedule(t *testing.T, sc *scenario, ab *ablation, ch *choices, counts map[
 		r.jump = pick(ch, []int{0, 10, 30, 100})
 		r.suspend = pick(ch, []int{0, 10, 30, 60})
 		r.w.page = pick(ch, []int{1000, 2, 3})
-		r.faults = 8
+		r.faults = maxFaults
+		r.nap = 10 * time.Second
 		for k := lostAnswer; k <= outage; k++ {
 			if ch.draw(3) < 2 {
 				r.kinds = append(r.kinds, k)
@@ -153,7 +155,10 @@ func (r *run) clockString() string {
 
 func (r *run) count(what string) { r.counts[what]++ }
 
-const maxSteps = 4000
+const (
+	maxSteps  = 4000
+	maxFaults = 8
+)
 
 // loop schedules until all clients are done.
 func (r *run) loop() {
@@ -174,7 +179,7 @@ func (r *run) loop() {
 		case len(ready) > 0:
 			r.serve(r.choose(ready))
 		case sleeping:
-			r.sleep(10 * time.Second)
+			r.sleep(r.nap)
 		default:
 			r.advance(later.Sub(r.w.now), "until somebody wakes up: ")
 		}
@@ -207,7 +212,7 @@ func (r *run) ready() (ready []*call, sleeping bool, later time.Time) {
 		case a.op != b.op:
 			return strings.Compare(string(a.op), string(b.op))
 		}
-		return strings.Compare(a.key, b.key)
+		return strings.Compare(r.w.numbered(a.key), r.w.numbered(b.key))
 	})
 	return ready, sleeping, later
 }

@@ -1,6 +1,9 @@
 package sim
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // scenario is what the clients do.
 type scenario struct {
@@ -175,4 +178,40 @@ var listing = &scenario{name: "listing", strictLatest: true, plan: func(ch *choi
 	return before, append(clients, []*op{{kind: load, name: "m"}, {kind: load, name: "m"}}, []*op{{kind: load, name: "m"}, p.save("")})
 }, tune: func(r *run) { r.w.page, r.jump, r.suspend = 2, 0, 0 }}
 
-var scenarios = []*scenario{mixed, collecting, deleting, racing, listing, infecting}
+// tagging: tags set on versions that are deleted at the same time.
+var tagging = &scenario{name: "tagging", plan: func(ch *choices) (before []*op, clients [][]*op) {
+	p := &planner{ch: ch}
+	before = []*op{p.save(""), p.save("")}
+	for range 2 + ch.draw(2) {
+		var ops []*op
+		for range 1 + ch.draw(3) {
+			v := pick(ch, versions[:2])
+			ops = append(ops, pick(ch, []*op{
+				{kind: tag, name: "m", version: v, tag: "prod"},
+				{kind: tag, name: "m", version: v, tag: "prod"},
+				{kind: tag, name: "m", version: "latest", tag: "prod"},
+				{kind: untag, name: "m", tag: "prod"},
+				{kind: remove, name: "m", version: v},
+				{kind: remove, name: "m", version: v},
+				{kind: undelete, name: "m", version: v},
+				{kind: load, name: "m", version: "prod"},
+			}))
+		}
+		clients = append(clients, ops)
+	}
+	return before, clients
+}, tune: func(r *run) { r.jump, r.suspend = 0, 10 }}
+
+// locking: the clocks run evenly, so that of two holders one would be wrong.
+var locking = &scenario{name: "locking", plan: func(ch *choices) (before []*op, clients [][]*op) {
+	for range 2 + ch.draw(2) {
+		var ops []*op
+		for range 1 + ch.draw(2) {
+			ops = append(ops, &op{kind: pick(ch, []kind{lock, rlock, lock}), name: "m"})
+		}
+		clients = append(clients, ops)
+	}
+	return nil, clients
+}, tune: func(r *run) { r.jump, r.suspend, r.nap = 0, 0, 2*time.Second }}
+
+var scenarios = []*scenario{mixed, collecting, deleting, racing, listing, infecting, tagging, locking}

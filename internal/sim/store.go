@@ -24,6 +24,7 @@ type world struct {
 	page    int // keys in one page of a listing
 
 	order    func(key string) string // of listings; nil: of the keys (ablation)
+	born     map[string]int          // of keys that are made of nonces: their number
 	put      func(c *call, old, new object)
 	deleted  func(c *call, old object)
 	sent     func(c *call)
@@ -69,18 +70,32 @@ type call struct {
 func (c *call) mutates() bool { return c.op == opPut || c.op == opDelete }
 
 func (c *call) String() string {
-	s := string(c.op) + " " + short(c.key)
+	s := string(c.op) + " " + c.client.run.w.short(c.key)
 	if c.op == opList && c.after != "" {
-		s += " after " + short(c.after)
+		s += " after " + c.client.run.w.short(c.after)
 	}
 	return strings.TrimSpace(s)
 }
 
-func short(key string) string {
+// short is a key as it is shown.
+func (w *world) short(key string) string {
 	if strings.HasPrefix(key, "packs/") && len(key) > 30 {
 		return key[:len(key)-58] + "…"
 	}
-	return key
+	return w.numbered(key)
+}
+
+// numbered replaces the nonce that ends a key by the number of the key, so
+// that nothing depends on nonces: not the order of listings, and not traces.
+func (w *world) numbered(key string) string {
+	i := strings.LastIndexByte(key, '/')
+	if !strings.HasPrefix(key, "gc/") && !strings.Contains(key, "/s/") || i == len(key)-1 {
+		return key
+	}
+	if w.born[key] == 0 {
+		w.born[key] = len(w.born) + 1
+	}
+	return fmt.Sprintf("%s%04d", key[:i+1], w.born[key])
 }
 
 type answer struct {
@@ -136,7 +151,7 @@ func (w *world) apply(c *call) answer {
 func (w *world) listPage(c *call) answer {
 	order := w.order
 	if order == nil {
-		order = func(key string) string { return key }
+		order = w.numbered
 	}
 	var keys []string
 	after := order(c.after)
