@@ -139,9 +139,11 @@ type result[I, O any] struct {
 }
 
 // parallel applies do to each input, several at the same time, and yields the
-// results in the order of the inputs.
+// results in the order of the inputs. If the context ends, the last result is
+// an error, if need be one without an input.
 func parallel[I, O any](ctx context.Context, inputs iter.Seq2[I, error], do func(context.Context, I) (O, error)) iter.Seq[result[I, O]] {
 	return func(yield func(result[I, O]) bool) {
+		outer := ctx
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
 		queue := make(chan chan result[I, O], ahead)
@@ -168,6 +170,9 @@ func parallel[I, O any](ctx context.Context, inputs iter.Seq2[I, error], do func
 			if !yield(<-ch) {
 				return
 			}
+		}
+		if err := context.Cause(outer); err != nil {
+			yield(result[I, O]{err: err}) // inputs may be missing
 		}
 	}
 }
