@@ -6,7 +6,7 @@
 //
 //	go test ./internal/sim                                      some thousand schedules, and the ablations
 //	go test ./internal/sim -run TestSoak -timeout 0 -schedules 1000000
-//	go test ./internal/sim -run TestReplay -v -scenario NAME -seed N
+//	go test ./internal/sim -run TestReplay -v -scenario NAME [-ablation RULE] -seed N
 //
 // The invariants are those of section 6 of the protocol, read as follows. I6
 // is about keys that mean something: a pack that lands in an era that is over
