@@ -13,10 +13,10 @@ const module = "github.com/mindtrace/registry"
 // of other modules. A package that is not listed may import nothing.
 var allowed = map[string][]string{
 	"": {
-		"chunk", "lease", "manifest", "material", "store", "store/filestore", "store/storecheck",
+		"chunk", "internal/knob", "lease", "manifest", "material", "store", "store/filestore", "store/storecheck",
 		"github.com/go-json-experiment/json", "github.com/Masterminds/semver/v3",
 	},
-	"store":                 {},
+	"store":                 {"internal/knob"},
 	"store/memstore":        {"store"},
 	"store/filestore":       {"store", "github.com/gofrs/flock", "golang.org/x/sys"},
 	"store/faultstore":      {"store"},
@@ -26,8 +26,8 @@ var allowed = map[string][]string{
 	"store/storecheck":      {"store"},
 	"store/storetest":       {"store", "store/storecheck"},
 	"manifest":              {"store", "github.com/go-json-experiment/json"},
-	"lease":                 {"manifest", "store"},
-	"chunk":                 {"manifest", "store", "golang.org/x/sync"},
+	"lease":                 {"internal/knob", "manifest", "store"},
+	"chunk":                 {"internal/knob", "manifest", "store", "golang.org/x/sync"},
 	"material":              {"github.com/go-json-experiment/json"},
 	"material/materialtest": {"manifest", "material", "github.com/google/go-cmp"},
 	"cmd/mindreg": {
@@ -35,6 +35,8 @@ var allowed = map[string][]string{
 		"github.com/dustin/go-humanize", "golang.org/x/term",
 	},
 	"examples/quickstart": {""},
+	"internal/knob":       {},
+	"internal/sim":        {"", "internal/knob", "manifest", "material", "store", "github.com/go-json-experiment/json"},
 	"internal/testall":    {"internal/serverbin"},
 	"internal/serverbin":  {"github.com/gofrs/flock"},
 	"internal/faultproxy": {},

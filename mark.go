@@ -198,6 +198,8 @@ func (c *collector) purge(ctx context.Context) error {
 		switch {
 		case res.err == nil:
 			c.report.Versions.Purging++
+		case res.in == nil:
+			return res.err
 		case !errors.Is(res.err, ErrConflict): // another collection has done it
 			return fmt.Errorf("purging %s@%s: %w", res.in.Name, res.in.Version, res.err)
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/mindtrace/registry/chunk"
+	"github.com/mindtrace/registry/internal/knob"
 	"github.com/mindtrace/registry/manifest"
 	"github.com/mindtrace/registry/material"
 )
@@ -180,7 +181,7 @@ func (s *save) check(v any) (*manifest.Content, material.Materializer, error) {
 func (s *save) config(v any) chunk.Config {
 	return chunk.Config{
 		Store: s.r.st, Clock: s.r.clock, Times: s.r.settings.Times,
-		Base: s.findBase, MaxInline: manifest.MaxInline, Logger: s.r.log,
+		Base: s.findBase, MaxInline: knob.MaxInline, Logger: s.r.log,
 		Progress: saveProgress(s.o.progress, s.name, sizeOf(v)),
 	}
 }

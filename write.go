@@ -3,9 +3,9 @@ package registry
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"time"
 
+	"github.com/mindtrace/registry/internal/knob"
 	"github.com/mindtrace/registry/manifest"
 	"github.com/mindtrace/registry/store"
 )
@@ -72,6 +72,8 @@ func (r *Registry) writeUnprobed(ctx context.Context, key string, body []byte, m
 }
 
 // wrote reports whether the register at key is, or was, the one with nonce.
+// If it only was, the Info has no token: what others have made of it since
+// must not be replaced by somebody who has not read it.
 func (r *Registry) wrote(ctx context.Context, key string, nonce manifest.Nonce) (bool, store.Info, error) {
 	body, info, err := r.st.Get(ctx, key, nil)
 	if err != nil {
@@ -81,12 +83,15 @@ func (r *Registry) wrote(ctx context.Context, key string, nonce manifest.Nonce) 
 	if err != nil {
 		return false, info, err
 	}
+	if h.Nonce != nonce {
+		info.Token = store.Absent
+	}
 	return h.Wrote(nonce), info, nil
 }
 
 // jitter is how long to wait before try number n+2: up to a limit that
 // doubles, all of it random, so that competitors spread.
-func jitter(n int) time.Duration { return rand.N(2 * time.Millisecond << min(n, 10)) }
+func jitter(n int) time.Duration { return knob.Jitter(2 * time.Millisecond << min(n, 10)) }
 
 func sleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)

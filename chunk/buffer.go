@@ -1,6 +1,10 @@
 package chunk
 
-import "context"
+import (
+	"context"
+
+	"github.com/mindtrace/registry/internal/knob"
+)
 
 // pool hands out pack-sized buffers, a fixed number of them. Buffers are made
 // when first needed and kept for the next user.
@@ -13,7 +17,7 @@ func newPool(n int) *pool {
 	return &pool{slots: make(chan struct{}, n), free: make(chan []byte, n)}
 }
 
-// get returns a buffer of length MaxPack, waiting for one to be put back if
+// get returns a buffer of knob.MaxPack bytes, waiting for one to be put back if
 // need be.
 func (p *pool) get(ctx context.Context) ([]byte, error) {
 	select {
@@ -25,7 +29,7 @@ func (p *pool) get(ctx context.Context) ([]byte, error) {
 	case b := <-p.free:
 		return b, nil
 	case p.slots <- struct{}{}:
-		return make([]byte, MaxPack), nil
+		return make([]byte, knob.MaxPack), nil
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
@@ -34,7 +38,7 @@ func (p *pool) get(ctx context.Context) ([]byte, error) {
 // put takes a buffer back. Smaller buffers, which get did not make, are
 // dropped.
 func (p *pool) put(b []byte) {
-	if cap(b) == MaxPack {
-		p.free <- b[:MaxPack]
+	if cap(b) == knob.MaxPack {
+		p.free <- b[:knob.MaxPack]
 	}
 }

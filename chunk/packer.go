@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/mindtrace/registry/internal/knob"
 	"github.com/mindtrace/registry/manifest"
 )
 
@@ -140,7 +141,7 @@ func (p *packer) add(s *segment) error {
 // allNew reports whether no chunk of a full segment is stored anywhere yet:
 // then the segment is a pack as it stands, and is not copied.
 func (p *packer) allNew(s *segment) bool {
-	if len(s.buf) < MaxPack || s.n < MaxPack {
+	if len(s.buf) < knob.MaxPack || s.n < knob.MaxPack {
 		return false
 	}
 	seen := make(map[manifest.Digest]bool, len(s.cuts))
@@ -213,7 +214,7 @@ func (p *packer) adopt(i int) int {
 
 // collect copies a chunk into the pack being collected.
 func (p *packer) collect(sum manifest.Digest, b []byte) (place, error) {
-	if p.number >= 0 && p.size+len(b) > MaxPack {
+	if p.number >= 0 && p.size+len(b) > knob.MaxPack {
 		if err := p.flush(); err != nil {
 			return place{}, err
 		}

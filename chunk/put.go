@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"sync/atomic"
 	"time"
 
+	"github.com/mindtrace/registry/internal/knob"
 	"github.com/mindtrace/registry/manifest"
 	"github.com/mindtrace/registry/store"
 )
@@ -158,7 +158,7 @@ func (b *backoff) wait(ctx context.Context) bool {
 		return false
 	}
 	limit := min(50*time.Millisecond<<b.tries, 8*time.Second)
-	t := time.NewTimer(rand.N(limit))
+	t := time.NewTimer(knob.Jitter(limit))
 	defer t.Stop()
 	select {
 	case <-t.C:

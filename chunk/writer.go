@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/mindtrace/registry/internal/knob"
 	"github.com/mindtrace/registry/manifest"
 	"github.com/mindtrace/registry/store"
 )
@@ -240,7 +241,7 @@ func (w *Writer) room(want int) ([]byte, error) {
 		w.seg = &segment{}
 	}
 	s := w.seg
-	if s.n == MaxPack {
+	if s.n == knob.MaxPack {
 		next, err := w.segs.get(w.ctx)
 		if err != nil {
 			return nil, err
@@ -254,12 +255,12 @@ func (w *Writer) room(want int) ([]byte, error) {
 		w.seg, w.start, s = t, 0, t
 	}
 	if s.n == len(s.buf) { // small objects get small buffers
-		size := min(max(64<<10, 4*len(s.buf), s.n+want), MaxPack)
+		size := min(max(64<<10, 4*len(s.buf), s.n+want), knob.MaxPack)
 		if size > 1<<20 {
-			size = MaxPack
+			size = knob.MaxPack
 		}
 		var bigger []byte
-		if size == MaxPack {
+		if size == knob.MaxPack {
 			var err error
 			if bigger, err = w.segs.get(w.ctx); err != nil {
 				return nil, err

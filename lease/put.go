@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
+	"github.com/mindtrace/registry/internal/knob"
 	"github.com/mindtrace/registry/manifest"
 	"github.com/mindtrace/registry/store"
 )
@@ -107,7 +107,7 @@ func (s *Locks) decide(ctx context.Context, key string, reg *manifest.Lock, matc
 
 // jitter is how long to wait before try number n+2: up to a limit that
 // doubles to a second, all of it random, so that competitors spread.
-func jitter(n int) time.Duration { return rand.N(2 * time.Millisecond << min(n, 9)) }
+func jitter(n int) time.Duration { return knob.Jitter(2 * time.Millisecond << min(n, 9)) }
 
 // sleep returns nil after d, or why ctx ended.
 func sleep(ctx context.Context, d time.Duration) error {

@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
+	"github.com/mindtrace/registry/internal/knob"
 	"github.com/mindtrace/registry/store"
 )
 
@@ -46,7 +46,7 @@ func newWaiter(o Options) *waiter {
 // wait returns nil when it is time to look again, and an error when the time
 // or the context is over.
 func (w *waiter) wait(ctx context.Context, name string, h Holder) error {
-	d := w.next/2 + rand.N(w.next/2+1)
+	d := w.next/2 + knob.Jitter(w.next/2+1)
 	w.next = min(w.next*3/2, w.most)
 	if w.timeout != 0 {
 		left := w.timeout - store.Elapsed(w.start, time.Now())

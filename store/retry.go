@@ -5,9 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"math/rand/v2"
 	"sync/atomic"
 	"time"
+
+	"github.com/mindtrace/registry/internal/knob"
 )
 
 // RetryPolicy says how long Retry goes on. The zero value means the defaults.
@@ -79,7 +80,7 @@ func (a *attempts) again(ctx context.Context, err error, kinds ...error) (bool, 
 	if a.n++; a.n == 1 {
 		a.start = time.Now()
 	}
-	wait := rand.N(min(50*time.Millisecond<<min(a.n, 7), 5*time.Second))
+	wait := knob.Jitter(min(50*time.Millisecond<<min(a.n, 7), 5*time.Second))
 	budget := a.r.policy.First
 	if a.r.answered.Load() {
 		budget = a.r.policy.Later

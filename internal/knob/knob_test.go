@@ -1,0 +1,15 @@
+package knob_test
+
+import (
+	"testing"
+
+	"github.com/mindtrace/registry/internal/knob"
+	"github.com/mindtrace/registry/manifest"
+)
+
+// Outside of the simulation the knobs stand where the format's limits are.
+func TestLimits(t *testing.T) {
+	if knob.MaxInline != manifest.MaxInline || knob.MaxPack != manifest.MaxPack {
+		t.Errorf("inline %d, packs %d; the format allows %d and %d", knob.MaxInline, knob.MaxPack, manifest.MaxInline, manifest.MaxPack)
+	}
+}

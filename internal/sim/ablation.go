@@ -1,0 +1,195 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/mindtrace/registry/manifest"
+	"github.com/mindtrace/registry/store"
+)
+
+// ablation takes one rule out of the protocol, by changing what a client sees
+// or sends. The simulation has to find out.
+type ablation struct {
+	name string
+	in   *scenario
+	view func(*client, store.Store) store.Store
+	// order is the order of listings in place of that of the keys.
+	order func(key string) string
+	// ignore are the invariants that it violates as such. What counts is what
+	// that leads to.
+	ignore []string
+}
+
+var ablations = []*ablation{
+	{name: "eras", in: collecting, ignore: []string{"I6"}, view: settings(func(t *manifest.Times) { t.Era = 1 })},         // every era is over
+	{name: "window", in: collecting, view: settings(func(t *manifest.Times) { t.Window, t.Margin = 3, 1 })},               // A26
+	{name: "retention", in: deleting, view: settings(func(t *manifest.Times) { t.Retain, t.Window, t.Margin = 1, 3, 1 })}, // tombstones name nothing
+	{name: "deadline", in: collecting, view: func(_ *client, st store.Store) store.Store { return neverLate{st} }},
+	{name: "notAfter", in: infecting, view: func(_ *client, st store.Store) store.Store { return alwaysSound{st, map[string]int64{}} }},
+	{name: "two-step delete", in: deleting, ignore: []string{"I2", "I6"}, view: func(c *client, st store.Store) store.Store { return twoSteps{st, c} }},
+	{name: "refused is lost", in: racing, view: func(_ *client, st store.Store) store.Store { return guess{st, false, map[string]manifest.Nonce{}} }},
+	{name: "refused is won", in: racing, view: func(_ *client, st store.Store) store.Store { return guess{st, true, map[string]manifest.Nonce{}} }},
+	{name: "order", in: listing, order: unpadded},
+}
+
+// settings has collectors believe in other times than everybody else.
+func settings(change func(*manifest.Times)) func(*client, store.Store) store.Store {
+	return func(c *client, st store.Store) store.Store {
+		if len(c.ops) == 0 || c.ops[0].kind != gc {
+			return st
+		}
+		return altered{st, func(key string, body []byte, info store.Info) ([]byte, store.Info) {
+			if key != manifest.SettingsKey {
+				return body, info
+			}
+			s, err := manifest.DecodeSettings(body)
+			if err != nil {
+				panic(err)
+			}
+			change(&s.Times)
+			body, err = s.Encode()
+			if err != nil {
+				panic(err)
+			}
+			return body, info
+		}}
+	}
+}
+
+// altered changes what Get returns.
+type altered struct {
+	store.Store
+	change func(key string, body []byte, info store.Info) ([]byte, store.Info)
+}
+
+func (a altered) Get(ctx context.Context, key string, opts *store.GetOptions) ([]byte, store.Info, error) {
+	body, info, err := a.Store.Get(ctx, key, opts)
+	if err == nil {
+		body, info = a.change(key, body, info)
+	}
+	return body, info, err
+}
+
+// version decodes a version register, or returns nil.
+func version(key string, body []byte) *manifest.Manifest {
+	name, v, err := manifest.ParseVersionRegisterKey(key)
+	if err != nil {
+		return nil
+	}
+	m, err := manifest.Decode(body, name, v)
+	if err != nil {
+		return nil
+	}
+	return m
+}
+
+// neverLate has every answer to the creation of a version come in time.
+type neverLate struct{ store.Store }
+
+func (n neverLate) Put(ctx context.Context, key string, body []byte, match store.Token) (store.Info, error) {
+	info, err := n.Store.Put(ctx, key, body, match)
+	if m := version(key, body); m != nil && match == store.Absent && !m.NotAfter.IsZero() {
+		info.Now = m.NotAfter.Add(-times.WindowD())
+	}
+	return info, err
+}
+
+func (n neverLate) Get(ctx context.Context, key string, opts *store.GetOptions) ([]byte, store.Info, error) {
+	body, info, err := n.Store.Get(ctx, key, opts)
+	if m := version(key, body); m != nil && !m.NotAfter.IsZero() && info.Now.After(m.NotAfter) {
+		info.Now = m.NotAfter.Add(-times.WindowD())
+	}
+	return body, info, err
+}
+
+// alwaysSound has every version look as if it had been committed in time, and
+// its packs as if they were there: a save looks at those that it reuses, which
+// would hide nearly all that comes of the missing rule.
+type alwaysSound struct {
+	store.Store
+	sizes map[string]int64 // of the packs that versions name
+}
+
+func (a alwaysSound) Get(ctx context.Context, key string, opts *store.GetOptions) ([]byte, store.Info, error) {
+	body, info, err := a.Store.Get(ctx, key, opts)
+	if m := version(key, body); m != nil && m.State == manifest.Live && info.Modified.After(m.NotAfter) {
+		info.Modified = m.NotAfter
+		for _, p := range m.Packs() {
+			a.sizes[p.Key()] = p.Size
+		}
+	}
+	return body, info, err
+}
+
+func (a alwaysSound) Stat(ctx context.Context, key string) (store.Info, error) {
+	info, err := a.Store.Stat(ctx, key)
+	if size, ok := a.sizes[key]; ok && errors.Is(err, store.ErrNotExist) {
+		return store.Info{Key: key, Size: size, Now: info.Now}, nil
+	}
+	return info, err
+}
+
+// twoSteps deletes by removing the register and writing a tombstone then.
+type twoSteps struct {
+	store.Store
+	c *client
+}
+
+func (t twoSteps) Put(ctx context.Context, key string, body []byte, match store.Token) (store.Info, error) {
+	m := version(key, body)
+	if m == nil || m.State != manifest.Deleted {
+		return t.Store.Put(ctx, key, body, match)
+	}
+	t.c.removes = match
+	if err := t.Store.Delete(ctx, key); err != nil {
+		return store.Info{}, err
+	}
+	return t.Store.Put(ctx, key, body, store.Absent)
+}
+
+// guess knows no nonces: who is refused after an answer was lost takes it for
+// won, or for lost.
+type guess struct {
+	store.Store
+	won     bool
+	unknown map[string]manifest.Nonce
+}
+
+func (g guess) Put(ctx context.Context, key string, body []byte, match store.Token) (store.Info, error) {
+	info, err := g.Store.Put(ctx, key, body, match)
+	if m := version(key, body); m != nil && errors.Is(err, store.ErrUnknown) {
+		g.unknown[key] = m.Nonce
+	}
+	return info, err
+}
+
+func (g guess) Get(ctx context.Context, key string, opts *store.GetOptions) ([]byte, store.Info, error) {
+	body, info, err := g.Store.Get(ctx, key, opts)
+	mine, ok := g.unknown[key]
+	m := version(key, body)
+	if !ok || m == nil {
+		return body, info, err
+	}
+	delete(g.unknown, key)
+	m.Nonce, m.Prev = mine, nil
+	if !g.won {
+		m.Nonce = manifest.NewNonce()
+	}
+	body, eerr := m.Encode()
+	if eerr != nil {
+		panic(eerr)
+	}
+	return body, info, err
+}
+
+// unpadded is the order of version registers whose numbers are not prefixed
+// with their length: 1.10.0 before 1.9.1 (attack A7).
+func unpadded(key string) string {
+	name, v, err := manifest.ParseVersionRegisterKey(key)
+	if err != nil {
+		return key
+	}
+	return strings.Join([]string{manifest.VersionsPrefix(name), v.String()}, "")
+}

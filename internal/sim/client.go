@@ -1,0 +1,231 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"time"
+
+	registry "github.com/mindtrace/registry"
+	"github.com/mindtrace/registry/material"
+	"github.com/mindtrace/registry/store"
+)
+
+// op is one operation of a client.
+type op struct {
+	kind    kind
+	name    string
+	version string   // or selector
+	base    string   // of a save
+	tag     string   // to set or remove
+	files   []string // contents of a save
+	id      string   // of a save, unique
+
+	client       *client
+	began, ended int // steps
+	beganAt      time.Time
+	done         bool
+	result       string // version saved or loaded
+	got          value
+	err          error
+}
+
+type kind string
+
+const (
+	save     kind = "save"
+	load     kind = "load"
+	remove   kind = "delete"
+	undelete kind = "undelete"
+	gc       kind = "gc"
+	tag      kind = "tag"
+	untag    kind = "untag"
+	lock     kind = "lock"
+	rlock    kind = "rlock"
+)
+
+func (o *op) String() string {
+	s := string(o.kind)
+	if o.name != "" {
+		s += " " + o.name
+	}
+	if o.version != "" {
+		s += "@" + o.version
+	}
+	if o.kind == save {
+		s += fmt.Sprintf(" %s %s", o.id, o.files)
+	}
+	if o.tag != "" {
+		s += " as " + o.tag
+	}
+	if o.base != "" {
+		s += " base " + o.base
+	}
+	return s
+}
+
+// client is one process.
+type client struct {
+	n         int
+	run       *run
+	ops       []*op
+	reg       *registry.Registry
+	ctx       context.Context
+	cancel    context.CancelFunc
+	give      context.CancelFunc // the present operation up
+	outage    int                // so many of the next requests get lost
+	dead      bool
+	finished  bool
+	suspended time.Time   // is not scheduled before
+	removes   store.Token // the state that a deletion in two steps has read (ablation)
+}
+
+var errCrashed = errors.New("this process has crashed")
+
+func (r *run) newClient(n int, ops []*op) *client {
+	c := &client{n: n, run: r, ops: ops}
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	r.clients = append(r.clients, c)
+	return c
+}
+
+// start lets the process run.
+func (c *client) start() {
+	go func() {
+		c.work()
+		c.run.w.mu.Lock()
+		c.finished = true
+		c.run.w.mu.Unlock()
+	}()
+}
+
+func (c *client) work() {
+	var st store.Store = view{c.run.w, c}
+	if ab := c.run.ablation; ab != nil && ab.view != nil {
+		st = ab.view(c, st)
+	}
+	var err error
+	if c.reg, err = registry.OpenStore(c.ctx, st, "sim:", nil); err != nil {
+		return // crashed
+	}
+	m := material.Func("sim", saveValue, loadValue)
+	if err := registry.Register[value](c.reg, m); err != nil {
+		panic(err)
+	}
+	for len(c.ops) > 0 && !c.dead {
+		o := c.ops[0]
+		c.ops = c.ops[1:]
+		o.client = c
+		view{c.run.w, c}.ask(c.ctx, &call{op: opStart, key: o.String()})
+		if c.dead {
+			return
+		}
+		c.run.oracle.begin(o)
+		c.do(o)
+		if !c.dead {
+			c.run.oracle.end(o)
+		}
+	}
+}
+
+func (c *client) do(o *op) {
+	ctx, cancel := context.WithCancel(c.ctx)
+	defer cancel()
+	c.give = cancel
+	ref := o.name
+	if o.version != "" {
+		ref += "@" + o.version
+	}
+	switch o.kind {
+	case save:
+		opts := []registry.SaveOption{registry.WithMetadata(o.id)}
+		if o.version != "" {
+			opts = append(opts, registry.WithVersion(o.version))
+		}
+		if o.base != "" {
+			opts = append(opts, registry.WithBase(o.base))
+		}
+		var v registry.Version
+		if v, o.err = c.reg.Save(ctx, o.name, value{o.files, c}, opts...); o.err == nil {
+			o.result = v.String()
+		}
+	case load:
+		var rep registry.LoadReport
+		o.err = c.reg.Load(ctx, ref, &o.got, registry.WithLoadReport(&rep))
+		o.result = rep.Info.Version.String()
+	case remove:
+		_, o.err = c.reg.Delete(ctx, ref)
+	case undelete:
+		o.err = c.reg.Undelete(ctx, ref)
+	case gc:
+		_, o.err = c.reg.GC(ctx)
+	case tag:
+		o.err = c.reg.Tag(ctx, ref, o.tag)
+	case untag:
+		o.err = c.reg.Untag(ctx, o.name, o.tag)
+	case lock, rlock:
+		o.err = c.lock(ctx, o)
+	}
+}
+
+// lock takes a lock, works for some time, and gives it back.
+func (c *client) lock(ctx context.Context, o *op) error {
+	take := c.reg.Lock
+	if o.kind == rlock {
+		take = c.reg.RLock
+	}
+	locked, unlock, err := take(ctx, o.name, nil)
+	if err != nil {
+		return err
+	}
+	c.run.oracle.holds(o, locked, o.kind == rlock)
+	for range 3 {
+		view{c.run.w, c}.ask(locked, &call{op: opSource})
+		select {
+		case <-locked.Done():
+		case <-time.After(7 * time.Second):
+		}
+	}
+	return unlock()
+}
+
+// value is what is saved: a few files of some bytes.
+type value struct {
+	files []string
+	c     *client
+}
+
+func saveValue(ctx context.Context, dst material.Sink, v value) error {
+	for i, f := range v.files {
+		if i > 0 { // sources may be slow
+			view{v.c.run.w, v.c}.ask(ctx, &call{op: opSource})
+		}
+		w, err := dst.Create(fmt.Sprintf("f%d", i))
+		if err != nil {
+			return err
+		}
+		if _, err := io.WriteString(w, f); err != nil {
+			return err
+		}
+		if err := w.Close(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func loadValue(_ context.Context, src fs.FS) (value, error) {
+	var v value
+	for i := 0; ; i++ {
+		b, err := fs.ReadFile(src, fmt.Sprintf("f%d", i))
+		if errors.Is(err, fs.ErrNotExist) {
+			return v, nil
+		}
+		if err != nil {
+			return v, err
+		}
+		v.files = append(v.files, string(b))
+	}
+}

@@ -1,0 +1,295 @@
+package sim
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/mindtrace/registry/manifest"
+)
+
+// oracle sees every change of the store and everything that clients are told,
+// and knows what must never be. It trusts none of the registry's own checks:
+// of the product it uses only the decoder of registers.
+//
+// The invariants are those of the protocol's section 6.
+type oracle struct {
+	r         *run
+	mu        sync.Mutex
+	violation string
+
+	registers map[string]*register
+	saves     map[string]*op // by id
+	nonces    map[manifest.Nonce]string
+	next      map[string]bool // register and predecessor → has a successor
+	doomed    map[string]bool // keys whose DELETE was sent
+	latest    map[string][]moment
+	acked     map[string]manifest.Version // highest acknowledged automatic or explicit release, by name
+	minimum   map[*op]manifest.Version    // what a save's number has to exceed
+	holders   []holding
+}
+
+// register is one version.
+type register struct {
+	key, id   string
+	m         *manifest.Manifest
+	modified  time.Time
+	protected bool // its present state, or the one that it buried, must keep its packs
+	promised  map[manifest.Nonce]bool
+	changes   int
+	lifetimes [][2]int // steps at which it became live and ceased to be
+}
+
+// moment is the latest version from a step on.
+type moment struct {
+	step    int
+	version string
+	deleted bool // this change was a deletion or undeletion
+}
+
+func newOracle(r *run) *oracle {
+	return &oracle{
+		r: r, registers: map[string]*register{}, saves: map[string]*op{}, nonces: map[manifest.Nonce]string{},
+		next: map[string]bool{}, doomed: map[string]bool{}, latest: map[string][]moment{},
+		acked: map[string]manifest.Version{}, minimum: map[*op]manifest.Version{},
+	}
+}
+
+func (o *oracle) fail(format string, args ...any) {
+	if ab := o.r.ablation; ab != nil && slices.ContainsFunc(ab.ignore, func(i string) bool { return strings.HasPrefix(format, i) }) {
+		return
+	}
+	if o.violation == "" {
+		o.violation = fmt.Sprintf(format, args...)
+		o.r.note("VIOLATION %s", o.violation)
+	}
+}
+
+// sent sees every request when it is sent.
+func (o *oracle) sent(c *call) {
+	if c.op == opDelete {
+		o.doomed[c.key] = true
+	}
+}
+
+// put sees every put that was applied.
+func (o *oracle) put(c *call, old, now object) {
+	switch {
+	case strings.HasPrefix(c.key, manifest.ObjectsPrefix):
+		o.putRegister(c, old, now)
+	case strings.HasPrefix(c.key, "tags/"):
+		o.putTag(c, old, now)
+	case strings.HasPrefix(c.key, manifest.LocksPrefix):
+		o.putLock(c, old, now)
+	case strings.HasPrefix(c.key, manifest.PacksPrefix):
+		p, err := manifest.ParsePackKey(c.key)
+		if err != nil {
+			o.fail("pack with a bad key: %v", err)
+			return
+		}
+		if old.token != "" {
+			o.fail("I6: pack %s was written twice", c.key)
+		}
+		o.r.count("packs put")
+		if p.Era < times.EraOf(o.r.w.now) {
+			// No evidence that anybody may use: its era is over.
+			o.r.count("packs put too late")
+			return
+		}
+	}
+	if o.doomed[c.key] && (strings.HasPrefix(c.key, manifest.CollectionsPrefix) || strings.Contains(c.key, "/s/")) {
+		// The marker of a slow collection, which a later one removes: if that
+		// hits a newer state, all that is lost is a report. A shared lock
+		// whose holder has given up, or whom others saw expire: nobody
+		// renews it, or nobody may rely on it.
+		o.r.count("markers written after their removal")
+		return
+	}
+	if o.doomed[c.key] {
+		o.fail("I6: %s was written after its DELETE was sent", c.key)
+	}
+}
+
+func (o *oracle) putRegister(c *call, old, now object) {
+	name, v, err := manifest.ParseVersionRegisterKey(c.key)
+	if err != nil {
+		o.fail("register with a bad key: %v", err)
+		return
+	}
+	m, err := manifest.Decode(now.body, name, v)
+	if err != nil {
+		o.fail("bad register: %v", err)
+		return
+	}
+	var id string
+	reg := o.registers[c.key]
+	if m.State == manifest.Purged && reg != nil {
+		id = reg.id // all content is gone but its digest
+		if reg.m.State != manifest.Deleted || o.r.w.now.Sub(reg.modified) < times.RetainD() {
+			o.fail("I10: %s was purged when it was %s since %s", c.key, reg.m.State, o.r.w.now.Sub(reg.modified))
+		}
+	} else if err := json.Unmarshal(m.Content.Metadata, &id); err != nil || o.saves[id] == nil {
+		o.fail("%s holds something that nobody saved: %s", c.key, m.Content.Metadata)
+		return
+	}
+	var before manifest.Nonce
+	if reg == nil {
+		reg = &register{key: c.key, id: id, promised: map[manifest.Nonce]bool{}}
+		o.registers[c.key] = reg
+		for _, other := range o.registers {
+			if other != reg && other.id == id {
+				o.fail("I3: save %s committed two versions, %s and %s", id, other.key, c.key)
+			}
+		}
+		s := o.saves[id]
+		if s.done && s.err != nil && !unknown(s.err) {
+			o.fail("I5: save %s was reported as failed (%v) and becomes visible", id, s.err)
+		}
+		if m.State != manifest.Live {
+			o.fail("%s was created as %s", c.key, m.State)
+		}
+	} else if old.token != "" {
+		before = reg.m.Nonce
+		if !m.Wrote(before) {
+			o.fail("I4: %s was replaced by an operation that did not read it", c.key)
+		}
+	}
+	switch {
+	case o.nonces[m.Nonce] != "":
+		o.fail("I2: nonce %s written to %s and to %s", m.Nonce, o.nonces[m.Nonce], c.key)
+	case o.next[c.key+string(before)]:
+		o.fail("I2: %s has two bodies after %q", c.key, before)
+	case reg.id != id, reg.m != nil && reg.m.Digest != m.Digest:
+		o.fail("I7: number of save %s used again by save %s: %s", reg.id, id, c.key)
+	}
+	o.nonces[m.Nonce] = c.key
+	o.next[c.key+string(before)] = true
+
+	was := reg.m
+	reg.m, reg.modified = m, now.modified
+	if m.State == manifest.Live {
+		reg.protected = !now.modified.After(m.NotAfter) || reg.promised[m.Nonce]
+		reg.lifetimes = append(reg.lifetimes, [2]int{o.r.step, 1 << 30})
+		if !reg.protected {
+			o.r.count("late commits")
+		}
+	} else if was != nil && was.State == manifest.Live {
+		reg.lifetimes[len(reg.lifetimes)-1][1] = o.r.step
+	}
+	switch {
+	case was == nil:
+		o.r.count("versions created")
+		if reused := slices.ContainsFunc(m.Packs(), func(p manifest.Pack) bool { return times.EraEnd(p.Era).Before(m.Created) }); reused {
+			o.r.count("versions of old packs")
+		}
+	case m.State == manifest.Live:
+		o.r.count("undeletes applied")
+	case m.State == manifest.Purged:
+		o.r.count("versions purged")
+	default:
+		o.r.count("deletes applied")
+	}
+	o.check(reg, "")
+	o.setLatest(name, was != nil)
+}
+
+// deleted sees every key that vanishes.
+func (o *oracle) deleted(c *call, old object) {
+	switch {
+	case strings.HasPrefix(c.key, manifest.ObjectsPrefix):
+		// Nothing in the protocol does this. What it leads to is what counts.
+		reg := o.registers[c.key]
+		o.r.count("registers removed")
+		delete(o.next, c.key)
+		if reg != nil && c.client.removes != old.token {
+			o.fail("I4: %s was removed by an operation that did not read its present state", c.key)
+		}
+	case strings.HasPrefix(c.key, manifest.PacksPrefix):
+		o.r.count("packs swept")
+		for _, reg := range o.registers {
+			o.check(reg, c.key)
+		}
+	}
+}
+
+// check checks that what a register names is there: I1 and I10.
+func (o *oracle) check(reg *register, pack string) {
+	m := reg.m
+	if !reg.protected {
+		return
+	}
+	why := fmt.Sprintf("I1: the live version %s@%s", m.Name, m.Version)
+	if m.State != manifest.Live {
+		if age := o.r.w.now.Sub(reg.modified); age >= times.RetainD()+times.WindowD() {
+			return
+		} else {
+			why = fmt.Sprintf("I10: the version %s@%s, deleted %s ago,", m.Name, m.Version, age)
+		}
+	}
+	for _, p := range m.Packs() {
+		key := p.Key()
+		if pack != "" && key != pack {
+			continue
+		}
+		if _, ok := o.r.w.objects[key]; !ok {
+			o.fail("%s (save %s, notAfter %s) has lost its pack %s", why, reg.id, m.NotAfter.Format(time.TimeOnly), o.r.w.short(key))
+		}
+	}
+}
+
+// setLatest notes what the latest version of an object is now.
+func (o *oracle) setLatest(name string, deleted bool) {
+	var best *manifest.Manifest
+	for _, reg := range o.registers {
+		m := reg.m
+		if m.Name != name || m.State != manifest.Live {
+			continue
+		}
+		if best == nil || m.Version.IsRelease() && !best.Version.IsRelease() ||
+			m.Version.IsRelease() == best.Version.IsRelease() && m.Version.Compare(best.Version) > 0 {
+			best = m
+		}
+	}
+	v := ""
+	if best != nil {
+		v = best.Version.String()
+	}
+	o.latest[name] = append(o.latest[name], moment{o.r.step, v, deleted})
+}
+
+// final checks that everything acknowledged and not deleted is there, byte by
+// byte.
+func (o *oracle) final() {
+	o.finalTags()
+	for _, reg := range o.registers {
+		if _, ok := o.r.w.objects[reg.key]; !ok {
+			o.fail("I4: %s has vanished, and its number is free again", reg.key)
+		}
+		if reg.protected && reg.m.State == manifest.Live {
+			o.readBack(reg)
+		}
+	}
+}
+
+func (o *oracle) readBack(reg *register) {
+	m := reg.m
+	for i, f := range m.Content.Files {
+		var b []byte
+		for _, c := range f.Chunks {
+			pack := o.r.w.objects[m.Placement.Packs[c.Pack].Key()].body
+			if c.Offset+c.Size > int64(len(pack)) {
+				o.fail("I1: %s: pack too short", reg.key)
+				return
+			}
+			b = append(b, pack[c.Offset:c.Offset+c.Size]...)
+		}
+		if want := o.saves[reg.id].files; i >= len(want) || string(b) != want[i] {
+			o.fail("I1: %s: file %s is %q", reg.key, f.Path, b)
+		}
+	}
+	o.r.count("versions read back")
+}

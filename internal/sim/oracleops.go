@@ -1,0 +1,228 @@
+package sim
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	registry "github.com/mindtrace/registry"
+	"github.com/mindtrace/registry/manifest"
+)
+
+// This file compares what clients are told with what is so.
+
+// unknown tells a failure that says itself that it may yet take effect.
+func unknown(err error) bool {
+	return errors.Is(err, registry.ErrOutcomeUnknown) ||
+		errors.Is(err, registry.ErrTooSlow) && strings.Contains(err.Error(), "undoing it failed")
+}
+
+// begin sees the start of an operation.
+func (o *oracle) begin(p *op) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	p.began, p.beganAt = o.r.step, o.r.w.now
+	if p.kind == save {
+		o.saves[p.id] = p
+		if p.version == "" {
+			o.minimum[p] = o.acked[p.name]
+		}
+	}
+	o.r.note("client %d begins %s", p.client.n, p)
+}
+
+// end sees what the user of a client is told.
+func (o *oracle) end(p *op) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	p.ended, p.done = o.r.step, true
+	if p.err != nil {
+		o.r.note("client %d: %s: %v", p.client.n, p, p.err)
+	} else {
+		o.r.note("client %d: %s: done %s", p.client.n, p, p.result)
+	}
+	o.count(p)
+	switch p.kind {
+	case save:
+		o.endSave(p)
+	case load:
+		o.endLoad(p)
+	case undelete:
+		o.endUndelete(p)
+	case tag:
+		o.endTag(p)
+	}
+}
+
+func (o *oracle) count(p *op) {
+	switch {
+	case p.err == nil:
+		o.r.count(string(p.kind) + "s acknowledged")
+	case errors.Is(p.err, registry.ErrOutcomeUnknown):
+		o.r.count(string(p.kind) + "s of unknown outcome")
+	case errors.Is(p.err, registry.ErrTooSlow):
+		o.r.count(string(p.kind) + "s too slow")
+	case errors.Is(p.err, registry.ErrExists), errors.Is(p.err, registry.ErrConflict):
+		o.r.count(string(p.kind) + "s in conflict")
+	default:
+		o.r.count(string(p.kind) + "s failed")
+	}
+}
+
+// of returns the register that a save has made, or nil.
+func (o *oracle) of(id string) *register {
+	for _, reg := range o.registers {
+		if reg.id == id {
+			return reg
+		}
+	}
+	return nil
+}
+
+func (o *oracle) endSave(p *op) {
+	reg := o.of(p.id)
+	if p.err != nil {
+		if !unknown(p.err) && reg != nil && reg.m.State == manifest.Live && reg.changedBy() {
+			o.fail("I5: save %s was reported as failed (%v) and is visible", p.id, p.err)
+		}
+		return
+	}
+	if reg == nil || reg.m.Name != p.name || reg.m.Version.String() != p.result {
+		o.fail("I4: save %s was acknowledged as %s@%s, which it is not", p.id, p.name, p.result)
+		return
+	}
+	v := reg.m.Version
+	if least, ok := o.minimum[p]; ok && least != (manifest.Version{}) && v.Compare(least) <= 0 {
+		o.fail("I8: save %s got %s after %s had been acknowledged", p.id, v, least)
+	}
+	if v.IsRelease() && v.Compare(o.acked[p.name]) > 0 {
+		o.acked[p.name] = v
+	}
+	// Only the state that the save itself made was promised; if it has been
+	// deleted since, so be it.
+	if len(reg.m.Prev) == 0 {
+		o.promise(reg)
+	}
+}
+
+// changedBy tells a version as it was created from one that somebody
+// undeleted.
+func (reg *register) changedBy() bool { return len(reg.m.Prev) == 0 }
+
+// promise notes that somebody was told that this version is there now.
+func (o *oracle) promise(reg *register) {
+	reg.promised[reg.m.Nonce] = true
+	reg.protected = true
+	o.check(reg, "")
+}
+
+func (o *oracle) endUndelete(p *op) {
+	if p.err != nil {
+		return
+	}
+	v, err := manifest.ParseVersion(p.version)
+	reg := o.registers[manifest.VersionKey(p.name, v)]
+	if err != nil || reg == nil {
+		o.fail("undelete of %s@%s was acknowledged, but there is none", p.name, p.version)
+		return
+	}
+	if reg.m.State == manifest.Live && reg.m.NotAfter.IsZero() {
+		o.r.count("late versions undeleted") // they come back as they are
+		return
+	}
+	if reg.m.State == manifest.Live && p.began <= reg.lifetimes[len(reg.lifetimes)-1][0] {
+		o.promise(reg)
+	}
+}
+
+func (o *oracle) endLoad(p *op) {
+	if p.err != nil {
+		if errors.Is(p.err, registry.ErrIntegrity) && !o.mayFail(p) {
+			o.fail("I10: %s: %v", p, p.err)
+		}
+		if errors.Is(p.err, registry.ErrNotFound) && p.version == "" {
+			o.checkLatest(p, "")
+		}
+		return
+	}
+	v, err := manifest.ParseVersion(p.result)
+	if err != nil {
+		o.fail("%s returned %q", p, p.result)
+		return
+	}
+	reg := o.registers[manifest.VersionKey(p.name, v)]
+	if reg == nil {
+		o.fail("%s returned %s, which is not there", p, v)
+		return
+	}
+	if want := o.saves[reg.id].files; !slices.Equal(p.got.files, want) {
+		o.fail("I7: %s returned %q, saved was %q", p, p.got.files, want)
+	}
+	if !slices.ContainsFunc(reg.lifetimes, func(l [2]int) bool { return l[0] <= p.ended && l[1] >= p.began }) {
+		o.fail("I8: %s returned %s, which was not live meanwhile", p, v)
+	}
+	if p.version == "" {
+		o.checkLatest(p, p.result)
+	}
+}
+
+// mayFail reports whether a load may find packs missing: of a version that
+// was committed too late and not acknowledged, or deleted long ago.
+func (o *oracle) mayFail(p *op) bool {
+	for _, reg := range o.registers {
+		old := reg.m.State != manifest.Live && o.r.w.now.Sub(reg.modified) >= times.RetainD()+times.WindowD()
+		if reg.m.Name == p.name && (!reg.protected || old) {
+			return true
+		}
+	}
+	return false
+}
+
+// checkLatest checks that a load returned what was the latest version at some
+// moment while it ran.
+func (o *oracle) checkLatest(p *op, got string) {
+	was := "" // before the first moment
+	quiet := true
+	for i, m := range o.latest[p.name] {
+		end := 1 << 30
+		if i+1 < len(o.latest[p.name]) {
+			end = o.latest[p.name][i+1].step
+		}
+		if m.step <= p.began {
+			was = m.version
+		}
+		if m.step <= p.ended && end >= p.began && m.version == got {
+			o.r.count("latest checked")
+			return
+		}
+		if m.deleted && m.step >= p.began && m.step <= p.ended {
+			quiet = false
+		}
+	}
+	if was == got && p.began == p.ended || got == "" && (len(o.latest[p.name]) == 0 || o.latest[p.name][0].step >= p.began) {
+		return
+	}
+	if !quiet && !o.r.sc.strictLatest {
+		// Deletions tear it: the listing misses a version that comes behind
+		// its cursor, and the highest that it has seen is deleted before it is
+		// read. What holds even then: no better version was there all along.
+		o.r.count("latest torn by deletes")
+		for _, reg := range o.registers {
+			all := slices.ContainsFunc(reg.lifetimes, func(l [2]int) bool { return l[0] < p.began && l[1] > p.ended })
+			if all && reg.m.Name == p.name && (got == "" || better(reg.m.Version, got)) {
+				o.fail("I8: %s returned %q, though %s was live all the time", p, got, reg.m.Version)
+			}
+		}
+		return
+	}
+	o.fail("I8: %s returned %q, which was not the latest at any moment between steps %d and %d; %v", p, got, p.began, p.ended, o.latest[p.name])
+}
+
+// better reports whether v goes before what was got, as the latest version.
+func better(v manifest.Version, got string) bool {
+	g, err := manifest.ParseVersion(got)
+	if err != nil || v.IsRelease() != g.IsRelease() {
+		return err == nil && v.IsRelease()
+	}
+	return v.Compare(g) > 0
+}

@@ -1,0 +1,217 @@
+package sim
+
+import (
+	"fmt"
+	"time"
+)
+
+// scenario is what the clients do.
+type scenario struct {
+	name         string
+	strictLatest bool
+	// plan draws what one client does first, alone and undisturbed, and what
+	// the others do then, all at once.
+	plan func(ch *choices) (before []*op, clients [][]*op)
+	// tune, if not nil, changes what the second part is like.
+	tune func(*run)
+}
+
+// contents of files: a pack has room for two.
+func content(i int) string { return fmt.Sprintf("content %d of some bytes..", i) }
+
+// planner makes operations.
+type planner struct {
+	ch  *choices
+	n   int
+	few bool // all save the same
+}
+
+func (p *planner) files() []string {
+	if p.few {
+		return []string{content(0)}
+	}
+	var out []string
+	for range 1 + p.ch.draw(3) {
+		out = append(out, content(p.ch.draw(4)))
+	}
+	return out
+}
+
+func (p *planner) save(version string) *op {
+	p.n++
+	o := &op{kind: save, name: "m", version: version, id: fmt.Sprintf("s%d", p.n), files: p.files()}
+	return o
+}
+
+var versions = []string{"1.0.0", "1.0.1", "1.0.2", "1.0.3"}
+
+// any draws any operation.
+func (p *planner) any() *op {
+	name := "m"
+	if p.ch.often(20) {
+		name = "n"
+	}
+	switch p.ch.draw(12) {
+	case 0, 1, 2, 3:
+		o := p.save("")
+		o.name = name
+		if p.ch.often(15) {
+			o.base = "m"
+		}
+		return o
+	case 4:
+		o := p.save(pick(p.ch, []string{"1.0.1", "1.0.2", "1.0.10", "1.1.0", "1.0.2-rc.1"}))
+		o.name = name
+		return o
+	case 5, 6:
+		return &op{kind: load, name: name}
+	case 7:
+		return &op{kind: load, name: name, version: pick(p.ch, versions)}
+	case 8:
+		return &op{kind: remove, name: name, version: pick(p.ch, append(versions, "latest", "*"))}
+	case 9:
+		return &op{kind: undelete, name: name, version: pick(p.ch, versions)}
+	}
+	return &op{kind: gc}
+}
+
+var mixed = &scenario{name: "mixed", plan: func(ch *choices) (before []*op, clients [][]*op) {
+	p := &planner{ch: ch}
+	for range ch.draw(3) {
+		before = append(before, p.save(""))
+	}
+	for range 2 + ch.draw(3) {
+		var ops []*op
+		for range 1 + ch.draw(3) {
+			ops = append(ops, p.any())
+		}
+		clients = append(clients, ops)
+	}
+	return before, clients
+}}
+
+// The directed scenarios draw few kinds of operations, so that the rare
+// meetings that an invariant guards against are frequent.
+
+// collecting: savers, of which many are suspended for long, beside
+// collectors.
+var collecting = &scenario{name: "collecting", plan: func(ch *choices) (before []*op, clients [][]*op) {
+	p := &planner{ch: ch}
+	for range ch.draw(2) {
+		before = append(before, p.save(""))
+	}
+	for range 1 + ch.draw(2) {
+		clients = append(clients, []*op{p.save("")})
+	}
+	for range 1 + ch.draw(2) {
+		clients = append(clients, []*op{{kind: gc}})
+	}
+	return before, append(clients, []*op{p.save(""), {kind: load, name: "m"}})
+}, tune: func(r *run) {
+	r.suspend, r.burst = 60, 80
+	if r.wrong > 0 {
+		r.kinds = append(r.kinds, crashFloating, crashAfter)
+	}
+}}
+
+// infecting: savers of the same bytes that crash at the commit, beside
+// a collector.
+var infecting = &scenario{name: "infecting", plan: func(ch *choices) (before []*op, clients [][]*op) {
+	p := &planner{ch: ch, few: true}
+	clients = append(clients, []*op{p.save("")}, []*op{p.save("")}, []*op{{kind: gc}})
+	return nil, append(clients, []*op{p.save(""), {kind: load, name: "m"}})
+}, tune: func(r *run) {
+	r.suspend, r.jump, r.wrong, r.burst = 80, 10, 150, 80
+	r.kinds = []fault{crashAfter, crashFloating, cancelled}
+}}
+
+// deleting: deleters and undeleters of the same versions, beside savers that
+// reuse their packs, and collectors.
+var deleting = &scenario{name: "deleting", plan: func(ch *choices) (before []*op, clients [][]*op) {
+	p := &planner{ch: ch}
+	for range 1 + ch.draw(2) {
+		before = append(before, p.save(""))
+	}
+	which := func(kind kind) *op { return &op{kind: kind, name: "m", version: pick(ch, versions[:2])} }
+	for range 2 {
+		var ops []*op
+		for range 1 + ch.draw(3) {
+			ops = append(ops, which(pick(ch, []kind{remove, undelete, load})))
+		}
+		clients = append(clients, ops)
+	}
+	clients = append(clients, []*op{{kind: gc}}, []*op{p.save("")})
+	return before, clients
+}, tune: func(r *run) { r.jump, r.burst = 60, 80 }}
+
+// racing: savers of one name, on a store that does not answer.
+var racing = &scenario{name: "racing", plan: func(ch *choices) (before []*op, clients [][]*op) {
+	p := &planner{ch: ch}
+	for range 2 + ch.draw(3) {
+		var ops []*op
+		for range 1 + ch.draw(2) {
+			ops = append(ops, p.save(pick(ch, []string{"", "", "", "1.0.1"})))
+		}
+		clients = append(clients, ops)
+	}
+	return nil, append(clients, []*op{{kind: load, name: "m"}, {kind: load, name: "m"}})
+}, tune: func(r *run) { r.wrong, r.jump, r.suspend = 120, 5, 20 }}
+
+// listing: versions that come while listings are under way.
+var listing = &scenario{name: "listing", strictLatest: true, plan: func(ch *choices) (before []*op, clients [][]*op) {
+	p := &planner{ch: ch}
+	for _, v := range []string{"1.0.0", "1.2.0", "1.3.0"} {
+		if ch.draw(4) < 3 {
+			before = append(before, p.save(v))
+		}
+	}
+	free := []string{"1.8.0", "1.9.0", "1.10.0", "1.11.0", "1.100.0", "2.0.0"}
+	for range 2 {
+		var ops []*op
+		for range 1 + ch.draw(3) {
+			i := ch.draw(len(free))
+			ops = append(ops, p.save(free[i]))
+			free = append(free[:i:i], free[i+1:]...)
+		}
+		clients = append(clients, ops)
+	}
+	return before, append(clients, []*op{{kind: load, name: "m"}, {kind: load, name: "m"}}, []*op{{kind: load, name: "m"}, p.save("")})
+}, tune: func(r *run) { r.w.page, r.jump, r.suspend = 2, 0, 0 }}
+
+// tagging: tags set on versions that are deleted at the same time.
+var tagging = &scenario{name: "tagging", plan: func(ch *choices) (before []*op, clients [][]*op) {
+	p := &planner{ch: ch}
+	before = []*op{p.save(""), p.save("")}
+	for range 2 + ch.draw(2) {
+		var ops []*op
+		for range 1 + ch.draw(3) {
+			v := pick(ch, versions[:2])
+			ops = append(ops, pick(ch, []*op{
+				{kind: tag, name: "m", version: v, tag: "prod"},
+				{kind: tag, name: "m", version: v, tag: "prod"},
+				{kind: tag, name: "m", version: "latest", tag: "prod"},
+				{kind: untag, name: "m", tag: "prod"},
+				{kind: remove, name: "m", version: v},
+				{kind: remove, name: "m", version: v},
+				{kind: undelete, name: "m", version: v},
+				{kind: load, name: "m", version: "prod"},
+			}))
+		}
+		clients = append(clients, ops)
+	}
+	return before, clients
+}, tune: func(r *run) { r.jump, r.suspend = 0, 10 }}
+
+// locking: the clocks run evenly, so that of two holders one would be wrong.
+var locking = &scenario{name: "locking", plan: func(ch *choices) (before []*op, clients [][]*op) {
+	for range 2 + ch.draw(2) {
+		var ops []*op
+		for range 1 + ch.draw(2) {
+			ops = append(ops, &op{kind: pick(ch, []kind{lock, rlock, lock}), name: "m"})
+		}
+		clients = append(clients, ops)
+	}
+	return nil, clients
+}, tune: func(r *run) { r.jump, r.suspend, r.nap = 0, 0, 2*time.Second }}
+
+var scenarios = []*scenario{mixed, collecting, deleting, racing, listing, infecting, tagging, locking}

@@ -1,0 +1,25 @@
+package registry
+
+import (
+	"testing"
+
+	"github.com/mindtrace/registry/manifest"
+	"github.com/mindtrace/registry/store"
+	"github.com/mindtrace/registry/store/memstore"
+)
+
+// Who finds its write in a register's history only has no token to replace
+// what others have made of it since.
+func TestHistoryGivesNoToken(t *testing.T) {
+	r := openOn(t, memstore.New(nil), nil)
+	mustSave(t, r, "m", "x")
+	f := manifestOf(t, r, "m")
+	key := manifest.VersionKey("m", f.Version)
+	if mine, info, err := r.wrote(t.Context(), key, f.Nonce); !mine || err != nil || info.Token != f.info.Token {
+		t.Fatalf("own state: %v %q %v", mine, info.Token, err)
+	}
+	mustDelete(t, r, "m@1.0.0")
+	if mine, info, err := r.wrote(t.Context(), key, f.Nonce); !mine || err != nil || info.Token != store.Absent {
+		t.Fatalf("own state, deleted by others: %v %q %v", mine, info.Token, err)
+	}
+}
