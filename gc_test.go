@@ -694,6 +694,10 @@ func TestGCCost(t *testing.T) {
 		must[store.Info](t)(mem.Put(t.Context(), pack(i).Key(), []byte{1}, store.Absent))
 	}
 	clock.advance(30 * day)
+	must[time.Time](t)(r.clock.Fresh(t.Context(), r.st, 0))
+	if err := r.trust(t.Context()); err != nil { // the probe of the day
+		t.Fatal(err)
+	}
 	trace.Reset()
 	rep := mustGC(t, r)
 	if rep.Freed.Packs != dead || rep.Live.Packs != live || rep.Versions.Purging != dead {
