@@ -9,12 +9,13 @@ import (
 
 // makeDir makes dir and those of its parents that are not there.
 func (s *Store) makeDir(dir string) error {
-	err := os.Mkdir(dir, 0o777)
+	mkdir := func() error { return os.Mkdir(dir, 0o777) }
+	err := s.do(effect{op: opMkdir, path: dir}, mkdir)
 	if parent := filepath.Dir(dir); errors.Is(err, fs.ErrNotExist) && parent != dir {
 		if err := s.makeDir(parent); err != nil {
 			return err
 		}
-		err = os.Mkdir(dir, 0o777)
+		err = s.do(effect{op: opMkdir, path: dir}, mkdir)
 	}
 	if errors.Is(err, fs.ErrExist) {
 		return nil
@@ -97,5 +98,5 @@ func (s *Store) syncDir(dir string) error {
 // flush flushes the names in the directory dir, which is open as d.
 func (s *Store) flush(dir string, d *os.File) error {
 	s.note("syncdir", dir)
-	return flushDir(d)
+	return s.do(effect{op: opSyncDir, path: dir, file: d}, func() error { return flushDir(d) })
 }
