@@ -1,11 +1,16 @@
 package filestore
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/mindtrace/registry/store"
 )
+
+var _ store.Flusher = (*Store)(nil)
 
 // makeDir makes dir and those of its parents that are not there.
 func (s *Store) makeDir(dir string) error {
@@ -65,6 +70,19 @@ func (s *Store) secureIn(dir string) error {
 		return err
 	}
 	return s.flush(dir, d)
+}
+
+// Flush implements store.Flusher: the name of key may be another process's that
+// has not flushed it yet. Its bytes were flushed before it was named.
+func (s *Store) Flush(ctx context.Context, key string) error {
+	if err := check(ctx, key); err != nil {
+		return err
+	}
+	err := translate(s.secureIn(filepath.Dir(s.path(key))))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 // flushAbove flushes the directories above the store's own. They belong to
