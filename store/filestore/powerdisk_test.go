@@ -39,8 +39,8 @@ type inode struct {
 	fi    fs.FileInfo       // of a directory
 	up    *inode            // of a directory: where it is, and as what
 	as    string
-	base  content           // of a file, before the first event
-	last  content           // of a file, now
+	base  content // of a file, before the first event
+	last  content // of a file, now
 }
 
 // content is what a flush of a file covers.
@@ -76,9 +76,10 @@ const (
 )
 
 // Break tells a Disk to leave a rule out: it says what becomes of a flush, op
-// being "sync" of a file or "syncdir". Pending is what it is to flush: names of
-// a directory, those of directories with a slash; "write" and "time" of a file.
-type Break func(op string, pending []string) Flush
+// being "sync" of a file in dir, or "syncdir" of dir. Pending is what it is to
+// flush: names of the directory, those of directories with a slash; "write" and
+// "time" of the file.
+type Break func(op, dir string, pending []string) Flush
 
 // Flush is what a Disk does with a flush.
 type Flush int
@@ -236,7 +237,12 @@ func (d *Disk) flush(e effect, happen func() error) error {
 	}
 	how := FlushNow
 	if d.broken != nil {
-		how = d.broken(string(e.op), d.pending(n))
+		dir := e.file.Name()
+		if e.op == opSync {
+			dir = filepath.Dir(dir)
+		}
+		dir = filepath.ToSlash(strings.TrimPrefix(dir, d.dir+string(filepath.Separator)))
+		how = d.broken(string(e.op), dir, d.pending(n))
 	}
 	covers := len(d.events)
 	done := func() { d.events = append(d.events, event{kind: evSync, node: n, covers: covers}) }
