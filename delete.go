@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mindtrace/registry/manifest"
+	"github.com/mindtrace/registry/store"
 )
 
 // Delete deletes the versions that ref means: one version
@@ -164,8 +165,8 @@ func (r *Registry) undelete(ctx context.Context, s string) error {
 		return err
 	}
 	switch f.State {
-	case manifest.Live:
-		return nil
+	case manifest.Live: // brought back by somebody else, perhaps just now
+		return store.Flush(ctx, r.st, manifest.VersionKey(f.Name, f.Version))
 	case manifest.Purged:
 		return fmt.Errorf("version %s was %w on %s, too long ago to bring it back", f.Version, ErrDeleted, f.Died.Format(time.DateOnly))
 	}
