@@ -28,6 +28,7 @@ type op struct {
 	beganAt      time.Time
 	done         bool
 	result       string // version saved or loaded
+	removed      []registry.Version
 	got          value
 	err          error
 }
@@ -156,7 +157,7 @@ func (c *client) do(o *op) {
 		o.err = c.reg.Load(ctx, ref, &o.got, registry.WithLoadReport(&rep))
 		o.result = rep.Info.Version.String()
 	case remove:
-		_, o.err = c.reg.Delete(ctx, ref)
+		o.removed, o.err = c.reg.Delete(ctx, ref)
 	case undelete:
 		o.err = c.reg.Undelete(ctx, ref)
 	case gc:

@@ -40,6 +40,7 @@ type run struct {
 	trace  []string
 	traced bool
 	counts map[string]int
+	uneven bool // a client was suspended, or its clock has jumped
 
 	// What this schedule is made of.
 	burst   int // percent: how much the present client goes on
@@ -98,7 +99,9 @@ func schedule(t *testing.T, sc *scenario, ab *ablation, ch *choices, counts map[
 		r.w.now = times.EraEnd(1000).Add(time.Minute)
 		r.oracle = newOracle(r)
 		r.w.put, r.w.deleted, r.w.sent = r.oracle.put, r.oracle.deleted, r.oracle.sent
-		settings, err := manifest.NewSettings(r.w.now, times).Encode()
+		config := manifest.NewSettings(r.w.now, times)
+		config.Unversioned = sc.unversioned
+		settings, err := config.Encode()
 		if err != nil {
 			panic(err)
 		}
@@ -235,6 +238,7 @@ func (r *run) disturb(ready []*call) bool {
 		c := pick(r.ch, ready).client
 		d := r.amount()
 		c.suspended = r.w.now.Add(d)
+		r.uneven = true
 		r.note("client %d is suspended for %s", c.n, d)
 		r.count("suspensions")
 		return true
@@ -247,6 +251,7 @@ func (r *run) disturb(ready []*call) bool {
 	case within(r.jump / 4):
 		d := r.amount() // only the clients' clocks: they run faster than the store's
 		time.Sleep(d)
+		r.uneven = true
 		r.note("the clients' clocks jump by %s", d)
 		r.count("client clock jumps")
 		return true

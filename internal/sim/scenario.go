@@ -3,12 +3,14 @@ package sim
 import (
 	"fmt"
 	"time"
+
+	registry "github.com/mindtrace/registry"
 )
 
 // scenario is what the clients do.
 type scenario struct {
-	name         string
-	strictLatest bool
+	name        string
+	unversioned bool // the registry is
 	// plan draws what one client does first, alone and undisturbed, and what
 	// the others do then, all at once.
 	plan func(ch *choices) (before []*op, clients [][]*op)
@@ -158,7 +160,7 @@ var racing = &scenario{name: "racing", plan: func(ch *choices) (before []*op, cl
 }, tune: func(r *run) { r.wrong, r.jump, r.suspend = 120, 5, 20 }}
 
 // listing: versions that come while listings are under way.
-var listing = &scenario{name: "listing", strictLatest: true, plan: func(ch *choices) (before []*op, clients [][]*op) {
+var listing = &scenario{name: "listing", plan: func(ch *choices) (before []*op, clients [][]*op) {
 	p := &planner{ch: ch}
 	for _, v := range []string{"1.0.0", "1.2.0", "1.3.0"} {
 		if ch.draw(4) < 3 {
@@ -214,4 +216,68 @@ var locking = &scenario{name: "locking", plan: func(ch *choices) (before []*op, 
 	return nil, clients
 }, tune: func(r *run) { r.jump, r.suspend, r.nap = 0, 0, 2*time.Second }}
 
-var scenarios = []*scenario{mixed, collecting, deleting, racing, listing, infecting, tagging, locking}
+// turning: versions that come while the latest is deleted, beside readers of
+// the latest: a deleted version must not hide that one was saved.
+var turning = &scenario{name: "turning", plan: func(ch *choices) (before []*op, clients [][]*op) {
+	p := &planner{ch: ch}
+	for range 1 + ch.draw(3) {
+		before = append(before, p.save(""))
+	}
+	for range 1 + ch.draw(2) {
+		var ops []*op
+		for range 1 + ch.draw(2) {
+			ops = append(ops, p.save(pick(ch, []string{"", "", "1.0.2", "1.0.10"})))
+		}
+		clients = append(clients, ops)
+	}
+	for range 1 + ch.draw(2) {
+		var ops []*op
+		for range 1 + ch.draw(3) {
+			ops = append(ops, &op{kind: pick(ch, []kind{remove, remove, remove, undelete}), name: "m", version: pick(ch, versions)})
+			if ops[len(ops)-1].kind == remove && ch.often(30) {
+				ops[len(ops)-1].version = registry.Latest
+			}
+		}
+		clients = append(clients, ops)
+	}
+	return before, append(clients, []*op{{kind: load, name: "m"}, {kind: load, name: "m"}}, []*op{{kind: load, name: "m"}})
+}, tune: func(r *run) { r.jump, r.suspend = 0, 0 }}
+
+// replacing: an unversioned registry, in which every save replaces the object.
+var replacing = &scenario{name: "replacing", unversioned: true, plan: func(ch *choices) (before []*op, clients [][]*op) {
+	p := &planner{ch: ch}
+	for range ch.draw(3) {
+		before = append(before, p.save(""))
+	}
+	for range 1 + ch.draw(2) {
+		var ops []*op
+		for range 1 + ch.draw(2) {
+			ops = append(ops, p.save(""))
+		}
+		clients = append(clients, ops)
+	}
+	for range 1 + ch.draw(2) {
+		var ops []*op
+		for range 1 + ch.draw(2) {
+			ops = append(ops, pick(ch, []*op{
+				{kind: remove, name: "m", version: registry.Latest},
+				{kind: remove, name: "m", version: "*"},
+				{kind: remove, name: "m", version: pick(ch, versions)},
+				{kind: undelete, name: "m", version: pick(ch, versions)},
+				p.save(""),
+				{kind: load, name: "m"},
+			}))
+		}
+		clients = append(clients, ops)
+	}
+	if ch.often(30) {
+		clients = append(clients, []*op{{kind: gc}})
+	}
+	return before, append(clients, []*op{{kind: load, name: "m"}, {kind: load, name: "m"}})
+}, tune: func(r *run) {
+	if r.burst = 80; r.jump > 0 {
+		r.jump, r.suspend = 10, 40
+	}
+}}
+
+var scenarios = []*scenario{mixed, collecting, deleting, racing, listing, infecting, tagging, locking, turning, replacing}
