@@ -72,6 +72,7 @@ type client struct {
 	n         int
 	run       *run
 	ops       []*op
+	doing     *op
 	reg       *registry.Registry
 	ctx       context.Context
 	cancel    context.CancelFunc
@@ -118,7 +119,7 @@ func (c *client) work() {
 	for len(c.ops) > 0 && !c.dead {
 		o := c.ops[0]
 		c.ops = c.ops[1:]
-		o.client = c
+		o.client, c.doing = c, o
 		view{c.run.w, c}.ask(c.ctx, &call{op: opStart, key: o.String()})
 		if c.dead {
 			return

@@ -40,7 +40,7 @@ type run struct {
 	trace  []string
 	traced bool
 	counts map[string]int
-	uneven bool // a client was suspended, or its clock has jumped
+	uneven bool // time has passed for clients that were not asleep
 
 	// What this schedule is made of.
 	burst   int // percent: how much the present client goes on
@@ -48,7 +48,8 @@ type run struct {
 	jump    int // per mille of the steps
 	suspend int
 	kinds   []fault
-	nap     time.Duration // how much time passes when all wait for it
+	only    func(*call) bool // nil: whatever goes wrong, goes wrong with any request
+	nap     time.Duration    // how much time passes when all wait for it
 }
 
 type fault int
@@ -182,6 +183,7 @@ func (r *run) loop() {
 			r.serve(r.choose(ready))
 		case sleeping:
 			r.sleep(r.nap)
+			r.uneven = r.uneven || !later.IsZero() // somebody is suspended
 		default:
 			r.advance(later.Sub(r.w.now), "until somebody wakes up: ")
 		}
@@ -238,7 +240,6 @@ func (r *run) disturb(ready []*call) bool {
 		c := pick(r.ch, ready).client
 		d := r.amount()
 		c.suspended = r.w.now.Add(d)
-		r.uneven = true
 		r.note("client %d is suspended for %s", c.n, d)
 		r.count("suspensions")
 		return true

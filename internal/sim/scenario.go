@@ -2,9 +2,12 @@ package sim
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	registry "github.com/mindtrace/registry"
+	"github.com/mindtrace/registry/manifest"
+	"github.com/mindtrace/registry/store"
 )
 
 // scenario is what the clients do.
@@ -116,15 +119,18 @@ var collecting = &scenario{name: "collecting", plan: func(ch *choices) (before [
 	}
 }}
 
-// infecting: savers of the same bytes that crash at the commit, beside
-// a collector.
+// infecting: savers of the same bytes that crash at the commit, which lands
+// after a collector has come by, and another that builds on it.
 var infecting = &scenario{name: "infecting", plan: func(ch *choices) (before []*op, clients [][]*op) {
 	p := &planner{ch: ch, few: true}
-	clients = append(clients, []*op{p.save("")}, []*op{p.save("")}, []*op{{kind: gc}})
+	clients = append(clients, []*op{p.save("")}, []*op{{kind: gc}})
 	return nil, append(clients, []*op{p.save(""), {kind: load, name: "m"}})
 }, tune: func(r *run) {
-	r.suspend, r.jump, r.wrong, r.burst = 80, 10, 150, 80
-	r.kinds = []fault{crashAfter, crashFloating, cancelled}
+	r.suspend, r.jump, r.wrong, r.burst, r.faults = 40, 60, 60, 80, 1
+	r.kinds = []fault{crashFloating, crashFloating, crashAfter}
+	r.only = func(c *call) bool {
+		return c.op == opPut && c.match == store.Absent && strings.HasPrefix(c.key, manifest.ObjectsPrefix)
+	}
 }}
 
 // deleting: deleters and undeleters of the same versions, beside savers that
@@ -246,8 +252,16 @@ var turning = &scenario{name: "turning", plan: func(ch *choices) (before []*op, 
 // replacing: an unversioned registry, in which every save replaces the object.
 var replacing = &scenario{name: "replacing", unversioned: true, plan: func(ch *choices) (before []*op, clients [][]*op) {
 	p := &planner{ch: ch}
-	for range ch.draw(3) {
+	n := ch.draw(3)
+	for range n {
 		before = append(before, p.save(""))
+	}
+	if n > 0 && ch.often(50) {
+		before = append(before, &op{kind: remove, name: "m", version: registry.Latest})
+		clients = append(clients, []*op{{kind: undelete, name: "m", version: versions[n-1]}})
+	}
+	which := func(kind kind) *op {
+		return &op{kind: kind, name: "m", version: pick(ch, versions[max(n-1, 0):][:2])}
 	}
 	for range 1 + ch.draw(2) {
 		var ops []*op
@@ -262,8 +276,9 @@ var replacing = &scenario{name: "replacing", unversioned: true, plan: func(ch *c
 			ops = append(ops, pick(ch, []*op{
 				{kind: remove, name: "m", version: registry.Latest},
 				{kind: remove, name: "m", version: "*"},
-				{kind: remove, name: "m", version: pick(ch, versions)},
-				{kind: undelete, name: "m", version: pick(ch, versions)},
+				which(remove),
+				which(undelete),
+				which(undelete),
 				p.save(""),
 				{kind: load, name: "m"},
 			}))
@@ -275,8 +290,12 @@ var replacing = &scenario{name: "replacing", unversioned: true, plan: func(ch *c
 	}
 	return before, append(clients, []*op{{kind: load, name: "m"}, {kind: load, name: "m"}})
 }, tune: func(r *run) {
-	if r.burst = 80; r.jump > 0 {
-		r.jump, r.suspend = 10, 40
+	r.burst, r.suspend = pick(r.ch, []int{50, 80}), 40
+	if r.jump > 0 {
+		r.jump = 10
+	}
+	if r.ch.often(30) {
+		r.wrong = 0
 	}
 }}
 
