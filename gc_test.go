@@ -244,12 +244,11 @@ func TestA22CollectedBeforeTheCommit(t *testing.T) {
 	fst.Plan(nil)
 	mustVerify(t, r)
 
-	// Brought back, it is what it is: damaged, and no evidence for others.
-	if err := r.Undelete(t.Context(), "m@1"); err != nil {
-		t.Fatal(err)
-	}
-	if f := manifestOf(t, r, "m"); f.Sound(f.info.Modified) {
-		t.Error("a version that came too late is evidence after an undelete")
+	// It cannot be brought back: its packs are gone.
+	err = r.Undelete(t.Context(), "m@1")
+	wantErr(t, err, ErrDeleted)
+	if !strings.Contains(err.Error(), "saved too late") {
+		t.Error(err)
 	}
 	mustSave(t, r, "m", noise(1, 1<<20))
 	if got := mustLoad[[]byte](t, r, "m@1.0.1"); !bytes.Equal(got, noise(1, 1<<20)) {

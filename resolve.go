@@ -98,45 +98,76 @@ func (r *Registry) resolve(ctx context.Context, ref Ref) (*found, error) {
 	return f, err
 }
 
+// maxLooks is how often a listing may be out of date before we say so: each
+// time, others have saved and deleted versions while one was read.
+const maxLooks = 100
+
 // resolveListed is resolve for what takes a listing, which it returns too.
+//
+// What it returns was what ref means at some moment while it ran, unless
+// a better version was undeleted meanwhile. A version of the listing that turns
+// out to be deleted may have been deleted after another was saved, which the
+// listing does not show: then a second listing does. If it shows nothing new,
+// the best of those that are live is the best there was when it was read.
 func (r *Registry) resolveListed(ctx context.Context, ref Ref) (*found, []Version, error) {
-	for before := []Version(nil); ; {
-		all, err := r.numbers(ctx, ref.Name)
-		if err != nil {
-			return nil, nil, err
-		}
-		f, err := r.firstLive(ctx, ref, all)
-		if !errors.Is(err, ErrDeleted) || slices.Equal(all, before) {
+	all, err := r.numbers(ctx, ref.Name)
+	if err != nil {
+		return nil, nil, err
+	}
+	for range maxLooks {
+		f, passed, err := r.best(ctx, ref, all)
+		if !passed {
 			return f, all, err
 		}
-		before = all // perhaps the next version was saved before they were deleted: look again
+		again, lerr := r.numbers(ctx, ref.Name)
+		if lerr != nil {
+			return nil, nil, lerr
+		}
+		if slices.Equal(all, again) {
+			return f, all, err
+		}
+		all = again
 	}
+	return nil, nil, fmt.Errorf("%w: versions are saved and deleted faster than they can be read", ErrConflict)
 }
 
 // firstLive returns the best live version among all that ref may mean.
 func (r *Registry) firstLive(ctx context.Context, ref Ref, all []Version) (*found, error) {
+	f, _, err := r.best(ctx, ref, all)
+	return f, err
+}
+
+// best is firstLive, and reports whether it has passed deleted versions.
+func (r *Registry) best(ctx context.Context, ref Ref, all []Version) (_ *found, passed bool, err error) {
 	var bad error
 	for _, v := range candidates(all, ref) {
-		f, err := r.readLive(ctx, ref.Name, v)
+		f, err := r.read(ctx, ref.Name, v)
 		if errors.Is(err, ErrNotFound) {
-			continue // deleted: it was not the one
+			continue
 		}
 		if ref.kind == selectDigest && unreadable(err) {
 			bad = err // another may have the digest
 			continue
 		}
 		if err != nil {
-			return nil, err
+			return nil, passed, err
+		}
+		if f.State != manifest.Live {
+			passed = true // it was not the one
+			if r.settles(f) {
+				break
+			}
+			continue
 		}
 		if ref.kind == selectDigest && f.Digest != ref.digest {
 			continue
 		}
-		return f, nil
+		return f, passed, nil
 	}
 	if bad != nil {
-		return nil, bad
+		return nil, passed, bad
 	}
-	return nil, r.noMatch(ref, all)
+	return nil, passed, r.noMatch(ref, all)
 }
 
 // candidates returns the versions that ref may mean, best first.
