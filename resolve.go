@@ -99,44 +99,52 @@ func (r *Registry) resolve(ctx context.Context, ref Ref) (*found, error) {
 }
 
 // resolveListed is resolve for what takes a listing, which it returns too.
+//
+// A version found deleted may have been live when the listing was made, and
+// a better one saved before it was deleted: what is left then never was the
+// best. So where something was deleted it lists once more, and starts over if
+// there is anything new.
 func (r *Registry) resolveListed(ctx context.Context, ref Ref) (*found, []Version, error) {
-	for before := []Version(nil); ; {
-		all, err := r.numbers(ctx, ref.Name)
-		if err != nil {
-			return nil, nil, err
+	all, err := r.numbers(ctx, ref.Name)
+	for err == nil {
+		f, deleted, ferr := r.firstLive(ctx, ref, all)
+		if !deleted {
+			return f, all, ferr
 		}
-		f, err := r.firstLive(ctx, ref, all)
-		if !errors.Is(err, ErrDeleted) || slices.Equal(all, before) {
-			return f, all, err
+		var again []Version
+		if again, err = r.numbers(ctx, ref.Name); err == nil && slices.Equal(again, all) {
+			return f, all, ferr
 		}
-		before = all // perhaps the next version was saved before they were deleted: look again
+		all = again
 	}
+	return nil, nil, err
 }
 
-// firstLive returns the best live version among all that ref may mean.
-func (r *Registry) firstLive(ctx context.Context, ref Ref, all []Version) (*found, error) {
-	var bad error
+// firstLive returns the best live version among all that ref may mean, and
+// whether better ones are deleted.
+func (r *Registry) firstLive(ctx context.Context, ref Ref, all []Version) (_ *found, deleted bool, bad error) {
 	for _, v := range candidates(all, ref) {
 		f, err := r.readLive(ctx, ref.Name, v)
 		if errors.Is(err, ErrNotFound) {
-			continue // deleted: it was not the one
+			deleted = true
+			continue // it was not the one
 		}
 		if ref.kind == selectDigest && unreadable(err) {
 			bad = err // another may have the digest
 			continue
 		}
 		if err != nil {
-			return nil, err
+			return nil, deleted, err
 		}
 		if ref.kind == selectDigest && f.Digest != ref.digest {
 			continue
 		}
-		return f, nil
+		return f, deleted, nil
 	}
 	if bad != nil {
-		return nil, bad
+		return nil, deleted, bad
 	}
-	return nil, r.noMatch(ref, all)
+	return nil, deleted, r.noMatch(ref, all)
 }
 
 // candidates returns the versions that ref may mean, best first.

@@ -11,10 +11,8 @@
 // The invariants are those of section 6 of the protocol, read as follows. I6
 // is about keys that mean something: a pack that lands in an era that is over
 // is garbage, the marker of a slow collection and the key of a shared lock may
-// be written once more while their removal is on its way. I8, that the latest
-// version is linearizable, is checked where nothing is deleted meanwhile; where
-// something is, that no better version was there all along. A version that
-// was committed too late, and brought back, may be incomplete.
+// be written once more while their removal is on its way. A version that was
+// committed too late, and brought back, may be incomplete.
 //
 // A schedule is a sequence of choices. They are drawn from the seed; a bad
 // schedule is shrunk by cutting and zeroing choices, where zero always is the

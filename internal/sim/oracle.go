@@ -48,7 +48,6 @@ type register struct {
 type moment struct {
 	step    int
 	version string
-	deleted bool // this change was a deletion or undeletion
 }
 
 func newOracle(r *run) *oracle {
@@ -194,7 +193,7 @@ func (o *oracle) putRegister(c *call, old, now object) {
 		o.r.count("deletes applied")
 	}
 	o.check(reg, "")
-	o.setLatest(name, was != nil)
+	o.setLatest(name)
 }
 
 // deleted sees every key that vanishes.
@@ -242,7 +241,7 @@ func (o *oracle) check(reg *register, pack string) {
 }
 
 // setLatest notes what the latest version of an object is now.
-func (o *oracle) setLatest(name string, deleted bool) {
+func (o *oracle) setLatest(name string) {
 	var best *manifest.Manifest
 	for _, reg := range o.registers {
 		m := reg.m
@@ -258,7 +257,7 @@ func (o *oracle) setLatest(name string, deleted bool) {
 	if best != nil {
 		v = best.Version.String()
 	}
-	o.latest[name] = append(o.latest[name], moment{o.r.step, v, deleted})
+	o.latest[name] = append(o.latest[name], moment{o.r.step, v})
 }
 
 // final checks that everything acknowledged and not deleted is there, byte by

@@ -182,7 +182,6 @@ func (o *oracle) mayFail(p *op) bool {
 // moment while it ran.
 func (o *oracle) checkLatest(p *op, got string) {
 	was := "" // before the first moment
-	quiet := true
 	for i, m := range o.latest[p.name] {
 		end := 1 << 30
 		if i+1 < len(o.latest[p.name]) {
@@ -195,34 +194,9 @@ func (o *oracle) checkLatest(p *op, got string) {
 			o.r.count("latest checked")
 			return
 		}
-		if m.deleted && m.step >= p.began && m.step <= p.ended {
-			quiet = false
-		}
 	}
 	if was == got && p.began == p.ended || got == "" && (len(o.latest[p.name]) == 0 || o.latest[p.name][0].step >= p.began) {
 		return
 	}
-	if !quiet && !o.r.sc.strictLatest {
-		// Deletions tear it: the listing misses a version that comes behind
-		// its cursor, and the highest that it has seen is deleted before it is
-		// read. What holds even then: no better version was there all along.
-		o.r.count("latest torn by deletes")
-		for _, reg := range o.registers {
-			all := slices.ContainsFunc(reg.lifetimes, func(l [2]int) bool { return l[0] < p.began && l[1] > p.ended })
-			if all && reg.m.Name == p.name && (got == "" || better(reg.m.Version, got)) {
-				o.fail("I8: %s returned %q, though %s was live all the time", p, got, reg.m.Version)
-			}
-		}
-		return
-	}
 	o.fail("I8: %s returned %q, which was not the latest at any moment between steps %d and %d; %v", p, got, p.began, p.ended, o.latest[p.name])
-}
-
-// better reports whether v goes before what was got, as the latest version.
-func better(v manifest.Version, got string) bool {
-	g, err := manifest.ParseVersion(got)
-	if err != nil || v.IsRelease() != g.IsRelease() {
-		return err == nil && v.IsRelease()
-	}
-	return v.Compare(g) > 0
 }

@@ -7,8 +7,7 @@ import (
 
 // scenario is what the clients do.
 type scenario struct {
-	name         string
-	strictLatest bool
+	name string
 	// plan draws what one client does first, alone and undisturbed, and what
 	// the others do then, all at once.
 	plan func(ch *choices) (before []*op, clients [][]*op)
@@ -158,7 +157,7 @@ var racing = &scenario{name: "racing", plan: func(ch *choices) (before []*op, cl
 }, tune: func(r *run) { r.wrong, r.jump, r.suspend = 120, 5, 20 }}
 
 // listing: versions that come while listings are under way.
-var listing = &scenario{name: "listing", strictLatest: true, plan: func(ch *choices) (before []*op, clients [][]*op) {
+var listing = &scenario{name: "listing", plan: func(ch *choices) (before []*op, clients [][]*op) {
 	p := &planner{ch: ch}
 	for _, v := range []string{"1.0.0", "1.2.0", "1.3.0"} {
 		if ch.draw(4) < 3 {
