@@ -94,8 +94,8 @@ func (m *member) do(q request, within time.Duration) answer {
 	m.mu.Lock()
 	m.events = append(m.events, e)
 	m.mu.Unlock()
-	if a.Outcome == failed || a.Content < 0 {
-		m.t.Logf("%+v: %+v", q, a)
+	if a.Content < 0 {
+		m.t.Errorf("%+v: bytes that nobody saved", q)
 	}
 	if !alive && !kill {
 		m.t.Errorf("a process ended by itself: %s", m.w.stderr.String())
