@@ -140,7 +140,7 @@ func TestProcessesAreKilled(t *testing.T) {
 		}
 		s := servers.MinIO(t)
 		// MinIO tells the time in seconds: a shorter TTL would be lost to that.
-		contend(t, s.URL(s.Bucket(t)), 4*time.Second, processes, max(1, each/10), max(3, kills/10))
+		contend(t, s.URL(s.Bucket(t)), 4*time.Second, processes, max(2, each/10), max(3, kills/10))
 	})
 }
 
