@@ -110,8 +110,8 @@ type victim struct {
 	t      *testing.T
 	name   string
 	r, to  *registry.Registry
-	book   ledger // what has to be in r
-	copies ledger // and in to
+	book   ledger          // what has to be in r
+	copies ledger          // and in to
 	saves  map[int]outcome // by content
 	n      map[string]int
 }
