@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"sync"
 	"testing"
@@ -18,9 +19,9 @@ import (
 // one of the two. The conformance suite of the stores is no use here: it
 // demands an outcome of each request, and through this network there is none.
 func TestEveryVerbThroughFaults(t *testing.T) {
-	shares := []float64{0.02, 0.1}
-	if testing.Short() {
-		shares = shares[1:]
+	shares := []float64{0.1}
+	if os.Getenv(soakEnv) != "" {
+		shares = []float64{0.02, 0.1, 0.2}
 	}
 	onEach(t, []server{minio, versity, gcs}, func(t *testing.T, s server) {
 		for _, share := range shares {

@@ -15,7 +15,7 @@ import (
 // at random moments, each replaced at once. Afterwards everything that was
 // acknowledged is there, nothing is half there, and every byte verifies.
 func TestProcessesKilled(t *testing.T) {
-	members, each, kills := 16, 30, 60
+	members, each, kills := 16, 20, 40
 	if testing.Short() {
 		members, each, kills = 6, 15, 12
 	}
