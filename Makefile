@@ -1,4 +1,4 @@
-.PHONY: test servers lint fuzz build
+.PHONY: test servers lint fuzz build soak
 
 # Everything that a change has to pass. It needs nothing but Go.
 test:
@@ -22,3 +22,13 @@ lint:
 FUZZTIME ?= 30s
 fuzz:
 	go run ./internal/fuzzall $(FUZZTIME)
+
+# What docs/guarantees.md promises, for long: simulated schedules of each
+# scenario, and then each proof on the real stores for a while. With the
+# defaults it takes some hours.
+SOAK ?= 5m
+SCHEDULES ?= 1000000
+soak:
+	go test ./internal/sim -run TestSoak -timeout 0 -schedules $(SCHEDULES)
+	export "$$(go run ./internal/testall servers | tail -n 1)" && \
+	MINDREG_SOAK=$(SOAK) go test -count 1 -p 1 -timeout 0 -v -run '^(TestSoak|TestProcessesAreKilled|TestHistories|TestOneNameServerKilled|TestProcessesKilled|TestEveryVerbThroughFaults)$$' . ./lease ./internal/proofs

@@ -42,6 +42,7 @@ var allowed = map[string][]string{
 	"internal/faultproxy": {},
 	"internal/servers":    {"internal/serverbin", "github.com/minio/minio-go/v7"},
 	"internal/fuzzall":    {},
+	"internal/proofs":     {},
 }
 
 // A program that keeps its registry in a directory carries no cloud SDK.

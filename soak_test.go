@@ -13,10 +13,14 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/mindtrace/registry/internal/servers"
+	_ "github.com/mindtrace/registry/store/s3store"
 )
 
-// The soak test runs as long as $MINDREG_SOAK says ("5m"), in the registry
-// that is to be made at $MINDREG_SOAK_URL, or else in a new directory:
+// The soak test goes on until enough has been collected, or for as long as
+// $MINDREG_SOAK says ("5m"), in a directory and on MinIO, or in the registry
+// that is to be made at $MINDREG_SOAK_URL:
 //
 //	MINDREG_SOAK=5m go test -run TestSoak -timeout 0 -v .
 const (
@@ -82,18 +86,31 @@ func (a *tally) take(line string) {
 	}
 }
 
-// TestSoak lets eight processes save, delete, bring back and load beside two
-// that collect, for as long as it is told to. Processes are killed at random
-// and replaced. What was acknowledged has to be there at any time.
+// TestSoak lets eight processes that share content save, delete, bring back
+// and load beside two that collect. Processes are killed at random and
+// replaced. What was acknowledged has to be there at any time, and in the end
+// exactly the packs of what is live are left.
 func TestSoak(t *testing.T) {
-	if os.Getenv(soakEnv) == "" {
-		t.Skipf("$%s is not set", soakEnv)
+	if url := os.Getenv(soakURLEnv); url != "" {
+		soakIn(t, url)
+		return
 	}
-	lasts := must[time.Duration](t)(time.ParseDuration(os.Getenv(soakEnv)))
-	url := os.Getenv(soakURLEnv)
-	if url == "" {
-		url = t.TempDir()
+	if testing.Short() {
+		t.Skip("it needs many processes")
 	}
+	t.Run("file", func(t *testing.T) {
+		if os.Getenv(soakEnv) == "" {
+			t.Skip("TestGCBesideEverything is this within one process")
+		}
+		soakIn(t, t.TempDir())
+	})
+	t.Run("minio", func(t *testing.T) {
+		s := servers.MinIO(t)
+		soakIn(t, s.URL(s.Bucket(t)))
+	})
+}
+
+func soakIn(t *testing.T, url string) {
 	r, err := Open(t.Context(), url, &Options{Create: true, times: shortTimes})
 	if err != nil {
 		t.Fatal(err)
@@ -101,7 +118,6 @@ func TestSoak(t *testing.T) {
 	if r.settings.Times != shortTimes {
 		t.Fatalf("%s is a real registry; give an empty place", url)
 	}
-	end := time.Now().Add(lasts)
 	all := &tally{live: map[string]int{}}
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -109,22 +125,32 @@ func TestSoak(t *testing.T) {
 	var wg sync.WaitGroup
 	var mu sync.Mutex // guards rng
 	random := func(n int64) int64 { mu.Lock(); defer mu.Unlock(); return rng.Int64N(n) }
-	killed := 0
+	killed, freed, runs := 0, GCAmount{}, 0
+	enough := func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return t.Failed() || killed >= 2 && freed.Packs >= 4
+	}
+	longest := 2 * time.Second // that a process lives
+	if lasts := os.Getenv(soakEnv); lasts != "" {
+		end := time.Now().Add(must[time.Duration](t)(time.ParseDuration(lasts)))
+		enough = func() bool { return time.Now().After(end) }
+		longest = min(40*time.Second, time.Until(end))
+	}
 	for range soakers {
 		wg.Go(func() {
-			for time.Now().Before(end) {
-				dies := soak(t, url, uint64(random(1<<62)), min(time.Until(end), time.Second+time.Duration(random(int64(40*time.Second)))), random(3) == 0, all)
+			for !enough() {
+				dies := soak(t, url, uint64(random(1<<62)), time.Second+time.Duration(random(int64(longest))), random(3) == 0, all)
 				mu.Lock()
 				killed += dies
 				mu.Unlock()
 			}
 		})
 	}
-	freed, runs := GCAmount{}, 0
 	for range 2 {
+		r := must[*Registry](t)(Open(t.Context(), url, nil))
 		wg.Go(func() {
-			r := must[*Registry](t)(Open(t.Context(), url, nil))
-			for time.Now().Before(end) {
+			for !enough() {
 				rep, err := r.GC(t.Context())
 				if err != nil || rep.Missing > 0 {
 					t.Errorf("%+v, %v", rep, err)

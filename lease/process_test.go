@@ -17,7 +17,10 @@ import (
 
 	"github.com/gofrs/flock"
 
-	"github.com/mindtrace/registry/store/filestore"
+	"github.com/mindtrace/registry/internal/servers"
+	"github.com/mindtrace/registry/store"
+	_ "github.com/mindtrace/registry/store/filestore"
+	_ "github.com/mindtrace/registry/store/s3store"
 )
 
 // childEnv turns the test binary into a process that increments a counter
@@ -26,14 +29,13 @@ const childEnv = "LEASE_TEST_CHILD"
 
 func TestMain(m *testing.M) {
 	if job := os.Getenv(childEnv); job != "" {
-		dir, n, _ := strings.Cut(job, "|")
-		if err := child(dir, n); err != nil {
+		if err := child(strings.Split(job, "|")); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	os.Exit(servers.Wrap(m).Run())
 }
 
 var errFenced = errors.New("a later holder was here")
@@ -70,19 +72,25 @@ func (f fenced) change(epoch uint64, do func(int) int) error {
 	return os.Rename(tmp, f.path)
 }
 
-// child increments the counter n times and prints what it does.
-func child(dir, n string) error {
-	left, err := strconv.Atoi(n)
+// child increments a counter some times under a lock in a store, and prints
+// what it does.
+func child(args []string) error {
+	url, path := args[0], args[1]
+	ttl, err := time.ParseDuration(args[2])
 	if err != nil {
 		return err
 	}
-	st, err := filestore.New(filepath.Join(dir, "store"))
+	left, err := strconv.Atoi(args[3])
 	if err != nil {
 		return err
 	}
-	s, counter := locksOn(st), fenced{filepath.Join(dir, "counter")}
+	st, err := store.Open(context.Background(), url)
+	if err != nil {
+		return err
+	}
+	s, counter := locksOn(store.Retry(st, store.RetryPolicy{})), fenced{path}
 	for left > 0 {
-		l, err := s.Lock(context.Background(), name, &Options{TTL: time.Second, Poll: 10 * time.Millisecond})
+		l, err := s.Lock(context.Background(), name, &Options{TTL: ttl, Poll: 10 * time.Millisecond})
 		if errors.Is(err, ErrLost) {
 			continue
 		}
@@ -114,18 +122,38 @@ func child(dir, n string) error {
 	return nil
 }
 
-// Sixteen processes increment a counter under a lock in a directory, and many
-// are killed while they hold it. No increment is lost, no epoch is seen twice,
-// and nobody is shut out who has a lock that is good.
+// Sixteen processes increment a counter under a lock, and many are killed
+// while they hold it. No increment is lost, no epoch is seen twice, and nobody
+// is shut out who has a lock that is good.
 func TestProcessesAreKilled(t *testing.T) {
-	const processes, each, kills = 16, 3, 12
+	const processes = 16
+	each, kills := 3, 12
+	if s := os.Getenv("MINDREG_SOAK"); s != "" { // make soak
+		each, kills = 100, 200
+	}
+	t.Run("file", func(t *testing.T) {
+		contend(t, filepath.Join(t.TempDir(), "store"), time.Second, processes, each, kills)
+	})
+	t.Run("minio", func(t *testing.T) {
+		if testing.Short() {
+			t.Skip("a killed holder's lock is waited for")
+		}
+		s := servers.MinIO(t)
+		// MinIO tells the time in seconds: a shorter TTL would be lost to that.
+		contend(t, s.URL(s.Bucket(t)), 4*time.Second, processes, max(2, each/10), max(3, kills/10))
+	})
+}
+
+// contend has processes increment a counter so many times each, and kills
+// some of those that hold the lock.
+func contend(t *testing.T, url string, ttl time.Duration, processes, each, kills int) {
 	dir := t.TempDir()
 	var mu sync.Mutex
 	killed, held := 0, map[string]bool{}
 	counted := map[int]uint64{} // by which epoch
 	run := func() (again bool) {
 		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s|%d", childEnv, dir, each))
+		cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s|%s|%s|%d", childEnv, url, filepath.Join(dir, "counter"), ttl, each))
 		var stderr strings.Builder
 		cmd.Stderr = &stderr
 		out, err := cmd.StdoutPipe()

@@ -1,0 +1,145 @@
+package proofs
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	registry "github.com/mindtrace/registry"
+	"github.com/mindtrace/registry/internal/servers"
+)
+
+// Many processes save one name at the same time, and in the middle of it the
+// server is killed and started again, twice. Each save gets a number of its
+// own; the numbers are consecutive; what was acknowledged is there, what was
+// reported as failed is not.
+//
+// The emulator of Google Cloud Storage keeps everything in memory, so killing
+// it would prove nothing but that. There the network before it is cut
+// instead: all connections break off, wherever they are, and new ones are
+// refused for a while. What a client can see of it is the same.
+func TestOneNameServerKilled(t *testing.T) {
+	t.Run("minio", func(t *testing.T) {
+		s := servers.PrivateMinIO(t)
+		raceThrough(t, on(t, s), func(l *location) (place, func()) {
+			return l.place, func() {
+				s.Kill()
+				time.Sleep(300 * time.Millisecond)
+				if err := s.Restart(); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	})
+	t.Run("gcs", func(t *testing.T) {
+		s := servers.GCS(t)
+		raceThrough(t, on(t, s), func(l *location) (place, func()) {
+			o := before(t, s.Addr())
+			return l.by(o.addr), func() {
+				o.cut()
+				time.Sleep(300 * time.Millisecond)
+				o.restore()
+			}
+		})
+	})
+}
+
+func raceThrough(t *testing.T, l *location, start func(*location) (place, func())) {
+	savers, each, kills := 32, 2, 2
+	if testing.Short() {
+		savers, each = 12, 2
+	}
+	p, kill := start(l)
+	rounds(t, func(round int, seed uint64) {
+		name := fmt.Sprintf("m%d", round)
+		c := newCrowd(t, 0)
+		total := savers * each
+		var killer sync.WaitGroup
+		killer.Go(func() { // the process that kills, after a third and two thirds of the saves
+			for k := range kills {
+				for c.saved() < total*(k+1)/(kills+1) && !t.Failed() {
+					time.Sleep(time.Millisecond)
+				}
+				kill()
+			}
+		})
+		c.run(savers, seed, p, func(m *member) {
+			for k := range each {
+				size := 100
+				if k%2 == 1 {
+					size = 300 << 10 // in a pack
+				}
+				m.do(request{Op: "save", Name: name, Content: m.n*each + k + 1, Size: size}, 0)
+			}
+		})
+		killer.Wait()
+		checkSaves(t, l.direct, name, c.events, total)
+	})
+}
+
+// saved is how many operations have ended.
+func (c *crowd) saved() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.events)
+}
+
+// checkSaves compares the versions of a name with what its savers were told.
+//
+// Every number from 0 on has a version, since a save takes a number only when
+// all below are taken, and nothing here deletes one. Each version is that of
+// one save: of one that was acknowledged with this number, or of one whose
+// outcome is unknown. So the numbers of the acknowledged are consecutive but
+// for those that the unknown have taken.
+func checkSaves(t *testing.T, r *registry.Registry, name string, events []event, total int) {
+	t.Helper()
+	content, state := map[int]int{}, map[int]outcome{} // by number; by content
+	acked, unknowns, failures := 0, 0, 0
+	for _, e := range events {
+		state[e.in.Content] = e.out.Outcome
+		switch e.out.Outcome {
+		case done:
+			if other, twice := content[e.out.Version]; twice {
+				t.Errorf("version %d was given to saves %d and %d", e.out.Version, other, e.in.Content)
+			}
+			content[e.out.Version] = e.in.Content
+			acked++
+		case unknown:
+			unknowns++
+		default:
+			failures++
+		}
+	}
+	var there int
+	for info, err := range r.Versions(t.Context(), name) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		v := int(info.Version.Patch)
+		if v != there {
+			t.Errorf("version %d is missing, the next is %d", there, v)
+		}
+		there++
+		b, err := registry.Load[[]byte](t.Context(), r, name+"@"+version(v))
+		if err != nil {
+			t.Errorf("version %d is visible and does not load: %v", v, err)
+			continue
+		}
+		got := contentOf(b)
+		switch want, ok := content[v]; {
+		case ok && got != want:
+			t.Errorf("version %d was acknowledged to save %d, and is that of %d", v, want, got)
+		case !ok && state[got] != unknown:
+			t.Errorf("version %d is that of save %d, which was %q", v, got, state[got])
+		}
+		delete(content, v)
+	}
+	for v, save := range content {
+		t.Errorf("version %d was acknowledged to save %d, and is lost", v, save)
+	}
+	if acked == 0 || acked < total/2 {
+		t.Errorf("%d of %d saves were acknowledged: this proves little", acked, total)
+	}
+	t.Logf("%d saves acknowledged, %d failed, %d unknown; %d versions", acked, failures, unknowns, there)
+}
