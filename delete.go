@@ -170,11 +170,11 @@ func (r *Registry) undelete(ctx context.Context, s string) error {
 		return fmt.Errorf("version %s was %w on %s, too long ago to bring it back", f.Version, ErrDeleted, f.Died.Format(time.DateOnly))
 	}
 	if r.settings.Unversioned {
-		all, err := r.numbers(ctx, ref.Name)
+		highest, _, err := r.top(ctx, ref.Name)
 		if err != nil {
 			return err
 		}
-		if last := all[len(all)-1]; last != f.Version {
+		if last := highest[len(highest)-1]; last != f.Version {
 			return fmt.Errorf("%w: the object has been saved again since, as %s", ErrConflict, last)
 		}
 	}

@@ -98,21 +98,6 @@ func (r *Registry) resolve(ctx context.Context, ref Ref) (*found, error) {
 	return f, err
 }
 
-// resolveListed is resolve for what takes a listing, which it returns too.
-func (r *Registry) resolveListed(ctx context.Context, ref Ref) (*found, []Version, error) {
-	for before := []Version(nil); ; {
-		all, err := r.numbers(ctx, ref.Name)
-		if err != nil {
-			return nil, nil, err
-		}
-		f, err := r.firstLive(ctx, ref, all)
-		if !errors.Is(err, ErrDeleted) || slices.Equal(all, before) {
-			return f, all, err
-		}
-		before = all // perhaps the next version was saved before they were deleted: look again
-	}
-}
-
 // firstLive returns the best live version among all that ref may mean.
 func (r *Registry) firstLive(ctx context.Context, ref Ref, all []Version) (*found, error) {
 	var bad error

@@ -1,0 +1,133 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"hash/crc32"
+	"slices"
+	"strings"
+
+	"github.com/mindtrace/registry/internal/knob"
+	"github.com/mindtrace/registry/manifest"
+	"github.com/mindtrace/registry/store"
+)
+
+// page is how many keys a look for the highest version takes in at once: all
+// versions of most objects, and what lies above the milestone of the others.
+const page = 128
+
+// top returns the highest versions of an object that have a register, in
+// ascending order, whatever their state. If whole is false, there are lower
+// ones too, and the first of those returned is a release. However many
+// versions there are, it costs one request or two, as long as savers leave
+// milestones.
+//
+// The versions from a milestone up are listed after the milestone was seen, in
+// ascending order. So the highest of them is at least the highest that there
+// was when this began (attack A7), whatever is committed between the
+// two listings.
+func (r *Registry) top(ctx context.Context, name string) (versions []Version, whole bool, err error) {
+	for key, err := range store.Keys(store.Expect(ctx, page), r.st, manifest.VersionsPrefix(name), "") {
+		if err != nil {
+			return nil, false, err
+		}
+		if _, v, err := manifest.ParseMilestoneKey(key); err == nil {
+			return r.above(ctx, name, v)
+		}
+		if _, v, err := manifest.ParseVersionRegisterKey(key); err == nil {
+			versions = append(versions, v)
+		}
+	}
+	return versions, true, nil
+}
+
+// above is top for an object with a milestone. A milestone is believed only
+// if there is the register that it speaks of: in a mirror that is still being
+// filled it may come first.
+func (r *Registry) above(ctx context.Context, name string, from Version) (versions []Version, whole bool, err error) {
+	for key, err := range store.Keys(store.Expect(ctx, page), r.st, manifest.VersionsPrefix(name), before(manifest.VersionKey(name, from))) {
+		if err != nil {
+			return nil, false, err
+		}
+		_, v, err := manifest.ParseVersionRegisterKey(key)
+		if err != nil {
+			continue // not ours; verify tells
+		}
+		if len(versions) == 0 && v != from {
+			break
+		}
+		versions = append(versions, v)
+	}
+	if len(versions) > 0 {
+		return versions, false, nil
+	}
+	versions, err = r.numbers(ctx, name)
+	return versions, true, err
+}
+
+// before returns where a listing has to start to begin with this key.
+func before(key string) string { return strings.TrimSuffix(key, key[len(key)-1:]) }
+
+// resolveListed is resolve for what takes a listing. It returns the listing,
+// too, in which what it found was the best: of the latest, that of top.
+func (r *Registry) resolveListed(ctx context.Context, ref Ref) (*found, []Version, error) {
+	all := func(ctx context.Context, name string) ([]Version, bool, error) {
+		versions, err := r.numbers(ctx, name)
+		return versions, true, err
+	}
+	list := all
+	if ref.kind == selectLatest {
+		list = r.top
+	}
+	for last := []Version(nil); ; {
+		versions, whole, err := list(ctx, ref.Name)
+		if err != nil {
+			return nil, nil, err
+		}
+		f, err := r.firstLive(ctx, ref, versions)
+		switch {
+		case errors.Is(err, ErrDeleted) && !slices.Equal(versions, last):
+			last = versions // perhaps the next version was saved before they were deleted: look again
+		case !whole && (errors.Is(err, ErrDeleted) || err == nil && !f.Version.IsRelease()):
+			list, last = all, nil // a lower release is the latest, if there is one
+		default:
+			return f, versions, err
+		}
+	}
+}
+
+// leaveMilestone leaves a milestone if a save, which has committed version v,
+// had to look through many versions to find the highest. A save that did not
+// have to look, because it was told its number, does so one time in many.
+//
+// Nothing but speed depends on milestones.
+func (s *save) leaveMilestone(ctx context.Context, v Version) {
+	if !s.listed && crc32.ChecksumIEEE([]byte(v.Key()))%uint32(knob.Milestone) != 0 {
+		return
+	}
+	if err := s.list(ctx); err != nil {
+		s.r.log.DebugContext(ctx, "no milestone", "name", s.name, "error", err)
+		return
+	}
+	s.r.leaveMilestone(ctx, s.name, s.known, !s.partial, v)
+}
+
+// leaveMilestone leaves a milestone at the highest release among v and known,
+// which are all versions of an object, or those from its last milestone up.
+// All of them have been committed.
+func (r *Registry) leaveMilestone(ctx context.Context, name string, known []Version, whole bool, v Version) {
+	if len(known) < knob.Milestone {
+		return
+	}
+	highest := v
+	for _, k := range known {
+		if k.IsRelease() && (!highest.IsRelease() || k.Compare(highest) > 0) {
+			highest = k
+		}
+	}
+	if !highest.IsRelease() || !whole && highest == known[0] {
+		return // that one has a milestone
+	}
+	_, err := r.st.Put(ctx, manifest.MilestoneKey(name, highest), nil, store.Absent)
+	r.log.DebugContext(ctx, "milestone", "name", name, "version", highest, "error", err) // refused: it is there
+}
