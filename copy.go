@@ -204,7 +204,7 @@ func (c *copying) object(ctx context.Context, ref Ref) error {
 		}
 	}
 	if grown {
-		c.to.leaveMilestone(ctx, target, known, true, known[len(known)-1])
+		c.to.leaveMilestone(ctx, target, known, known[len(known)-1])
 	}
 	if live == 0 {
 		return c.source(c.from.noMatch(ref, numbers))

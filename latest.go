@@ -109,24 +109,24 @@ func (s *save) leaveMilestone(ctx context.Context, v Version) {
 		s.r.log.DebugContext(ctx, "no milestone", "name", s.name, "error", err)
 		return
 	}
-	s.r.leaveMilestone(ctx, s.name, s.known, !s.partial, v)
+	s.r.leaveMilestone(ctx, s.name, s.known, v)
 }
 
 // leaveMilestone leaves a milestone at the highest release among v and known,
-// which are all versions of an object, or those from its last milestone up.
-// All of them have been committed.
-func (r *Registry) leaveMilestone(ctx context.Context, name string, known []Version, whole bool, v Version) {
-	if len(known) < knob.Milestone {
-		return
-	}
-	highest := v
-	for _, k := range known {
-		if k.IsRelease() && (!highest.IsRelease() || k.Compare(highest) > 0) {
-			highest = k
+// if that is far above the lowest. known are all versions of an object, or
+// those from its last milestone up. All of them have been committed.
+func (r *Registry) leaveMilestone(ctx context.Context, name string, known []Version, v Version) {
+	highest, below := v, 0
+	for i, k := range known {
+		if k.IsRelease() && (!highest.IsRelease() || k.Compare(highest) >= 0) {
+			highest, below = k, i
 		}
 	}
-	if !highest.IsRelease() || !whole && highest == known[0] {
-		return // that one has a milestone
+	if highest == v {
+		below, _ = slices.BinarySearchFunc(known, v, Version.Compare)
+	}
+	if !highest.IsRelease() || below < knob.Milestone-1 {
+		return // the milestone before is near enough; above it there are pre-releases
 	}
 	_, err := r.st.Put(ctx, manifest.MilestoneKey(name, highest), nil, store.Absent)
 	r.log.DebugContext(ctx, "milestone", "name", name, "version", highest, "error", err) // refused: it is there
