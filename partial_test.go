@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/mindtrace/registry/internal/knob"
 	"github.com/mindtrace/registry/store/faultstore"
 	"github.com/mindtrace/registry/store/memstore"
 	"github.com/mindtrace/registry/store/tracestore"
@@ -195,5 +196,58 @@ func TestLoadsToOnePlaceAtOnce(t *testing.T) {
 	}
 	if left := leftovers(t, parent); left != nil {
 		t.Errorf("left %v", left)
+	}
+}
+
+// A save that is interrupted half-way and run again puts what is missing, and
+// asks once for each pack whether it is there, without listing any.
+func TestInterruptedSaveMovesOnlyTheRest(t *testing.T) {
+	old := knob.MaxPack
+	knob.MaxPack = 4 << 20
+	t.Cleanup(func() { knob.MaxPack = old })
+	mem := memstore.New(nil)
+	fst := faultstore.New(mem, nil)
+	trace := tracestore.New(fst)
+	r := openOn(t, trace, nil)
+	body := noise(1, 100<<20)
+	put := func() (n int64) {
+		for _, c := range trace.Calls() {
+			if c.Op == "put" && c.Err == nil && strings.HasPrefix(c.Key, "packs/") {
+				n += c.Bytes
+			}
+		}
+		return n
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	n := 14
+	fst.Plan(func(c faultstore.Call) faultstore.Fault {
+		if c.Op == "put" && strings.HasPrefix(c.Key, "packs/") {
+			if n--; n < 0 {
+				return faultstore.Fault{Do: cancel}
+			}
+		}
+		return faultstore.Fault{}
+	})
+	if _, err := r.Save(ctx, "m", body); err == nil {
+		t.Fatal("no error")
+	}
+	fst.Plan(nil)
+	if first := put(); first > int64(len(body))*3/4 {
+		t.Fatalf("%d MB were put before the end", first>>20)
+	}
+	trace.Reset()
+	mustSave(t, r, "m", body)
+	if again := put(); again > int64(len(body))*55/100 {
+		t.Errorf("put %d MB of %d MB again", again>>20, len(body)>>20)
+	}
+	lists := 0
+	for _, c := range trace.Calls() {
+		if c.Op == "list" && !strings.HasPrefix(c.Key, "objects/m/") {
+			lists++
+		}
+	}
+	if packs := len(manifestOf(t, r, "m").Packs()); trace.Count("stat") > packs || lists > 0 {
+		t.Errorf("%d looks at %d packs, %d listings", trace.Count("stat"), packs, lists)
 	}
 }
