@@ -167,7 +167,7 @@ func (c *copying) object(ctx context.Context, ref Ref) error {
 	if err != nil {
 		return c.dest(err)
 	}
-	before, live := "", 0
+	before, live, grown := "", 0, false
 	arrived := map[Version]Version{} // number at the source → at the destination
 	for _, v := range numbers {
 		if c.within() {
@@ -199,10 +199,12 @@ func (c *copying) object(ctx context.Context, ref Ref) error {
 		}
 		before = target + "@" + at.String()
 		arrived[v] = at
-		if !slices.Contains(known, at) {
-			known = append(known, at)
-			slices.SortFunc(known, Version.Compare)
+		if i, there := slices.BinarySearchFunc(known, at, Version.Compare); !there {
+			known, grown = slices.Insert(known, i, at), true
 		}
+	}
+	if grown {
+		c.to.leaveMilestone(ctx, target, known, known[len(known)-1])
 	}
 	if live == 0 {
 		return c.source(c.from.noMatch(ref, numbers))
@@ -326,8 +328,10 @@ func (c *copying) present(ctx context.Context, s *save, f *found) (*found, error
 			return nil, err
 		}
 		return g, nil
-	case !slices.Contains(s.known, *s.explicit):
-		return nil, nil
+	default:
+		if _, there := slices.BinarySearchFunc(s.known, *s.explicit, Version.Compare); !there {
+			return nil, nil
+		}
 	}
 	g, err = c.to.read(ctx, s.name, *s.explicit)
 	switch {

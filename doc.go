@@ -38,7 +38,9 @@
 // named by the last part of the object's name, if it exists. What is loaded
 // appears complete or not at all. A file is replaced, by one that is complete;
 // a directory never is, nor anything special such as a pipe or a device.
-// [LoadReport] tells where it went.
+// [LoadReport] tells where it went. A load that is interrupted leaves what it
+// has fetched beside that place, in a directory whose name begins with
+// ".mindreg-"; run again, it fetches what is missing, and removes it.
 //
 // # Errors
 //

@@ -1,7 +1,6 @@
 package registry
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -19,32 +18,29 @@ import (
 // becomes the directory dest, or a directory in it, named by the last part
 // of the object's name, if dest exists. It appears there complete or not at
 // all; a file that it replaces stays until then, and a directory is never
-// replaced.
-func (o *Object) extract(dest string) (string, error) {
+// replaced. If it is interrupted, the next one goes on where this one was.
+func (o *Object) extract(dest string) (_ string, err error) {
 	if dest == "" {
 		return "", &fs.PathError{Op: "load", Path: dest, Err: errors.New("empty path")}
 	}
 	single := o.isSingleFile()
-	dest, err := o.destination(dest, single)
+	dest, err = o.destination(dest, single)
 	if err != nil {
 		return "", err
 	}
-	parent := filepath.Dir(dest)
-	// The name says what it is, should it be left behind. It is short: names
-	// as long as the file system allows can be loaded.
-	tmp := filepath.Join(parent, ".mindreg-"+strings.ToLower(rand.Text()[:8]))
-	if err := os.Mkdir(tmp, 0o777); err != nil {
+	tmp, err := openPartial(dest, o.f.Digest)
+	if err != nil {
 		return "", failedFor(dest, err)
 	}
-	defer os.RemoveAll(tmp)
-	if err := o.writeTree(tmp); err != nil {
+	defer func() { tmp.close(err) }()
+	if err = o.writeTree(tmp.tree(), tmp.old); err != nil {
 		return "", err
 	}
-	from := tmp
+	from := tmp.tree()
 	if single {
-		from = filepath.Join(tmp, filepath.FromSlash(o.f.Content.Files[0].Path))
+		from = filepath.Join(from, filepath.FromSlash(o.f.Content.Files[0].Path))
 	}
-	if err := os.Rename(from, dest); err != nil {
+	if err = os.Rename(from, dest); err != nil {
 		return "", failedFor(dest, err)
 	}
 	return dest, nil
@@ -113,9 +109,10 @@ func (o *Object) destination(dest string, single bool) (string, error) {
 	return dest, nil
 }
 
-// writeTree writes all entries below dir, which is new and empty. os.Root
-// refuses every path that would lead out of it.
-func (o *Object) writeTree(dir string) error {
+// writeTree writes all entries below dir. That is empty, or old: holds what
+// an earlier load of the same object has left. os.Root refuses every path that
+// would lead out of it.
+func (o *Object) writeTree(dir string, old bool) error {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return err
@@ -142,6 +139,16 @@ func (o *Object) writeTree(dir string) error {
 			links = append(links, i)
 		case f.Regular():
 			regular = append(regular, i)
+		}
+	}
+	if old {
+		for _, i := range links { // nothing is written through one
+			if err := root.Remove(filepath.FromSlash(o.f.Content.Files[i].Path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+		}
+		if regular, err = x.resume(regular); err != nil {
+			return err
 		}
 	}
 	if err := o.chunks.Fetch(o.ctx, regular, x); err != nil {
@@ -220,13 +227,18 @@ func (x *extraction) WriteAt(i int, p []byte, off int64) error {
 	if err != nil {
 		return err
 	}
+	x.progress(int64(len(p)))
+	return nil
+}
+
+// progress tells of n more bytes that are there.
+func (x *extraction) progress(n int64) {
 	if x.o.progress != nil {
 		x.mu.Lock()
 		defer x.mu.Unlock()
-		x.done += int64(len(p))
+		x.done += n
 		x.o.progress(Progress{Op: "load", Ref: x.o.ref, Done: x.done, Total: x.o.f.Size})
 	}
-	return nil
 }
 
 func (x *extraction) Done(i int) error {

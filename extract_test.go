@@ -215,7 +215,8 @@ func noLeftovers(t *testing.T, dir string) {
 	})
 }
 
-// A load that fails or is cancelled leaves the destination as it was.
+// A load that fails leaves nothing, one that is cancelled nothing but what it
+// has fetched, beside the destination.
 func TestFailedLoadLeavesNothing(t *testing.T) {
 	r, fst, _ := faulty(t)
 	mustSave(t, r, "m", Path(writeFiles(t, map[string][]byte{"a": noise(1, 20<<20), "b": noise(2, 20<<20)})))
@@ -229,6 +230,9 @@ func TestFailedLoadLeavesNothing(t *testing.T) {
 	if err := r.Load(t.Context(), "m", Path(filepath.Join(dir, "out"))); err == nil {
 		t.Error("no error")
 	}
+	if entries, _ := os.ReadDir(dir); len(entries) > 0 {
+		t.Errorf("left %v", entries)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	fst.Plan(func(c faultstore.Call) faultstore.Fault {
 		if c.N == 3 {
@@ -237,7 +241,7 @@ func TestFailedLoadLeavesNothing(t *testing.T) {
 		return faultstore.Fault{}
 	})
 	wantErr(t, r.Load(ctx, "m", Path(filepath.Join(dir, "out"))), context.Canceled)
-	if entries, _ := os.ReadDir(dir); len(entries) > 0 {
+	if entries, _ := os.ReadDir(dir); len(entries) != 1 || !strings.HasPrefix(entries[0].Name(), partialPrefix) {
 		t.Errorf("left %v", entries)
 	}
 }

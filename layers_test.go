@@ -14,7 +14,7 @@ const module = "github.com/mindtrace/registry"
 var allowed = map[string][]string{
 	"": {
 		"chunk", "internal/knob", "lease", "manifest", "material", "store", "store/filestore", "store/storecheck",
-		"github.com/go-json-experiment/json", "github.com/Masterminds/semver/v3",
+		"github.com/go-json-experiment/json", "github.com/gofrs/flock", "github.com/Masterminds/semver/v3",
 	},
 	"store":                 {"internal/knob"},
 	"store/memstore":        {"store"},

@@ -3,10 +3,10 @@ package registry
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 
 	"github.com/mindtrace/registry/manifest"
-	"github.com/mindtrace/registry/store"
 )
 
 // ahead is how many registers a listing reads ahead.
@@ -39,6 +39,9 @@ func (r *Registry) Latest(ctx context.Context, prefix string) iter.Seq2[Info, er
 		names := func(yield func(object, error) bool) { r.objects(ctx, prefix, yield) }
 		latest := func(ctx context.Context, o object) (*found, error) {
 			f, err := r.firstLive(ctx, Ref{Name: o.name}, o.versions)
+			if o.partial && (errors.Is(err, ErrDeleted) || err == nil && !f.Version.IsRelease()) {
+				f, err = r.resolve(ctx, Ref{Name: o.name})
+			}
 			if errors.Is(err, ErrNotFound) {
 				return nil, nil
 			}
@@ -66,38 +69,6 @@ func validPrefix(prefix string) error {
 	return manifest.ValidName(prefix) // which may be as long as names get
 }
 
-// object is a name with all versions that have a register.
-type object struct {
-	name     string
-	versions []Version
-}
-
-// objects yields the objects that have a register.
-func (r *Registry) objects(ctx context.Context, prefix string, yield func(object, error) bool) {
-	var o object
-	from := manifest.ObjectsPrefix + store.Escape(prefix)
-	for info, err := range r.st.List(ctx, from, "") {
-		if err != nil {
-			yield(object{}, err)
-			return
-		}
-		name, v, err := manifest.ParseVersionRegisterKey(info.Key)
-		if err != nil {
-			continue // not ours; verify tells
-		}
-		if name != o.name {
-			if o.name != "" && !yield(o, nil) {
-				return
-			}
-			o = object{name: name}
-		}
-		o.versions = append(o.versions, v)
-	}
-	if o.name != "" {
-		yield(o, nil)
-	}
-}
-
 // Versions yields the live versions of an object, the lowest first. One whose
 // register is damaged, or of a newer format, comes with an error that is
 // ErrIntegrity or ErrNewer; the others follow. Any other error is the last.
@@ -118,15 +89,11 @@ func (r *Registry) versions(ctx context.Context, name string, deleted bool) iter
 			fail(err)
 			return
 		}
-		all, err := r.numbers(ctx, name)
-		if err != nil {
-			fail(err)
-			return
-		}
-		any := false
+		any, none := false, true
 		numbers := func(yield func(Version, error) bool) {
-			for _, v := range all {
-				if !yield(v, nil) {
+			for v, err := range r.eachNumber(ctx, name) {
+				none = false
+				if !yield(v, err) {
 					return
 				}
 			}
@@ -150,7 +117,11 @@ func (r *Registry) versions(ctx context.Context, name string, deleted bool) iter
 			}
 		}
 		if !any {
-			fail(r.noMatch(Ref{Name: name}, all))
+			err := fmt.Errorf("all its versions were %w", ErrDeleted)
+			if none {
+				err = errNoName
+			}
+			fail(err)
 		}
 	}
 }

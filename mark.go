@@ -88,7 +88,7 @@ func (c *collector) mark(ctx context.Context) error {
 func (c *collector) pass(ctx context.Context) (fresh, old int, err error) {
 	registers := func(yield func(store.Info, error) bool) {
 		for info, err := range c.r.st.List(ctx, manifest.ObjectsPrefix, "") {
-			if err == nil && !c.note(info.Key, info.Token) {
+			if err == nil && (manifest.IsMilestone(info.Key) || !c.note(info.Key, info.Token)) {
 				continue
 			}
 			if !yield(info, err) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 
 	"github.com/mindtrace/registry/chunk"
@@ -32,15 +33,32 @@ func (e *registerError) Unwrap() error { return e.err }
 // versions.
 func (r *Registry) numbers(ctx context.Context, name string) ([]Version, error) {
 	var all []Version
-	for key, err := range store.Keys(ctx, r.st, manifest.VersionsPrefix(name), "") {
+	for v, err := range r.eachNumber(ctx, name) {
 		if err != nil {
 			return nil, err
 		}
-		if _, v, err := manifest.ParseVersionRegisterKey(key); err == nil {
-			all = append(all, v)
-		} // else not ours; verify tells
+		all = append(all, v)
 	}
 	return all, nil
+}
+
+// eachNumber yields what numbers returns. An error is the last.
+func (r *Registry) eachNumber(ctx context.Context, name string) iter.Seq2[Version, error] {
+	return func(yield func(Version, error) bool) {
+		for key, err := range store.Keys(ctx, r.st, manifest.VersionsPrefix(name), "") {
+			if err != nil {
+				yield(Version{}, err)
+				return
+			}
+			_, v, err := manifest.ParseVersionRegisterKey(key)
+			if err != nil {
+				continue // a milestone, or not ours; verify tells
+			}
+			if !yield(v, nil) {
+				return
+			}
+		}
+	}
 }
 
 // read returns the register of one version, live or not, without its table.
@@ -96,39 +114,6 @@ func (r *Registry) resolve(ctx context.Context, ref Ref) (*found, error) {
 	}
 	f, _, err := r.resolveListed(ctx, ref)
 	return f, err
-}
-
-// maxLooks is how often a listing may be out of date before we say so: each
-// time, others have saved and deleted versions while one was read.
-const maxLooks = 100
-
-// resolveListed is resolve for what takes a listing, which it returns too.
-//
-// What it returns was what ref means at some moment while it ran, unless
-// a better version was undeleted meanwhile. A version of the listing that turns
-// out to be deleted may have been deleted after another was saved, which the
-// listing does not show: then a second listing does. If it shows nothing new,
-// the best of those that are live is the best there was when it was read.
-func (r *Registry) resolveListed(ctx context.Context, ref Ref) (*found, []Version, error) {
-	all, err := r.numbers(ctx, ref.Name)
-	if err != nil {
-		return nil, nil, err
-	}
-	for range maxLooks {
-		f, passed, err := r.best(ctx, ref, all)
-		if !passed {
-			return f, all, err
-		}
-		again, lerr := r.numbers(ctx, ref.Name)
-		if lerr != nil {
-			return nil, nil, lerr
-		}
-		if slices.Equal(all, again) {
-			return f, all, err
-		}
-		all = again
-	}
-	return nil, nil, fmt.Errorf("%w: versions are saved and deleted faster than they can be read", ErrConflict)
 }
 
 // firstLive returns the best live version among all that ref may mean.
@@ -192,11 +177,13 @@ func candidates(all []Version, ref Ref) []Version {
 	return out
 }
 
+var errNoName = fmt.Errorf("%w: no object of this name", ErrNotFound)
+
 // noMatch says why none of the versions that have a register is what ref means.
 func (r *Registry) noMatch(ref Ref, all []Version) error {
 	switch {
 	case len(all) == 0:
-		return fmt.Errorf("%w: no object of this name", ErrNotFound)
+		return errNoName
 	case ref.kind == selectDigest:
 		return fmt.Errorf("%w: none of its versions has this digest", ErrNotFound)
 	case ref.kind == selectRange && len(candidates(all, ref)) == 0:

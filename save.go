@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -59,6 +60,7 @@ type save struct {
 	explicit *Version // the version asked for
 	known    []Version
 	listed   bool
+	partial  bool        // known are only the highest
 	base     *found      // whose chunks are reused
 	table    chunk.Stats // of storing the table of files, if it did not fit the register
 }
@@ -100,6 +102,7 @@ func (s *save) run(ctx context.Context, v any) (Version, error) {
 	if err != nil {
 		return Version{}, err
 	}
+	s.leaveMilestone(ctx, mf.Version)
 	s.r.log.InfoContext(ctx, "saved", "name", s.name, "version", mf.Version, "digest", mf.Digest,
 		"size", mf.Size, "reused", res.Stats.Reused, "stored", res.Stats.Stored, "packs", res.Stats.Packs)
 	if s.o.report != nil {
@@ -186,16 +189,16 @@ func (s *save) config(v any) chunk.Config {
 	}
 }
 
-// list lists the object's versions, once.
+// list lists the object's highest versions, once.
 func (s *save) list(ctx context.Context) error {
 	if s.listed {
 		return nil
 	}
-	known, err := s.r.numbers(ctx, s.name)
+	known, whole, err := s.r.top(ctx, s.name)
 	if err != nil {
 		return err
 	}
-	s.known, s.listed = known, true
+	s.known, s.partial, s.listed = known, !whole, true
 	return nil
 }
 
@@ -207,10 +210,13 @@ func (s *save) findBase(ctx context.Context) (*manifest.Manifest, error) {
 		return nil, err
 	}
 	if s.explicit != nil {
-		for _, v := range s.known {
-			if v == *s.explicit {
-				return nil, s.exists(ctx)
-			}
+		exists := slices.Contains(s.known, *s.explicit)
+		if s.partial && s.explicit.Compare(s.known[0]) < 0 {
+			_, err := s.r.read(ctx, s.name, *s.explicit)
+			exists = !errors.Is(err, ErrNotFound)
+		}
+		if exists {
+			return nil, s.exists(ctx)
 		}
 	}
 	if s.o.noReuse {
@@ -246,8 +252,8 @@ func (s *save) readBase(ctx context.Context) (*found, error) {
 		}
 		return f, nil
 	}
-	for i := len(s.known) - 1; i >= 0; i-- {
-		f, err := s.r.read(ctx, s.name, s.known[i])
+	for _, v := range slices.Backward(s.known[max(0, len(s.known)-maxBaseLooks):]) {
+		f, err := s.r.read(ctx, s.name, v)
 		switch {
 		case errors.Is(err, ErrNotFound):
 		case err != nil:
@@ -260,6 +266,10 @@ func (s *save) readBase(ctx context.Context) (*found, error) {
 	}
 	return nil, nil
 }
+
+// maxBaseLooks is how many versions a save looks at to find one that is live
+// and that it can reuse chunks of.
+const maxBaseLooks = 16
 
 // exists says why the version asked for cannot be used.
 func (s *save) exists(ctx context.Context) error {

@@ -81,11 +81,11 @@ func (r *Registry) buryOlder(ctx context.Context, name string, v Version) error 
 // isHighest refuses to bring back a version of an unversioned registry that
 // another has replaced.
 func (r *Registry) isHighest(ctx context.Context, name string, v Version) error {
-	all, err := r.numbers(ctx, name)
+	highest, _, err := r.top(ctx, name)
 	if err != nil {
 		return err
 	}
-	for _, above := range slices.Backward(all) {
+	for _, above := range slices.Backward(highest) {
 		if above.Compare(v) <= 0 {
 			return nil
 		}

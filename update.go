@@ -63,11 +63,8 @@ func (s *save) expected(ctx context.Context) error {
 		e.seen, s.known, s.listed = false, e.known, true
 		return nil
 	}
-	s.listed = false
-	if err := s.list(ctx); err != nil {
-		return err
-	}
-	f, err := s.r.firstLive(ctx, Ref{Name: s.name}, s.known)
+	f, known, err := s.r.resolveListed(ctx, Ref{Name: s.name})
+	s.known, s.listed = known, true
 	switch {
 	case err != nil && !errors.Is(err, ErrNotFound):
 		return err

@@ -277,6 +277,27 @@ func FuzzParseVersionKey(f *testing.F) {
 	})
 }
 
+func FuzzParseMilestoneKey(f *testing.F) {
+	for _, s := range []string{"objects/my!!!model/@/!s8.r89.s9~", "objects/a/@/!s8.s9.o8/76/54~", "objects/a/@/!a1.a0.a0~", "objects/a/@/!s9.s9.s9-!1rc!!", "objects/a/@/!s9.s9.s9~.json"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, key string) {
+		name, v, err := manifest.ParseMilestoneKey(key)
+		if err != nil {
+			return
+		}
+		if got := manifest.MilestoneKey(name, v); got != key || !v.IsRelease() {
+			t.Errorf("%q is read as the milestone of %s@%s, which has the key %q", key, name, v, got)
+		}
+		if err := store.ValidKey(key); err != nil {
+			t.Error(err)
+		}
+		if _, _, err := manifest.ParseVersionRegisterKey(key); err == nil {
+			t.Errorf("%q is read as a register, too", key)
+		}
+	})
+}
+
 func FuzzParseVersionRegisterKey(f *testing.F) {
 	for _, s := range []string{"objects/my!!!model/@/a1.b10.a0~.json", "objects/a/@/a1.a0.a0-!1rc!!.json", "objects/a/@/@/a1.a0.a0~.json", "objects/con/@/a1.a0.a0~.json"} {
 		f.Add(s)

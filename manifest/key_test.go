@@ -144,6 +144,31 @@ func TestVersionRegisterKeyRoundTrip(t *testing.T) {
 	})
 }
 
+// Milestones list before all registers, the highest version first.
+func TestMilestoneKeys(t *testing.T) {
+	release := rapid.Map(genVersion, func(v manifest.Version) manifest.Version { v.Pre = ""; return v })
+	rapid.Check(t, func(t *rapid.T) {
+		name, v, w := genName.Draw(t, "name"), release.Draw(t, "v"), release.Draw(t, "w")
+		key := manifest.MilestoneKey(name, v)
+		if err := store.ValidKey(key); err != nil {
+			t.Error(err)
+		}
+		gotName, got, err := manifest.ParseMilestoneKey(key)
+		if gotName != name || got != v || err != nil {
+			t.Errorf("the key %q of %s@%s is read as %s@%s, %v", key, name, v, gotName, got, err)
+		}
+		if order := strings.Compare(key, manifest.MilestoneKey(name, w)); order != w.Compare(v) {
+			t.Errorf("the milestones of %s and %s list in the order %d", v, w, order)
+		}
+		if key >= manifest.VersionKey(name, w) {
+			t.Errorf("%q does not list before the register of %s", key, w)
+		}
+	})
+	if key := manifest.MilestoneKey("m", manifest.Version{Major: 1, Patch: 12345}); key != "objects/m/@/!s8.s9.o8/76/54~" {
+		t.Errorf("key %q", key)
+	}
+}
+
 // Attacks A51 and A52: different names have different keys where case is
 // ignored, and none is a directory in another's, as "a" and "a/1.json" would be.
 func TestKeysOfNamesNeverClash(t *testing.T) {

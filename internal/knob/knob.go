@@ -13,6 +13,9 @@ var (
 	MaxInline = 128 << 10
 	// MaxPack is the size of the largest pack that is put, in bytes.
 	MaxPack = 16 << 20
+	// Milestone is how many versions a save may have to look through, to find
+	// the highest, before it leaves a milestone.
+	Milestone = 64
 	// ProbeEvery is for how long the verdict of a probe of the store stands.
 	// Negative: a store is never probed.
 	ProbeEvery = 24 * time.Hour

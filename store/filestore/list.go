@@ -23,6 +23,7 @@ import (
 // Beside writers who never rest, two readings of a large directory never
 // agree as a whole. After a while, the page ends where they begin to differ.
 const (
+	smallPage = 1 << 5  // keys, for who expects few
 	firstPage = 1 << 10 // keys; later pages are larger
 	maxPage   = 1 << 16
 	patience  = 3 * time.Second // with the first page, which may be the whole listing
@@ -57,7 +58,11 @@ func (s *Store) Keys(ctx context.Context, prefix, after string) iter.Seq2[string
 			return
 		}
 		deadline := time.Now().Add(s.patience)
-		for size := firstPage; ; size = min(size*4, maxPage) {
+		size := firstPage
+		if store.Expected(ctx) > 0 {
+			size = smallPage // perhaps the first key is all that is wanted
+		}
+		for ; ; size = min(size*4, maxPage) {
 			w := walk{ctx: ctx, store: s, prefix: prefix, after: after, size: size}
 			keys, more, err := w.page(top, deadline)
 			if err != nil {

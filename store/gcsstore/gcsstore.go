@@ -234,7 +234,20 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 	return nil
 }
 
-// List implements store.Store. A page has a thousand keys.
+// maxPage is how many keys a server lists at once.
+const maxPage = 1000
+
+// pageSize is how many keys the first page has. It is one more than the
+// caller expects, since the key that a listing starts after comes with it.
+func pageSize(ctx context.Context) int64 {
+	if n := store.Expected(ctx); n > 0 && n < maxPage {
+		return int64(n) + 1
+	}
+	return maxPage
+}
+
+// List implements store.Store. A page has a thousand keys, the first one as
+// many as the caller expects.
 func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[store.Info, error] {
 	return func(yield func(store.Info, error) bool) {
 		if err := ctx.Err(); err != nil {
@@ -242,7 +255,7 @@ func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[store.
 			return
 		}
 		ctx, ex := watch(ctx)
-		call := s.api.Objects.List(s.bucket).Prefix(s.prefix + prefix).MaxResults(1000).
+		call := s.api.Objects.List(s.bucket).Prefix(s.prefix + prefix).MaxResults(pageSize(ctx)).
 			Fields(googleapi.Field("nextPageToken,items(" + infoFields + ")")).Context(ctx)
 		if after != "" {
 			call.StartOffset(s.prefix + after) // itself included
@@ -276,7 +289,7 @@ func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[store.
 			if page.NextPageToken == "" {
 				return
 			}
-			call.PageToken(page.NextPageToken)
+			call.MaxResults(maxPage).PageToken(page.NextPageToken)
 		}
 	}
 }

@@ -125,15 +125,38 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 	return nil
 }
 
-// List implements store.Store. A page has a thousand keys.
-func (s *Store) List(parent context.Context, prefix, after string) iter.Seq2[store.Info, error] {
+// List implements store.Store. A page has a thousand keys, or as many as the
+// caller expects; if it looks at more, the next pages have a thousand again.
+func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[store.Info, error] {
+	first := store.Expected(ctx)
+	if first <= 0 || first >= 1000 {
+		return s.list(ctx, prefix, after, 0)
+	}
+	return func(yield func(store.Info, error) bool) {
+		n, last := 0, after
+		for info, err := range s.list(ctx, prefix, after, first) {
+			if !yield(info, err) || err != nil {
+				return
+			}
+			if n, last = n+1, info.Key; n == first {
+				break
+			}
+		}
+		if n == first {
+			s.list(ctx, prefix, last, 0)(yield)
+		}
+	}
+}
+
+// list lists in pages of so many keys, or of a thousand for 0.
+func (s *Store) list(parent context.Context, prefix, after string, page int) iter.Seq2[store.Info, error] {
 	return func(yield func(store.Info, error) bool) {
 		if err := parent.Err(); err != nil {
 			yield(store.Info{}, err)
 			return
 		}
 		ctx, ex := observe(parent)
-		opts := minio.ListObjectsOptions{Prefix: s.prefix + prefix, Recursive: true, FetchOwner: new(bool)}
+		opts := minio.ListObjectsOptions{Prefix: s.prefix + prefix, Recursive: true, FetchOwner: new(bool), MaxKeys: page}
 		if after != "" {
 			opts.StartAfter = s.prefix + after
 		}

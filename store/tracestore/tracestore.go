@@ -117,12 +117,28 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 	return err
 }
 
-// List implements store.Store. It counts as one call, which it is up to
-// a thousand keys.
+// page is how many keys a server lists at once.
+const page = 1000
+
+// List implements store.Store. It counts as one call for each thousand keys,
+// of which the first may be fewer: what the caller expects.
 func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[store.Info, error] {
 	return func(yield func(store.Info, error) bool) {
 		s.note("list", prefix, 0, nil)
-		s.st.List(ctx, prefix, after)(yield)
+		left := page
+		if n := store.Expected(ctx); n > 0 {
+			left = min(n, page)
+		}
+		for info, err := range s.st.List(ctx, prefix, after) {
+			if left == 0 && err == nil {
+				s.note("list", prefix, 0, nil)
+				left = page
+			}
+			left--
+			if !yield(info, err) {
+				return
+			}
+		}
 	}
 }
 

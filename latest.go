@@ -1,0 +1,152 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"slices"
+	"strings"
+
+	"github.com/mindtrace/registry/internal/knob"
+	"github.com/mindtrace/registry/manifest"
+	"github.com/mindtrace/registry/store"
+)
+
+// page is how many keys a look for the highest version takes in at once: all
+// versions of most objects, and what lies above the milestone of the others.
+const page = 128
+
+// top returns the highest versions of an object that have a register, in
+// ascending order, whatever their state. If whole is false, there are lower
+// ones too, and the first of those returned is a release. However many
+// versions there are, it costs one request or two, as long as savers leave
+// milestones.
+//
+// The versions from a milestone up are listed after the milestone was seen, in
+// ascending order. So the highest of them is at least the highest that there
+// was when this began (attack A7), whatever is committed between the
+// two listings.
+func (r *Registry) top(ctx context.Context, name string) (versions []Version, whole bool, err error) {
+	for key, err := range store.Keys(store.Expect(ctx, page), r.st, manifest.VersionsPrefix(name), "") {
+		if err != nil {
+			return nil, false, err
+		}
+		if _, v, err := manifest.ParseMilestoneKey(key); err == nil {
+			return r.above(ctx, name, v)
+		}
+		if _, v, err := manifest.ParseVersionRegisterKey(key); err == nil {
+			versions = append(versions, v)
+		}
+	}
+	return versions, true, nil
+}
+
+// above is top for an object with a milestone. A milestone is believed only
+// if there is the register that it speaks of: in a mirror that is still being
+// filled it may come first.
+func (r *Registry) above(ctx context.Context, name string, from Version) (versions []Version, whole bool, err error) {
+	for key, err := range store.Keys(store.Expect(ctx, page), r.st, manifest.VersionsPrefix(name), before(manifest.VersionKey(name, from))) {
+		if err != nil {
+			return nil, false, err
+		}
+		_, v, err := manifest.ParseVersionRegisterKey(key)
+		if err != nil {
+			continue // not ours; verify tells
+		}
+		if len(versions) == 0 && v != from {
+			break
+		}
+		versions = append(versions, v)
+	}
+	if len(versions) > 0 {
+		return versions, false, nil
+	}
+	versions, err = r.numbers(ctx, name)
+	return versions, true, err
+}
+
+// before returns where a listing has to start to begin with this key.
+func before(key string) string { return strings.TrimSuffix(key, key[len(key)-1:]) }
+
+// maxLooks is how often a listing may be out of date before we say so: each
+// time, others have saved and deleted versions while one was read.
+const maxLooks = 100
+
+// resolveListed is resolve for what takes a listing. It returns the listing,
+// too, in which what it found was the best: of the latest, that of top.
+//
+// What it returns was what ref means at some moment while it ran, unless
+// a better version was undeleted meanwhile. A version of the listing that turns
+// out to be deleted may have been deleted after another was saved, which the
+// listing does not show: then a second listing does. If it shows nothing new,
+// the best of those that are live is the best there was when it was read.
+func (r *Registry) resolveListed(ctx context.Context, ref Ref) (*found, []Version, error) {
+	all := func(ctx context.Context, name string) ([]Version, bool, error) {
+		versions, err := r.numbers(ctx, name)
+		return versions, true, err
+	}
+	list := all
+	if ref.kind == selectLatest {
+		list = r.top
+	}
+	versions, whole, err := list(ctx, ref.Name)
+	for looks := 0; err == nil; looks++ {
+		if looks == maxLooks {
+			return nil, nil, fmt.Errorf("%w: versions are saved and deleted faster than they can be read", ErrConflict)
+		}
+		f, passed, ferr := r.best(ctx, ref, versions)
+		if passed {
+			last := versions
+			if versions, whole, err = list(ctx, ref.Name); err != nil {
+				break
+			}
+			if !slices.Equal(versions, last) {
+				continue
+			}
+		}
+		if !whole && (errors.Is(ferr, ErrNotFound) || ferr == nil && !f.Version.IsRelease()) {
+			list = all // a lower release is the latest, if there is one
+			versions, whole, err = list(ctx, ref.Name)
+			continue
+		}
+		return f, versions, ferr
+	}
+	return nil, nil, err
+}
+
+// leaveMilestone leaves a milestone if a save, which has committed version v,
+// had to look through many versions to find the highest. A save that did not
+// have to look, because it was told its number, does so one time in many.
+//
+// Nothing but speed depends on milestones.
+func (s *save) leaveMilestone(ctx context.Context, v Version) {
+	if !s.listed && crc32.ChecksumIEEE([]byte(v.Key()))%uint32(knob.Milestone) != 0 {
+		return
+	}
+	if err := s.list(ctx); err != nil {
+		s.r.log.DebugContext(ctx, "no milestone", "name", s.name, "error", err)
+		return
+	}
+	s.r.leaveMilestone(ctx, s.name, s.known, v)
+}
+
+// leaveMilestone leaves a milestone at the highest release among v and known,
+// if that is far above the lowest. known are all versions of an object, or
+// those from its last milestone up. All of them have been committed.
+func (r *Registry) leaveMilestone(ctx context.Context, name string, known []Version, v Version) {
+	highest, below := v, 0
+	for i, k := range known {
+		if k.IsRelease() && (!highest.IsRelease() || k.Compare(highest) >= 0) {
+			highest, below = k, i
+		}
+	}
+	if highest == v {
+		below, _ = slices.BinarySearchFunc(known, v, Version.Compare)
+	}
+	if !highest.IsRelease() || below < knob.Milestone-1 {
+		return // the milestone before is near enough; above it there are pre-releases
+	}
+	_, err := r.st.Put(ctx, manifest.MilestoneKey(name, highest), nil, store.Absent)
+	r.log.DebugContext(ctx, "milestone", "name", name, "version", highest, "error", err) // refused: it is there
+}

@@ -1,0 +1,112 @@
+package registry
+
+import (
+	"context"
+
+	"github.com/mindtrace/registry/manifest"
+	"github.com/mindtrace/registry/store"
+)
+
+// object is a name with the versions that have a register.
+type object struct {
+	name     string
+	versions []Version // ascending
+	partial  bool      // there are lower ones; the first is a release
+}
+
+// jumpAfter is how many keys of one object a listing looks at before it jumps
+// to the last versions, if there is a milestone: some request's worth.
+var jumpAfter = 512
+
+// objects yields the objects that have a register. Of one with thousands of
+// versions, it lists the highest ones only.
+func (r *Registry) objects(ctx context.Context, prefix string, yield func(object, error) bool) {
+	l := &objectLister{yield: yield}
+	for again := true; again; {
+		again = false
+		for info, err := range r.st.List(ctx, manifest.ObjectsPrefix+store.Escape(prefix), l.after) {
+			if err != nil {
+				yield(object{}, err)
+				return
+			}
+			if again = l.key(info.Key); again || l.stopped {
+				break
+			}
+		}
+		if !again && l.jumped != "" { // to the end
+			again = l.stay()
+		}
+	}
+	if !l.stopped && l.o.name != "" {
+		yield(l.o, nil)
+	}
+}
+
+// objectLister makes objects of a listing of keys.
+type objectLister struct {
+	yield   func(object, error) bool
+	stopped bool // yield has had enough
+	o       object
+
+	after string // where the listing is to go on
+	first struct {
+		name, key string // the newest milestone of an object,
+		version   Version
+		passed    int // and how many of its keys have gone by
+	}
+	jumped string // the key that should come next: that which the milestone speaks of
+}
+
+// key takes in a key, and reports whether the listing is to go on elsewhere.
+func (l *objectLister) key(key string) (jump bool) {
+	if l.jumped != "" {
+		if key != l.jumped {
+			return l.stay()
+		}
+		l.jumped = ""
+	}
+	if name, v, err := manifest.ParseMilestoneKey(key); err == nil {
+		if name != l.first.name {
+			l.first.name, l.first.key, l.first.version, l.first.passed = name, key, v, 0
+		}
+		return l.pass(name)
+	}
+	name, v, err := manifest.ParseVersionRegisterKey(key)
+	if err != nil {
+		return false // not ours; verify tells
+	}
+	if name != l.o.name {
+		if l.o.name != "" && !l.yield(l.o, nil) {
+			l.stopped = true
+			return false
+		}
+		l.o = object{name: name, partial: name == l.first.name && l.first.passed == jumpAfter}
+	}
+	l.o.versions = append(l.o.versions, v)
+	return v.Compare(l.first.version) < 0 && l.pass(name)
+}
+
+// pass counts a key of an object, and jumps if there have been many.
+func (l *objectLister) pass(name string) (jump bool) {
+	if name != l.first.name || l.first.passed >= jumpAfter {
+		return false
+	}
+	if l.first.passed++; l.first.passed < jumpAfter {
+		return false
+	}
+	l.jumped = manifest.VersionKey(name, l.first.version)
+	l.after = before(l.jumped)
+	if l.o.name == name {
+		l.o.versions, l.o.partial = nil, true
+	}
+	return true
+}
+
+// stay goes back to the milestone, for there is not what it has promised.
+func (l *objectLister) stay() (jump bool) {
+	l.jumped, l.after, l.first.passed = "", l.first.key, jumpAfter+1
+	if l.o.name == l.first.name {
+		l.o = object{name: l.o.name}
+	}
+	return true
+}

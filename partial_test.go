@@ -1,0 +1,253 @@
+package registry
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/mindtrace/registry/internal/knob"
+	"github.com/mindtrace/registry/store/faultstore"
+	"github.com/mindtrace/registry/store/memstore"
+	"github.com/mindtrace/registry/store/tracestore"
+)
+
+// leftovers returns the directories of interrupted loads in dir.
+func leftovers(t *testing.T, dir string) []string {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(dir, partialPrefix+"*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+// cancelAt plans that a context ends when so many packs have been asked for.
+func cancelAt(fst *faultstore.Store, packs int, cancel func()) {
+	fst.Plan(func(c faultstore.Call) faultstore.Fault {
+		if c.Op == "get" && strings.HasPrefix(c.Key, "packs/") {
+			if packs--; packs < 0 {
+				return faultstore.Fault{Do: cancel}
+			}
+		}
+		return faultstore.Fault{}
+	})
+}
+
+// packBytes returns how many bytes of packs have been read.
+func packBytes(trace *tracestore.Store) (n int64) {
+	for _, c := range trace.Calls() {
+		if c.Op == "get" && strings.HasPrefix(c.Key, "packs/") {
+			n += c.Bytes
+		}
+	}
+	return n
+}
+
+// A load that is interrupted half-way and run again fetches what is missing:
+// also of a file whose parts were left damaged.
+func TestInterruptedLoadIsContinued(t *testing.T) {
+	small := map[string][]byte{}
+	for i := range 160 {
+		small[fmt.Sprintf("d%d/f%d", i%7, i)] = noise(uint64(i), 1<<20)
+	}
+	small["big"] = noise(1000, 20<<20)
+	for _, c := range []struct {
+		name  string
+		value any
+		size  int64
+	}{
+		{"a file", noise(1, 160<<20), 160 << 20},
+		{"a tree", Path(writeFiles(t, small)), 180 << 20},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			mem := memstore.New(nil)
+			fst := faultstore.New(mem, nil)
+			trace := tracestore.New(fst)
+			r := openOn(t, trace, nil)
+			mustSave(t, r, "m", c.value)
+			want := filepath.Join(t.TempDir(), "want")
+			trace.Reset()
+			if err := r.Load(t.Context(), "m", Path(want)); err != nil {
+				t.Fatal(err)
+			}
+			total := trace.Count("get") - 1
+			parent := t.TempDir()
+			dest := filepath.Join(parent, "m.out")
+			ctx, cancel := context.WithCancel(t.Context())
+			cancelAt(fst, total/2, cancel)
+			if err := r.Load(ctx, "m", Path(dest)); err == nil {
+				t.Fatal("no error")
+			}
+			fst.Plan(nil)
+			left := leftovers(t, parent)
+			if len(left) != 1 {
+				t.Fatalf("left %v", left)
+			}
+			damageOne(t, left[0])
+			trace.Reset()
+			if err := r.Load(t.Context(), "m", Path(dest)); err != nil {
+				t.Fatal(err)
+			}
+			if got := packBytes(trace); got > c.size*65/100 { // some were under way
+				t.Errorf("fetched %d MB of %d MB again", got>>20, c.size>>20)
+			} else {
+				t.Logf("fetched %d MB of %d MB", got>>20, c.size>>20)
+			}
+			if trace.Count("list") > 1 {
+				t.Errorf("%d listings", trace.Count("list"))
+			}
+			sameFiles(t, want, dest)
+			if left := leftovers(t, parent); left != nil {
+				t.Errorf("left %v", left)
+			}
+		})
+	}
+}
+
+// damageOne changes a byte in the middle of some file of an interrupted load.
+func damageOne(t *testing.T, dir string) {
+	t.Helper()
+	done := false
+	err := filepath.WalkDir(filepath.Join(dir, "tree"), func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() || done {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		if err != nil || len(b) == 0 {
+			return err
+		}
+		done = true
+		b[len(b)/3] ^= 1
+		return os.WriteFile(path, b, 0o666)
+	})
+	if err != nil || !done {
+		t.Fatal("nothing to damage", err)
+	}
+}
+
+// sameFiles compares two files, or directories.
+func sameFiles(t *testing.T, want, got string) {
+	t.Helper()
+	n := 0
+	err := filepath.WalkDir(want, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		n++
+		a, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		b, err := os.ReadFile(got + strings.TrimPrefix(path, want))
+		if err == nil && !bytes.Equal(a, b) {
+			err = fmt.Errorf("%s differs", path)
+		}
+		return err
+	})
+	if err != nil || n == 0 {
+		t.Errorf("%d files, %v", n, err)
+	}
+}
+
+// Many loads to one place at once, some of them interrupted, others while they
+// go on from what those have left: what is there in the end is right, and
+// nothing else is left.
+func TestLoadsToOnePlaceAtOnce(t *testing.T) {
+	mem := memstore.New(nil)
+	r := openOn(t, mem, nil)
+	body := noise(1, 20<<20)
+	mustSave(t, r, "m", body)
+	parent := t.TempDir()
+	dest := filepath.Join(parent, "m.out")
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			fst := faultstore.New(mem, nil)
+			r, err := OpenStore(t.Context(), fst, "test:", nil)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			for try := range 3 {
+				ctx, cancel := context.WithCancel(t.Context())
+				if (i+try)%2 == 0 {
+					cancelAt(fst, try, cancel)
+				}
+				err := r.Load(ctx, "m", Path(dest))
+				if err != nil && ctx.Err() == nil {
+					t.Error(err)
+				}
+				fst.Plan(nil)
+				cancel()
+				if b, rerr := os.ReadFile(dest); err == nil && (rerr != nil || !bytes.Equal(b, body)) {
+					t.Errorf("wrong bytes, %v", rerr)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if err := r.Load(t.Context(), "m", Path(dest)); err != nil {
+		t.Error(err)
+	}
+	if left := leftovers(t, parent); left != nil {
+		t.Errorf("left %v", left)
+	}
+}
+
+// A save that is interrupted half-way and run again puts what is missing, and
+// asks once for each pack whether it is there, without listing any.
+func TestInterruptedSaveMovesOnlyTheRest(t *testing.T) {
+	old := knob.MaxPack
+	knob.MaxPack = 4 << 20
+	t.Cleanup(func() { knob.MaxPack = old })
+	mem := memstore.New(nil)
+	fst := faultstore.New(mem, nil)
+	trace := tracestore.New(fst)
+	r := openOn(t, trace, nil)
+	body := noise(1, 100<<20)
+	put := func() (n int64) {
+		for _, c := range trace.Calls() {
+			if c.Op == "put" && c.Err == nil && strings.HasPrefix(c.Key, "packs/") {
+				n += c.Bytes
+			}
+		}
+		return n
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	n := 14
+	fst.Plan(func(c faultstore.Call) faultstore.Fault {
+		if c.Op == "put" && strings.HasPrefix(c.Key, "packs/") {
+			if n--; n < 0 {
+				return faultstore.Fault{Do: cancel}
+			}
+		}
+		return faultstore.Fault{}
+	})
+	if _, err := r.Save(ctx, "m", body); err == nil {
+		t.Fatal("no error")
+	}
+	fst.Plan(nil)
+	if first := put(); first > int64(len(body))*3/4 {
+		t.Fatalf("%d MB were put before the end", first>>20)
+	}
+	trace.Reset()
+	mustSave(t, r, "m", body)
+	if again := put(); again > int64(len(body))*55/100 {
+		t.Errorf("put %d MB of %d MB again", again>>20, len(body)>>20)
+	}
+	lists := 0
+	for _, c := range trace.Calls() {
+		if c.Op == "list" && !strings.HasPrefix(c.Key, "objects/m/") {
+			lists++
+		}
+	}
+	if packs := len(manifestOf(t, r, "m").Packs()); trace.Count("stat") > packs || lists > 0 {
+		t.Errorf("%d looks at %d packs, %d listings", trace.Count("stat"), packs, lists)
+	}
+}
