@@ -91,6 +91,9 @@ func (s *cached) Get(ctx context.Context, key string, o *store.GetOptions) ([]by
 		s.record(key, body, info)
 	case !pack && errors.Is(err, store.ErrNotExist):
 		os.Remove(s.path(key))
+		if key == manifest.SettingsKey {
+			os.RemoveAll(s.seen)
+		}
 	case pack && err == nil && use == reading && int64(len(body)) == o.Length:
 		s.c.keepPack(key, o.Offset, body)
 	}
@@ -113,10 +116,10 @@ func (s *cached) record(key string, body []byte, info store.Info) {
 		touch(path)
 		return
 	}
-	if key == manifest.SettingsKey && known {
+	if key == manifest.SettingsKey {
 		was, _ := manifest.DecodeSettings(old[min(8, len(old)):])
 		if is, err := manifest.DecodeSettings(body); err == nil && (was == nil || was.ID != is.ID) {
-			os.RemoveAll(s.seen) // another registry was there
+			os.RemoveAll(s.seen) // perhaps of another registry that was there
 		}
 	}
 	s.c.insert(path, binary.BigEndian.AppendUint64(nil, uint64(info.Modified.UnixNano())), body)
