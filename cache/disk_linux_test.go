@@ -16,7 +16,7 @@ import (
 
 func init() {
 	children["full"] = func(regDir, cacheDir string) error {
-		if err := syscall.Mount("tmpfs", cacheDir, "tmpfs", 0, "size=1m"); err != nil {
+		if err := syscall.Mount("tmpfs", cacheDir, "tmpfs", 0, "size=700k"); err != nil {
 			return fmt.Errorf("skip: %w", err)
 		}
 		if err := loadsAnyway(regDir, cacheDir); err != nil {

@@ -47,13 +47,13 @@ func child(job, regDir, cacheDir string) *exec.Cmd {
 
 const (
 	objects = 12
-	budget  = 4 << 20 // a third of them
+	budget  = 2 << 20 // a third of them
 )
 
 var ctx = context.Background()
 
 func body(i int) []byte {
-	b := make([]byte, 1<<20)
+	b := make([]byte, 512<<10)
 	rand.NewChaCha8([32]byte{byte(i)}).Read(b)
 	return b
 }
@@ -95,7 +95,7 @@ func fill(regDir, cacheDir string) error {
 	if err != nil {
 		return err
 	}
-	for range 3 {
+	for range 2 {
 		for _, i := range rand.Perm(objects) {
 			b, err := registry.Load[[]byte](ctx, r, fmt.Sprintf("object%d", i))
 			if err != nil {
@@ -215,7 +215,7 @@ func TestKilledFiller(t *testing.T) {
 		t.Fatal(err)
 	}
 	u := c.Usage()
-	if u.Packs.Entries != 2 || u.Partial.Bytes < 1<<20 {
+	if u.Packs.Entries != 2 || u.Partial.Bytes < 512<<10 {
 		t.Fatalf("left behind: %+v", u)
 	}
 	if n := c.Prune(budget); n.Entries != 0 {

@@ -49,6 +49,15 @@ func (e *entry) stays() bool {
 	return e.kind == tmpDir || e.kind == treesDir && time.Since(e.used) < inUse
 }
 
+// usedSince tells a tree that was checked out after it was listed.
+func (e *entry) usedSince() bool {
+	if e.kind != treesDir {
+		return false
+	}
+	info, err := os.Lstat(e.path)
+	return err == nil && !info.ModTime().Equal(e.used)
+}
+
 // entries returns everything that takes room. What is being made comes first:
 // so what is renamed into place meanwhile is seen at least once. What was
 // abandoned in the making is removed on the way.
@@ -114,7 +123,7 @@ func (c *Cache) evict(all []entry, total, limit int64, spareTrees bool) int64 {
 		if total <= limit {
 			break
 		}
-		if e.kind == tmpDir || spareTrees && e.stays() {
+		if e.kind == tmpDir || spareTrees && (e.stays() || e.usedSince()) {
 			continue
 		}
 		if c.remove(e) {

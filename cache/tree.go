@@ -38,8 +38,8 @@ func (c *Cache) Tree(ctx context.Context, digest manifest.Digest, files []manife
 		size += block + cost(files[i].Size) // with its entry in directories and list
 	}
 	path := filepath.Join(c.dir, treesDir, digest.Hex()+"."+strconv.FormatInt(size, 10))
+	touch(path) // before the look, so that nobody takes it away after it
 	if err := checkTree(path, files); err == nil {
-		touch(path)
 		return filepath.Join(path, filesName), nil
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		c.log.WarnContext(ctx, "a checked-out tree was changed; it is made anew", "dir", path, "why", err)
