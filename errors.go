@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 
+	"github.com/mindtrace/registry/cache"
 	"github.com/mindtrace/registry/chunk"
 	"github.com/mindtrace/registry/lease"
 	"github.com/mindtrace/registry/manifest"
@@ -49,6 +50,8 @@ var (
 	ErrNewer = manifest.ErrNewer
 	// ErrIntegrity: stored data is damaged or missing.
 	ErrIntegrity = errors.New("integrity violated")
+	// ErrOffline: the registry may not be asked, and the cache does not have it.
+	ErrOffline = cache.ErrOffline
 	// ErrNoMaterializer: nothing is known that could save or load the type.
 	ErrNoMaterializer = material.ErrNone
 	// ErrType: the value or the target has the wrong type.

@@ -13,7 +13,7 @@ const module = "github.com/mindtrace/registry"
 // of other modules. A package that is not listed may import nothing.
 var allowed = map[string][]string{
 	"": {
-		"chunk", "internal/knob", "lease", "manifest", "material", "store", "store/filestore", "store/storecheck",
+		"cache", "chunk", "internal/knob", "lease", "manifest", "material", "store", "store/filestore", "store/storecheck",
 		"github.com/go-json-experiment/json", "github.com/gofrs/flock", "github.com/Masterminds/semver/v3",
 	},
 	"store":                 {"internal/knob"},
@@ -26,12 +26,13 @@ var allowed = map[string][]string{
 	"store/storecheck":      {"store"},
 	"store/storetest":       {"store", "store/storecheck"},
 	"manifest":              {"store", "github.com/go-json-experiment/json"},
+	"cache":                 {"manifest", "store", "github.com/dustin/go-humanize"},
 	"lease":                 {"internal/knob", "manifest", "store"},
 	"chunk":                 {"internal/knob", "manifest", "store", "golang.org/x/sync"},
 	"material":              {"github.com/go-json-experiment/json"},
 	"material/materialtest": {"manifest", "material", "github.com/google/go-cmp"},
 	"cmd/mindreg": {
-		"", "manifest", "material", "store", "store/storecheck", "store/gcsstore", "store/s3store", "github.com/spf13/cobra", "github.com/vbauerster/mpb/v8",
+		"", "cache", "manifest", "material", "store", "store/storecheck", "store/gcsstore", "store/s3store", "github.com/spf13/cobra", "github.com/vbauerster/mpb/v8",
 		"github.com/dustin/go-humanize", "golang.org/x/term",
 	},
 	"examples/quickstart": {""},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/mindtrace/registry/cache"
 	"github.com/mindtrace/registry/chunk"
 	"github.com/mindtrace/registry/manifest"
 )
@@ -24,16 +25,22 @@ type LoadReport struct {
 // and those of the store. On an error, what into points to may be filled in
 // part.
 func (r *Registry) Load(ctx context.Context, ref string, into any, opts ...LoadOption) error {
-	if r.settings.Locking == "" {
-		return wrap("load", ref, r.load(ctx, ref, into, opts))
+	return wrap("load", ref, r.sharing(ctx, ref, func(ctx context.Context) error {
+		return r.load(ctx, ref, into, opts)
+	}))
+}
+
+// sharing runs read, under the shared lock where locking is strict. Offline
+// there is nobody to share it with.
+func (r *Registry) sharing(ctx context.Context, ref string, read func(context.Context) error) error {
+	if r.settings.Locking == "" || r.offline {
+		return read(ctx)
 	}
 	p, err := ParseRef(ref)
 	if err != nil {
-		return wrap("load", ref, err)
+		return err
 	}
-	return wrap("load", ref, r.strictly(ctx, p.Name, true, func(ctx context.Context) error {
-		return r.load(ctx, ref, into, opts)
-	}))
+	return r.strictly(ctx, p.Name, true, read)
 }
 
 // Load returns the version that ref means as a T.
@@ -56,6 +63,9 @@ func (r *Registry) load(ctx context.Context, ref string, into any, opts []LoadOp
 		return err
 	}
 	obj.progress = o.progress
+	if r.cache != nil {
+		defer r.cache.Release()
+	}
 	var dest string
 	if p, ok := into.(Path); ok {
 		dest, err = obj.extract(string(p))
@@ -115,6 +125,7 @@ func (r *Registry) object(ctx context.Context, s string) (*Object, error) {
 	if err != nil {
 		return nil, err
 	}
+	ctx = cache.Use(ctx)
 	f, err := r.resolve(ctx, ref)
 	if err != nil {
 		return nil, err

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mindtrace/registry/cache"
 	"github.com/mindtrace/registry/lease"
 	"github.com/mindtrace/registry/manifest"
 	"github.com/mindtrace/registry/material"
@@ -46,6 +47,15 @@ type Options struct {
 	// safe, and loading then takes permission to write. Opening an existing
 	// registry of another kind is an error.
 	Locking string
+	// Cache keeps what is read from the registry on the local disk, and serves
+	// it from there the next time, verified. nil: none. A registry in a local
+	// directory is not read through it; Checkout uses it there too.
+	Cache *cache.Cache
+	// Offline does not ask the registry at all, unless it is a local directory:
+	// what the Cache has is all there is. It may be old: versions may have been
+	// saved or deleted since, and tags moved. What it does not have, and every
+	// change, is ErrOffline.
+	Offline bool
 	// Logger gets what happens, at levels Debug and Info. nil: nothing.
 	Logger *slog.Logger
 	// Progress is called as data moves, for all operations that are not given
@@ -61,6 +71,8 @@ type Registry struct {
 	url       string
 	st        store.Store
 	clock     *store.Clock
+	cache     *cache.Cache // or nil
+	offline   bool
 	locks     *lease.Locks
 	settings  *manifest.Settings
 	materials material.Set
@@ -121,6 +133,12 @@ func Open(ctx context.Context, location string, opts *Options) (*Registry, error
 		o.Create = o.Create || os.Getenv("MINDREG_URL") == ""
 		location = url
 	}
+	if o.Offline && o.Cache == nil {
+		return nil, wrap("open", "", errors.New("offline, what can be read is what is in a cache; give one (in Go: Options.Cache)"))
+	}
+	if o.Offline && !isLocal(location) {
+		return open(ctx, o.Cache.Offline(location), location, o)
+	}
 	st, err := store.Open(ctx, location)
 	if err != nil {
 		return nil, wrap("open", "", err)
@@ -129,17 +147,19 @@ func Open(ctx context.Context, location string, opts *Options) (*Registry, error
 }
 
 // OpenStore is Open on a store that the caller has made. url is how the
-// registry is called in messages and Info.Path.
+// registry is called in messages, in Info.Path and in the cache.
+// Options.Offline does nothing.
 func OpenStore(ctx context.Context, st store.Store, url string, opts *Options) (*Registry, error) {
 	var o Options
 	if opts != nil {
 		o = *opts
 	}
+	o.Offline = false
 	return open(ctx, st, url, o)
 }
 
 func open(ctx context.Context, st store.Store, url string, o Options) (*Registry, error) {
-	r := &Registry{url: url, clock: new(store.Clock), log: o.Logger, progress: o.Progress, probing: make(chan struct{}, 1)}
+	r := &Registry{url: url, clock: new(store.Clock), log: o.Logger, progress: o.Progress, probing: make(chan struct{}, 1), cache: o.Cache}
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
 	}
@@ -153,8 +173,13 @@ func open(ctx context.Context, st store.Store, url string, o Options) (*Registry
 		st = store.Log(st, r.log)
 	}
 	r.st = store.Watch(store.Retry(st, store.RetryPolicy{}), r.clock)
+	if r.offline = o.Offline && !isLocal(url); r.offline {
+		r.st, o.Create = st, false
+	} else if r.cache != nil && !isLocal(url) {
+		r.st = r.cache.Wrap(r.st, url)
+	}
 	r.locks = lease.New(r.st, r.clock)
-	body, _, err := r.st.Get(ctx, manifest.SettingsKey, nil)
+	body, _, err := r.st.Get(cache.Use(ctx), manifest.SettingsKey, nil)
 	switch {
 	case notFound(err) && o.Create:
 		if r.settings, err = r.create(ctx, o); err != nil {

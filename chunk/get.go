@@ -33,8 +33,8 @@ type part struct {
 }
 
 // get reads a span and verifies its chunks, into buf if that is large enough.
-// What is damaged on the way is read once more; what is damaged in the store
-// stays so.
+// What is damaged on the way, or in a cache, is read once more; what is damaged
+// in the store stays so.
 func (s *span) get(ctx context.Context, st store.Store, buf []byte) ([]byte, error) {
 	body, err := s.read(ctx, st, buf)
 	if err != nil {
@@ -43,6 +43,7 @@ func (s *span) get(ctx context.Context, st store.Store, buf []byte) ([]byte, err
 	if err = s.verify(body); err == nil {
 		return body, nil
 	}
+	store.Forget(st, s.pack.Key())
 	if body, err := s.read(ctx, st, buf); err != nil {
 		return nil, err
 	} else if s.verify(body) == nil {

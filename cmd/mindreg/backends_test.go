@@ -84,6 +84,17 @@ var steps = []string{
 	"-r A cp --all --to B -o json",
 	"-r B verify -o json",
 	"-r B load my:model@prod {dir}/big-out-B",
+	"-r A checkout my:model@prod",
+	"-r A checkout my:model@1.0.1 -o json",
+	"-r A checkout my:model@1.0.1 --offline",
+	"-r A load my:model@2.0.0 {dir}/big-again",
+	"-r A load my:model@2.0.0 {dir}/big-uncached --no-cache",
+	"! -r A checkout my:model@9",
+	"! -r A checkout my:model --no-cache",
+	"cache dir",
+	"cache verify -o json",
+	"cache prune -o json",
+	"cache ls -o json",
 	"-r A lock run my:model -- true",
 	"-r A lock ls -o json",
 	"! -r A lock break my:model",
@@ -138,7 +149,8 @@ func TestNoCommandIsLeftOut(t *testing.T) {
 // transcript runs the steps and returns what each printed, with what has to
 // differ from run to run left out.
 func transcript(t *testing.T, a, b string) []string {
-	dir := t.TempDir()
+	dir, cached := t.TempDir(), t.TempDir()
+	t.Setenv("MINDREG_CACHE_DIR", cached)
 	for name, body := range map[string]string{
 		"one.txt": "one\n", "tree/a/x": "in a tree\n", "tree/b": strings.Repeat("b", 200<<10),
 		"big.bin": strings.Repeat("0123456789abcdef", 200<<10), "big2.bin": strings.Repeat("0123456789abcdef", 200<<10) + "more",
@@ -170,7 +182,7 @@ func transcript(t *testing.T, a, b string) []string {
 			t.Errorf("mindreg %s: exit code %d\n%s%s", step, code, stdout.String(), stderr.String())
 		}
 		clean := func(s string) string {
-			for from, to := range map[string]string{a: "{A}", b: "{B}", dir: "{dir}"} {
+			for from, to := range map[string]string{a: "{A}", b: "{B}", dir: "{dir}", cached: "{cache}"} {
 				s = strings.ReplaceAll(s, from, to)
 			}
 			return varying.ReplaceAllString(s, "~")
@@ -179,9 +191,13 @@ func transcript(t *testing.T, a, b string) []string {
 		if strings.Contains(step, "doctor") {
 			out = regexp.MustCompile(`(?s)"facts": \[.*?\n  \]`).ReplaceAllString(out, `"facts": []`)
 		}
+		if strings.HasPrefix(step, "cache ") { // which depends on how far away the registry is
+			out = amounts.ReplaceAllString(out, "~")
+		}
 		all = append(all, fmt.Sprintf("$ mindreg %s\n[%d]\n%s%s", step, code, out, firstLine(clean(stderr.String()))))
 	}
-	for _, c := range [][2]string{{"tree", "out-A"}, {"big2.bin", "big-out"}, {"big.bin", "big-out-B"}} {
+	for _, c := range [][2]string{{"tree", "out-A"}, {"big2.bin", "big-out"}, {"big.bin", "big-out-B"},
+		{"big.bin", "big-again"}, {"big.bin", "big-uncached"}} {
 		sameOnDisk(t, filepath.Join(dir, c[0]), filepath.Join(dir, c[1]))
 	}
 	return all
@@ -190,6 +206,8 @@ func transcript(t *testing.T, a, b string) []string {
 // varying is what two runs never have in common: times, durations, random
 // numbers, and how a place is called.
 var varying = regexp.MustCompile(`\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:[0-9.]+(Z|[+-]\d\d:\d\d))?|\b[0-9a-f]{32}\b|"seconds": [0-9.e-]+|; \d[0-9.]*[mµn]?s\b|"path": "[^"]*"`)
+
+var amounts = regexp.MustCompile(`("entries"|"bytes"): \d+`)
 
 func firstLine(s string) string {
 	line, _, _ := strings.Cut(s, "\n")

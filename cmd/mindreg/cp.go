@@ -101,7 +101,10 @@ func (a *app) openTwo(ctx context.Context, from, to string) (src, dst *registry.
 	if to == "" {
 		to = a.url
 	}
-	opts := &registry.Options{Logger: a.logger()}
+	opts, err := a.options()
+	if err != nil {
+		return nil, nil, err
+	}
 	if src, err = registry.Open(ctx, from, opts); err != nil {
 		return nil, nil, fmt.Errorf("source: %w", err)
 	}

@@ -85,7 +85,7 @@ func exitCode(ctx context.Context, err error) int {
 		return exitConflict
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
 		return exitPermission
-	case errors.Is(err, store.ErrUnavailable):
+	case errors.Is(err, store.ErrUnavailable), errors.Is(err, registry.ErrOffline):
 		return exitNetwork
 	}
 	return exitFailure
@@ -97,6 +97,8 @@ func complain(w io.Writer, err error) {
 	fmt.Fprintf(w, "mindreg: %v\n", err)
 	var e *registry.Error
 	switch {
+	case errors.Is(err, registry.ErrOffline):
+		fmt.Fprintln(w, "  without --offline, the registry is asked for it")
 	case errors.Is(err, registry.ErrTagged):
 		fmt.Fprintln(w, "  mindreg rm --force deletes the version and removes its tags")
 	case errors.Is(err, registry.ErrDeleted):

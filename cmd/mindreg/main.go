@@ -83,6 +83,8 @@ type app struct {
 	output  string // --output
 	verbose bool
 	quiet   bool
+	offline bool
+	noCache bool
 }
 
 func (a *app) command() *cobra.Command {
@@ -113,6 +115,9 @@ by colons. A reference says which version is meant:
 			if a.output != "human" && a.output != "json" {
 				return usagef("--output is human or json, not %q", a.output)
 			}
+			if a.offline {
+				a.remark("offline: the answer is from the cache and may be old")
+			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
@@ -123,6 +128,8 @@ by colons. A reference says which version is meant:
 	f.StringVarP(&a.output, "output", "o", "human", "output `format`: human or json")
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "tell on stderr what happens, request by request")
 	f.BoolVarP(&a.quiet, "quiet", "q", false, "no progress and no remarks on stderr")
+	f.BoolVar(&a.offline, "offline", false, "ask no registry in a bucket: show what the cache has, which may be old")
+	f.BoolVar(&a.noCache, "no-cache", false, "neither use nor fill the local cache")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err.Error()} })
 	root.AddGroup(
 		&cobra.Group{ID: "main", Title: "Saving and loading:"},
@@ -130,10 +137,10 @@ by colons. A reference says which version is meant:
 		&cobra.Group{ID: "admin", Title: "Maintenance:"},
 	)
 	root.AddCommand(
-		a.saveCommand(), a.loadCommand(), a.cpCommand(), a.tagCommand(),
+		a.saveCommand(), a.loadCommand(), a.checkoutCommand(), a.cpCommand(), a.tagCommand(),
 		a.lsCommand(), a.versionsCommand(), a.infoCommand(),
 		a.initCommand(), a.rmCommand(), a.undeleteCommand(), a.pruneCommand(), a.gcCommand(),
-		a.verifyCommand(), a.lockCommand(), a.doctorCommand(), a.versionCommand(),
+		a.verifyCommand(), a.lockCommand(), a.doctorCommand(), a.cacheCommand(), a.versionCommand(),
 	)
 	root.Version = thisVersion().String()
 	root.SetVersionTemplate("{{.Version}}\n")

@@ -5,14 +5,60 @@ import (
 	"log/slog"
 
 	registry "github.com/mindtrace/registry"
+	"github.com/mindtrace/registry/cache"
 	_ "github.com/mindtrace/registry/store/gcsstore"
 	_ "github.com/mindtrace/registry/store/s3store"
 )
 
 // open opens the registry that the flags and the environment name.
 func (a *app) open(ctx context.Context) (*registry.Registry, error) {
-	opts := &registry.Options{Logger: a.logger()}
+	opts, err := a.options()
+	if err != nil {
+		return nil, err
+	}
 	return registry.Open(ctx, a.url, opts)
+}
+
+// options are those that the global flags mean.
+func (a *app) options() (*registry.Options, error) {
+	opts := &registry.Options{Logger: a.logger(), Offline: a.offline}
+	if a.noCache {
+		if a.offline {
+			return nil, usagef("--offline reads from the cache, so --no-cache leaves nothing")
+		}
+		return opts, nil
+	}
+	var err error
+	if opts.Cache, err = a.cache(); err != nil && a.offline {
+		return nil, err
+	} else if err != nil {
+		a.remark("no cache: %v", err)
+	}
+	return opts, nil
+}
+
+// cache returns the cache that the environment names.
+func (a *app) cache() (*cache.Cache, error) {
+	return cache.Open(&cache.Options{Logger: slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{
+		Level: a.level(),
+		ReplaceAttr: func(_ []string, attr slog.Attr) slog.Attr {
+			if attr.Key == slog.TimeKey {
+				return slog.Attr{}
+			}
+			return attr
+		},
+	}))})
+}
+
+// level is from which on the cache's log is shown.
+func (a *app) level() slog.Level {
+	switch {
+	case a.verbose:
+		return slog.LevelDebug
+	case a.quiet:
+		return slog.LevelError
+	}
+	return slog.LevelWarn
 }
 
 func (a *app) logger() *slog.Logger {

@@ -70,7 +70,11 @@ type repaired struct {
 }
 
 func (a *app) repair(ctx context.Context, reg *registry.Registry, ref, from string) error {
-	mirror, err := registry.Open(ctx, from, &registry.Options{Logger: a.logger()})
+	opts, err := a.options()
+	if err != nil {
+		return err
+	}
+	mirror, err := registry.Open(ctx, from, opts)
 	if err != nil {
 		return err
 	}

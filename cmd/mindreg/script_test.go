@@ -32,6 +32,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("XDG_DATA_HOME", e.WorkDir+"/data")
 			e.Setenv("HOME", e.WorkDir+"/home")
 			e.Setenv("LocalAppData", e.WorkDir+"/data")
+			e.Setenv("XDG_CACHE_HOME", e.WorkDir+"/cache")
 			e.Setenv("MINDREG_URL", e.WorkDir+"/reg")
 			return nil
 		},

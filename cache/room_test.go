@@ -1,0 +1,349 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/mindtrace/registry/manifest"
+)
+
+func open(t testing.TB, dir string, budget int64) *Cache {
+	t.Helper()
+	c, err := Open(&Options{Dir: dir, Budget: budget})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// taken adds up the sizes of all files below dir, whatever they are.
+func taken(t testing.TB, dir string) (total int64) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || d.Name() == tagName {
+			return err
+		}
+		info, err := d.Info()
+		total += info.Size()
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return total
+}
+
+func packKey(i int) string { return fmt.Sprintf("packs/0000000000/%02d/%02d", i%100, i%100) }
+
+func age(t testing.TB, path string, by time.Duration) {
+	t.Helper()
+	at := time.Now().Add(-by)
+	if err := os.Chtimes(path, at, at); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// All files together never take more than the budget: not those of two
+// processes, not those half written, not what is set aside for the next.
+func TestBudgetHoldsAtEveryStep(t *testing.T) {
+	const budget = 1 << 20
+	dir := t.TempDir()
+	caches := []*Cache{open(t, dir, budget), open(t, dir, budget), open(t, dir, budget)}
+	var partial []*os.File
+	refused := 0
+	for i := range 120 {
+		c := caches[i%len(caches)]
+		c.keepPack(packKey(i), 0, make([]byte, 1000*(1+i%90)))
+		if i%7 == 0 { // one that is slow
+			f, err := c.stage(90 << 10)
+			switch {
+			case errors.Is(err, errNoRoom):
+				refused++
+			case err != nil:
+				t.Fatal(err)
+			default:
+				if _, err := f.Write(make([]byte, 45<<10)); err != nil {
+					t.Fatal(err)
+				}
+				partial = append(partial, f)
+			}
+		}
+		if n := taken(t, dir); n > budget {
+			t.Fatalf("after step %d there are %d bytes", i, n)
+		}
+	}
+	if refused == 0 || len(partial) < 5 {
+		t.Errorf("%d slow writers, and %d refused: the test does not reach the limit", len(partial), refused)
+	}
+	for _, f := range partial {
+		f.Close()
+	}
+	if u := caches[0].Usage(); u.Packs.Entries == 0 || u.Partial.Entries < len(partial) {
+		t.Errorf("%+v", u)
+	}
+}
+
+// What was used last stays.
+func TestLeastRecentlyUsedGoesFirst(t *testing.T) {
+	c := open(t, t.TempDir(), 256<<10)
+	for i := range 6 {
+		c.keepPack(packKey(i), 0, make([]byte, 32<<10))
+		c.stretches(packKey(i), func(path string, _, _ int64) bool { age(t, path, time.Duration(100-i)*time.Minute); return true })
+	}
+	has := func(i int) bool {
+		found := false
+		c.stretches(packKey(i), func(string, int64, int64) bool { found = true; return true })
+		return found
+	}
+	if _, ok := c.readPack(packKey(0), 5, 10, nil); !ok {
+		t.Fatal("the first is not there")
+	}
+	for i := 6; i < 9; i++ {
+		c.keepPack(packKey(i), 0, make([]byte, 32<<10))
+	}
+	for i, want := range map[int]bool{0: true, 1: false, 2: false, 5: true, 6: true, 7: true, 8: true} {
+		if has(i) != want {
+			t.Errorf("entry %d is there: %t", i, !want)
+		}
+	}
+}
+
+// A stretch answers for what is within it, and takes the place of shorter
+// ones.
+func TestStretches(t *testing.T) {
+	c := open(t, t.TempDir(), 1<<20)
+	body := make([]byte, 1000)
+	for i := range body {
+		body[i] = byte(i)
+	}
+	key := packKey(1)
+	c.keepPack(key, 100, body[100:200])
+	c.keepPack(key, 300, body[300:900])
+	for _, test := range []struct {
+		offset, n int64
+		want      bool
+	}{{100, 100, true}, {150, 50, true}, {99, 2, false}, {150, 51, false}, {150, 200, false}, {300, 600, true}, {899, 1, true}, {0, 1000, false}} {
+		got, ok := c.readPack(key, test.offset, test.n, nil)
+		if ok != test.want || ok && string(got) != string(body[test.offset:][:test.n]) {
+			t.Errorf("%d bytes from %d: %t", test.n, test.offset, ok)
+		}
+	}
+	c.keepPack(key, 0, body)
+	if n := c.Usage().Packs.Entries; n != 1 {
+		t.Errorf("the whole pack takes %d entries", n)
+	}
+	if got, ok := c.readPack(key, 0, 1000, make([]byte, 2000)); !ok || string(got) != string(body) {
+		t.Error("the whole pack is not there")
+	}
+	c.forget(key)
+	if _, ok := c.readPack(key, 0, 1, nil); ok {
+		t.Error("it is there after Forget")
+	}
+}
+
+// Room that a process has set aside goes when it releases it, and what killed
+// processes have left goes after an hour.
+func TestWhatWasAbandonedIsReclaimed(t *testing.T) {
+	const budget = 1 << 20
+	dir := t.TempDir()
+	c := open(t, dir, budget)
+	c.keepPack(packKey(1), 0, make([]byte, 1000))
+	if n := c.Usage().Partial; n.Entries != 1 || n.Bytes > budget/16 {
+		t.Errorf("set aside: %+v", n)
+	}
+	c.Release()
+	if n := c.Usage().Partial; n.Entries != 0 {
+		t.Errorf("set aside after Release: %+v", n)
+	}
+	f, err := c.stage(700 << 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	tree, err := c.stageTree(100 << 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Release()
+	next := open(t, dir, budget)
+	if f, err := next.stage(900 << 10); !errors.Is(err, errNoRoom) {
+		t.Errorf("there was room beside %s: %v", f.Name(), err)
+	}
+	age(t, f.Name(), 2*maxAge)
+	age(t, tree, 2*maxAge)
+	f, err = next.stage(900 << 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	os.Remove(f.Name())
+	next.Release()
+	if n := next.Usage().Partial; n.Entries != 0 {
+		t.Errorf("left: %+v", n)
+	}
+}
+
+// Room that others have taken for abandoned is not used: it may be theirs now.
+func TestRoomIsLostWhenReclaimed(t *testing.T) {
+	dir := t.TempDir()
+	c := open(t, dir, 1<<20)
+	c.keepPack(packKey(1), 0, make([]byte, 1000))
+	if c.held == 0 {
+		t.Fatal("nothing set aside")
+	}
+	age(t, c.hold, 2*maxAge)
+	other := open(t, dir, 1<<20)
+	f, err := other.stage(1000 << 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	c.keepPack(packKey(2), 0, make([]byte, 40000))
+	if n := taken(t, dir); n > 1<<20 {
+		t.Errorf("%d bytes", n)
+	}
+}
+
+func treeOf(t testing.TB, c *Cache, i int, size int64) (string, error) {
+	t.Helper()
+	body := make([]byte, size)
+	files := []manifest.File{{Path: "d/data", Size: size, SHA256: manifest.Sum(body)}}
+	return c.Tree(context.Background(), manifest.Sum([]byte{byte(i)}), files, func(dir string) error {
+		if err := os.Mkdir(filepath.Join(dir, "d"), 0o777); err != nil {
+			return err
+		}
+		return os.WriteFile(filepath.Join(dir, "d", "data"), body, 0o666)
+	})
+}
+
+// A tree stays for an hour, whatever else needs room, and then goes like all
+// else. One that has no room says so.
+func TestTreesInUseStay(t *testing.T) {
+	c := open(t, t.TempDir(), 1<<20)
+	first, err := treeOf(t, c, 1, 400<<10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 30 {
+		c.keepPack(packKey(i), 0, make([]byte, 50<<10))
+	}
+	if _, err := treeOf(t, c, 2, 400<<10); err != nil {
+		t.Fatal(err)
+	}
+	if u := c.Usage(); u.Trees.Entries != 2 || u.Total.Bytes > c.budget {
+		t.Errorf("%+v", u)
+	}
+	for _, size := range []int64{400 << 10, 2 << 20} {
+		if _, err := treeOf(t, c, 3, size); !errors.Is(err, errNoRoom) {
+			t.Errorf("a third tree of %d bytes: %v", size, err)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(first, "d", "data")); err != nil {
+		t.Error(err)
+	}
+	age(t, filepath.Dir(first), 2*inUse)
+	if _, err := treeOf(t, c, 3, 400<<10); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(first); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the first tree: %v", err)
+	}
+	c.Prune(1)
+	if u := c.Usage(); u.Trees.Entries != 2 || u.Packs.Entries != 0 {
+		t.Errorf("after Prune there are %+v", u)
+	}
+	if n := c.Prune(0); n.Entries != 2 || c.Usage().Total != (Amount{}) {
+		t.Errorf("Prune of all removed %+v and left %+v", n, c.Usage())
+	}
+}
+
+// Verify finds what a look at names and sizes does not.
+func TestVerifyReadsEverything(t *testing.T) {
+	c := open(t, t.TempDir(), 1<<20)
+	dir, err := treeOf(t, c, 1, 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := treeOf(t, c, 2, 1000); err != nil {
+		t.Fatal(err)
+	}
+	c.keepPack(packKey(1), 0, make([]byte, 1000))
+	c.keepPack(packKey(2), 0, make([]byte, 1000))
+	if r := c.Verify(); r.Checked.Entries != 4 || r.Dropped.Entries != 0 {
+		t.Errorf("of a sound cache, Verify says %+v", r)
+	}
+	path := filepath.Join(dir, "d", "data")
+	os.Chmod(path, 0o600)
+	if err := os.WriteFile(path, append(make([]byte, 999), 1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chtimes(path, stamp, stamp); err != nil {
+		t.Fatal(err)
+	}
+	c.stretches(packKey(1), func(path string, _, _ int64) bool {
+		b, _ := os.ReadFile(path)
+		b[10] ^= 1
+		if err := os.WriteFile(path, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return true
+	})
+	if r := c.Verify(); r.Checked.Entries != 4 || r.Dropped.Entries != 2 {
+		t.Errorf("of a damaged cache, Verify says %+v", r)
+	}
+	if r := c.Verify(); r.Checked.Entries != 2 || r.Dropped.Entries != 0 {
+		t.Errorf("afterwards, Verify says %+v", r)
+	}
+}
+
+func TestOpen(t *testing.T) {
+	home := t.TempDir()
+	for _, test := range []struct {
+		opts   *Options
+		env    map[string]string
+		dir    string
+		budget int64 // -1: an error
+	}{
+		{nil, map[string]string{"MINDREG_CACHE_DIR": home}, home, DefaultBudget},
+		{&Options{}, map[string]string{"MINDREG_CACHE_DIR": home, "MINDREG_CACHE_SIZE": "2GiB"}, home, 2 << 30},
+		{nil, map[string]string{"MINDREG_CACHE_DIR": home, "MINDREG_CACHE_SIZE": "0"}, home, 0},
+		{nil, map[string]string{"MINDREG_CACHE_DIR": home, "MINDREG_CACHE_SIZE": "much"}, home, -1},
+		{&Options{Dir: home, Budget: 5}, map[string]string{"MINDREG_CACHE_DIR": "/other", "MINDREG_CACHE_SIZE": "much"}, home, 5},
+		{&Options{Dir: home, Budget: -1}, nil, home, 0},
+	} {
+		t.Run("", func(t *testing.T) {
+			t.Setenv("MINDREG_CACHE_DIR", "")
+			t.Setenv("MINDREG_CACHE_SIZE", "")
+			for k, v := range test.env {
+				t.Setenv(k, v)
+			}
+			c, err := Open(test.opts)
+			if test.budget < 0 {
+				if err == nil {
+					t.Error("no error")
+				}
+				return
+			}
+			if err != nil || c.Dir() != test.dir || c.Budget() != test.budget {
+				t.Errorf("%+v, %v", c, err)
+			}
+		})
+	}
+	c := open(t, filepath.Join(home, "new"), 1<<20)
+	if u := c.Usage(); u.Total.Entries != 0 {
+		t.Errorf("%+v", u)
+	}
+	if _, err := os.Lstat(c.Dir()); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a cache that nobody has used is there: %v", err)
+	}
+	c.keepPack(packKey(1), 0, nil)
+	if b, err := os.ReadFile(filepath.Join(c.Dir(), "CACHEDIR.TAG")); err != nil || string(b[:43]) != "Signature: 8a477f597d28d172789f06886806bc55" {
+		t.Errorf("%q, %v", b, err)
+	}
+}

@@ -1,0 +1,215 @@
+package cache
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"iter"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/mindtrace/registry/manifest"
+	"github.com/mindtrace/registry/store"
+)
+
+type usage int
+
+const (
+	reading usage = iota + 1 // from the cache, and into it
+	looking                  // from the cache only
+)
+
+type usageKey struct{}
+
+// Use returns a context in which a wrapped store uses the cache. In any other,
+// what is read is what the registry holds: whoever verifies, repairs or
+// collects it needs to see just that.
+func Use(ctx context.Context) context.Context { return context.WithValue(ctx, usageKey{}, reading) }
+
+// Look is Use for bytes of packs that go somewhere else on this disk: they are
+// read from the cache, but not kept there too.
+func Look(ctx context.Context) context.Context { return context.WithValue(ctx, usageKey{}, looking) }
+
+// Wrap returns st, the store of the registry at url, with the cache in front
+// of its packs. Every other key is read from st, always; a register that was
+// read is kept for Offline. See Use.
+func (c *Cache) Wrap(st store.Store, url string) store.Store {
+	return &cached{st, c, c.seenDir(url)}
+}
+
+type cached struct {
+	store.Store
+	c    *Cache
+	seen string
+}
+
+// Unwrap returns the store below.
+func (s *cached) Unwrap() store.Store { return s.Store }
+
+// Keys implements store.KeyLister.
+func (s *cached) Keys(ctx context.Context, prefix, after string) iter.Seq2[string, error] {
+	return store.Keys(ctx, s.Store, prefix, after)
+}
+
+// Stage implements store.Stager, if the store below does.
+func (s *cached) Stage(ctx context.Context, key string, body []byte) (store.Staged, error) {
+	if stager, ok := s.Store.(store.Stager); ok {
+		return stager.Stage(ctx, key, body)
+	}
+	return nil, nil
+}
+
+// Forget implements store.Forgetter.
+func (s *cached) Forget(key string) { s.c.forget(key) }
+
+func (c *Cache) forget(key string) {
+	if strings.HasPrefix(key, manifest.PacksPrefix) {
+		os.RemoveAll(c.packDir(key))
+	}
+}
+
+// Get implements store.Store.
+func (s *cached) Get(ctx context.Context, key string, o *store.GetOptions) ([]byte, store.Info, error) {
+	use, _ := ctx.Value(usageKey{}).(usage)
+	pack := strings.HasPrefix(key, manifest.PacksPrefix)
+	if use == 0 || pack && (o == nil || o.Length == 0) {
+		return s.Store.Get(ctx, key, o)
+	}
+	if pack {
+		if body, ok := s.c.readPack(key, o.Offset, o.Length, o.Buffer); ok {
+			return body, store.Info{Key: key, Size: int64(len(body))}, nil
+		}
+	}
+	body, info, err := s.Store.Get(ctx, key, o)
+	switch {
+	case !pack && err == nil && o == nil:
+		s.record(key, body, info)
+	case !pack && errors.Is(err, store.ErrNotExist):
+		os.Remove(s.path(key))
+		if key == manifest.SettingsKey {
+			os.RemoveAll(s.seen)
+		}
+	case pack && err == nil && use == reading && int64(len(body)) == o.Length:
+		s.c.keepPack(key, o.Offset, body)
+	}
+	return body, info, err
+}
+
+func (c *Cache) seenDir(url string) string {
+	sum := sha256.Sum256([]byte(strings.TrimRight(url, "/")))
+	return filepath.Join(c.dir, seenDir, hex.EncodeToString(sum[:16]))
+}
+
+func (s *cached) path(key string) string { return filepath.Join(s.seen, filepath.FromSlash(key)) }
+
+// record keeps a register as it was just seen: when it was put, in nanoseconds
+// since 1970, and its body.
+func (s *cached) record(key string, body []byte, info store.Info) {
+	path := s.path(key)
+	old, known := readSound(path)
+	if known && len(old) >= 8 && bytes.Equal(old[8:], body) {
+		touch(path)
+		return
+	}
+	if key == manifest.SettingsKey {
+		was, _ := manifest.DecodeSettings(old[min(8, len(old)):])
+		if is, err := manifest.DecodeSettings(body); err == nil && (was == nil || was.ID != is.ID) {
+			os.RemoveAll(s.seen) // perhaps of another registry that was there
+		}
+	}
+	s.c.insert(path, binary.BigEndian.AppendUint64(nil, uint64(info.Modified.UnixNano())), body)
+}
+
+// ErrOffline: the cache does not have it, and the registry may not be asked.
+var ErrOffline = errors.New("offline")
+
+type missingError struct{ what string }
+
+func (e *missingError) Error() string { return "offline: " + e.what }
+func (e *missingError) Unwrap() error { return ErrOffline }
+
+// Offline returns a store that holds what was read from the registry at url
+// through Wrap, as far as it is still in the cache. Versions may have been
+// saved or deleted since, and tags moved. What is missing is ErrOffline, and so
+// is every change.
+func (c *Cache) Offline(url string) store.Store {
+	return &offline{cached{nil, c, c.seenDir(url)}}
+}
+
+type offline struct{ cached }
+
+func (s *offline) Get(_ context.Context, key string, o *store.GetOptions) ([]byte, store.Info, error) {
+	if strings.HasPrefix(key, manifest.PacksPrefix) {
+		if o != nil && o.Length > 0 {
+			if body, ok := s.c.readPack(key, o.Offset, o.Length, o.Buffer); ok {
+				return body, store.Info{Key: key, Size: int64(len(body))}, nil
+			}
+		}
+		return nil, store.Info{}, &missingError{"bytes of " + key + " are not in the cache"}
+	}
+	b, ok := readSound(s.path(key))
+	if !ok || len(b) < 8 {
+		return nil, store.Info{}, &missingError{key + " is not in the cache"}
+	}
+	put := time.Unix(0, int64(binary.BigEndian.Uint64(b)))
+	sum := sha256.Sum256(b)
+	return b[8:], store.Info{Key: key, Size: int64(len(b) - 8), Token: store.Token(hex.EncodeToString(sum[:16])), Modified: put}, nil
+}
+
+func (s *offline) Stat(ctx context.Context, key string) (store.Info, error) {
+	_, info, err := s.Get(ctx, key, nil)
+	return info, err
+}
+
+func (s *offline) Put(context.Context, string, []byte, store.Token) (store.Info, error) {
+	return store.Info{}, &missingError{"nothing can be changed"}
+}
+
+func (s *offline) Delete(context.Context, string) error {
+	return &missingError{"nothing can be changed"}
+}
+
+func (s *offline) Now(context.Context) (time.Time, error) {
+	return time.Time{}, &missingError{"the registry's clock cannot be asked"}
+}
+
+func (s *offline) Keys(ctx context.Context, prefix, after string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		for info, err := range s.List(ctx, prefix, after) {
+			if !yield(info.Key, err) {
+				return
+			}
+		}
+	}
+}
+
+func (s *offline) Stage(context.Context, string, []byte) (store.Staged, error) { return nil, nil }
+
+// List implements store.Store. That it has nothing does not mean that there is
+// nothing.
+func (s *offline) List(ctx context.Context, prefix, after string) iter.Seq2[store.Info, error] {
+	return func(yield func(store.Info, error) bool) {
+		keys := s.keys(prefix)
+		if len(keys) == 0 {
+			yield(store.Info{}, &missingError{"nothing below " + prefix + " is in the cache"})
+			return
+		}
+		for _, key := range keys {
+			if key <= after {
+				continue
+			}
+			_, info, err := s.Get(ctx, key, nil)
+			if err != nil {
+				continue // thrown out since
+			}
+			if !yield(info, nil) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,70 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/mindtrace/registry/cache"
+	"github.com/mindtrace/registry/store"
+)
+
+// ErrNoCache: Checkout was called without Options.Cache.
+var ErrNoCache = errors.New("there is no cache to check out into")
+
+// Checkout returns a directory with the files of the version that ref means,
+// all of them verified when it was made. It belongs to the cache: it is
+// read-only, and the same one for all processes and versions with that digest. The
+// first time its files are fetched, as by Load into a Path; after that, finding
+// it costs the requests that resolve ref, and none where the registry is
+// Offline. An object of one file is a directory with that file.
+//
+// The directory is not thrown out within an hour after it was checked out last;
+// who works with it for longer keeps its files open, or checks it out again.
+//
+// Errors: those of Load, and ErrNoCache.
+func (r *Registry) Checkout(ctx context.Context, ref string, opts ...LoadOption) (string, error) {
+	var dir string
+	err := r.sharing(ctx, ref, func(ctx context.Context) (err error) {
+		dir, err = r.checkout(ctx, ref, opts)
+		return err
+	})
+	return dir, wrap("check out", ref, err)
+}
+
+func (r *Registry) checkout(ctx context.Context, ref string, opts []LoadOption) (string, error) {
+	if r.cache == nil {
+		return "", fmt.Errorf("%w; load it to a path instead, or give Options.Cache", ErrNoCache)
+	}
+	defer r.cache.Release()
+	var o loadOptions
+	for _, opt := range opts {
+		opt.applyLoad(&o)
+	}
+	if o.progress == nil {
+		o.progress = r.progress
+	}
+	obj, err := r.object(ctx, ref)
+	if err != nil {
+		return "", err
+	}
+	obj.ctx, obj.progress = cache.Look(obj.ctx), o.progress
+	dir, err := r.cache.Tree(ctx, obj.f.Digest, obj.f.Content.Files, obj.writeTree)
+	if err != nil {
+		return "", r.deletedMeanwhile(ctx, obj.f, err)
+	}
+	if o.report != nil {
+		*o.report = LoadReport{Info: obj.Info(), Dest: dir}
+	}
+	if o.progress != nil {
+		o.progress(Progress{Op: "load", Ref: ref, Done: obj.f.Size, Total: obj.f.Size, Finished: true})
+	}
+	return dir, nil
+}
+
+// isLocal tells a registry in a directory, whose packs are on this disk
+// already, from those that are far away.
+func isLocal(location string) bool {
+	u, err := store.ParseURL(location)
+	return err == nil && u.Scheme == "file"
+}

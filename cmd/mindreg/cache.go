@@ -1,0 +1,126 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mindtrace/registry/cache"
+)
+
+func (a *app) cacheCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "cache",
+		GroupID: "admin",
+		Short:   "Look at the local cache, and clear it",
+		Long: `What was read from a registry in a bucket is kept on this disk, so that it need
+not be fetched again. It is verified whenever it is used. $MINDREG_CACHE_DIR says
+where (default: mindreg in the user's cache directory), $MINDREG_CACHE_SIZE how
+many bytes it may take in all (default 10GiB; 0 keeps nothing). What was not used
+for longest is thrown out first. Deleting the directory at any time does no harm.`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(a.cacheLsCommand(), a.cachePruneCommand(), a.cacheVerifyCommand(), a.cacheDirCommand())
+	return cmd
+}
+
+func (a *app) cacheLsCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "ls",
+		Short: "Tell what is in the cache",
+		Args:  noArgs,
+		RunE: a.withCache(func(c *cache.Cache) error {
+			u := c.Usage()
+			return a.print(u, func(w io.Writer) {
+				rows := [][]string{{"", "ENTRIES", "SIZE"}}
+				row := func(what string, n cache.Amount) {
+					rows = append(rows, []string{what, strconv.Itoa(n.Entries), size(n.Bytes)})
+				}
+				row("stretches of packs", u.Packs)
+				row("checked-out versions", u.Trees)
+				row("registers, for --offline", u.Registers)
+				row("being made", u.Partial)
+				row("total", u.Total)
+				table(w, rows)
+				fmt.Fprintf(w, "\n%s, up to %s\n", u.Dir, size(u.Budget))
+			})
+		}),
+	}
+}
+
+func (a *app) cachePruneCommand() *cobra.Command {
+	var to string
+	var all bool
+	cmd := &cobra.Command{
+		Use:   "prune",
+		Short: "Make the cache smaller",
+		Long: `Remove what killed processes have left in the cache, and throw out what was not
+used for longest until the rest takes no more than it may, or than --to says. What
+was checked out within the hour stays, unless --all is given: no program should be
+reading it then.`,
+		Args: noArgs,
+		RunE: a.withCache(func(c *cache.Cache) error {
+			limit := c.Budget()
+			if to != "" {
+				n, err := cache.ParseSize(to)
+				if err != nil {
+					return usagef("--to: %v", err)
+				}
+				limit = max(n, 1) // 0 is for --all
+			}
+			if all {
+				limit = 0
+			}
+			removed := c.Prune(limit)
+			return a.print(struct {
+				Removed cache.Amount `json:"removed"`
+				*cache.Usage
+			}{removed, c.Usage()}, func(w io.Writer) {
+				fmt.Fprintf(w, "%s removed, %s\n", count(removed.Entries, "entry", "entries"), size(removed.Bytes))
+			})
+		}),
+	}
+	cmd.Flags().StringVar(&to, "to", "", "how much may be left: a `SIZE` such as 500MB")
+	cmd.Flags().BoolVar(&all, "all", false, "remove everything")
+	return cmd
+}
+
+func (a *app) cacheVerifyCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "verify",
+		Short: "Read all of the cache, and remove what is damaged",
+		Args:  noArgs,
+		RunE: a.withCache(func(c *cache.Cache) error {
+			r := c.Verify()
+			return a.print(r, func(w io.Writer) {
+				fmt.Fprintf(w, "%s checked, %s; %d damaged and removed\n",
+					count(r.Checked.Entries, "entry", "entries"), size(r.Checked.Bytes), r.Dropped.Entries)
+			})
+		}),
+	}
+}
+
+func (a *app) cacheDirCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "dir",
+		Short: "Print where the cache is",
+		Args:  noArgs,
+		RunE: a.withCache(func(c *cache.Cache) error {
+			return a.print(map[string]string{"dir": c.Dir()}, func(w io.Writer) { fmt.Fprintln(w, c.Dir()) })
+		}),
+	}
+}
+
+// withCache runs a command on the cache.
+func (a *app) withCache(do func(*cache.Cache) error) func(*cobra.Command, []string) error {
+	return func(*cobra.Command, []string) error {
+		c, err := a.cache()
+		if err != nil {
+			return err
+		}
+		return do(c)
+	}
+}

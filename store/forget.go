@@ -1,0 +1,24 @@
+package store
+
+// Forgetter is what a Store may be besides: one that keeps copies of keys that
+// never change and answers from them.
+type Forgetter interface {
+	// Forget drops what was kept of key, since it turned out to be damaged. The
+	// next Get asks the store below.
+	Forget(key string)
+}
+
+// Forget tells st, if it is a Forgetter, or wraps one.
+func Forget(st Store, key string) {
+	for {
+		if f, ok := st.(Forgetter); ok {
+			f.Forget(key)
+			return
+		}
+		w, ok := st.(interface{ Unwrap() Store })
+		if !ok {
+			return
+		}
+		st = w.Unwrap()
+	}
+}
