@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mindtrace/registry/internal/servers"
 	"github.com/mindtrace/registry/manifest"
 )
 
@@ -29,7 +30,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	os.Exit(servers.Wrap(m).Run())
 }
 
 // child saves an object of a registry again and again, and prints each version
