@@ -49,7 +49,7 @@ func (r *Registry) checkout(ctx context.Context, ref string, opts []LoadOption) 
 		return "", err
 	}
 	obj.ctx, obj.progress = cache.Look(obj.ctx), o.progress
-	dir, err := r.cache.Tree(ctx, obj.f.Digest, obj.f.Content.Files, obj.writeTree)
+	dir, err := r.cache.Tree(ctx, obj.f.Digest, obj.f.Content.Files, func(dir string) error { return obj.writeTree(dir, false) })
 	if err != nil {
 		return "", r.deletedMeanwhile(ctx, obj.f, err)
 	}

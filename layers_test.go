@@ -46,17 +46,43 @@ var allowed = map[string][]string{
 	"internal/proofs":     {},
 }
 
-// A program that keeps its registry in a directory carries no cloud SDK.
+// sdks begin the import paths of what a cloud brings with it.
+var sdks = map[string][]string{
+	"s3":  {"github.com/minio/", "github.com/klauspost/", "gopkg.in/ini"},
+	"gcs": {"google.golang.org/", "cloud.google.com/", "golang.org/x/oauth2", "github.com/googleapis/", "go.opentelemetry.io/"},
+}
+
+// A program carries the SDKs of the backends that it imports, and no others:
+// with the registry in a directory, none.
 func TestImportWeight(t *testing.T) {
-	out, err := exec.Command("go", "list", "-deps", ".", "./store", "./chunk", "./manifest", "./material").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for pkg := range strings.FieldsSeq(string(out)) {
-		for _, heavy := range []string{"github.com/minio/", "google.golang.org/", "cloud.google.com/", "github.com/aws/"} {
-			if strings.HasPrefix(pkg, heavy) {
-				t.Errorf("the root package or one below it imports %s", pkg)
+	links := func(pkgs ...string) map[string]string {
+		out, err := exec.Command("go", append([]string{"list", "-deps"}, pkgs...)...).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := map[string]string{}
+		for pkg := range strings.FieldsSeq(string(out)) {
+			for sdk, prefixes := range sdks {
+				if slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(pkg, p) }) {
+					found[sdk] = pkg
+				}
 			}
+		}
+		return found
+	}
+	for name, c := range map[string]struct {
+		pkgs []string
+		s3   bool
+		gcs  bool
+	}{
+		"in a directory": {[]string{".", "./store", "./store/filestore", "./store/memstore", "./store/storetest", "./examples/quickstart"}, false, false},
+		"s3store":        {[]string{".", "./store/s3store"}, true, false},
+		"gcsstore":       {[]string{".", "./store/gcsstore"}, false, true},
+		"mindreg":        {[]string{"./cmd/mindreg"}, true, true},
+	} {
+		got := links(c.pkgs...)
+		if (got["s3"] != "") != c.s3 || (got["gcs"] != "") != c.gcs {
+			t.Errorf("%s links the SDKs of %v", name, got)
 		}
 	}
 }

@@ -48,7 +48,7 @@ func mustUnlock(t *testing.T, unlock func() error) {
 
 // What locks cost, request by request.
 func TestRequestsForLocks(t *testing.T) {
-	onEachStore(t, func(t *testing.T, st store.Store) {
+	onEveryStore(t, func(t *testing.T, st store.Store) {
 		trace := tracestore.New(st)
 		var b strings.Builder
 		nonces := regexp.MustCompile(`[0-9a-f]{32}`)

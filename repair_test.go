@@ -293,7 +293,7 @@ func TestRepairWithGaps(t *testing.T) {
 func TestRepairFaults(t *testing.T) {
 	for _, fault := range []faultstore.Fault{{Before: store.ErrUnknown}, {After: store.ErrUnknown}, {Before: store.ErrRetry}} {
 		for _, missing := range []bool{true, false} {
-			r, mem := forRepair(t)
+			_, mem := forRepair(t)
 			from := openOn(t, copyStore(t, mem), nil)
 			key := packKeys(t, mem)[0]
 			if missing {
@@ -304,7 +304,7 @@ func TestRepairFaults(t *testing.T) {
 				overwrite(t, mem, key, func(b []byte) []byte { b[9] ^= 1; return b })
 			}
 			fst := faultstore.New(mem, nil)
-			r = openOn(t, fst, nil)
+			r := openOn(t, fst, nil)
 			fst.Plan(nth(0, "packs/", fault))
 			rep := must[*RepairReport](t)(r.Repair(t.Context(), "", from))
 			if !rep.OK() || len(rep.Packs) != 1 {
@@ -314,12 +314,12 @@ func TestRepairFaults(t *testing.T) {
 		}
 	}
 	// Somebody else has changed it since it was read: it is left alone.
-	r, mem := forRepair(t)
+	_, mem := forRepair(t)
 	from := openOn(t, copyStore(t, mem), nil)
 	key := packKeys(t, mem)[0]
 	overwrite(t, mem, key, func(b []byte) []byte { b[9] ^= 1; return b })
 	fst := faultstore.New(mem, nil)
-	r = openOn(t, fst, nil)
+	r := openOn(t, fst, nil)
 	fst.Plan(nth(0, "packs/", faultstore.Fault{Do: func() { overwrite(t, mem, key, func(b []byte) []byte { return append(b, 1) }) }}))
 	rep := must[*RepairReport](t)(r.Repair(t.Context(), "", from))
 	if rep.OK() || !strings.Contains(rep.Problems[0].Err.Error(), "changed meanwhile") {

@@ -87,7 +87,10 @@ func (s *save) run(ctx context.Context, v any) (Version, error) {
 	if err != nil {
 		return Version{}, err
 	}
-	created := s.r.clock.Now()
+	created, err := s.created(ctx)
+	if err != nil {
+		return Version{}, err
+	}
 	mf := manifest.NewManifest(s.name, Version{}, created)
 	mf.Content = *content
 	evidence, err := s.fill(ctx, mf, res)
@@ -118,6 +121,15 @@ func (s *save) run(ctx context.Context, v any) (Version, error) {
 		})
 	}
 	return mf.Version, s.setTags(ctx, f)
+}
+
+// created is the store's time. A directory has not told it to a process that
+// has only read so far: then it is asked.
+func (s *save) created(ctx context.Context) (time.Time, error) {
+	if now := s.r.clock.Now(); !now.IsZero() {
+		return now, nil
+	}
+	return s.r.clock.Fresh(ctx, s.r.st, 0)
 }
 
 // check refuses what cannot be saved, before anything is read or written.

@@ -336,7 +336,7 @@ func TestDamagedTags(t *testing.T) {
 
 // What tags cost, request by request.
 func TestRequestsPerTagOperation(t *testing.T) {
-	onEachStore(t, func(t *testing.T, st store.Store) {
+	onEveryStore(t, func(t *testing.T, st store.Store) {
 		trace := tracestore.New(st)
 		r := openOn(t, trace, nil)
 		mustSave(t, r, "m", "zero")

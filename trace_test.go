@@ -17,7 +17,7 @@ var update = flag.Bool("update", false, "rewrite the golden files in testdata")
 // What each operation costs, request by request, on every store. A change of
 // this file is a change of the product's speed and bill.
 func TestRequestsPerOperation(t *testing.T) {
-	onEachStore(t, func(t *testing.T, st store.Store) {
+	onEveryStore(t, func(t *testing.T, st store.Store) {
 		trace := tracestore.New(st)
 		var b strings.Builder
 		step := func(title string, do func()) {

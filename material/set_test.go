@@ -1,5 +1,7 @@
 package material_test
 
+//lint:file-ignore U1000,SA5008 The fields are there for what they are, not to be used.
+
 import (
 	"archive/zip"
 	"bytes"

@@ -46,8 +46,8 @@ probe/ and are deleted again. There need not be a registry yet.`,
 			return err
 		},
 	}
-	cmd.Flags().IntVar(&rounds, "rounds", 10, "how `often` to try each race")
-	cmd.Flags().IntVar(&keys, "keys", 500, "how `many` keys to put under one prefix")
+	cmd.Flags().IntVar(&rounds, "rounds", 10, "try each race `N` times")
+	cmd.Flags().IntVar(&keys, "keys", 500, "put `N` keys under one prefix")
 	return cmd
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"flag"
 	"os"
 	"os/exec"
 	"regexp"
@@ -12,6 +13,8 @@ import (
 
 	"github.com/mindtrace/registry/internal/servers"
 )
+
+var update = flag.Bool("update", false, "rewrite what the scripts in testdata compare with")
 
 func TestMain(m *testing.M) {
 	testscript.Main(servers.Wrap(m), map[string]func(){
@@ -28,6 +31,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
+		UpdateScripts:       *update,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("XDG_DATA_HOME", e.WorkDir+"/data")
 			e.Setenv("HOME", e.WorkDir+"/home")
@@ -63,9 +67,12 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 var (
-	times  = regexp.MustCompile(`\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d+)?Z| \d\d:\d\d)`)
+	times  = regexp.MustCompile(`20\d\d-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d+)?Z| \d\d:\d\d)`)
 	ids    = regexp.MustCompile(`"id": "[0-9a-f]{32}"`)
 	owners = regexp.MustCompile(`"host": ".*",(\s+)"pid": \d+,\s+"user": ".*"`)
+	eras   = regexp.MustCompile(`packs/\d{10}/`)
+	hexes  = regexp.MustCompile(`"[0-9a-f]{32}, created`)
+	spans  = regexp.MustCompile(`"(seconds|ttl|value)": ("[0-9.]+[nµm]?s"|[0-9.e-]+)`)
 	blanks = regexp.MustCompile(`(?m) +$`)
 )
 
@@ -77,6 +84,9 @@ func normal(ts *testscript.TestScript, _ bool, args []string) {
 	s = times.ReplaceAllString(s, "TIME")
 	s = ids.ReplaceAllString(s, `"id": "ID"`)
 	s = owners.ReplaceAllString(s, `"host": "HOST",$1"pid": PID,$1"user": "USER"`)
+	s = hexes.ReplaceAllString(s, `"ID, created`)
+	s = eras.ReplaceAllString(s, "packs/ERA/")
+	s = spans.ReplaceAllString(s, `"$1": DURATION`)
 	s = blanks.ReplaceAllString(s, "")
 	ts.Check(os.WriteFile(ts.MkAbs("normal"), []byte(s), 0o666))
 }

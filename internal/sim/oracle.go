@@ -42,7 +42,6 @@ type register struct {
 	modified  time.Time
 	protected bool // its present state, or the one that it buried, must keep its packs
 	promised  map[manifest.Nonce]bool
-	changes   int
 	lifetimes [][2]int // steps at which it became live and ceased to be
 }
 

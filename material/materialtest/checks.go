@@ -279,7 +279,7 @@ func cancel(t *trial) error {
 	if s.calls == 0 && err == nil || errors.Is(err, context.Canceled) {
 		return nil
 	}
-	return fmt.Errorf("Save = %v, not context.Canceled", err)
+	return fmt.Errorf("a cancelled Save returns %v, not context.Canceled", err)
 }
 
 func concurrent(t *trial) error {

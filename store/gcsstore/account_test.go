@@ -163,7 +163,7 @@ func TestNoToken(t *testing.T) {
 			w.WriteHeader(400)
 			io.WriteString(w, `{"error": "invalid_grant", "error_description": "Invalid JWT: Token must be a short-lived token and in a reasonable timeframe. Check your iat and exp values in the JWT claim."}`)
 		}, fs.ErrPermission, "clock"},
-		"unavailable": {func(w http.ResponseWriter, r *http.Request) { http.Error(w, "later", 503) }, store.ErrUnavailable, "later"},
+		"unavailable": {func(w http.ResponseWriter, r *http.Request) { http.Error(w, "later", http.StatusServiceUnavailable) }, store.ErrUnavailable, "later"},
 		"cut":         {cut, store.ErrUnavailable, "me@p.iam.gserviceaccount.com"},
 	} {
 		g.token = c.token

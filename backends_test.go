@@ -1,0 +1,450 @@
+package registry_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/mindtrace/registry"
+	"github.com/mindtrace/registry/internal/servers"
+	"github.com/mindtrace/registry/material"
+	"github.com/mindtrace/registry/store"
+	_ "github.com/mindtrace/registry/store/gcsstore"
+	_ "github.com/mindtrace/registry/store/s3store"
+)
+
+// backends are all stores that there are: each test that goes over them has
+// to come to the same end everywhere. The URL is that of a new place.
+var backends = []struct {
+	name string
+	url  func(t *testing.T, place string) string
+}{
+	{"file", func(t *testing.T, place string) string { return t.TempDir() + "/" + place }},
+	{"mem", func(t *testing.T, place string) string {
+		return "mem://" + strings.ToLower(rand.Text()) + "-" + place
+	}},
+	{"minio", bucketOf(servers.MinIO)},
+	{"versitygw", bucketOf(servers.VersityGW)},
+	{"gcs", bucketOf(servers.GCS)},
+}
+
+func bucketOf(start func(testing.TB) *servers.Server) func(*testing.T, string) string {
+	return func(t *testing.T, place string) string {
+		s := start(t)
+		return s.URL(s.Bucket(t) + "/" + place)
+	}
+}
+
+// world is what the steps work on: two registries of one backend, and files.
+type world struct {
+	ctx              context.Context
+	urlA, urlB, urlC string
+	dir              string // holds tree/, with files, a link and an empty directory
+	a, b             *registry.Registry
+	obj              *registry.Object
+	out              strings.Builder // of one step
+}
+
+// say adds results to what the step comes to: values as JSON, errors as what
+// they say.
+func (w *world) say(results ...any) {
+	for _, v := range results {
+		switch v := v.(type) {
+		case nil:
+		case error:
+			fmt.Fprintf(&w.out, "error: %s\n", v)
+		case string:
+			fmt.Fprintln(&w.out, v)
+		case []byte:
+			fmt.Fprintf(&w.out, "%q\n", v)
+		default:
+			e := json.NewEncoder(&w.out)
+			e.SetEscapeHTML(false)
+			if err := e.Encode(v); err != nil {
+				fmt.Fprintln(&w.out, err)
+			}
+		}
+	}
+}
+
+// all says what a sequence yields.
+func all[T any](w *world, seq iter.Seq2[T, error]) {
+	for v, err := range seq {
+		if err != nil {
+			w.say(err)
+			continue
+		}
+		w.say(v)
+	}
+}
+
+// is says whether an error is the one that the documentation names.
+func (w *world) is(err, want error) { w.say(err, fmt.Sprint(errors.Is(err, want))) }
+
+// large is a body of several chunks, that only its number tells from others.
+func large(n byte) []byte {
+	b := make([]byte, 3<<20)
+	for i := range b {
+		b[i] = byte(i>>3) ^ byte(i>>9) ^ byte(i>>16)*n
+	}
+	return b
+}
+
+// One table uses everything that the library can do on every backend: what
+// comes of it, to the byte, is the same.
+func TestEveryVerbOnEveryBackend(t *testing.T) {
+	if testing.Short() {
+		t.Skip("real servers")
+	}
+	results := map[string][]string{}
+	for _, b := range backends {
+		t.Run(b.name, func(t *testing.T) {
+			w := &world{ctx: t.Context(), urlA: b.url(t, "a"), urlB: b.url(t, "b"), urlC: b.url(t, "c"), dir: t.TempDir()}
+			w.files(t)
+			for _, s := range verbs {
+				w.out.Reset()
+				s.do(w)
+				results[b.name] = append(results[b.name], "# "+s.uses+"\n"+w.normal(w.out.String()))
+			}
+		})
+	}
+	want := results["file"]
+	path, text := filepath.Join("testdata", "verbs.txt"), strings.Join(want, "\n")
+	if flag.Lookup("update").Value.String() == "true" {
+		if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pinned, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(strings.Split(string(pinned), "\n"), strings.Split(text, "\n")); d != "" {
+		t.Errorf("what came of it on file is not what %s says (rewrite it with -update):\n%s", path, d)
+	}
+	for name, got := range results {
+		for i := range want {
+			if i >= len(got) || got[i] != want[i] {
+				t.Errorf("on %s:\n%s\nbut on file:\n%s", name, strings.Join(got[i:min(i+1, len(got))], ""), want[i])
+			}
+		}
+	}
+}
+
+// varying is what two runs never have in common.
+var varying = regexp.MustCompile(`20\d\d-\d\d-\d\dT[0-9:.]+Z|\b[0-9a-f]{32}\b|"seconds":[0-9.e-]+|"Seconds":[0-9.e-]+|packs/\d{10}/|"(host|user)":"[^"]*"|"pid":\d+`)
+
+func (w *world) normal(s string) string {
+	for url, name := range map[string]string{w.urlA: "{A}", w.urlB: "{B}", w.urlC: "{C}"} {
+		place, options, _ := strings.Cut(url, "?")
+		s = strings.ReplaceAll(s, place, name)
+		if options != "" {
+			s = strings.ReplaceAll(s, "?"+options, "")
+		}
+	}
+	s = strings.ReplaceAll(s, w.dir, "{dir}")
+	return varying.ReplaceAllString(s, "~")
+}
+
+func (w *world) files(t *testing.T) {
+	for name, body := range map[string][]byte{"a/x": []byte("in a tree\n"), "b.bin": large(7), "c": nil} {
+		path := filepath.Join(w.dir, "tree", filepath.FromSlash(name))
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o777), os.WriteFile(path, body, 0o666)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(os.Symlink("a/x", filepath.Join(w.dir, "tree", "link")), os.Mkdir(filepath.Join(w.dir, "tree", "empty"), 0o777)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// damagePack flips a bit of the first pack in a place, past the registry.
+func damagePack(ctx context.Context, url string) error {
+	st, err := store.Open(ctx, url)
+	if err != nil {
+		return err
+	}
+	for info, err := range st.List(ctx, "packs/", "") {
+		if err != nil {
+			return err
+		}
+		body, info, err := st.Get(ctx, info.Key, nil)
+		if err != nil {
+			return err
+		}
+		body = bytes.Clone(body)
+		body[len(body)/2] ^= 1
+		_, err = st.Put(ctx, info.Key, body, info.Token)
+		return err
+	}
+	return errors.New("there is no pack")
+}
+
+// verbs use everything that is exported, in one story. What a step uses it
+// names: methods with their type, functions by their names.
+var verbs = []struct {
+	uses string
+	do   func(w *world)
+}{
+	{"Open of what is not there", func(w *world) {
+		_, err := registry.Open(w.ctx, w.urlA, nil)
+		w.is(err, registry.ErrNoRegistry)
+	}},
+	{"Open Registry.URL Registry.ID Registry.Unversioned Registry.Locking", func(w *world) {
+		var err error
+		w.a, err = registry.Open(w.ctx, w.urlA, &registry.Options{Create: true})
+		w.say(err)
+		w.b, err = registry.Open(w.ctx, w.urlB, &registry.Options{Create: true, Locking: "strict"})
+		w.say(err, w.a.URL(), w.a.ID(), w.a.Unversioned(), w.a.Locking(), w.b.Locking(), w.a.ID() != w.b.ID())
+	}},
+	{"OpenStore", func(w *world) {
+		st, err := store.Open(w.ctx, w.urlA)
+		w.say(err)
+		again, err := registry.OpenStore(w.ctx, st, w.urlA, nil)
+		w.say(err, again.ID() == w.a.ID())
+		_, err = registry.OpenStore(w.ctx, st, w.urlA, &registry.Options{Unversioned: true})
+		w.say(err)
+	}},
+	{"DefaultURL", func(w *world) {
+		os.Setenv("MINDREG_URL", w.urlA)
+		defer os.Unsetenv("MINDREG_URL")
+		w.say(registry.DefaultURL())
+		r, err := registry.Open(w.ctx, "", nil)
+		w.say(err, r.ID() == w.a.ID())
+	}},
+	{"Registry.Save WithMetadata WithClass WithReport WithProgress", func(w *world) {
+		var report registry.SaveReport
+		var last registry.Progress
+		w.say(w.a.Save(w.ctx, "my:model", trainedModel, registry.WithMetadata(map[string]any{"accuracy": 0.93}), registry.WithReport(&report)))
+		w.say(report)
+		w.say(w.a.Save(w.ctx, "my:model", large(1), registry.WithClass("weights"), registry.WithReport(&report),
+			registry.WithProgress(func(p registry.Progress) { last = p })))
+		w.say(report, last)
+		w.say(w.a.Save(w.ctx, "my:model", registry.Path(w.dir+"/tree")))
+		w.say(w.a.Save(w.ctx, "my:model", strings.NewReader("a stream")))
+	}},
+	{"Registry.Save refuses", func(w *world) {
+		_, err := w.a.Save(w.ctx, "invalid_name", 1)
+		w.is(err, registry.ErrInvalidName)
+		_, err = w.a.Save(w.ctx, "my:model", make(chan int))
+		w.is(err, registry.ErrNoMaterializer)
+		_, err = w.a.Save(w.ctx, "my:model", registry.Path(w.dir+"/nothing"))
+		w.is(err, fs.ErrNotExist)
+	}},
+	{"WithVersion", func(w *world) {
+		w.say(w.a.Save(w.ctx, "my:model", "two", registry.WithVersion("2")))
+		_, err := w.a.Save(w.ctx, "my:model", "two", registry.WithVersion("2.0.0"))
+		w.is(err, registry.ErrExists)
+		w.say(w.a.Save(w.ctx, "my:model", "candidate", registry.WithVersion("3.0.0-rc.1")))
+	}},
+	{"WithBase WithoutReuse", func(w *world) {
+		var report registry.SaveReport
+		w.say(w.a.Save(w.ctx, "copy", large(1), registry.WithBase("my:model@1.0.1"), registry.WithReport(&report)))
+		w.say(report)
+		w.say(w.a.Save(w.ctx, "copy", large(1), registry.WithoutReuse(), registry.WithReport(&report)))
+		w.say(report)
+	}},
+	{"WithIfLatest WithIfAbsent", func(w *world) {
+		w.say(w.a.Save(w.ctx, "copy", "next", registry.WithIfLatest("1.0.1")))
+		_, err := w.a.Save(w.ctx, "copy", "next", registry.WithIfLatest("1.0.1"))
+		w.is(err, registry.ErrConflict)
+		_, err = w.a.Save(w.ctx, "copy", "next", registry.WithIfAbsent())
+		w.is(err, registry.ErrConflict)
+	}},
+	{"Load Registry.Load WithLoadReport", func(w *world) {
+		for _, ref := range []string{"my:model@1.0.0", "my:model@latest", "my:model@^1 <1.0.1", "my:model@3.0.0-rc.1"} {
+			var report registry.LoadReport
+			var v any
+			w.say(ref, w.a.Load(w.ctx, ref, &v, registry.WithLoadReport(&report)), v, report)
+		}
+		b, err := registry.Load[[]byte](w.ctx, w.a, "my:model@1.0.1")
+		w.say(err, bytes.Equal(b, large(1)))
+		var out bytes.Buffer
+		w.say(w.a.Load(w.ctx, "my:model@1.0.3", &out), out.String())
+		w.is(w.a.Load(w.ctx, "my:model@9", &out), registry.ErrNotFound)
+		w.is(w.a.Load(w.ctx, "nothing", &out), registry.ErrNotFound)
+		w.is(w.a.Load(w.ctx, "my:model@1.0.0", new(int)), registry.ErrType)
+	}},
+	{"Registry.Load of a Path", func(w *world) {
+		w.say(w.a.Load(w.ctx, "my:model@1.0.2", registry.Path(w.dir+"/out")))
+		w.say(filepath.WalkDir(w.dir+"/out", func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				w.say(path, err)
+				return err
+			}
+			body, err := os.ReadFile(path)
+			w.say(path, err, len(body), d.Type().String())
+			return err
+		}))
+		w.say(os.RemoveAll(w.dir + "/out"))
+	}},
+	{"WithMaterializer Register Registry.RegisterMaterializer", func(w *world) {
+		tensors := material.Func("tensor", saveTensor, loadTensor)
+		w.say(w.a.Save(w.ctx, "tensor", &Tensor{[]float32{1}}, registry.WithMaterializer(tensors)))
+		_, err := registry.Load[*Tensor](w.ctx, w.a, "tensor")
+		w.is(err, registry.ErrNoMaterializer)
+		w.say(w.a.RegisterMaterializer(tensors), registry.Register[*Tensor](w.b, tensors))
+		t, err := registry.Load[*Tensor](w.ctx, w.a, "tensor")
+		w.say(err, t.data)
+		w.say(w.b.Save(w.ctx, "tensors:b", &Tensor{[]float32{2}}))
+	}},
+	{"Registry.Info Registry.Has", func(w *world) {
+		w.say(w.a.Info(w.ctx, "my:model@1.0.1"))
+		w.say(w.a.Info(w.ctx, "my:model"))
+		w.say(w.a.Has(w.ctx, "my:model@1.0.0"))
+		w.say(w.a.Has(w.ctx, "my:model@4"))
+	}},
+	{"Registry.Objects Registry.Latest Registry.Versions", func(w *world) {
+		all(w, w.a.Objects(w.ctx, ""))
+		all(w, w.a.Latest(w.ctx, "my:"))
+		all(w, w.a.Versions(w.ctx, "my:model"))
+		all(w, w.a.Versions(w.ctx, "nothing"))
+	}},
+	{"Registry.Object Object.Info Object.Files", func(w *world) {
+		var err error
+		w.obj, err = w.a.Object(w.ctx, "my:model@1.0.2")
+		w.say(err, w.obj.Info(), w.obj.Files())
+	}},
+	{"Object.Open Object.ReadFile Object.ReadDir Object.ReadLink Object.Stat Object.Lstat", func(w *world) {
+		f, err := w.obj.Open("b.bin")
+		w.say(err)
+		b := make([]byte, 8)
+		n, err := f.(io.ReaderAt).ReadAt(b, 2<<20)
+		w.say(n, err, b, f.Close())
+		w.say(w.obj.ReadFile("link"))
+		w.say(w.obj.ReadLink("link"))
+		_, err = w.obj.ReadFile("nothing")
+		w.is(err, fs.ErrNotExist)
+		entries, err := w.obj.ReadDir(".")
+		w.say(err)
+		for _, e := range entries {
+			w.say(e.Name(), e.Type().String())
+		}
+		for _, stat := range []func(string) (fs.FileInfo, error){w.obj.Stat, w.obj.Lstat} {
+			info, err := stat("link")
+			w.say(err, info.Name(), info.Size(), info.Mode().String())
+		}
+	}},
+	{"Registry.Tag WithIfTag WithIfNoTag WithTag", func(w *world) {
+		w.say(w.a.Tag(w.ctx, "my:model@1.0.0", "prod", registry.WithIfNoTag()))
+		w.is(w.a.Tag(w.ctx, "my:model@1.0.1", "prod", registry.WithIfNoTag()), registry.ErrConflict)
+		w.say(w.a.Tag(w.ctx, "my:model@1.0.1", "prod", registry.WithIfTag("1.0.0")))
+		w.is(w.a.Tag(w.ctx, "my:model@1.0.0", "prod", registry.WithIfTag("1.0.0")), registry.ErrConflict)
+		w.is(w.a.Tag(w.ctx, "my:model@1.0.0", "1.x"), registry.ErrInvalidTag)
+		w.say(w.a.Save(w.ctx, "my:model", "tagged", registry.WithTag("staging", "nightly")))
+		w.say(registry.Load[string](w.ctx, w.a, "my:model@staging"))
+	}},
+	{"Registry.Tags Registry.TagHistory Registry.Untag", func(w *world) {
+		w.say(w.a.Untag(w.ctx, "my:model", "nightly"))
+		w.is(w.a.Untag(w.ctx, "my:model", "nightly"), registry.ErrNotFound)
+		all(w, w.a.Tags(w.ctx, "my:model"))
+		w.say(w.a.TagHistory(w.ctx, "my:model", "prod"))
+	}},
+	{"Update", func(w *world) {
+		for range 3 {
+			w.say(registry.Update(w.ctx, w.a, "counter", func(old int, from *registry.Info) (int, error) { return old + 1, nil }))
+		}
+		w.say(registry.Load[int](w.ctx, w.a, "counter"))
+		_, err := registry.Update(w.ctx, w.a, "counter", func(int, *registry.Info) (int, error) { return 0, io.ErrUnexpectedEOF })
+		w.is(err, io.ErrUnexpectedEOF)
+	}},
+	{"Registry.Lock Registry.RLock Registry.Locks Registry.BreakLock LockEpoch", func(w *world) {
+		ctx, unlock, err := w.a.Lock(w.ctx, "job", &registry.LockOptions{Why: "training"})
+		w.say(err, registry.LockEpoch(ctx))
+		_, _, err = w.a.RLock(w.ctx, "job", &registry.LockOptions{Timeout: registry.NoWait})
+		w.say(errors.Is(err, registry.ErrLockTimeout))
+		all(w, func(yield func(string, error) bool) {
+			for l, err := range w.a.Locks(w.ctx) {
+				yield(fmt.Sprint(l.Name, l.Epoch), err)
+			}
+		})
+		w.say(w.a.BreakLock(w.ctx, "job", "it hangs"))
+		w.say(errors.Is(unlock(), registry.ErrLockLost))
+		w.is(w.a.BreakLock(w.ctx, "job", "it hangs"), registry.ErrNotFound)
+		ctx, unlock, err = w.a.RLock(w.ctx, "job", nil)
+		w.say(err, registry.LockEpoch(ctx), unlock())
+	}},
+	{"Registry.WouldDelete Registry.Delete WithForce", func(w *world) {
+		_, err := w.a.Delete(w.ctx, "my:model")
+		w.say(err)
+		w.say(w.a.WouldDelete(w.ctx, "my:model@<1.0.1"))
+		w.say(w.a.Delete(w.ctx, "my:model@<1.0.1"))
+		_, err = w.a.Delete(w.ctx, "my:model@1.0.1")
+		w.is(err, registry.ErrTagged)
+		w.say(w.a.Delete(w.ctx, "my:model@1.0.1", registry.WithForce()))
+		w.is(w.a.Load(w.ctx, "my:model@1.0.1", new([]byte)), registry.ErrDeleted)
+	}},
+	{"Registry.AllVersions Registry.Undelete", func(w *world) {
+		all(w, w.a.AllVersions(w.ctx, "my:model"))
+		w.say(w.a.Undelete(w.ctx, "my:model@1.0.1"))
+		w.is(w.a.Undelete(w.ctx, "my:model@7.0.0"), registry.ErrNotFound)
+		all(w, w.a.Versions(w.ctx, "my:model"))
+	}},
+	{"Registry.Prune", func(w *world) {
+		w.say(w.a.Prune(w.ctx, registry.PruneOptions{KeepLast: 1, Names: []string{"counter"}, DryRun: true}))
+		w.say(w.a.Prune(w.ctx, registry.PruneOptions{KeepLast: 2, KeepTagged: true, Prefix: "cou"}))
+		w.say(w.a.Prune(w.ctx, registry.PruneOptions{KeepWithin: time.Hour}))
+		_, err := w.a.Prune(w.ctx, registry.PruneOptions{})
+		w.say(err)
+	}},
+	{"Registry.GC WithDryRun WithGCProgress", func(w *world) {
+		w.say(w.a.GC(w.ctx, registry.WithDryRun()))
+		finished := false
+		w.say(w.a.GC(w.ctx, registry.WithGCProgress(func(p registry.Progress) { finished = p.Finished })))
+		w.say(finished)
+	}},
+	{"Copy", func(w *world) {
+		w.say(registry.Copy(w.ctx, w.b, w.a, "my:model@1.0.2", &registry.CopyOptions{Name: "other", Version: "5"}))
+		w.say(registry.Copy(w.ctx, w.b, w.a, "", nil))
+		w.say(registry.Copy(w.ctx, w.b, w.a, "", nil))
+		all(w, w.b.Latest(w.ctx, ""))
+		_, err := w.b.Save(w.ctx, "collision", 1)
+		w.say(err)
+		_, err = w.a.Save(w.ctx, "collision", 2)
+		w.say(err)
+		_, err = registry.Copy(w.ctx, w.b, w.a, "collision", nil)
+		w.is(err, registry.ErrExists)
+	}},
+	{"Registry.Verify Registry.Repair", func(w *world) {
+		w.say(w.a.Verify(w.ctx, ""))
+		w.say(damagePack(w.ctx, w.urlA))
+		report, err := w.a.Verify(w.ctx, "")
+		w.say(err, len(report.Damage), report.Problems)
+		for _, p := range report.Problems {
+			w.say(p.Err)
+		}
+		repaired, err := w.a.Repair(w.ctx, "", w.b)
+		w.say(err, len(repaired.Packs), repaired.Problems)
+		w.say(w.b.Verify(w.ctx, ""))
+	}},
+	{"ParseRef ParseVersion", func(w *world) {
+		w.say(registry.ParseRef("my:model@^1"))
+		w.say(registry.ParseVersion("v1.2"))
+		_, err := registry.ParseRef("my_model@1")
+		w.is(err, registry.ErrInvalidName)
+	}},
+	{"Open Registry.Save of an unversioned registry", func(w *world) {
+		r, err := registry.Open(w.ctx, w.urlC, &registry.Options{Create: true, Unversioned: true})
+		w.say(err)
+		w.say(r.Save(w.ctx, "model", "old"))
+		w.say(r.Save(w.ctx, "model", "new"))
+		w.say(registry.Load[string](w.ctx, r, "model"))
+		all(w, r.Versions(w.ctx, "model"))
+		w.say(r.Tag(w.ctx, "model@1.0.1", "prod"))
+	}},
+}
