@@ -85,6 +85,9 @@ func (s *save) run(ctx context.Context, v any) (Version, error) {
 	if err != nil {
 		return Version{}, err
 	}
+	if _, err := s.r.clock.Fresh(ctx, s.r.st, time.Hour); err != nil { // listings of keys alone do not tell the time
+		return Version{}, err
+	}
 	created := s.r.clock.Now()
 	mf := manifest.NewManifest(s.name, Version{}, created)
 	mf.Content = *content
