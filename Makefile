@@ -1,4 +1,4 @@
-.PHONY: test servers lint fuzz build
+.PHONY: test servers lint fuzz build bench
 
 # Everything that a change has to pass. It needs nothing but Go.
 test:
@@ -22,3 +22,8 @@ lint:
 FUZZTIME ?= 30s
 fuzz:
 	go run ./internal/fuzzall $(FUZZTIME)
+
+# Mindreg beside what else one would use, by turns, into docs/benchmarks.md.
+# To try it out: make bench BENCHFLAGS='-quick -only save'
+bench:
+	go run -C bench . $(BENCHFLAGS)
