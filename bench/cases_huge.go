@@ -46,8 +46,8 @@ func (e *env) huge() *bcase {
 		},
 		targets: []target{
 			rssAtMost(saved, 256<<20), rssAtMost(loaded, 256<<20),
-			extraAtMost(saved, "disk", 1.02, "save: disk ≤ 1.02 × data", "%.3f ×"),
-			extraAtMost(loaded, "disk", 1.02, "load: disk ≤ 1.02 × data", "%.3f ×"),
+			extraAtMost(saved, "disk", 1.02, saved+": disk ≤ 1.02 × data", "%.3f ×"),
+			extraAtMost(loaded, "disk", 1.02, loaded+": disk ≤ 1.02 × data", "%.3f ×"),
 		},
 	}
 }

@@ -147,7 +147,7 @@ func (e *env) loadLocal() *bcase {
 
 // information compares without a target.
 func information(a, b string) target {
-	return target{text: "(compared with " + b + ")", eval: func(r *result) (string, bool, error) {
+	return target{text: "(no target) time of " + b, eval: func(r *result) (string, bool, error) {
 		ratio, low, high, err := r.timeRatio(a, b)
 		return fmt.Sprintf("%.2f × (%.2f–%.2f)", ratio, low, high), true, err
 	}}

@@ -27,7 +27,7 @@ func (e *env) latest(p *place) *bcase {
 	return &bcase{
 		name: "latest-" + p.name, title: fmt.Sprintf("Load the latest of %d versions, %s", n, p.name),
 		note:   "The registers are put straight into the store; the last version is saved. Requests are those of one load; each page of a listing is one.",
-		rounds: e.rounds(5), loop: true,
+		rounds: e.rounds(3), loop: true,
 		setup: func() error {
 			if err := p.prepare(); err != nil {
 				return err
@@ -39,8 +39,8 @@ func (e *env) latest(p *place) *bcase {
 		},
 		clean: p.clean,
 		runs: []*competitor{
-			{name: few, run: run("few", "100")},
-			{name: many, run: run("many", "4")},
+			{name: few, run: run("few", "200")},
+			{name: many, run: run("many", "2")},
 		},
 		targets: []target{
 			extraAtMost(many, "requests", 3, "requests ≤ 3", "%.4g requests"),

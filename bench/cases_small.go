@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 )
 
 const (
@@ -18,7 +19,7 @@ func (e *env) treeSave() *bcase {
 	src, tar, reg := e.path("tree"), e.path("tar"), e.path("registry")
 	return &bcase{
 		name: "tree-save-local", title: fmt.Sprintf("Save %d files of 4 KiB, local, durable", n),
-		rounds: e.rounds(5),
+		rounds: e.rounds(3),
 		setup:  func() error { return smallFiles(src, 2, n, 4<<10) },
 		clean:  remove(src),
 		runs: []*competitor{
@@ -45,7 +46,7 @@ func (e *env) treeLoad() *bcase {
 	return &bcase{
 		name: "tree-load-local", title: fmt.Sprintf("Load %d files of 4 KiB, local, verified", n),
 		note:   "Neither flushes what it writes.",
-		rounds: e.rounds(5),
+		rounds: e.rounds(3),
 		setup: func() error {
 			return errors.Join(
 				smallFiles(src, 2, n, 4<<10), sh(`tar -C "$1" -cf "$2" .`, src, tar).must(),
@@ -98,11 +99,11 @@ func (e *env) smallLocal(savers int, what string) *bcase {
 
 // smallMinIO: one small object after the other, to or from a server.
 func (e *env) smallMinIO(what string) *bcase {
-	count := fmt.Sprint(e.count(1024))
+	count := fmt.Sprint(e.count(512))
 	s := &s3runs{e: e}
 	mine := "mindreg " + what
 	return &bcase{
-		name: "small-minio-" + what, title: what + " objects of 1 KiB, MinIO on loopback",
+		name: "small-minio-" + what, title: strings.ToUpper(what[:1]) + what[1:] + " objects of 1 KiB, MinIO on loopback",
 		note:   "The bare loop makes as many requests with minio-go: a listing, and a put or a get. Requests are counted by a proxy, in a run that is not timed.",
 		rounds: e.rounds(5), loop: true,
 		runs: []*competitor{

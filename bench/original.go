@@ -33,9 +33,9 @@ var shapes = []struct {
 // original compares with the Python registry, shape by shape.
 func (e *env) original(i int) *bcase {
 	shape := shapes[i]
-	size, limit := shape.size, "2"
+	size, limit := shape.size, "1.5"
 	if size > 1<<20 {
-		size, limit = e.size(size), "2.5"
+		size, limit = e.size(size), "2"
 	}
 	if e.quick {
 		limit = "0.5"

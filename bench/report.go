@@ -43,6 +43,16 @@ func (e *env) report(results []*result, m *machine, dir string) error {
 		return err
 	}
 	fmt.Print(text.String())
+	met, all := 0, 0
+	for _, row := range data.Summary {
+		switch {
+		case strings.HasSuffix(row, "| yes |"):
+			met, all = met+1, all+1
+		case !strings.HasSuffix(row, "|  |"):
+			all++
+		}
+	}
+	e.progress("%d of %d targets met, in %s", met, all, data.Took)
 	if dir == "" {
 		return nil
 	}
@@ -107,6 +117,10 @@ func (r *result) text() caseText {
 			continue
 		}
 		samples := r.samples[k.name]
+		if len(samples) == 0 {
+			c.Rows = append(c.Rows, fmt.Sprintf("| %s | not measured | | | | |", cell(k.name)))
+			continue
+		}
 		values := column(samples, r.value)
 		cpu := duration(median(column(samples, func(s sample) float64 { return s.CPU / max(s.Ops, 1) })))
 		rss := slices.Max(column(samples, func(s sample) float64 { return float64(s.RSS) }))

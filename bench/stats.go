@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 )
 
 // median of xs, or NaN without any.
@@ -76,7 +77,7 @@ func atMost(a string, limit float64, b string) target {
 func faster(a string, times float64, others ...string) target {
 	what := others[0]
 	if len(others) > 1 {
-		what = "the fastest other"
+		what = "the fastest of " + strings.Join(others, ", ")
 	}
 	return target{
 		text: fmt.Sprintf("speed ≥ %.4g × %s", times, what),
@@ -121,7 +122,7 @@ func extraAtMost(a, figure string, limit float64, text, format string) target {
 // rssAtMost: the client is never larger than limit bytes.
 func rssAtMost(a string, limit int64) target {
 	return target{
-		text: fmt.Sprintf("resident ≤ %d MiB", limit>>20),
+		text: fmt.Sprintf("%s: resident ≤ %d MiB", a, limit>>20),
 		eval: func(r *result) (string, bool, error) {
 			xs, err := r.column(a, func(s sample) float64 { return float64(s.RSS) })
 			if err != nil {
