@@ -40,6 +40,7 @@ func bench() error {
 	only := flag.String("only", "", "measure only the cases whose names match this `regexp`")
 	quick := flag.Bool("quick", false, "a sixteenth of the data and two rounds, to try things out; the report goes to standard output alone")
 	rounds := flag.Int("rounds", 0, "`number` of rounds of each case that has several, instead of its own")
+	hurry := flag.Duration("hurry", 13*time.Minute, "after this `time`, measure one round alone of what is left")
 	list := flag.Bool("list", false, "list the cases and measure nothing")
 	out := flag.String("o", "", "`directory` for the report (default docs of the repository)")
 	flag.Parse()
@@ -73,6 +74,9 @@ func bench() error {
 		}
 		if *rounds > 0 && c.rounds > 1 {
 			c.rounds = *rounds
+		}
+		if time.Since(e.start) > *hurry {
+			c.rounds = 1
 		}
 		e.progress("== %s: %s", c.name, c.title)
 		results = append(results, e.measure(c))
