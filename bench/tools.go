@@ -3,12 +3,15 @@ package main
 import (
 	"context"
 	"crypto/sha256"
+	"debug/buildinfo"
 	_ "embed"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -142,6 +145,20 @@ func findPython(minor int) (string, error) {
 	return "", fmt.Errorf("it needs Python 3.%d or later; $PYTHON may name one", minor)
 }
 
+// moduleVersion is that of the module of pkg that a program was built from.
+func moduleVersion(program, pkg string) string {
+	info, err := buildinfo.ReadFile(program)
+	if err != nil {
+		return err.Error()
+	}
+	for _, m := range append(info.Deps, &info.Main) {
+		if m.Path == pkg || strings.HasPrefix(pkg, m.Path+"/") {
+			return m.Version
+		}
+	}
+	return "of unknown version"
+}
+
 // versions tells what was measured, for the report.
 func (e *env) versions() []string {
 	var out []string
@@ -161,11 +178,16 @@ func (e *env) versions() []string {
 	add("", tool{path: "cp"}, "--version")
 	add("", tool{path: "tar"}, "--version")
 	add("", e.tools.openssl, "version")
-	add("", e.tools.minio, "--version")
-	add("", e.tools.mc, "--version")
-	add("", e.tools.rclone, "version")
-	add("oras", e.tools.oras, "version")
-	add("", e.tools.distribution, "--version")
+	for _, name := range slices.Sorted(maps.Keys(goTools)) {
+		t := map[string]tool{
+			"minio": e.tools.minio, "mc": e.tools.mc, "rclone": e.tools.rclone, "oras": e.tools.oras, "distribution": e.tools.distribution,
+		}[name]
+		if t.path == "" {
+			out = append(out, oneLine(t.why))
+			continue
+		}
+		out = append(out, name+" "+moduleVersion(t.path, goTools[name]))
+	}
 	add("DVC", e.tools.dvc, "--version")
 	add("", e.tools.original, "-c", "import importlib.metadata as m, platform; print('mindtrace-registry', m.version('mindtrace-registry'), 'on Python', platform.python_version())")
 	return out
