@@ -1,4 +1,4 @@
-.PHONY: test servers lint fuzz build soak
+.PHONY: test servers lint fuzz build soak bench
 
 # Everything that a change has to pass. It needs nothing but Go.
 test:
@@ -23,12 +23,19 @@ FUZZTIME ?= 30s
 fuzz:
 	go run ./internal/fuzzall $(FUZZTIME)
 
-# What docs/guarantees.md promises, for long: simulated schedules of each
-# scenario, and then each proof on the real stores for a while. With the
-# defaults it takes some hours.
+# What docs/guarantees.md promises, for long: so many simulated schedules of
+# each of the ten scenarios, power lost at every step of so many random
+# histories, and then each proof on the real stores for a while.
 SOAK ?= 5m
-SCHEDULES ?= 1000000
+SCHEDULES ?= 100000
+POWER ?= 40
 soak:
 	go test ./internal/sim -run TestSoak -timeout 0 -schedules $(SCHEDULES)
+	MINDREG_POWER=$(POWER) go test ./store/filestore -run 'TestPowerLoss$$' -timeout 0
 	export "$$(go run ./internal/testall servers | tail -n 1)" && \
 	MINDREG_SOAK=$(SOAK) go test -count 1 -p 1 -timeout 0 -v -run '^(TestSoak|TestProcessesAreKilled|TestHistories|TestOneNameServerKilled|TestProcessesKilled|TestEveryVerbThroughFaults)$$' . ./lease ./internal/proofs
+
+# Mindreg beside what else one would use, by turns, into docs/benchmarks.md.
+# To try it out: make bench BENCHFLAGS='-quick -only save'
+bench:
+	go run -C bench . $(BENCHFLAGS)

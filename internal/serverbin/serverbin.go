@@ -37,15 +37,8 @@ var tools = []struct{ name, pkg string }{
 // value for Env. root is the directory of the module. It tells log what it
 // does.
 func Build(root string, log io.Writer) (string, error) {
-	cache := os.Getenv("MINDREG_CACHE")
-	if cache == "" {
-		cache = filepath.Join(root, ".cache")
-	}
-	bin, err := filepath.Abs(filepath.Join(cache, "bin"))
+	bin, err := cacheBin(root)
 	if err != nil {
-		return "", err
-	}
-	if err := os.MkdirAll(bin, 0o777); err != nil {
 		return "", err
 	}
 	lock := flock.New(filepath.Join(bin, "lock"))
