@@ -46,6 +46,10 @@ type Options struct {
 	// safe, and loading then takes permission to write. Opening an existing
 	// registry of another kind is an error.
 	Locking string
+	// Compression is how saves store what they put: CompressionAuto, the
+	// default, or CompressionNone. It concerns only what is written; both are
+	// read, and their digests are the same.
+	Compression string
 	// Logger gets what happens, at levels Debug and Info. nil: nothing.
 	Logger *slog.Logger
 	// Progress is called as data moves, for all operations that are not given
@@ -66,6 +70,8 @@ type Registry struct {
 	materials material.Set
 	log       *slog.Logger
 	progress  func(Progress)
+
+	compression string // as in Options
 
 	probing chan struct{} // held while the store is probed
 	probed  time.Time     // when it was last
@@ -139,7 +145,10 @@ func OpenStore(ctx context.Context, st store.Store, url string, opts *Options) (
 }
 
 func open(ctx context.Context, st store.Store, url string, o Options) (*Registry, error) {
-	r := &Registry{url: url, clock: new(store.Clock), log: o.Logger, progress: o.Progress, probing: make(chan struct{}, 1)}
+	if err := checkCompression(o.Compression); err != nil {
+		return nil, wrap("open", url, err)
+	}
+	r := &Registry{compression: o.Compression, url: url, clock: new(store.Clock), log: o.Logger, progress: o.Progress, probing: make(chan struct{}, 1)}
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
 	}
