@@ -21,7 +21,9 @@ import (
 // those of weights, images and archives are, no more is tried.
 const (
 	minCompress = 1 << 10 // bytes: smaller chunks are not worth a frame
-	sampleParts = 4       // spread over the chunk
+	largeChunk  = 32 << 10
+	sample      = 1 << 10 // bytes; of smaller chunks half
+	samples     = 4       // spread over a large chunk
 	maxEntropy  = 6.8     // bits a byte of the sample: 15 % less than 8
 	minGain     = 10      // of a hundred: less is not worth decompressing
 
@@ -74,27 +76,36 @@ func (c *compressor) compress(chunk []byte) *frame {
 }
 
 // entropy returns how many bits a byte of a sample of the chunk carries, up to
-// 8, as far as the frequencies of its bytes tell. The chunk has at least
-// minCompress bytes.
+// 8, as far as the frequencies of its bytes tell: in the middle, or on average
+// in a few places of a large chunk. The chunk has at least minCompress bytes.
 func entropy(chunk []byte) float64 {
-	part := min(max(len(chunk)/32, 128), 1<<10)
+	if len(chunk) < largeChunk {
+		mid := len(chunk) / 2
+		return entropyOf(chunk[mid-sample/4 : mid+sample/4])
+	}
+	var sum float64
+	for i := range samples {
+		at := (len(chunk) - sample) / (samples - 1) * i
+		sum += entropyOf(chunk[at : at+sample])
+	}
+	return sum / samples
+}
+
+func entropyOf(b []byte) float64 {
 	var counts [256]uint16
-	for i := range sampleParts {
-		at := (len(chunk) - part) / (sampleParts - 1) * i
-		for _, c := range chunk[at : at+part] {
-			counts[c]++
-		}
+	for _, c := range b {
+		counts[c]++
 	}
 	var sum float64
 	for _, n := range counts {
 		sum += float64(nLogN[n])
 	}
-	total := float64(sampleParts * part)
+	total := float64(len(b))
 	return math.Log2(total) - sum/total
 }
 
 // nLogN holds n·log₂(n).
-var nLogN = func() (t [sampleParts<<10 + 1]float32) {
+var nLogN = func() (t [sample + 1]float32) {
 	for n := 2; n < len(t); n++ {
 		t[n] = float32(float64(n) * math.Log2(float64(n)))
 	}
