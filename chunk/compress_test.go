@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -583,4 +584,58 @@ func TestSpansStayBounded(t *testing.T) {
 		}
 	}
 	checkReads(t, st, m, files)
+}
+
+// A save that has lasted for long puts its packs into the current era once
+// more, with the frames as they are.
+func TestRefreshOfCompressedPacks(t *testing.T) {
+	var mu sync.Mutex
+	now := time.Unix(2000*7*24*3600, 0)
+	st := memstore.New(&memstore.Options{Now: func() time.Time {
+		mu.Lock()
+		defer mu.Unlock()
+		return now
+	}})
+	cfg := compressing(st)
+	files := map[string][]byte{"a": table(1, 3<<20), "b": randomBytes(1, 1<<20), "c": table(2, 5000), "d": table(2, 5000)}
+	m := saved(t, cfg, files)
+	packs := slices.Clone(m.Placement.Packs)
+	mu.Lock()
+	now = now.Add(8 * 24 * time.Hour)
+	mu.Unlock()
+	cfg.Clock = new(store.Clock)
+	if _, err := Refresh(t.Context(), cfg, m.Content.Files, packs, nil); err != nil {
+		t.Fatal(err)
+	}
+	for i, p := range packs {
+		old := m.Placement.Packs[i]
+		if p.Era != old.Era+1 || p.ID != old.ID || p.Size != old.Size {
+			t.Errorf("pack %+v has become %+v", old, p)
+		}
+		a, _, aerr := st.Get(t.Context(), old.Key(), nil)
+		b, _, berr := st.Get(t.Context(), p.Key(), nil)
+		if aerr != nil || berr != nil || !bytes.Equal(a, b) {
+			t.Errorf("pack %d: other bytes, %v, %v", i, aerr, berr)
+		}
+	}
+	key := m.Placement.Packs[0].Key()
+	b, info, err := st.Get(t.Context(), key, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bad := bytes.Clone(b)
+	bad[len(bad)/2] ^= 1
+	if _, err := st.Put(t.Context(), key, bad, info.Token); err != nil {
+		t.Fatal(err)
+	}
+	if err := st.Delete(t.Context(), packs[0].Key()); err != nil {
+		t.Fatal(err)
+	}
+	packs = slices.Clone(m.Placement.Packs)
+	if _, err := Refresh(t.Context(), cfg, m.Content.Files, packs, nil); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("a damaged pack: %v", err)
+	}
+	if _, err := Refresh(t.Context(), cfg, m.Content.Files[:1], slices.Clone(m.Placement.Packs), nil); err == nil || !strings.Contains(err.Error(), "only a part") {
+		t.Errorf("a pack of which not all is used: %v", err)
+	}
 }
