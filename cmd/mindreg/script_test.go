@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"regexp"
@@ -39,6 +40,7 @@ func TestScripts(t *testing.T) {
 			"exits":  exits,
 			"normal": normal,
 			"damage": damage,
+			"lines":  lines,
 		},
 	})
 }
@@ -78,6 +80,17 @@ func normal(ts *testscript.TestScript, _ bool, args []string) {
 	s = owners.ReplaceAllString(s, `"host": "HOST",$1"pid": PID,$1"user": "USER"`)
 	s = blanks.ReplaceAllString(s, "")
 	ts.Check(os.WriteFile(ts.MkAbs("normal"), []byte(s), 0o666))
+}
+
+// lines FILE N: writes N lines of text that are not the same.
+func lines(ts *testscript.TestScript, _ bool, args []string) {
+	n, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "line %d of a log, %x\n", i, i*i)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(b.String()), 0o666))
 }
 
 // damage FILE: flips a bit in the middle of a file.
