@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/mindtrace/registry/chunk"
 	"github.com/mindtrace/registry/manifest"
 )
 
@@ -94,16 +95,11 @@ func (v *verification) badIn(ctx context.Context, key string, list []use) (bad [
 		return nil, false, err
 	}
 	for _, u := range list {
-		if !holds(body, u.Chunk) {
+		if !chunk.Holds(body, u.Chunk) {
 			bad = append(bad, u)
 		}
 	}
 	return bad, false, nil
-}
-
-// holds reports whether a chunk is whole in the bytes of its pack.
-func holds(pack []byte, c manifest.Chunk) bool {
-	return c.Offset+c.Size <= int64(len(pack)) && manifest.Sum(pack[c.Offset:c.Offset+c.Size]) == c.SHA256
 }
 
 func (v *verification) hurt(key string, missing bool, h Hurt) {

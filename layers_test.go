@@ -28,7 +28,7 @@ var allowed = map[string][]string{
 	"manifest":              {"store", "github.com/go-json-experiment/json"},
 	"cache":                 {"manifest", "store", "github.com/dustin/go-humanize"},
 	"lease":                 {"internal/knob", "manifest", "store"},
-	"chunk":                 {"internal/knob", "manifest", "store", "golang.org/x/sync"},
+	"chunk":                 {"internal/knob", "manifest", "store", "golang.org/x/sync", "github.com/klauspost/compress"},
 	"material":              {"github.com/go-json-experiment/json"},
 	"material/materialtest": {"manifest", "material", "github.com/google/go-cmp"},
 	"cmd/mindreg": {

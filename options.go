@@ -25,6 +25,7 @@ type saveOptions struct {
 	expect       *expectation
 	progress     func(Progress)
 	report       *SaveReport
+	compression  string
 }
 
 type loadOptions struct {

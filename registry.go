@@ -56,6 +56,10 @@ type Options struct {
 	// saved or deleted since, and tags moved. What it does not have, and every
 	// change, is ErrOffline.
 	Offline bool
+	// Compression is how saves store what they put: CompressionAuto, the
+	// default, or CompressionNone. It concerns only what is written; both are
+	// read, and their digests are the same.
+	Compression string
 	// Logger gets what happens, at levels Debug and Info. nil: nothing.
 	Logger *slog.Logger
 	// Progress is called as data moves, for all operations that are not given
@@ -78,6 +82,8 @@ type Registry struct {
 	materials material.Set
 	log       *slog.Logger
 	progress  func(Progress)
+
+	compression string // as in Options
 
 	probing chan struct{} // held while the store is probed
 	probed  time.Time     // when it was last
@@ -159,7 +165,13 @@ func OpenStore(ctx context.Context, st store.Store, url string, opts *Options) (
 }
 
 func open(ctx context.Context, st store.Store, url string, o Options) (*Registry, error) {
-	r := &Registry{url: url, clock: new(store.Clock), log: o.Logger, progress: o.Progress, probing: make(chan struct{}, 1), cache: o.Cache}
+	if err := checkCompression(o.Compression); err != nil {
+		return nil, wrap("open", url, err)
+	}
+	r := &Registry{
+		url: url, clock: new(store.Clock), log: o.Logger, progress: o.Progress, probing: make(chan struct{}, 1),
+		cache: o.Cache, compression: o.Compression,
+	}
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
 	}

@@ -61,6 +61,9 @@ func forRepair(t *testing.T) (*Registry, *memstore.Store) {
 		files[fmt.Sprintf("d%d/f%d", i%7, i)] = noise(uint64(i), 5000+i*10)
 	}
 	files["large"] = noise(1, 5<<20)
+	for i, n := range []int{1500, 40_000, 900_000} { // compressed
+		files[fmt.Sprintf("log%d", i)] = []byte(rows(uint64(i), n))
+	}
 	dir := writeFiles(t, files)
 	mustSave(t, r, "tree", Path(dir))
 	files["new"] = noise(5, 300<<10)

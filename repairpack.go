@@ -188,20 +188,23 @@ func (p *repair) pack(ctx context.Context, key string, b *broken) error {
 		copy(body, old)
 	}
 	for _, w := range chunks {
-		if holds(body, w.Chunk) {
+		if chunk.Holds(body, w.Chunk) {
 			continue
 		}
-		if holds(old, w.Chunk) {
-			copy(body[w.Offset:], old[w.Offset:w.Offset+w.Size])
+		if chunk.Holds(old, w.Chunk) {
+			copy(body[w.Offset:], old[w.Offset:w.Offset+w.Len()])
 			continue
 		}
 		good, err := p.from.chunk(ctx, w)
+		if err == nil {
+			good, err = chunk.Restored(good, w.Chunk)
+		}
 		if err != nil && w.live {
 			return err
 		}
 		copy(body[w.Offset:], good) // or nothing, for a version that was deleted
 	}
-	if err := p.mayHaveGaps(ctx, b.pack, chunks); err != nil {
+	if err := p.mayHaveGaps(ctx, b.pack, chunks, body); err != nil {
 		return err
 	}
 	if err := p.put(ctx, key, body, token); err != nil {
@@ -211,12 +214,13 @@ func (p *repair) pack(ctx context.Context, key string, b *broken) error {
 	return nil
 }
 
-// mayHaveGaps refuses to restore a pack of the present era of which parts
-// are unknown: parts that only versions used which are gone for good. A save
+// mayHaveGaps refuses to restore a pack of the present era that is not the
+// very one again: parts are unknown that only versions used which are gone for
+// good, or chunks were compressed by another version of the encoder. A save
 // of the same bytes would find it there and count on all of it. In an era
 // that is over, nobody will ever look at these parts again.
-func (p *repair) mayHaveGaps(ctx context.Context, pack manifest.Pack, chunks []*wanted) error {
-	if whole(pack, chunks) {
+func (p *repair) mayHaveGaps(ctx context.Context, pack manifest.Pack, chunks []*wanted, body []byte) error {
+	if whole(pack, chunks, body) {
 		return nil
 	}
 	now, err := p.r.clock.Fresh(ctx, p.r.st, 0)
@@ -224,24 +228,24 @@ func (p *repair) mayHaveGaps(ctx context.Context, pack manifest.Pack, chunks []*
 		return err
 	}
 	if end := p.r.settings.Times.EraEnd(pack.Era); now.Before(end) {
-		return fmt.Errorf("parts of %s are unknown; repair it after %s", pack.Key(), end.UTC())
+		return fmt.Errorf("%s cannot be made again as it was; repair it after %s", pack.Key(), end.UTC())
 	}
 	return nil
 }
 
-// whole reports whether the chunks are all that a pack holds: then its id is
-// made of their digests.
-func whole(pack manifest.Pack, chunks []*wanted) bool {
-	var sums []byte
+// whole reports whether the chunks are all that a pack holds, and body holds
+// them as it did: then its id is made of their digests.
+func whole(pack manifest.Pack, chunks []*wanted, body []byte) bool {
+	var stored [][]byte
 	var end int64
 	for _, w := range chunks {
 		if w.Offset != end {
 			return false
 		}
-		end += w.Size
-		sums = append(sums, w.SHA256[:]...)
+		end += w.Len()
+		stored = append(stored, body[w.Offset:end])
 	}
-	return end == pack.Size && manifest.Sum(sums) == pack.ID
+	return end == pack.Size && chunk.PackID(stored...) == pack.ID
 }
 
 // put writes a pack over the state that was read.

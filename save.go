@@ -22,7 +22,7 @@ type SaveReport struct {
 	Info   Info
 	Read   int64 // bytes of the object
 	Reused int64 // of these, found stored already
-	Stored int64 // bytes of packs put for it, with the table of very many files; small objects need none
+	Stored int64 // bytes of packs put for it, compressed where that pays, with the table of very many files; small objects need none
 	Packs  int   // packs put for it
 }
 
@@ -158,6 +158,9 @@ func (s *save) check(v any) (*manifest.Content, material.Materializer, error) {
 			return nil, nil, fmt.Errorf("base: %w", err)
 		}
 	}
+	if err := checkCompression(s.o.compression); err != nil {
+		return nil, nil, err
+	}
 	if err := checkClass(s.o.class); err != nil {
 		return nil, nil, err
 	}
@@ -196,7 +199,7 @@ func (s *save) check(v any) (*manifest.Content, material.Materializer, error) {
 func (s *save) config(v any) chunk.Config {
 	return chunk.Config{
 		Store: s.r.st, Clock: s.r.clock, Times: s.r.settings.Times,
-		Base: s.findBase, MaxInline: knob.MaxInline, Logger: s.r.log,
+		Base: s.findBase, MaxInline: knob.MaxInline, Logger: s.r.log, Compress: s.compresses(),
 		Progress: saveProgress(s.o.progress, s.name, sizeOf(v)),
 	}
 }

@@ -30,13 +30,13 @@ func newBase(p *packer, m *manifest.Manifest) *base {
 	first := 0
 	if m.Table != nil {
 		for _, c := range m.Table.File.Chunks {
-			b.chunks[c.SHA256] = basePlace{place{c.Pack, c.Offset}, c.Size}
+			b.chunks[c.SHA256] = basePlace{place{c.Pack, c.Offset, c.Stored}, c.Size}
 		}
 		first = len(m.Table.Packs)
 	}
 	for i := range m.Content.Files {
 		for _, c := range m.Content.Files[i].Chunks {
-			b.chunks[c.SHA256] = basePlace{place{first + c.Pack, c.Offset}, c.Size}
+			b.chunks[c.SHA256] = basePlace{place{first + c.Pack, c.Offset, c.Stored}, c.Size}
 		}
 	}
 	return b
@@ -80,9 +80,9 @@ func (p *packer) relocate() error {
 	seen := map[place]bool{}
 	for _, f := range p.w.files {
 		for _, c := range f.entry.Chunks {
-			if at := (place{c.Pack, c.Offset}); !seen[at] {
+			if at := (place{c.Pack, c.Offset, c.Stored}); !seen[at] {
 				seen[at] = true
-				reused[c.Pack] += c.Size
+				reused[c.Pack] += c.Len()
 			}
 		}
 	}
@@ -119,12 +119,12 @@ func (p *packer) relocate() error {
 				if err != nil {
 					return err
 				}
-				if at, err = p.collect(c.SHA256, b); err != nil {
+				if at, err = p.collect(c.SHA256, b, p.w.cfg.frames.compress(b)); err != nil {
 					return err
 				}
 				moved[c.SHA256] = at
 			}
-			c.Pack, c.Offset = at.pack, at.offset
+			*c = at.chunk(c.SHA256, c.Size)
 		}
 	}
 	return nil

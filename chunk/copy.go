@@ -68,7 +68,7 @@ func (p *packer) copy(src store.Store, m *manifest.Manifest) error {
 		f := &p.w.files[i].entry
 		for _, c := range m.Content.Files[i].Chunks {
 			at := p.index[c.SHA256]
-			f.Chunks = append(f.Chunks, manifest.Chunk{SHA256: c.SHA256, Size: c.Size, Pack: at.pack, Offset: at.offset})
+			f.Chunks = append(f.Chunks, at.chunk(c.SHA256, c.Size))
 		}
 	}
 	if err := p.relocate(); err != nil {
@@ -86,7 +86,13 @@ func (p *packer) fetch(src store.Store, m *manifest.Manifest) error {
 	spans, known := p.missing(m)
 	p.stats.Read, p.stats.Reused = known, known
 	p.report()
-	s := startStream(p.ctx, src, spans, p.w.cfg.Puts, max(2, p.w.cfg.Buffers/2), nil)
+	s := startStream(p.ctx, src, spans, p.w.cfg.Puts, max(2, p.w.cfg.Buffers/2), func(j *job) error {
+		j.frames = make([]*frame, len(j.parts))
+		for i := range j.parts {
+			j.frames[i] = p.w.cfg.frames.compress(j.of(&j.parts[i], j.body))
+		}
+		return nil
+	})
 	defer s.close()
 	for {
 		j, err := s.next()
@@ -99,8 +105,9 @@ func (p *packer) fetch(src store.Store, m *manifest.Manifest) error {
 			}
 			return &SourceError{err}
 		}
-		for _, part := range j.parts {
-			if _, err := p.collect(part.sum, j.body[part.offset:part.offset+part.size]); err != nil {
+		for i := range j.parts {
+			part := &j.parts[i]
+			if _, err := p.collect(part.sum, j.of(part, j.body), j.frames[i]); err != nil {
 				return err
 			}
 			p.mu.Lock()
@@ -125,7 +132,7 @@ func (p *packer) missing(m *manifest.Manifest) (spans []span, known int64) {
 				continue
 			}
 			planned[c.SHA256] = true
-			if n := len(spans); n == 0 || c.Pack != pack || c.Offset != spans[n-1].offset+spans[n-1].size {
+			if n := len(spans); n == 0 || c.Pack != pack || c.Offset != spans[n-1].offset+spans[n-1].size || spans[n-1].full(&c) {
 				spans = append(spans, span{pack: packs[c.Pack], offset: c.Offset})
 				pack = c.Pack
 			}

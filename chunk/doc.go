@@ -1,8 +1,8 @@
 // Package chunk turns streams of bytes into chunks and packs in a store, and
 // back.
 //
-//	files → split into chunks → hash → drop what is stored already → packs → Put
-//	Get ← packs or ranges of them ← chunks, each verified ← files
+//	files → split into chunks → hash, compress → drop what is stored already → packs → Put
+//	Get ← packs or ranges of them ← chunks, decompressed, each verified ← files
 //
 // A chunk is what is compared: a run of some 1 MiB of a file, cut where the
 // content says so, so that an insertion moves boundaries only nearby. A pack
@@ -10,6 +10,9 @@
 // their digests. Small chunks find what two versions share; large packs keep
 // the number of requests low.
 //
+// A chunk is stored compressed where that pays. It is known by the digest of
+// its plain bytes in any case; what it lies in its pack as, the manifest says.
+//
 // Memory is bounded by the number of pack-sized buffers in flight, whatever
-// the size of the data.
+// the size of the data: compressing takes less than as much again.
 package chunk

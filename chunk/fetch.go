@@ -40,8 +40,9 @@ func (r *Reader) Fetch(ctx context.Context, want []int, dst Dest) error {
 		spans[small+i].unverified = r.byFile
 	}
 	s := startStream(ctx, r.st, spans, r.gets, r.buffers, func(j *job) error {
-		for _, p := range j.parts {
-			if err := dst.WriteAt(p.file, j.body[p.offset:p.offset+p.size], p.at); err != nil {
+		for i := range j.parts {
+			p := &j.parts[i]
+			if err := dst.WriteAt(p.file, j.of(p, j.body), p.at); err != nil {
 				return err
 			}
 			if len(r.m.Content.Files[p.file].Chunks) == 1 {
@@ -96,8 +97,9 @@ func (r *Reader) fetchInlined(want []int, dst Dest) (stored []int, err error) {
 
 // checkParts hashes the next parts of a file of several chunks.
 func (r *Reader) checkParts(ctx context.Context, check *fileCheck, j *job, dst Dest) error {
-	for _, p := range j.parts {
-		done, err := check.add(p, j.body)
+	for i := range j.parts {
+		p := &j.parts[i]
+		done, err := check.add(p, j.of(p, j.body))
 		if errors.Is(err, ErrCorrupt) && r.byFile {
 			done, err = true, r.refetch(ctx, p.file, dst)
 		}
@@ -127,11 +129,13 @@ func (r *Reader) refetch(ctx context.Context, file int, dst Dest) error {
 		if err != nil {
 			return err
 		}
-		for _, p := range j.parts {
-			if err := dst.WriteAt(file, j.body[p.offset:p.offset+p.size], p.at); err != nil {
+		for i := range j.parts {
+			p := &j.parts[i]
+			b := j.of(p, j.body)
+			if err := dst.WriteAt(file, b, p.at); err != nil {
 				return err
 			}
-			if _, err := check.add(p, j.body); err != nil {
+			if _, err := check.add(p, b); err != nil {
 				return err
 			}
 		}
@@ -151,11 +155,11 @@ type fileCheck struct {
 	n int64
 }
 
-func (c *fileCheck) add(p part, body []byte) (done bool, err error) {
+func (c *fileCheck) add(p *part, b []byte) (done bool, err error) {
 	if c.n == 0 {
 		c.h = sha256.New()
 	}
-	c.h.Write(body[p.offset : p.offset+p.size])
+	c.h.Write(b)
 	c.n += p.size
 	f := &c.m.Content.Files[p.file]
 	if c.n < f.Size {

@@ -11,8 +11,9 @@ import (
 
 // getChunk reads one chunk and verifies it.
 func getChunk(ctx context.Context, st store.Store, pack manifest.Pack, c manifest.Chunk, buf []byte) ([]byte, error) {
-	s := span{pack: pack, offset: c.Offset, size: c.Size, parts: []part{{sum: c.SHA256, size: c.Size}}}
-	return s.get(ctx, st, buf)
+	s := span{pack: pack, offset: c.Offset}
+	s.add(c, 0, 0)
+	return s.get(ctx, st, buf, nil)
 }
 
 // span is a stretch of one pack that is read with one request.
@@ -20,6 +21,8 @@ type span struct {
 	pack         manifest.Pack
 	offset, size int64
 	parts        []part // in order of offset
+	plain        int64  // bytes of the parts, decompressed
+	packed       bool   // some of them are compressed
 	unverified   bool   // who reads it verifies the digest of the whole file
 }
 
@@ -28,6 +31,8 @@ type part struct {
 	sum    manifest.Digest
 	offset int64 // in the span
 	size   int64
+	stored int64 // size in the span if it is compressed, or 0
+	plain  int64 // offset among the bytes of the span's parts, decompressed
 	file   int   // index of the file
 	at     int64 // offset in the file
 }
@@ -35,21 +40,36 @@ type part struct {
 // get reads a span and verifies its chunks, into buf if that is large enough.
 // What is damaged on the way, or in a cache, is read once more; what is damaged
 // in the store stays so.
-func (s *span) get(ctx context.Context, st store.Store, buf []byte) ([]byte, error) {
-	body, err := s.read(ctx, st, buf)
+//
+// If some chunks are compressed, what it returns are the bytes of all of them,
+// without what lies between; raw is for the bytes read.
+func (s *span) get(ctx context.Context, st store.Store, buf, raw []byte) ([]byte, error) {
+	if !s.packed {
+		raw = buf
+	}
+	body, err := s.read(ctx, st, raw)
 	if err != nil {
 		return nil, err
 	}
-	if err = s.verify(body); err == nil {
-		return body, nil
+	plain, err := s.open(body, buf)
+	if err == nil {
+		return plain, nil
 	}
 	store.Forget(st, s.pack.Key())
-	if body, err := s.read(ctx, st, buf); err != nil {
-		return nil, err
-	} else if s.verify(body) == nil {
-		return body, nil
+	if body, rerr := s.read(ctx, st, raw); rerr != nil {
+		return nil, rerr
+	} else if plain, rerr := s.open(body, buf); rerr == nil {
+		return plain, nil
 	}
 	return nil, err
+}
+
+// of returns the bytes of a part in what get has returned.
+func (s *span) of(p *part, body []byte) []byte {
+	if s.packed {
+		return body[p.plain : p.plain+p.size]
+	}
+	return body[p.offset : p.offset+p.size]
 }
 
 func (s *span) read(ctx context.Context, st store.Store, buf []byte) ([]byte, error) {
@@ -61,18 +81,58 @@ func (s *span) read(ctx context.Context, st store.Store, buf []byte) ([]byte, er
 	return body, err
 }
 
-func (s *span) verify(body []byte) error {
+// open decompresses and verifies what was read of a span.
+func (s *span) open(body, buf []byte) ([]byte, error) {
 	if int64(len(body)) < s.size {
-		return fmt.Errorf("%w: %s ends at byte %d of %d", ErrCorrupt, s.pack.Key(), s.offset+int64(len(body)), s.pack.Size)
+		return nil, fmt.Errorf("%w: %s ends at byte %d of %d", ErrCorrupt, s.pack.Key(), s.offset+int64(len(body)), s.pack.Size)
 	}
-	if s.unverified {
-		return nil
-	}
-	for _, p := range s.parts {
-		if manifest.Sum(body[p.offset:p.offset+p.size]) != p.sum {
-			return fmt.Errorf("%w: bytes %d to %d of %s do not have their digest %s", ErrCorrupt,
-				s.offset+p.offset, s.offset+p.offset+p.size, s.pack.Key(), p.sum)
+	if s.packed {
+		var err error
+		if body, err = s.decompress(body, buf); err != nil {
+			return nil, err
 		}
 	}
-	return nil
+	if s.unverified {
+		return body, nil
+	}
+	for i := range s.parts {
+		if p := &s.parts[i]; manifest.Sum(s.of(p, body)) != p.sum {
+			return nil, fmt.Errorf("%w: bytes %d to %d of %s do not have their digest %s", ErrCorrupt,
+				s.offset+p.offset, s.offset+p.offset+p.len(), s.pack.Key(), p.sum)
+		}
+	}
+	return body, nil
+}
+
+// decompress puts the bytes of all parts end to end, each once.
+func (s *span) decompress(body, buf []byte) ([]byte, error) {
+	if int64(cap(buf)) < s.plain {
+		buf = make([]byte, s.plain)
+	}
+	buf = buf[:s.plain]
+	var d decompressor
+	done := int64(0)
+	for _, p := range s.parts {
+		if p.plain < done {
+			continue // the same as the one before, for another file
+		}
+		done = p.plain + p.size
+		stored := body[p.offset : p.offset+p.len()]
+		if p.stored == 0 {
+			copy(buf[p.plain:], stored)
+			continue
+		}
+		if _, err := d.plain(buf[p.plain:done:done], stored, p.size); err != nil {
+			return nil, fmt.Errorf("%w: bytes %d to %d of %s, the chunk %s: %w", ErrCorrupt,
+				s.offset+p.offset, s.offset+p.offset+p.stored, s.pack.Key(), p.sum, err)
+		}
+	}
+	return buf, nil
+}
+
+func (p *part) len() int64 {
+	if p.stored > 0 {
+		return p.stored
+	}
+	return p.size
 }

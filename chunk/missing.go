@@ -56,7 +56,7 @@ func (r *Reader) FetchMissing(ctx context.Context, file int, have []bool, dst De
 	}
 	s := startStream(ctx, r.st, spans, r.gets, r.buffers, func(j *job) error {
 		for _, p := range j.parts {
-			if err := dst.WriteAt(file, j.body[p.offset:p.offset+p.size], p.at); err != nil {
+			if err := dst.WriteAt(file, j.of(&p, j.body), p.at); err != nil {
 				return err
 			}
 		}

@@ -2,9 +2,9 @@ package chunk
 
 import (
 	"context"
-	"crypto/sha256"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -25,10 +25,11 @@ type packer struct {
 
 	index  map[manifest.Digest]place // chunks of this object
 	base   *base
-	spare  *pool // buffers for the pack being collected
+	known  atomic.Pointer[base] // the same, for those who hash
+	spare  *pool                // buffers for the pack being collected
 	pack   []byte
 	size   int
-	chunks []manifest.Digest // in pack
+	chunks []manifest.Digest // in pack, as they are stored
 	number int               // of the pack being collected
 
 	mu       sync.Mutex
@@ -41,6 +42,11 @@ type packer struct {
 type place struct {
 	pack   int
 	offset int64
+	stored int64 // as in manifest.Chunk
+}
+
+func (at place) chunk(sum manifest.Digest, size int64) manifest.Chunk {
+	return manifest.Chunk{SHA256: sum, Size: size, Pack: at.pack, Offset: at.offset, Stored: at.stored}
 }
 
 func newPacker(w *Writer) *packer {
@@ -110,6 +116,7 @@ func (p *packer) begin() error {
 	}
 	if m != nil {
 		p.base = newBase(p, m)
+		p.known.Store(p.base)
 	}
 	return nil
 }
@@ -127,8 +134,12 @@ func (p *packer) add(s *segment) error {
 		}
 		at, known := p.lookup(c.sum, int64(c.end-c.start))
 		if !known {
+			b := s.buf[c.start:c.end]
+			if !c.tried { // it was taken to be in the base
+				c.frame = p.w.cfg.frames.compress(b)
+			}
 			var err error
-			if at, err = p.collect(c.sum, s.buf[c.start:c.end]); err != nil {
+			if at, err = p.collect(c.sum, b, c.frame); err != nil {
 				return err
 			}
 		}
@@ -138,8 +149,9 @@ func (p *packer) add(s *segment) error {
 	return nil
 }
 
-// allNew reports whether no chunk of a full segment is stored anywhere yet:
-// then the segment is a pack as it stands, and is not copied.
+// allNew reports whether no chunk of a full segment is stored anywhere yet,
+// and none is compressed: then the segment is a pack as it stands, and is not
+// copied.
 func (p *packer) allNew(s *segment) bool {
 	if len(s.buf) < knob.MaxPack || s.n < knob.MaxPack {
 		return false
@@ -149,6 +161,9 @@ func (p *packer) allNew(s *segment) bool {
 		c := &s.cuts[i]
 		if c.end == c.start {
 			continue
+		}
+		if c.frame != nil {
+			return false
 		}
 		if _, ok := p.index[c.sum]; ok || seen[c.sum] || p.base.has(c.sum) {
 			return false
@@ -178,7 +193,7 @@ func (p *packer) putSegment(s *segment) error {
 		}
 		last = c.end
 		sums = append(sums, c.sum)
-		at := place{number, int64(c.start - first)}
+		at := place{pack: number, offset: int64(c.start - first)}
 		p.index[c.sum] = at
 		p.assign(c, at, false)
 	}
@@ -195,7 +210,7 @@ func (p *packer) lookup(sum manifest.Digest, size int64) (place, bool) {
 	if !ok {
 		return place{}, false
 	}
-	at := place{p.adopt(bp.pack), bp.offset}
+	at := place{p.adopt(bp.pack), bp.offset, bp.stored}
 	p.index[sum] = at
 	return at, true
 }
@@ -212,8 +227,13 @@ func (p *packer) adopt(i int) int {
 	return len(p.packs) - 1
 }
 
-// collect copies a chunk into the pack being collected.
-func (p *packer) collect(sum manifest.Digest, b []byte) (place, error) {
+// collect copies a chunk into the pack being collected: its frame, if there is
+// one.
+func (p *packer) collect(sum manifest.Digest, b []byte, f *frame) (place, error) {
+	sumStored := sum
+	if f != nil {
+		b, sumStored = f.bytes, f.sum
+	}
 	if p.number >= 0 && p.size+len(b) > knob.MaxPack {
 		if err := p.flush(); err != nil {
 			return place{}, err
@@ -226,9 +246,12 @@ func (p *packer) collect(sum manifest.Digest, b []byte) (place, error) {
 		}
 		p.pack, p.size, p.chunks, p.number = pack, 0, nil, p.newPack()
 	}
-	at := place{p.number, int64(p.size)}
+	at := place{pack: p.number, offset: int64(p.size)}
+	if f != nil {
+		at.stored = int64(len(b))
+	}
 	p.size += copy(p.pack[p.size:], b)
-	p.chunks = append(p.chunks, sum)
+	p.chunks = append(p.chunks, sumStored)
 	p.index[sum] = at
 	return at, nil
 }
@@ -250,7 +273,7 @@ func (p *packer) newPack() int {
 // assign notes where a chunk of a file is.
 func (p *packer) assign(c *cut, at place, known bool) {
 	f, size := c.file, int64(c.end-c.start)
-	f.entry.Chunks = append(f.entry.Chunks, manifest.Chunk{SHA256: c.sum, Size: size, Pack: at.pack, Offset: at.offset})
+	f.entry.Chunks = append(f.entry.Chunks, at.chunk(c.sum, size))
 	if c.first && c.last {
 		f.entry.SHA256 = c.sum
 	}
@@ -303,14 +326,4 @@ func (p *packer) report() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.w.cfg.Progress(p.stats)
-}
-
-// packID is the SHA-256 of the digests of a pack's chunks, in order. The bytes
-// themselves are not hashed a second time.
-func packID(sums []manifest.Digest) manifest.Digest {
-	h := sha256.New()
-	for i := range sums {
-		h.Write(sums[i][:])
-	}
-	return manifest.Digest(h.Sum(nil))
 }

@@ -32,7 +32,7 @@ func planSmall(m *manifest.Manifest, want []int) []span {
 	pack := -1
 	for _, it := range items {
 		n := len(spans)
-		if it.Pack != pack || it.Offset > spans[n-1].offset+spans[n-1].size+maxGap {
+		if it.Pack != pack || it.Offset > spans[n-1].offset+spans[n-1].size+maxGap || spans[n-1].full(&it.Chunk) {
 			spans = append(spans, span{pack: m.Placement.Packs[it.Pack], offset: it.Offset})
 			pack, n = it.Pack, n+1
 		}
@@ -52,7 +52,7 @@ func planFile(packs []manifest.Pack, f *manifest.File, file, first, last int) []
 	pack := -1
 	for _, c := range f.Chunks[first:last] {
 		n := len(spans)
-		if c.Pack != pack || c.Offset != spans[n-1].offset+spans[n-1].size {
+		if c.Pack != pack || c.Offset != spans[n-1].offset+spans[n-1].size || spans[n-1].full(&c) {
 			spans = append(spans, span{pack: packs[c.Pack], offset: c.Offset})
 			pack, n = c.Pack, n+1
 		}
@@ -65,6 +65,23 @@ func planFile(packs []manifest.Pack, f *manifest.File, file, first, last int) []
 // add makes the span reach to the end of c, which is not before its start.
 func (s *span) add(c manifest.Chunk, file int, at int64) {
 	offset := c.Offset - s.offset
-	s.parts = append(s.parts, part{sum: c.SHA256, offset: offset, size: c.Size, file: file, at: at})
-	s.size = max(s.size, offset+c.Size)
+	p := part{sum: c.SHA256, offset: offset, size: c.Size, stored: c.Stored, plain: s.plain, file: file, at: at}
+	if s.ends(&c) {
+		p.plain = s.parts[len(s.parts)-1].plain
+	} else {
+		s.plain += c.Size
+	}
+	s.parts = append(s.parts, p)
+	s.size = max(s.size, offset+c.Len())
+	s.packed = s.packed || c.Stored > 0
 }
+
+// ends reports whether the span's last part is the same chunk.
+func (s *span) ends(c *manifest.Chunk) bool {
+	n := len(s.parts)
+	return n > 0 && s.parts[n-1].offset == c.Offset-s.offset && s.parts[n-1].size == c.Size && s.parts[n-1].stored == c.Stored
+}
+
+// full reports whether the span's parts and c would be more than MaxPack
+// bytes, decompressed.
+func (s *span) full(c *manifest.Chunk) bool { return s.plain+c.Size > MaxPack && !s.ends(c) }

@@ -139,8 +139,9 @@ func (f *fileReader) more() error {
 		return err
 	}
 	if len(f.check.m.Content.Files[f.file].Chunks) > 1 { // else the chunk's digest is the file's
-		for _, p := range j.parts {
-			if _, err := f.check.add(p, j.body); err != nil {
+		for i := range j.parts {
+			p := &j.parts[i]
+			if _, err := f.check.add(p, j.of(p, j.body)); err != nil {
 				return err
 			}
 		}

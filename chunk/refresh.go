@@ -50,30 +50,51 @@ func Refresh(ctx context.Context, cfg Config, files []manifest.File, packs []man
 // putAgain copies packs[i] into the current era. Only the chunks that files
 // use are verified, so only they are copied, as a pack of their own.
 func putAgain(ctx context.Context, cfg *Config, files []manifest.File, packs []manifest.Pack, i int) (uint64, error) {
-	s := span{pack: packs[i]}
+	var chunks []manifest.Chunk
 	for f := range files {
 		for _, c := range files[f].Chunks {
 			if c.Pack == i {
-				s.add(c, f, 0)
+				chunks = append(chunks, c)
 			}
 		}
 	}
-	slices.SortFunc(s.parts, func(a, b part) int { return cmp.Compare(a.offset, b.offset) })
-	s.parts = slices.CompactFunc(s.parts, func(a, b part) bool { return a.offset == b.offset })
+	slices.SortFunc(chunks, func(a, b manifest.Chunk) int { return cmp.Compare(a.Offset, b.Offset) })
+	chunks = slices.CompactFunc(chunks, func(a, b manifest.Chunk) bool { return a.Offset == b.Offset })
 	whole := int64(0)
-	var sums []manifest.Digest
-	for _, p := range s.parts {
-		if p.offset == whole {
-			whole += p.size
-			sums = append(sums, p.sum)
+	for _, c := range chunks {
+		if c.Offset == whole {
+			whole += c.Len()
 		}
 	}
-	if whole != packs[i].Size || packID(sums) != packs[i].ID {
-		return 0, errors.New("only a part of it is used, and its era is over; save again")
+	if whole != packs[i].Size {
+		return 0, errPart
 	}
-	body, err := s.get(ctx, cfg.Store, nil)
+	s := span{pack: packs[i], size: packs[i].Size}
+	body, err := s.read(ctx, cfg.Store, nil)
+	if err == nil && !isPack(body, packs[i], chunks) { // damaged on the way
+		if body, err = s.read(ctx, cfg.Store, nil); err == nil && !isPack(body, packs[i], chunks) {
+			err = fmt.Errorf("%w: %s does not hold its chunks", ErrCorrupt, packs[i].Key())
+		}
+	}
 	if err != nil {
 		return 0, err
 	}
 	return putPack(ctx, cfg, packs[i], body, func() {})
+}
+
+var errPart = errors.New("only a part of it is used, and its era is over; save again")
+
+// isPack reports whether body is the pack, made of these chunks.
+func isPack(body []byte, pack manifest.Pack, chunks []manifest.Chunk) bool {
+	if int64(len(body)) != pack.Size {
+		return false
+	}
+	stored := make([][]byte, len(chunks))
+	for i, c := range chunks {
+		if !Holds(body, c) {
+			return false
+		}
+		stored[i] = body[c.Offset : c.Offset+c.Len()]
+	}
+	return PackID(stored...) == pack.ID
 }

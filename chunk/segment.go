@@ -23,6 +23,8 @@ type cut struct {
 	file        *file
 	first, last bool // of the file
 	sum         manifest.Digest
+	tried       bool   // to compress it
+	frame       *frame // compressed, or nil
 }
 
 // file is a file being stored.

@@ -24,6 +24,8 @@ type job struct {
 	buf  []byte // to be put back
 	err  error
 	done chan struct{}
+
+	frames []*frame // of its parts, where they are to be stored anew
 }
 
 // startStream starts reading the spans with up to gets requests at a time and
@@ -31,13 +33,14 @@ type job struct {
 // read and verified, at once from several goroutines.
 func startStream(ctx context.Context, st store.Store, spans []span, gets, buffers int, each func(*job) error) *stream {
 	s := &stream{pool: newPool(buffers), queue: make(chan *job, buffers)}
+	raw := newPool(gets) // for what is decompressed into the others
 	s.ctx, s.cancel = context.WithCancel(ctx)
 	slots := make(chan struct{}, gets)
 	s.wg.Go(func() {
 		defer close(s.queue)
 		for i := range spans {
 			j := &job{span: &spans[i], done: make(chan struct{})}
-			if j.size > 64<<10 { // else the store makes one of the right size
+			if max(j.size, j.plain) > 64<<10 { // else the store makes one of the right size
 				buf, err := s.pool.get(s.ctx)
 				if err != nil {
 					return
@@ -57,7 +60,14 @@ func startStream(ctx context.Context, st store.Store, spans []span, gets, buffer
 			s.wg.Go(func() {
 				defer func() { <-slots }()
 				defer close(j.done)
-				j.body, j.err = j.get(s.ctx, st, j.buf)
+				var in []byte
+				if j.packed && j.size > 64<<10 {
+					if in, j.err = raw.get(s.ctx); j.err != nil {
+						return
+					}
+					defer raw.put(in)
+				}
+				j.body, j.err = j.get(s.ctx, st, j.buf, in)
 				if j.err == nil && each != nil {
 					j.err = each(j)
 				}

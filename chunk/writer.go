@@ -38,14 +38,17 @@ type Config struct {
 	Buffers int
 	// Puts is how many packs are put at once; 0 means 4.
 	Puts int
+	// Compress stores chunks compressed where that pays.
+	Compress bool
 	// Progress, if not nil, is called as bytes are stored or found to be
 	// stored already. Calls do not overlap.
 	Progress func(Stats)
 	// Logger gets what is damaged in the store. nil: nothing.
 	Logger *slog.Logger
 
-	compare *pool    // buffers for packs that are there already
-	looking *looking // what a Writer has found of its packs
+	frames  *compressor // or nil
+	compare *pool       // buffers for packs that are there already
+	looking *looking    // what a Writer has found of its packs
 }
 
 // Stats counts what a Writer did, in bytes and packs.
@@ -88,6 +91,9 @@ func NewWriter(ctx context.Context, cfg Config) *Writer {
 		cfg.Puts = 4
 	}
 	cfg.compare, cfg.looking = newPool(2), new(looking)
+	if cfg.Compress {
+		cfg.frames = newCompressor()
+	}
 	w := &Writer{cfg: cfg}
 	ctx, w.cancel = context.WithCancelCause(ctx)
 	w.group, w.ctx = errgroup.WithContext(ctx)
@@ -317,6 +323,7 @@ func (w *Writer) dispatch() error {
 func (w *Writer) begin() {
 	w.started = true
 	depth := w.cfg.Buffers
+	w.packs = newPacker(w)
 	w.hashes, w.sums, w.packq = make(chan *segment, depth), make(chan *segment, depth), make(chan *segment, depth)
 	for range runtime.GOMAXPROCS(0) {
 		w.group.Go(func() error {
@@ -324,6 +331,9 @@ func (w *Writer) begin() {
 				for i := range s.cuts {
 					c := &s.cuts[i]
 					c.sum = sha256.Sum256(s.buf[c.start:c.end])
+					if !w.packs.known.Load().has(c.sum) {
+						c.tried, c.frame = true, w.cfg.frames.compress(s.buf[c.start:c.end])
+					}
 				}
 				s.work.Done()
 			}
@@ -339,6 +349,5 @@ func (w *Writer) begin() {
 		}
 		return nil
 	})
-	w.packs = newPacker(w)
 	w.group.Go(func() error { return w.packs.run(w.packq) })
 }

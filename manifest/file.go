@@ -31,10 +31,19 @@ type File struct {
 
 // Chunk is a run of bytes of one file, stored in one pack.
 type Chunk struct {
-	SHA256 Digest
+	SHA256 Digest // of the run, also where it is stored compressed
 	Size   int64
 	Pack   int   // index into Manifest.Packs
 	Offset int64 // within the pack
+	Stored int64 // size in the pack as Zstandard frames; 0 if it lies there as it is
+}
+
+// Len returns how many bytes of its pack the chunk takes.
+func (c *Chunk) Len() int64 {
+	if c.Stored > 0 {
+		return c.Stored
+	}
+	return c.Size
 }
 
 // Regular reports whether f is a regular file.

@@ -83,7 +83,7 @@ func whose(body []byte) (name string, v manifest.Version) {
 }
 
 func FuzzDecode(f *testing.F) {
-	for _, pattern := range []string{"inline.json", "packs.json", "deleted.json", "purged.json", "table.json"} {
+	for _, pattern := range []string{"inline.json", "packs.json", "deleted.json", "purged.json", "table.json", "zstd.json"} {
 		addVectors(f, pattern)
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
@@ -151,7 +151,7 @@ func checkBounds(t *testing.T, m *manifest.Manifest) {
 		var sum int64
 		for _, c := range f.Chunks {
 			sum += c.Size
-			if c.Size <= 0 || c.Size > manifest.MaxChunk || c.Offset < 0 || c.Offset > m.Placement.Packs[c.Pack].Size-c.Size {
+			if c.Size <= 0 || c.Size > manifest.MaxChunk || c.Offset < 0 || c.Offset > m.Placement.Packs[c.Pack].Size-c.Len() || c.Stored < 0 || c.Stored >= c.Size {
 				t.Fatalf("%q has the chunk %+v in a pack of %d bytes", f.Path, c, m.Placement.Packs[c.Pack].Size)
 			}
 		}
@@ -171,12 +171,22 @@ func checkBounds(t *testing.T, m *manifest.Manifest) {
 
 func FuzzDecodeTable(f *testing.F) {
 	addVectors(f, "table-content.json")
+	m := zstdVector()
+	if err := m.Seal(); err != nil {
+		f.Fatal(err)
+	}
+	table, err := m.EncodeTable()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(table)
 	f.Fuzz(func(t *testing.T, table []byte) {
 		// The register agrees with the table as far as it can.
 		var content struct {
 			Files []struct{ Size int64 }
 		}
 		m := packsVector()
+		m.Requires = []string{"zstd"}
 		if json.Unmarshal(table, &content) == nil {
 			m.Size, m.Count = 0, len(content.Files)
 			for _, f := range content.Files {

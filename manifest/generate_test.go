@@ -173,7 +173,10 @@ func placer(t *rapid.T, packs []manifest.Pack) func(f *manifest.File) {
 				c.SHA256 = genDigest.Draw(t, "chunk")
 			}
 			c.Size = rapid.Int64Range(1, min(manifest.MaxChunk, packs[pack].Size-next)).Draw(t, "size")
-			next += c.Size
+			if c.Size > 1 && rapid.IntRange(0, 3).Draw(t, "compressed") == 0 {
+				c.Stored = rapid.Int64Range(1, c.Size-1).Draw(t, "stored")
+			}
+			next += c.Len()
 			f.Size += c.Size
 			f.Chunks = append(f.Chunks, c)
 		}

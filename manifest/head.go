@@ -73,8 +73,8 @@ func decode(body []byte, kind string, v any) error {
 	if h.Format > Format {
 		return fmt.Errorf("%w: format %d, this program knows up to %d; upgrade it", ErrNewer, h.Format, Format)
 	}
-	if len(h.Requires) > 0 {
-		return fmt.Errorf("%w: it uses %q, which this program does not know; upgrade it", ErrNewer, h.Requires)
+	if names := h.unknown(); len(names) > 0 {
+		return fmt.Errorf("%w: it uses %q, which this program does not know; upgrade it", ErrNewer, names)
 	}
 	if h.Kind != kind || h.Format < 1 {
 		return fmt.Errorf("%w register: kind %q format %d, want kind %q format %d", ErrCorrupt, h.Kind, h.Format, kind, Format)

@@ -85,6 +85,9 @@ type Placement struct {
 	// Extents place the sequence of all chunks of all files: each is an index
 	// into Packs, an offset, and how many chunks lie there end to end.
 	Extents [][3]int64 `json:"extents,omitempty"`
+	// Zstd tells, if any chunk of that sequence is compressed, for each the
+	// size of its Zstandard frames, or 0 if it is stored as it is.
+	Zstd []int64 `json:"zstd,omitempty"`
 }
 
 // split is the list of chunks of one file.
@@ -124,6 +127,9 @@ func (m *Manifest) Seal() error {
 	}
 	m.Digest = d
 	m.Placement.pack(m.Content.Files)
+	if compressed(m.Content.Files) {
+		m.require(featureZstd)
+	}
 	return nil
 }
 
@@ -185,6 +191,9 @@ func (m *Manifest) check() error {
 		return m.checkPurged()
 	case !m.Died.IsZero():
 		return errors.New("a time of death in a register that is not purged")
+	}
+	if err := m.checkFeatures(); err != nil {
+		return err
 	}
 	metadata, err := CanonicalMetadata(m.Content.Metadata)
 	if err != nil {

@@ -6,15 +6,16 @@ import (
 )
 
 func (p *Placement) empty() bool {
-	return len(p.Inline) == 0 && len(p.Packs) == 0 && len(p.Split) == 0 && len(p.Extents) == 0
+	return len(p.Inline) == 0 && len(p.Packs) == 0 && len(p.Split) == 0 && len(p.Extents) == 0 && len(p.Zstd) == 0
 }
 
-// pack writes the chunks of the files down as Split and Extents.
+// pack writes the chunks of the files down as Split, Extents and Zstd.
 func (p *Placement) pack(files []File) {
-	p.Split, p.Extents = nil, nil
+	p.Split, p.Extents, p.Zstd = nil, nil, nil
 	if len(p.Packs) == 0 {
 		return
 	}
+	zstd := compressed(files)
 	next := int64(-1) // where the next chunk has to lie to continue the extent
 	for i := range files {
 		f := &files[i]
@@ -31,12 +32,15 @@ func (p *Placement) pack(files []File) {
 			} else {
 				p.Extents = append(p.Extents, [3]int64{int64(c.Pack), c.Offset, 1})
 			}
-			next = c.Offset + c.Size
+			next = c.Offset + c.Len()
+			if zstd {
+				p.Zstd = append(p.Zstd, c.Stored)
+			}
 		}
 	}
 }
 
-// unpack fills in the chunks of the files from Split and Extents, and checks
+// unpack fills in the chunks of the files from the placement, and checks
 // that the tables are whole and agree with the rest of the manifest.
 func (m *Manifest) unpack() error {
 	files, p := m.Content.Files, &m.Placement
@@ -69,6 +73,9 @@ func (m *Manifest) unpack() error {
 	if err := p.cut(files); err != nil {
 		return err
 	}
+	if err := p.shrink(files); err != nil {
+		return err
+	}
 	return p.place(files)
 }
 
@@ -85,7 +92,7 @@ func totalSize(files []File) (int64, error) {
 }
 
 func (p *Placement) checkInline(files []File, size int64) error {
-	if len(p.Split) > 0 || len(p.Extents) > 0 {
+	if len(p.Split) > 0 || len(p.Extents) > 0 || len(p.Zstd) > 0 {
 		return errors.New("chunks without packs")
 	}
 	if int64(len(p.Inline)) != size {
@@ -144,6 +151,33 @@ func (p *Placement) cut(files []File) error {
 	return nil
 }
 
+// shrink gives the chunks that are compressed their stored sizes.
+func (p *Placement) shrink(files []File) error {
+	if len(p.Zstd) == 0 {
+		return nil
+	}
+	rest := p.Zstd
+	for i := range files {
+		for j := range files[i].Chunks {
+			c := &files[i].Chunks[j]
+			if len(rest) == 0 {
+				return errors.New("more chunks than stored sizes")
+			}
+			c.Stored, rest = rest[0], rest[1:]
+			if c.Stored < 0 || c.Stored >= c.Size {
+				return fmt.Errorf("chunk of %q of %d bytes is compressed to %d", files[i].Path, c.Size, c.Stored)
+			}
+		}
+	}
+	if len(rest) > 0 {
+		return errors.New("more stored sizes than chunks")
+	}
+	if !compressed(files) {
+		return errors.New("stored sizes, and no chunk is compressed")
+	}
+	return nil
+}
+
 // place gives the chunks their places.
 func (p *Placement) place(files []File) error {
 	var e [3]int64 // pack, offset, chunks left
@@ -161,10 +195,10 @@ func (p *Placement) place(files []File) error {
 				}
 			}
 			c.Pack, c.Offset = int(e[0]), e[1]
-			if c.Offset > p.Packs[c.Pack].Size-c.Size {
+			if c.Offset > p.Packs[c.Pack].Size-c.Len() {
 				return fmt.Errorf("chunk reaches past the end of pack %s", p.Packs[c.Pack].ID)
 			}
-			e[1] += c.Size
+			e[1] += c.Len()
 			e[2]--
 		}
 	}

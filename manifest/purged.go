@@ -11,8 +11,10 @@ import (
 //
 // The result has the head of m; call Succeed before it is written.
 func (m *Manifest) Purged(died time.Time) *Manifest {
+	h := m.Head
+	h.Requires = nil // nothing is left that takes a feature
 	return &Manifest{
-		Head: m.Head, State: Purged, Name: m.Name, Version: m.Version,
+		Head: h, State: Purged, Name: m.Name, Version: m.Version,
 		Created: m.Created, Died: died.UTC().Truncate(time.Millisecond),
 		Digest: m.Digest, Size: m.Size, Count: m.Count,
 	}

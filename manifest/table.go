@@ -52,6 +52,9 @@ func (t *Table) UnmarshalJSON(b []byte) error {
 	if err := j.Placement.cut(files); err != nil {
 		return err
 	}
+	if err := j.Placement.shrink(files); err != nil {
+		return err
+	}
 	if err := j.Placement.place(files); err != nil {
 		return err
 	}
@@ -95,6 +98,9 @@ func (m *Manifest) SetTable(size int64, sum Digest, chunks []Chunk, packs []Pack
 		File:  File{Path: tablePath, Size: size, SHA256: sum, Chunks: chunks},
 		Packs: packs,
 	}
+	if compressed([]File{m.Table.File}) {
+		m.require(featureZstd)
+	}
 }
 
 // DecodeTable completes a manifest whose Table is set, from the table's
@@ -112,7 +118,11 @@ func (m *Manifest) DecodeTable(table []byte) error {
 		return corrupt(err)
 	}
 	m.Content.Files, m.Placement = t.Files, t.Placement
-	if err := m.unpack(); err != nil {
+	err := m.checkFeatures()
+	if err == nil {
+		err = m.unpack()
+	}
+	if err != nil {
 		m.Content.Files, m.Placement = nil, Placement{}
 		return corrupt(err)
 	}

@@ -106,6 +106,24 @@ func packsVector() *manifest.Manifest {
 	}
 }
 
+// zstdVector is packsVector with two chunks compressed, one of them that of
+// two files.
+func zstdVector() *manifest.Manifest {
+	m := packsVector()
+	m.Nonce = nonce("a")
+	files := m.Content.Files
+	w := files[6].Chunks
+	for i := 1; i <= 2; i++ {
+		files[i].Chunks[0].Stored = 40
+	}
+	w[0].Offset, w[1].Offset, w[1].Stored = 240, 240+4<<20, 600_000
+	frame := func(name string) manifest.Chunk {
+		return manifest.Chunk{SHA256: manifest.Sum([]byte("frame of " + name))}
+	}
+	m.Placement.Packs[0] = packOf(2869, 240+4<<20+600_000, files[0].Chunks[0], frame("label"), w[0], frame("w2"))
+	return m
+}
+
 // deletedVector is packsVector after two changes: it was deleted, brought
 // back, and deleted again.
 func deletedVector() *manifest.Manifest {
@@ -188,13 +206,14 @@ type registerVector struct {
 	Chunks  []placedChunk    `json:"chunks"`
 }
 
-// placedChunk is where a chunk of a file is once Split and Extents are read.
+// placedChunk is where a chunk of a file is once the placement is read.
 type placedChunk struct {
 	File   string `json:"file"`
 	SHA256 string `json:"sha256"`
 	Pack   int    `json:"pack"`
 	Offset int64  `json:"offset"`
 	Size   int64  `json:"size"`
+	Stored int64  `json:"stored,omitempty"` // size of its frames, if it is compressed
 }
 
 func TestVectors(t *testing.T) {
@@ -218,10 +237,11 @@ func TestVectors(t *testing.T) {
 		{"packs.json", seal(t, packsVector())},
 		{"deleted.json", seal(t, deletedVector())},
 		{"table.json", large},
+		{"zstd.json", seal(t, zstdVector())},
 	} {
 		registers = append(registers, checkVector(t, v.file, v.m, table))
 	}
-	if registers[1].Digest != registers[2].Digest || registers[1].Digest != registers[3].Digest {
+	if registers[1].Digest != registers[2].Digest || registers[1].Digest != registers[3].Digest || registers[1].Digest != registers[4].Digest {
 		t.Error("the same content has different digests")
 	}
 	var out bytes.Buffer
@@ -289,7 +309,7 @@ func checkVector(t *testing.T, file string, m *manifest.Manifest, table []byte) 
 	}
 	for _, f := range got.Content.Files {
 		for _, c := range f.Chunks {
-			v.Chunks = append(v.Chunks, placedChunk{f.Path, c.SHA256.Hex(), c.Pack, c.Offset, c.Size})
+			v.Chunks = append(v.Chunks, placedChunk{f.Path, c.SHA256.Hex(), c.Pack, c.Offset, c.Size, c.Stored})
 		}
 	}
 	content := contentMap(&m.Content)

@@ -21,6 +21,7 @@ func (a *app) saveCommand() *cobra.Command {
 	var meta, tags []string
 	var ifLatest string
 	var ifAbsent, noReuse bool
+	var compression string
 	cmd := &cobra.Command{
 		Use:     "save NAME PATH|-",
 		GroupID: "main",
@@ -56,6 +57,12 @@ nobody has saved another one since: exit code 5 otherwise.`,
 			}
 			if ifAbsent {
 				opts = append(opts, registry.WithIfAbsent())
+			}
+			switch compression {
+			case registry.CompressionAuto, registry.CompressionNone:
+				opts = append(opts, registry.WithCompression(compression))
+			default:
+				return usagef("--compression %s: give %s or %s", compression, registry.CompressionAuto, registry.CompressionNone)
 			}
 			if noReuse {
 				if base != "" {
@@ -100,6 +107,7 @@ nobody has saved another one since: exit code 5 otherwise.`,
 	f.StringVar(&metaFile, "meta-file", "", "attach the JSON value in this `file` (- for standard input)")
 	f.StringVar(&base, "base", "", "reuse the stored chunks of this `reference`, not of the latest version")
 	f.BoolVar(&noReuse, "no-reuse", false, "store everything anew, where stored chunks are damaged")
+	f.StringVar(&compression, "compression", registry.CompressionAuto, "store what is new compressed where that pays (`auto`), or as it is (none)")
 	f.StringVar(&class, "class", "", "what `kind` of thing this is, for info")
 	return cmd
 }

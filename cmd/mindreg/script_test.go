@@ -2,6 +2,7 @@ package main
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"os/exec"
 	"regexp"
@@ -44,6 +45,7 @@ func TestScripts(t *testing.T) {
 			"exits":  exits,
 			"normal": normal,
 			"damage": damage,
+			"lines":  lines,
 		},
 	})
 }
@@ -89,6 +91,17 @@ func normal(ts *testscript.TestScript, _ bool, args []string) {
 	s = spans.ReplaceAllString(s, `"$1": DURATION`)
 	s = blanks.ReplaceAllString(s, "")
 	ts.Check(os.WriteFile(ts.MkAbs("normal"), []byte(s), 0o666))
+}
+
+// lines FILE N: writes N lines of text that are not the same.
+func lines(ts *testscript.TestScript, _ bool, args []string) {
+	n, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "line %d of a log, %x\n", i, i*i)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(b.String()), 0o666))
 }
 
 // damage FILE: flips a bit in the middle of a file.
