@@ -39,11 +39,11 @@ func putPack(ctx context.Context, cfg *Config, pack manifest.Pack, body []byte, 
 	}
 	defer staged.Discard()
 	if early {
-		taken()
-		body = nil
-		if cfg.looking != nil {
+		if cfg.looking != nil { // first: who waits for taken looks at it
 			cfg.looking.always.Store(true)
 		}
+		taken()
+		body = nil
 	}
 	var b backoff
 	for turns := 0; ; {

@@ -311,3 +311,24 @@ func TestDeleteOfAbsentFlushes(t *testing.T) {
 		}
 	}
 }
+
+// What Get and Stat show may be a put whose process was killed before its
+// flush. Flush makes up for it.
+func TestFlushOfOthers(t *testing.T) {
+	dir := t.TempDir()
+	put(t, open(t, dir), "a/b/k", "1", store.Absent)
+	s := open(t, dir)
+	r := record(s)
+	for _, want := range [][]string{{"syncdir .", "syncdir ./a", "syncdir ./a/b"}, {"syncdir ./a/b"}} {
+		if err := store.Flush(t.Context(), store.Watch(s, new(store.Clock)), "a/b/k"); err != nil {
+			t.Fatal(err)
+		}
+		wantOps(t, "Flush", inStore(s, r.take()), want...)
+	}
+	if err := s.Flush(t.Context(), "a/gone/k"); err != nil {
+		t.Errorf("Flush of an absent key: %v", err)
+	}
+	if err := s.Flush(t.Context(), "../k"); err == nil {
+		t.Error("Flush took a bad key")
+	}
+}

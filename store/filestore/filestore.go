@@ -14,7 +14,8 @@
 //   - The directory is flushed after it, and before it every parent that might
 //     be new. Put returns when all of that is on the medium. A Put that is
 //     refused, and a Delete of what is gone, flush what they found: it may be
-//     somebody's who has not flushed it yet, and the caller builds on it.
+//     somebody's who has not flushed it yet, and the caller builds on it. Flush
+//     is for those who build on what Get or Stat have shown.
 //   - The token is the file's modification time, which replacements make
 //     strictly increase. Modified is the inode's change time: it tells when
 //     the name was given, and no program can set it. Copying a registry, or

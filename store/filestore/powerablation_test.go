@@ -83,6 +83,9 @@ func TestPowerLossAblations(t *testing.T) {
 	for _, a := range powerAblations {
 		t.Run(a.name, func(t *testing.T) {
 			for _, bytes := range []bool{true, false} {
+				if testing.Short() && bytes != a.unseen {
+					continue
+				}
 				o := powerOptions{wrap: a.wrap, seed: 1, random: 2, noBytes: !bytes}
 				if a.broken != nil {
 					o.broken = a.broken()

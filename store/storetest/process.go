@@ -79,6 +79,7 @@ type call struct {
 	Match         store.Token
 	Offset, Limit int64
 	Prefix, After string
+	Gone          bool // the context was cancelled before the call
 }
 
 type answer struct {
@@ -133,7 +134,7 @@ func (r *remote) do(ctx context.Context, c call) (answer, error) {
 		return answer{}, r.broken
 	}
 	r.next++
-	c.ID = r.next
+	c.ID, c.Gone = r.next, ctx.Err() != nil
 	r.pending[c.ID] = ch
 	err := r.enc.Encode(c)
 	r.mu.Unlock()
@@ -232,6 +233,9 @@ func serve(location string, in io.Reader, out io.Writer) error {
 			continue
 		}
 		ctx, stop := context.WithCancel(context.Background())
+		if c.Gone {
+			stop()
+		}
 		cancels[c.ID] = stop
 		mu.Unlock()
 		go func() {
