@@ -53,6 +53,9 @@ func (s *save) commitTo(ctx context.Context, m *manifest.Manifest, evidence time
 		// Only an answer in time is proof that no collector has missed the
 		// register: the process may have been asleep (attack A22).
 		if took := answered.Sub(evidence); took > window-s.r.settings.Times.MarginD() {
+			m.NotAfter = time.Time{} // nothing vouches for its packs, and it may not come back
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tidyLimit)
+			defer cancel()
 			if _, err := s.r.bury(ctx, f); err != nil {
 				return nil, fmt.Errorf("%w (%s), and undoing it failed: %w", ErrTooSlow, took, err)
 			}

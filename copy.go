@@ -255,7 +255,7 @@ func (c *copying) numbers(ctx context.Context, ref Ref) ([]Version, error) {
 		return nil, err
 	}
 	if c.to.settings.Unversioned {
-		f, _, err := c.from.firstLive(ctx, ref, all)
+		f, err := c.from.firstLive(ctx, ref, all)
 		if err != nil {
 			return nil, err
 		}

@@ -128,6 +128,9 @@ func TestWithBase(t *testing.T) {
 // Versions that keep little of an old pack do not pin it, and long histories
 // do not scatter a version over ever more packs.
 func TestPacksStayFewAndFull(t *testing.T) {
+	if testing.Short() {
+		t.Skip("gigabytes to save")
+	}
 	r, _ := onDisk(t)
 	body := noise(1, 60<<20)
 	mustSave(t, r, "m", body)

@@ -8,12 +8,18 @@ import (
 	"time"
 
 	"github.com/mindtrace/registry/manifest"
+	"github.com/mindtrace/registry/store"
 )
 
 // Delete deletes the versions that ref means: one version
 // ("my:model@1.2.3", "my:model@latest"), or all in a range ("my:model@<2",
 // "my:model@*"). A name alone is refused. It returns the versions deleted,
 // also when it fails half-way.
+//
+// A version in a range whose register is damaged, or of a newer format, is left
+// alone, and the others are deleted; the error, which is ErrIntegrity or
+// ErrNewer, names it. In an unversioned registry older versions that a save
+// has left behind are deleted too.
 //
 // A deleted version can be brought back with Undelete for a week. Its number
 // is never used again. Its data is freed by garbage collection, some time
@@ -82,10 +88,7 @@ func (r *Registry) delete(ctx context.Context, s string, opts []DeleteOption, bu
 		if err := check(f.Name, f.Version); err != nil {
 			return nil, err
 		}
-		if err := bury(f); err != nil {
-			return nil, err
-		}
-		return []Version{f.Version}, nil
+		return r.deleteOne(ctx, f, bury)
 	}
 	all, err := r.numbers(ctx, ref.Name)
 	if err != nil {
@@ -95,24 +98,56 @@ func (r *Registry) delete(ctx context.Context, s string, opts []DeleteOption, bu
 	if err := check(ref.Name, versions...); err != nil {
 		return nil, err
 	}
+	if r.settings.Unversioned && len(versions) > 0 { // the lower ones go with the higher, and before them
+		i, _ := slices.BinarySearchFunc(all, slices.MaxFunc(versions, Version.Compare), Version.Compare)
+		versions = all[:i+1]
+	}
 	var done []Version
+	var bad []error
 	for _, v := range versions {
 		f, err := r.readLive(ctx, ref.Name, v)
 		if errors.Is(err, ErrNotFound) {
+			continue
+		}
+		if unreadable(err) {
+			bad = append(bad, fmt.Errorf("version %s: %w", v, err))
 			continue
 		}
 		if err == nil {
 			err = bury(f)
 		}
 		if err != nil {
-			return done, err
+			return done, errors.Join(append(bad, err)...)
 		}
 		done = append(done, v)
 	}
-	if len(done) == 0 {
+	if len(done) == 0 && len(bad) == 0 {
 		return nil, r.noMatch(ref, all)
 	}
-	return done, nil
+	return done, errors.Join(bad...)
+}
+
+// deleteOne deletes one version, and in an unversioned registry those below it
+// first: otherwise the object would be one of them again.
+func (r *Registry) deleteOne(ctx context.Context, f *found, bury func(*found) error) (done []Version, err error) {
+	if r.settings.Unversioned {
+		below, err := r.liveBelow(ctx, f.Name, f.Version)
+		if err != nil {
+			return nil, err
+		}
+		for _, f := range below {
+			if err := bury(f); errors.Is(err, ErrConflict) {
+				continue // a save has buried it
+			} else if err != nil {
+				return done, err
+			}
+			done = append(done, f.Version)
+		}
+	}
+	if err := bury(f); err != nil {
+		return done, err
+	}
+	return append(done, f.Version), nil
 }
 
 // bury turns a live register into a tombstone that still holds the manifest:
@@ -146,7 +181,7 @@ func (r *Registry) replace(ctx context.Context, f *found, m *manifest.Manifest) 
 
 // Undelete brings a deleted version back. It takes an exact version, and works
 // for a week after the deletion. In an unversioned registry only the highest
-// version can come back.
+// version can come back. One whose save failed with ErrTooSlow cannot.
 func (r *Registry) Undelete(ctx context.Context, ref string) error {
 	return wrap("undelete", ref, r.undelete(ctx, ref))
 }
@@ -164,18 +199,17 @@ func (r *Registry) undelete(ctx context.Context, s string) error {
 		return err
 	}
 	switch f.State {
-	case manifest.Live:
-		return nil
+	case manifest.Live: // brought back by somebody else, perhaps just now
+		return store.Flush(ctx, r.st, manifest.VersionKey(f.Name, f.Version))
 	case manifest.Purged:
 		return fmt.Errorf("version %s was %w on %s, too long ago to bring it back", f.Version, ErrDeleted, f.Died.Format(time.DateOnly))
 	}
+	if f.late() {
+		return fmt.Errorf("version %s was %w because it had been saved too late to be safe: its data may be gone, and it cannot be brought back; save it again", f.Version, ErrDeleted)
+	}
 	if r.settings.Unversioned {
-		all, err := r.numbers(ctx, ref.Name)
-		if err != nil {
+		if err := r.isHighest(ctx, f.Name, f.Version); err != nil {
 			return err
-		}
-		if last := all[len(all)-1]; last != f.Version {
-			return fmt.Errorf("%w: the object has been saved again since, as %s", ErrConflict, last)
 		}
 	}
 	now, err := r.clock.Fresh(ctx, r.st, time.Minute)
@@ -203,33 +237,11 @@ func (r *Registry) undelete(ctx context.Context, s string) error {
 		}
 		return fmt.Errorf("version %s was %w more than %s ago; that cannot be undone any more", f.Version, ErrDeleted, times.RetainD())
 	}
-	r.log.InfoContext(ctx, "undeleted", "name", m.Name, "version", m.Version)
-	return nil
-}
-
-// buryOlder deletes the versions below v in an unversioned registry. They are
-// numbered without gaps.
-//
-// Every save does so from the lowest up, so below a tombstone there are only
-// tombstones; and walking down from v to the first one finds everything that
-// is left, also what a save that crashed has left.
-func (r *Registry) buryOlder(ctx context.Context, name string, v Version) error {
-	var live []*found
-	for v.Patch > 0 {
-		v.Patch--
-		f, err := r.read(ctx, name, v)
-		if err != nil {
+	if r.settings.Unversioned {
+		if err := r.isHighestStill(ctx, g); err != nil {
 			return err
 		}
-		if f.State != manifest.Live {
-			break
-		}
-		live = append(live, f)
 	}
-	for _, f := range slices.Backward(live) {
-		if _, err := r.bury(ctx, f); err != nil && !errors.Is(err, ErrConflict) {
-			return err // a conflict: another save has buried it
-		}
-	}
+	r.log.InfoContext(ctx, "undeleted", "name", m.Name, "version", m.Version)
 	return nil
 }

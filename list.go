@@ -38,7 +38,7 @@ func (r *Registry) Latest(ctx context.Context, prefix string) iter.Seq2[Info, er
 		}
 		names := func(yield func(object, error) bool) { r.objects(ctx, prefix, yield) }
 		latest := func(ctx context.Context, o object) (*found, error) {
-			f, _, err := r.firstLive(ctx, Ref{Name: o.name}, o.versions)
+			f, err := r.firstLive(ctx, Ref{Name: o.name}, o.versions)
 			if errors.Is(err, ErrNotFound) {
 				return nil, nil
 			}

@@ -155,6 +155,9 @@ func (c *collector) add(f *found) {
 	case f.State == manifest.Purged:
 		c.report.Versions.Purged++
 		return
+	case f.late() && c.r.settings.Unversioned && c.graceOver(f.info.Modified):
+		c.report.Versions.Deleted++ // its register says that what is below it counts
+		return
 	case f.State == manifest.Deleted && c.graceOver(f.info.Modified):
 		c.report.Versions.Purged++
 		purged := &found{f.Purged(f.info.Modified), f.info}

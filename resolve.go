@@ -98,53 +98,76 @@ func (r *Registry) resolve(ctx context.Context, ref Ref) (*found, error) {
 	return f, err
 }
 
+// maxLooks is how often a listing may be out of date before we say so: each
+// time, others have saved and deleted versions while one was read.
+const maxLooks = 100
+
 // resolveListed is resolve for what takes a listing, which it returns too.
 //
-// A version found deleted may have been live when the listing was made, and
-// a better one saved before it was deleted: what is left then never was the
-// best. So where something was deleted it lists once more, and starts over if
-// there is anything new.
+// What it returns was what ref means at some moment while it ran, unless
+// a better version was undeleted meanwhile. A version of the listing that turns
+// out to be deleted may have been deleted after another was saved, which the
+// listing does not show: then a second listing does. If it shows nothing new,
+// the best of those that are live is the best there was when it was read.
 func (r *Registry) resolveListed(ctx context.Context, ref Ref) (*found, []Version, error) {
 	all, err := r.numbers(ctx, ref.Name)
-	for err == nil {
-		f, deleted, ferr := r.firstLive(ctx, ref, all)
-		if !deleted {
-			return f, all, ferr
+	if err != nil {
+		return nil, nil, err
+	}
+	for range maxLooks {
+		f, passed, err := r.best(ctx, ref, all)
+		if !passed {
+			return f, all, err
 		}
-		var again []Version
-		if again, err = r.numbers(ctx, ref.Name); err == nil && slices.Equal(again, all) {
-			return f, all, ferr
+		again, lerr := r.numbers(ctx, ref.Name)
+		if lerr != nil {
+			return nil, nil, lerr
+		}
+		if slices.Equal(all, again) {
+			return f, all, err
 		}
 		all = again
 	}
-	return nil, nil, err
+	return nil, nil, fmt.Errorf("%w: versions are saved and deleted faster than they can be read", ErrConflict)
 }
 
-// firstLive returns the best live version among all that ref may mean, and
-// whether better ones are deleted.
-func (r *Registry) firstLive(ctx context.Context, ref Ref, all []Version) (_ *found, deleted bool, bad error) {
+// firstLive returns the best live version among all that ref may mean.
+func (r *Registry) firstLive(ctx context.Context, ref Ref, all []Version) (*found, error) {
+	f, _, err := r.best(ctx, ref, all)
+	return f, err
+}
+
+// best is firstLive, and reports whether it has passed deleted versions.
+func (r *Registry) best(ctx context.Context, ref Ref, all []Version) (_ *found, passed bool, err error) {
+	var bad error
 	for _, v := range candidates(all, ref) {
-		f, err := r.readLive(ctx, ref.Name, v)
+		f, err := r.read(ctx, ref.Name, v)
 		if errors.Is(err, ErrNotFound) {
-			deleted = true
-			continue // it was not the one
+			continue
 		}
 		if ref.kind == selectDigest && unreadable(err) {
 			bad = err // another may have the digest
 			continue
 		}
 		if err != nil {
-			return nil, deleted, err
+			return nil, passed, err
+		}
+		if f.State != manifest.Live {
+			passed = true // it was not the one
+			if r.settles(f) {
+				break
+			}
+			continue
 		}
 		if ref.kind == selectDigest && f.Digest != ref.digest {
 			continue
 		}
-		return f, deleted, nil
+		return f, passed, nil
 	}
 	if bad != nil {
-		return nil, deleted, bad
+		return nil, passed, bad
 	}
-	return nil, deleted, r.noMatch(ref, all)
+	return nil, passed, r.noMatch(ref, all)
 }
 
 // candidates returns the versions that ref may mean, best first.

@@ -247,11 +247,16 @@ func (s *save) readBase(ctx context.Context) (*found, error) {
 		return f, nil
 	}
 	for i := len(s.known) - 1; i >= 0; i-- {
-		f, err := s.r.readLive(ctx, s.name, s.known[i])
-		if errors.Is(err, ErrNotFound) {
-			continue
+		f, err := s.r.read(ctx, s.name, s.known[i])
+		switch {
+		case errors.Is(err, ErrNotFound):
+		case err != nil:
+			return nil, err
+		case f.State == manifest.Live:
+			return f, nil
+		case s.r.settles(f):
+			return nil, nil
 		}
-		return f, err
 	}
 	return nil, nil
 }

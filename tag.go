@@ -119,6 +119,10 @@ func (r *Registry) validTag(tag string) error {
 // is still live; whoever deletes it writes the tombstone, then looks at the
 // tags. So one of them sees the other (attack A16).
 func (r *Registry) setTag(ctx context.Context, f *found, tag string, c tagCondition) error {
+	// A tag must not outlive its version, were the power to fail now.
+	if err := store.Flush(ctx, r.st, manifest.VersionKey(f.Name, f.Version)); err != nil {
+		return tagErr(tag, err)
+	}
 	for try := 1; ; try++ {
 		before, err := r.readTag(ctx, f.Name, tag)
 		if err == nil {
@@ -127,6 +131,8 @@ func (r *Registry) setTag(ctx context.Context, f *found, tag string, c tagCondit
 		now := before
 		if err == nil && !(before.set() && before.Version == f.Version && before.Digest == f.Digest) {
 			now, err = r.putTag(ctx, before, manifest.NewTag(f.Name, tag, f.Version, f.Digest))
+		} else if err == nil { // it is as it is to be, perhaps since just now
+			err = store.Flush(ctx, r.st, manifest.TagKey(f.Name, tag))
 		}
 		if err == nil {
 			err = r.settle(ctx, now, before)

@@ -67,7 +67,7 @@ func (s *save) expected(ctx context.Context) error {
 	if err := s.list(ctx); err != nil {
 		return err
 	}
-	f, _, err := s.r.firstLive(ctx, Ref{Name: s.name}, s.known)
+	f, err := s.r.firstLive(ctx, Ref{Name: s.name}, s.known)
 	switch {
 	case err != nil && !errors.Is(err, ErrNotFound):
 		return err

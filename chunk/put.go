@@ -112,6 +112,10 @@ func findPack(ctx context.Context, cfg *Config, pack manifest.Pack, body []byte)
 			return false, err
 		}
 	}
+	// Whoever has put it may have died before it was durable.
+	if err := store.Flush(ctx, cfg.Store, pack.Key()); err != nil {
+		return false, err
+	}
 	now, err := timeOf(ctx, cfg, info)
 	return err == nil && cfg.Times.EraOf(now) == pack.Era, err
 }

@@ -3,6 +3,7 @@ package sim
 import (
 	"context"
 	"errors"
+	"iter"
 	"strings"
 
 	"github.com/mindtrace/registry/manifest"
@@ -32,6 +33,9 @@ var ablations = []*ablation{
 	{name: "refused is lost", in: racing, view: func(_ *client, st store.Store) store.Store { return guess{st, false, map[string]manifest.Nonce{}} }},
 	{name: "refused is won", in: racing, view: func(_ *client, st store.Store) store.Store { return guess{st, true, map[string]manifest.Nonce{}} }},
 	{name: "order", in: listing, order: unpadded},
+	{name: "second listing", in: turning, view: func(c *client, st store.Store) store.Store { return &listsOnce{Store: st, c: c, kind: load} }},
+	{name: "late ones do not count", in: replacing, view: func(_ *client, st store.Store) store.Store { return altered{st, lateCounts} }},
+	{name: "undelete looks again", in: replacing, view: func(c *client, st store.Store) store.Store { return &listsOnce{Store: st, c: c, kind: undelete} }},
 }
 
 // settings has collectors believe in other times than everybody else.
@@ -192,4 +196,53 @@ func unpadded(key string) string {
 		return key
 	}
 	return strings.Join([]string{manifest.VersionsPrefix(name), v.String()}, "")
+}
+
+// listsOnce repeats what the first listing of an operation has shown.
+type listsOnce struct {
+	store.Store
+	c     *client
+	kind  kind // of operations
+	of    *op
+	known []store.Info
+}
+
+func (l *listsOnce) List(ctx context.Context, prefix, after string) iter.Seq2[store.Info, error] {
+	o := l.c.doing
+	if o == nil || o.kind != l.kind || !strings.HasPrefix(prefix, manifest.ObjectsPrefix) {
+		return l.Store.List(ctx, prefix, after)
+	}
+	return func(yield func(store.Info, error) bool) {
+		if l.of != o {
+			l.known = nil
+			for info, err := range l.Store.List(ctx, prefix, after) {
+				if err != nil {
+					yield(info, err)
+					return
+				}
+				l.known = append(l.known, info)
+			}
+			l.of = o
+		}
+		for _, info := range l.known {
+			if !yield(info, nil) {
+				return
+			}
+		}
+	}
+}
+
+// lateCounts has the tombstone of a version that was committed too late look
+// like any other.
+func lateCounts(key string, body []byte, info store.Info) ([]byte, store.Info) {
+	m := version(key, body)
+	if m == nil || m.State != manifest.Deleted || !m.NotAfter.IsZero() {
+		return body, info
+	}
+	m.NotAfter = info.Modified.UTC()
+	altered, err := m.Encode()
+	if err != nil {
+		panic(err)
+	}
+	return altered, info
 }

@@ -28,6 +28,7 @@ type op struct {
 	beganAt      time.Time
 	done         bool
 	result       string // version saved or loaded
+	removed      []registry.Version
 	got          value
 	err          error
 }
@@ -71,6 +72,7 @@ type client struct {
 	n         int
 	run       *run
 	ops       []*op
+	doing     *op
 	reg       *registry.Registry
 	ctx       context.Context
 	cancel    context.CancelFunc
@@ -117,7 +119,7 @@ func (c *client) work() {
 	for len(c.ops) > 0 && !c.dead {
 		o := c.ops[0]
 		c.ops = c.ops[1:]
-		o.client = c
+		o.client, c.doing = c, o
 		view{c.run.w, c}.ask(c.ctx, &call{op: opStart, key: o.String()})
 		if c.dead {
 			return
@@ -156,7 +158,7 @@ func (c *client) do(o *op) {
 		o.err = c.reg.Load(ctx, ref, &o.got, registry.WithLoadReport(&rep))
 		o.result = rep.Info.Version.String()
 	case remove:
-		_, o.err = c.reg.Delete(ctx, ref)
+		o.removed, o.err = c.reg.Delete(ctx, ref)
 	case undelete:
 		o.err = c.reg.Undelete(ctx, ref)
 	case gc:

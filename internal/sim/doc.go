@@ -9,10 +9,12 @@
 //	go test ./internal/sim -run TestReplay -v -scenario NAME [-ablation RULE] -seed N
 //
 // The invariants are those of section 6 of the protocol, read as follows. I6
-// is about keys that mean something: a pack that lands in an era that is over
-// is garbage, the marker of a slow collection and the key of a shared lock may
-// be written once more while their removal is on its way. A version that was
-// committed too late, and brought back, may be incomplete.
+// is about keys that mean something: docs/protocol.md says which may be written
+// once more while their removal is on its way, and why that does no harm. I8,
+// that the latest version is linearizable, holds unless a version is undeleted
+// meanwhile; then, that no better version was there all along. In an
+// unversioned registry, moreover, nobody who was told of a version ever gets an
+// older one, nor nothing, nor what was deleted.
 //
 // A schedule is a sequence of choices. They are drawn from the seed; a bad
 // schedule is shrunk by cutting and zeroing choices, where zero always is the

@@ -30,6 +30,8 @@ type oracle struct {
 	latest    map[string][]moment
 	acked     map[string]manifest.Version // highest acknowledged automatic or explicit release, by name
 	minimum   map[*op]manifest.Version    // what a save's number has to exceed
+	floor     map[*op]manifest.Version    // what a load of an unversioned object has to reach
+	ops       []*op                       // begun
 	holders   []holding
 }
 
@@ -46,15 +48,16 @@ type register struct {
 
 // moment is the latest version from a step on.
 type moment struct {
-	step    int
-	version string
+	step       int
+	version    string
+	undeletion bool // this change was one
 }
 
 func newOracle(r *run) *oracle {
 	return &oracle{
 		r: r, registers: map[string]*register{}, saves: map[string]*op{}, nonces: map[manifest.Nonce]string{},
 		next: map[string]bool{}, doomed: map[string]bool{}, latest: map[string][]moment{},
-		acked: map[string]manifest.Version{}, minimum: map[*op]manifest.Version{},
+		acked: map[string]manifest.Version{}, minimum: map[*op]manifest.Version{}, floor: map[*op]manifest.Version{},
 	}
 }
 
@@ -193,7 +196,7 @@ func (o *oracle) putRegister(c *call, old, now object) {
 		o.r.count("deletes applied")
 	}
 	o.check(reg, "")
-	o.setLatest(name)
+	o.setLatest(name, was != nil && m.State == manifest.Live)
 }
 
 // deleted sees every key that vanishes.
@@ -241,8 +244,18 @@ func (o *oracle) check(reg *register, pack string) {
 }
 
 // setLatest notes what the latest version of an object is now.
-func (o *oracle) setLatest(name string) {
-	var best *manifest.Manifest
+func (o *oracle) setLatest(name string, undeletion bool) {
+	v := ""
+	if best := o.best(name); best != nil {
+		v = best.Version.String()
+	}
+	o.latest[name] = append(o.latest[name], moment{o.r.step, v, undeletion})
+}
+
+func (o *oracle) best(name string) (best *manifest.Manifest) {
+	if o.r.sc.unversioned {
+		return o.replaced(name)
+	}
 	for _, reg := range o.registers {
 		m := reg.m
 		if m.Name != name || m.State != manifest.Live {
@@ -253,17 +266,14 @@ func (o *oracle) setLatest(name string) {
 			best = m
 		}
 	}
-	v := ""
-	if best != nil {
-		v = best.Version.String()
-	}
-	o.latest[name] = append(o.latest[name], moment{o.r.step, v})
+	return best
 }
 
 // final checks that everything acknowledged and not deleted is there, byte by
 // byte.
 func (o *oracle) final() {
 	o.finalTags()
+	o.finalReplaced()
 	for _, reg := range o.registers {
 		if _, ok := o.r.w.objects[reg.key]; !ok {
 			o.fail("I4: %s has vanished, and its number is free again", reg.key)

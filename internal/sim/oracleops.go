@@ -28,6 +28,8 @@ func (o *oracle) begin(p *op) {
 			o.minimum[p] = o.acked[p.name]
 		}
 	}
+	o.ops = append(o.ops, p)
+	o.floor[p] = o.acked[p.name]
 	o.r.note("client %d begins %s", p.client.n, p)
 }
 
@@ -126,10 +128,6 @@ func (o *oracle) endUndelete(p *op) {
 		o.fail("undelete of %s@%s was acknowledged, but there is none", p.name, p.version)
 		return
 	}
-	if reg.m.State == manifest.Live && reg.m.NotAfter.IsZero() {
-		o.r.count("late versions undeleted") // they come back as they are
-		return
-	}
 	if reg.m.State == manifest.Live && p.began <= reg.lifetimes[len(reg.lifetimes)-1][0] {
 		o.promise(reg)
 	}
@@ -142,6 +140,7 @@ func (o *oracle) endLoad(p *op) {
 		}
 		if errors.Is(p.err, registry.ErrNotFound) && p.version == "" {
 			o.checkLatest(p, "")
+			o.checkReplaced(p, manifest.Version{})
 		}
 		return
 	}
@@ -163,6 +162,7 @@ func (o *oracle) endLoad(p *op) {
 	}
 	if p.version == "" {
 		o.checkLatest(p, p.result)
+		o.checkReplaced(p, v)
 	}
 }
 
@@ -182,6 +182,7 @@ func (o *oracle) mayFail(p *op) bool {
 // moment while it ran.
 func (o *oracle) checkLatest(p *op, got string) {
 	was := "" // before the first moment
+	quiet := true
 	for i, m := range o.latest[p.name] {
 		end := 1 << 30
 		if i+1 < len(o.latest[p.name]) {
@@ -194,9 +195,37 @@ func (o *oracle) checkLatest(p *op, got string) {
 			o.r.count("latest checked")
 			return
 		}
+		if m.undeletion && m.step >= p.began && m.step <= p.ended {
+			quiet = false
+		}
 	}
 	if was == got && p.began == p.ended || got == "" && (len(o.latest[p.name]) == 0 || o.latest[p.name][0].step >= p.began) {
 		return
 	}
+	if !quiet {
+		// Undeletions tear it: one version is passed as deleted and undeleted
+		// then, and the next one below it was live and never the latest. What
+		// holds even then: no better version was there all along.
+		o.r.count("latest torn by undeletes")
+		for _, reg := range o.registers {
+			if o.r.sc.unversioned {
+				break // see checkReplaced
+			}
+			all := slices.ContainsFunc(reg.lifetimes, func(l [2]int) bool { return l[0] < p.began && l[1] > p.ended })
+			if all && reg.m.Name == p.name && (got == "" || better(reg.m.Version, got)) {
+				o.fail("I8: %s returned %q, though %s was live all the time", p, got, reg.m.Version)
+			}
+		}
+		return
+	}
 	o.fail("I8: %s returned %q, which was not the latest at any moment between steps %d and %d; %v", p, got, p.began, p.ended, o.latest[p.name])
+}
+
+// better reports whether v goes before what was got, as the latest version.
+func better(v manifest.Version, got string) bool {
+	g, err := manifest.ParseVersion(got)
+	if err != nil || v.IsRelease() != g.IsRelease() {
+		return err == nil && v.IsRelease()
+	}
+	return v.Compare(g) > 0
 }

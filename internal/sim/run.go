@@ -40,6 +40,7 @@ type run struct {
 	trace  []string
 	traced bool
 	counts map[string]int
+	uneven bool // time has passed for clients that were not asleep
 
 	// What this schedule is made of.
 	burst   int // percent: how much the present client goes on
@@ -47,7 +48,8 @@ type run struct {
 	jump    int // per mille of the steps
 	suspend int
 	kinds   []fault
-	nap     time.Duration // how much time passes when all wait for it
+	only    func(*call) bool // nil: whatever goes wrong, goes wrong with any request
+	nap     time.Duration    // how much time passes when all wait for it
 }
 
 type fault int
@@ -98,7 +100,9 @@ func schedule(t *testing.T, sc *scenario, ab *ablation, ch *choices, counts map[
 		r.w.now = times.EraEnd(1000).Add(time.Minute)
 		r.oracle = newOracle(r)
 		r.w.put, r.w.deleted, r.w.sent = r.oracle.put, r.oracle.deleted, r.oracle.sent
-		settings, err := manifest.NewSettings(r.w.now, times).Encode()
+		config := manifest.NewSettings(r.w.now, times)
+		config.Unversioned = sc.unversioned
+		settings, err := config.Encode()
 		if err != nil {
 			panic(err)
 		}
@@ -179,6 +183,7 @@ func (r *run) loop() {
 			r.serve(r.choose(ready))
 		case sleeping:
 			r.sleep(r.nap)
+			r.uneven = r.uneven || !later.IsZero() // somebody is suspended
 		default:
 			r.advance(later.Sub(r.w.now), "until somebody wakes up: ")
 		}
@@ -247,6 +252,7 @@ func (r *run) disturb(ready []*call) bool {
 	case within(r.jump / 4):
 		d := r.amount() // only the clients' clocks: they run faster than the store's
 		time.Sleep(d)
+		r.uneven = true
 		r.note("the clients' clocks jump by %s", d)
 		r.count("client clock jumps")
 		return true

@@ -2,12 +2,18 @@ package sim
 
 import (
 	"fmt"
+	"strings"
 	"time"
+
+	registry "github.com/mindtrace/registry"
+	"github.com/mindtrace/registry/manifest"
+	"github.com/mindtrace/registry/store"
 )
 
 // scenario is what the clients do.
 type scenario struct {
-	name string
+	name        string
+	unversioned bool // the registry is
 	// plan draws what one client does first, alone and undisturbed, and what
 	// the others do then, all at once.
 	plan func(ch *choices) (before []*op, clients [][]*op)
@@ -113,15 +119,18 @@ var collecting = &scenario{name: "collecting", plan: func(ch *choices) (before [
 	}
 }}
 
-// infecting: savers of the same bytes that crash at the commit, beside
-// a collector.
+// infecting: savers of the same bytes that crash at the commit, which lands
+// after a collector has come by, and another that builds on it.
 var infecting = &scenario{name: "infecting", plan: func(ch *choices) (before []*op, clients [][]*op) {
 	p := &planner{ch: ch, few: true}
-	clients = append(clients, []*op{p.save("")}, []*op{p.save("")}, []*op{{kind: gc}})
+	clients = append(clients, []*op{p.save("")}, []*op{{kind: gc}})
 	return nil, append(clients, []*op{p.save(""), {kind: load, name: "m"}})
 }, tune: func(r *run) {
-	r.suspend, r.jump, r.wrong, r.burst = 80, 10, 150, 80
-	r.kinds = []fault{crashAfter, crashFloating, cancelled}
+	r.suspend, r.jump, r.wrong, r.burst, r.faults = 40, 60, 60, 80, 1
+	r.kinds = []fault{crashFloating, crashFloating, crashAfter}
+	r.only = func(c *call) bool {
+		return c.op == opPut && c.match == store.Absent && strings.HasPrefix(c.key, manifest.ObjectsPrefix)
+	}
 }}
 
 // deleting: deleters and undeleters of the same versions, beside savers that
@@ -213,4 +222,81 @@ var locking = &scenario{name: "locking", plan: func(ch *choices) (before []*op, 
 	return nil, clients
 }, tune: func(r *run) { r.jump, r.suspend, r.nap = 0, 0, 2*time.Second }}
 
-var scenarios = []*scenario{mixed, collecting, deleting, racing, listing, infecting, tagging, locking}
+// turning: versions that come while the latest is deleted, beside readers of
+// the latest: a deleted version must not hide that one was saved.
+var turning = &scenario{name: "turning", plan: func(ch *choices) (before []*op, clients [][]*op) {
+	p := &planner{ch: ch}
+	for range 1 + ch.draw(3) {
+		before = append(before, p.save(""))
+	}
+	for range 1 + ch.draw(2) {
+		var ops []*op
+		for range 1 + ch.draw(2) {
+			ops = append(ops, p.save(pick(ch, []string{"", "", "1.0.2", "1.0.10"})))
+		}
+		clients = append(clients, ops)
+	}
+	for range 1 + ch.draw(2) {
+		var ops []*op
+		for range 1 + ch.draw(3) {
+			ops = append(ops, &op{kind: pick(ch, []kind{remove, remove, remove, undelete}), name: "m", version: pick(ch, versions)})
+			if ops[len(ops)-1].kind == remove && ch.often(30) {
+				ops[len(ops)-1].version = registry.Latest
+			}
+		}
+		clients = append(clients, ops)
+	}
+	return before, append(clients, []*op{{kind: load, name: "m"}, {kind: load, name: "m"}}, []*op{{kind: load, name: "m"}})
+}, tune: func(r *run) { r.jump, r.suspend = 0, 0 }}
+
+// replacing: an unversioned registry, in which every save replaces the object.
+var replacing = &scenario{name: "replacing", unversioned: true, plan: func(ch *choices) (before []*op, clients [][]*op) {
+	p := &planner{ch: ch}
+	n := ch.draw(3)
+	for range n {
+		before = append(before, p.save(""))
+	}
+	if n > 0 && ch.often(50) {
+		before = append(before, &op{kind: remove, name: "m", version: registry.Latest})
+		clients = append(clients, []*op{{kind: undelete, name: "m", version: versions[n-1]}})
+	}
+	which := func(kind kind) *op {
+		return &op{kind: kind, name: "m", version: pick(ch, versions[max(n-1, 0):][:2])}
+	}
+	for range 1 + ch.draw(2) {
+		var ops []*op
+		for range 1 + ch.draw(2) {
+			ops = append(ops, p.save(""))
+		}
+		clients = append(clients, ops)
+	}
+	for range 1 + ch.draw(2) {
+		var ops []*op
+		for range 1 + ch.draw(2) {
+			ops = append(ops, pick(ch, []*op{
+				{kind: remove, name: "m", version: registry.Latest},
+				{kind: remove, name: "m", version: "*"},
+				which(remove),
+				which(undelete),
+				which(undelete),
+				p.save(""),
+				{kind: load, name: "m"},
+			}))
+		}
+		clients = append(clients, ops)
+	}
+	if ch.often(30) {
+		clients = append(clients, []*op{{kind: gc}})
+	}
+	return before, append(clients, []*op{{kind: load, name: "m"}, {kind: load, name: "m"}})
+}, tune: func(r *run) {
+	r.burst, r.suspend = pick(r.ch, []int{50, 80}), 40
+	if r.jump > 0 {
+		r.jump = 10
+	}
+	if r.ch.often(30) {
+		r.wrong = 0
+	}
+}}
+
+var scenarios = []*scenario{mixed, collecting, deleting, racing, listing, infecting, tagging, locking, turning, replacing}

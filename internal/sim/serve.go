@@ -41,8 +41,7 @@ func (r *run) serve(c *call) {
 	if c.client.outage > 0 && c.op != opStart && c.op != opSource {
 		c.client.outage--
 		f = pick(r.ch, []fault{lostRequest, lostRequest, floats, lostAnswer})
-	} else if c.op != opStart && c.op != opSource && c.key != manifest.SettingsKey && r.faults > 0 && len(r.kinds) > 0 && r.wrong > 0 &&
-		r.ch.draw(1000) >= 1000-r.wrong {
+	} else if r.faults > 0 && len(r.kinds) > 0 && r.ch.draw(1000) >= 1000-r.odds(c) {
 		f = pick(r.ch, r.kinds)
 		r.faults--
 		r.count(faultNames[f])
@@ -94,6 +93,19 @@ func (r *run) serve(c *call) {
 		return
 	}
 	c.done <- a
+}
+
+// odds is how many of a thousand requests like this one go wrong.
+func (r *run) odds(c *call) int {
+	switch {
+	case c.op == opStart || c.op == opSource || c.key == manifest.SettingsKey:
+		return 0
+	case r.only != nil && !r.only(c):
+		return 0
+	case r.only != nil:
+		return 500
+	}
+	return r.wrong
 }
 
 func outcome(a answer) string {

@@ -106,7 +106,7 @@ func (c *cleaning) remove(path string) bool {
 		return true
 	}
 	c.s.note("remove", path)
-	err := os.Remove(path)
+	err := c.s.do(effect{op: opRemove, path: path}, func() error { return os.Remove(path) })
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		if empty, rerr := isEmpty(path); rerr == nil && !empty {
 			return false // somebody has just put something in

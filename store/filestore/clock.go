@@ -2,9 +2,10 @@ package filestore
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"io/fs"
-	"os"
+	"path/filepath"
 	"time"
 )
 
@@ -26,7 +27,7 @@ func (s *Store) Now(ctx context.Context) (time.Time, error) {
 		return time.Time{}, err
 	}
 	before := time.Now()
-	f, err := os.CreateTemp(s.root, tempPrefix+"*")
+	f, err := s.createTemp(filepath.Join(s.root, tempPrefix+rand.Text()[:16]))
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) || isReadOnly(err) || isFull(err) {
 		if known := s.now(); !known.IsZero() {
 			return known, nil
@@ -36,7 +37,7 @@ func (s *Store) Now(ctx context.Context) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, err
 	}
-	defer os.Remove(f.Name())
+	defer s.removeTemp(f.Name())
 	defer f.Close()
 	fi, err := f.Stat()
 	if err != nil {

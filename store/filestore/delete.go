@@ -58,7 +58,8 @@ func (s *Store) remove(path string) error {
 	}
 	defer d.Close()
 	s.note("remove", path)
-	if err := removeFile(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	gone := func() error { return removeFile(path) }
+	if err := s.do(effect{op: opRemove, path: path}, gone); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	if err := s.flush(dir, d); err != nil {

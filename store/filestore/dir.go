@@ -1,20 +1,26 @@
 package filestore
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/mindtrace/registry/store"
 )
+
+var _ store.Flusher = (*Store)(nil)
 
 // makeDir makes dir and those of its parents that are not there.
 func (s *Store) makeDir(dir string) error {
-	err := os.Mkdir(dir, 0o777)
+	mkdir := func() error { return os.Mkdir(dir, 0o777) }
+	err := s.do(effect{op: opMkdir, path: dir}, mkdir)
 	if parent := filepath.Dir(dir); errors.Is(err, fs.ErrNotExist) && parent != dir {
 		if err := s.makeDir(parent); err != nil {
 			return err
 		}
-		err = os.Mkdir(dir, 0o777)
+		err = s.do(effect{op: opMkdir, path: dir}, mkdir)
 	}
 	if errors.Is(err, fs.ErrExist) {
 		return nil
@@ -66,6 +72,19 @@ func (s *Store) secureIn(dir string) error {
 	return s.flush(dir, d)
 }
 
+// Flush implements store.Flusher: the name of key may be another process's that
+// has not flushed it yet. Its bytes were flushed before it was named.
+func (s *Store) Flush(ctx context.Context, key string) error {
+	if err := check(ctx, key); err != nil {
+		return err
+	}
+	err := translate(s.secureIn(filepath.Dir(s.path(key))))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
 // flushAbove flushes the directories above the store's own. They belong to
 // somebody else and may not be readable for us: then that is their concern.
 func (s *Store) flushAbove() error {
@@ -97,5 +116,5 @@ func (s *Store) syncDir(dir string) error {
 // flush flushes the names in the directory dir, which is open as d.
 func (s *Store) flush(dir string, d *os.File) error {
 	s.note("syncdir", dir)
-	return flushDir(d)
+	return s.do(effect{op: opSyncDir, path: dir, file: d}, func() error { return flushDir(d) })
 }

@@ -66,8 +66,10 @@ type Store struct {
 	locks   [lockFiles]chan struct{}
 	cas     func() error // why replacements are refused here, found out once
 
-	patience time.Duration         // see List
-	trace    func(op, path string) // tests watch the order of system calls
+	patience time.Duration                             // see List
+	trace    func(op, path string)                     // tests watch the order of system calls
+	around   func(e effect, happen func() error) error // and what they do
+	early    int                                       // see Stage
 }
 
 // New returns the store in the directory dir, which need not exist yet.
@@ -82,7 +84,7 @@ func New(dir string) (*Store, error) {
 	if fi, err := os.Stat(root); err == nil && !fi.IsDir() {
 		return nil, &fs.PathError{Op: "open registry", Path: dir, Err: errors.New("not a directory")}
 	}
-	s := &Store{root: root, patience: patience}
+	s := &Store{root: root, patience: patience, early: minStaged}
 	for i := range s.locks {
 		s.locks[i] = make(chan struct{}, 1)
 	}

@@ -50,7 +50,8 @@ func (s *Store) name(ctx context.Context, key, path string, t *temp) (store.Info
 	}
 	s.note("link", path)
 	before := time.Now()
-	switch err := publish(t.f, path); {
+	link := func() error { return publish(t.f, path) }
+	switch err := s.do(effect{op: opLink, path: path, file: t.f}, link); {
 	case errors.Is(err, fs.ErrExist):
 		return s.refused(key, path)
 	case err != nil:
@@ -94,7 +95,8 @@ func (s *Store) replace(ctx context.Context, key string, body []byte, match stor
 	}
 	s.note("rename", path)
 	before := time.Now()
-	if err := replaceFile(t.f, path); err != nil {
+	rename := func() error { return replaceFile(t.f, path) }
+	if err := s.do(effect{op: opRename, path: path, file: t.f}, rename); err != nil {
 		return store.Info{}, err
 	}
 	t.named = true

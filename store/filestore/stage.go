@@ -24,7 +24,7 @@ func (s *Store) Stage(ctx context.Context, key string, body []byte) (store.Stage
 		return nil, fmt.Errorf("put %s: %d bytes, the limit is %d", key, len(body), store.MaxBody)
 	}
 	path := s.path(key)
-	if _, err := os.Lstat(path); err == nil || len(body) < minStaged {
+	if _, err := os.Lstat(path); err == nil || len(body) < s.early {
 		return nil, nil
 	}
 	t, err := s.writeTemp(ctx, filepath.Dir(path), body)

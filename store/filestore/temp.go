@@ -51,7 +51,9 @@ func (s *Store) writeTemp(ctx context.Context, dir string, body []byte) (_ *temp
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		n, err := f.Write(body[at:min(at+ioSize, len(body))])
+		var n int
+		part := body[at:min(at+ioSize, len(body))]
+		err := s.do(effect{op: opWrite, file: f, data: part}, func() (err error) { n, err = f.Write(part); return err })
 		if err != nil {
 			return nil, err
 		}
@@ -76,7 +78,7 @@ func (s *Store) openTemp(ctx context.Context, dir string) (*os.File, error) {
 	const tries = 1000 // a symbolic link to nowhere fails for ever
 	for try := 0; ; try++ {
 		name := filepath.Join(dir, tempPrefix+rand.Text()[:16])
-		f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
+		f, err := s.createTemp(name)
 		if err == nil {
 			return f, nil
 		}
@@ -92,11 +94,26 @@ func (s *Store) openTemp(ctx context.Context, dir string) (*os.File, error) {
 	}
 }
 
+// createTemp creates a file of this name.
+func (s *Store) createTemp(name string) (f *os.File, err error) {
+	err = s.do(effect{op: opCreate, path: name}, func() (err error) {
+		f, err = os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
+		return err
+	})
+	return f, err
+}
+
+// removeTemp removes what createTemp has created. Where that fails, Clean
+// will.
+func (s *Store) removeTemp(name string) {
+	s.do(effect{op: opRemove, path: name}, func() error { return os.Remove(name) })
+}
+
 // sync flushes the file, unless it is flushed already.
 func (t *temp) sync() error {
 	if t.flushErr == nil && !t.flushed {
 		t.s.note("sync", filepath.Dir(t.f.Name()))
-		t.flushErr = t.f.Sync()
+		t.flushErr = t.s.do(effect{op: opSync, file: t.f}, t.f.Sync)
 		t.flushed = t.flushErr == nil
 	}
 	return t.flushErr
@@ -105,7 +122,8 @@ func (t *temp) sync() error {
 // setModified gives the file its token. The kernel's own time stamps are too
 // coarse: two puts in one tick would share one.
 func (t *temp) setModified(at time.Time) error {
-	if err := setModTime(t.f, at); err != nil {
+	set := func() error { return setModTime(t.f, at) }
+	if err := t.s.do(effect{op: opTime, file: t.f, time: at}, set); err != nil {
 		return err
 	}
 	fi, err := t.f.Stat()
@@ -137,7 +155,7 @@ func (t *temp) laterThan(at time.Time) error {
 // unname removes the temporary name; the file stays open.
 func (t *temp) unname() {
 	if !t.named {
-		os.Remove(t.f.Name())
+		t.s.removeTemp(t.f.Name())
 		t.named = true
 	}
 }
