@@ -21,6 +21,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/mindtrace/registry"
+	"github.com/mindtrace/registry/cache"
 	"github.com/mindtrace/registry/internal/servers"
 	"github.com/mindtrace/registry/material"
 	"github.com/mindtrace/registry/store"
@@ -258,6 +259,32 @@ var verbs = []struct {
 		w.say(report)
 		w.say(w.a.Save(w.ctx, "copy", large(1), registry.WithoutReuse(), registry.WithReport(&report)))
 		w.say(report)
+	}},
+	{"WithCompression", func(w *world) {
+		var report registry.SaveReport
+		text := bytes.Repeat([]byte("so many words, so little said\n"), 50_000)
+		for _, how := range []string{registry.CompressionAuto, registry.CompressionNone} {
+			w.say(w.a.Save(w.ctx, "text", text, registry.WithCompression(how), registry.WithoutReuse(), registry.WithReport(&report)))
+			w.say(report)
+		}
+		_, err := w.a.Save(w.ctx, "text", text, registry.WithCompression("lots"))
+		w.say(err)
+	}},
+	{"Registry.Checkout", func(w *world) {
+		_, err := w.a.Checkout(w.ctx, "my:model@1.0.0")
+		w.is(err, registry.ErrNoCache)
+		c, err := cache.Open(&cache.Options{Dir: w.dir + "/cache"})
+		w.say(err)
+		r, err := registry.Open(w.ctx, w.urlA, &registry.Options{Cache: c})
+		w.say(err)
+		for range 2 {
+			dir, err := r.Checkout(w.ctx, "my:model@1.0.0")
+			w.say(err)
+			entries, err := os.ReadDir(dir)
+			for _, e := range entries {
+				w.say(e.Name(), err)
+			}
+		}
 	}},
 	{"WithIfLatest WithIfAbsent", func(w *world) {
 		w.say(w.a.Save(w.ctx, "copy", "next", registry.WithIfLatest("1.0.1")))

@@ -133,6 +133,9 @@ func livePacks(t *testing.T, r *Registry) []string {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if manifest.IsMilestone(info.Key) {
+			continue
+		}
 		name, v, err := manifest.ParseVersionRegisterKey(info.Key)
 		if err != nil {
 			t.Fatal(err)

@@ -48,7 +48,7 @@ var allowed = map[string][]string{
 
 // sdks begin the import paths of what a cloud brings with it.
 var sdks = map[string][]string{
-	"s3":  {"github.com/minio/", "github.com/klauspost/", "gopkg.in/ini"},
+	"s3":  {"github.com/minio/", "gopkg.in/ini"},
 	"gcs": {"google.golang.org/", "cloud.google.com/", "golang.org/x/oauth2", "github.com/googleapis/", "go.opentelemetry.io/"},
 }
 

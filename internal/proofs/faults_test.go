@@ -23,7 +23,11 @@ func TestEveryVerbThroughFaults(t *testing.T) {
 	if os.Getenv(soakEnv) != "" {
 		shares = []float64{0.02, 0.1, 0.2}
 	}
-	onEach(t, []server{minio, versity, gcs}, func(t *testing.T, s server) {
+	on := []server{minio, versity, gcs}
+	if testing.Short() {
+		on = on[:1]
+	}
+	onEach(t, on, func(t *testing.T, s server) {
 		for _, share := range shares {
 			t.Run(fmt.Sprintf("%.0f%%", 100*share), func(t *testing.T) {
 				rounds(t, func(round int, seed uint64) { verbsThroughFaults(t, s, share, seed) })

@@ -17,7 +17,7 @@ import (
 func TestProcessesKilled(t *testing.T) {
 	members, each, kills := 16, 20, 40
 	if testing.Short() {
-		members, each, kills = 6, 15, 12
+		members, each, kills = 4, 15, 8
 	}
 	onEach(t, []server{directory, minio}, func(t *testing.T, s server) {
 		rounds(t, func(round int, seed uint64) {

@@ -48,7 +48,7 @@ func TestOneNameServerKilled(t *testing.T) {
 func raceThrough(t *testing.T, l *location, start func(*location) (place, func())) {
 	savers, each, kills := 32, 2, 2
 	if testing.Short() {
-		savers, each = 12, 2
+		savers, each = 8, 2
 	}
 	p, kill := start(l)
 	rounds(t, func(round int, seed uint64) {
