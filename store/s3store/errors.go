@@ -78,8 +78,12 @@ func (s *Store) writeError(ctx context.Context, op, key string, err error, ex *e
 }
 
 // conflicts are the codes of those answers 409 that a repetition may turn
-// into success. An answer without a body is made the last of them.
-var conflicts = map[string]bool{"ConditionalRequestConflict": true, "OperationAborted": true, minio.Conflict: true}
+// into success. An answer without a body is made the last but one of them. The
+// last is the Versity gateway's where a directory is made or pruned at the same moment:
+// no key of a store is a path prefix of another.
+var conflicts = map[string]bool{
+	"ConditionalRequestConflict": true, "OperationAborted": true, minio.Conflict: true, "ExistingObjectIsDirectory": true,
+}
 
 // translate finds the kind of a failure, and what to do about it.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html

@@ -2,6 +2,7 @@ package s3store
 
 import (
 	"context"
+	"crypto/md5"
 	"fmt"
 	"io"
 	"net/http"
@@ -21,8 +22,11 @@ func (s *Store) Get(ctx context.Context, key string, o *store.GetOptions) ([]byt
 	if o == nil {
 		o = &store.GetOptions{}
 	}
-	for {
+	for try := 1; ; try++ {
 		body, info, err := s.get(ctx, key, o)
+		if err == nil && try <= maxTorn && !s.oneState(ctx, key, body, info) {
+			continue
+		}
 		if minio.ToErrorResponse(err).StatusCode != http.StatusRequestedRangeNotSatisfiable {
 			return body, info, err
 		}
@@ -32,6 +36,36 @@ func (s *Store) Get(ctx context.Context, key string, o *store.GetOptions) ([]byt
 			return nil, info, err
 		}
 	}
+}
+
+// maxTorn is how often an answer of two states is asked for again.
+const maxTorn = 10
+
+// maxMutable is the size of objects that are looked at for being of one state:
+// more than that of any that ever changes.
+const maxMutable = 4 << 20
+
+// oneState reports whether the bytes and the ETag of an answer belong
+// together. With S3 itself and with MinIO they do; the Versity gateway may
+// answer, while an object is replaced, with the ETag of the old one and the bytes of the
+// new. Most servers' ETags are the MD5 of the body, which shows it; where that
+// says nothing, as of a range, a second look does.
+func (s *Store) oneState(ctx context.Context, key string, body []byte, info store.Info) bool {
+	whole := int64(len(body)) == info.Size
+	if info.Size > maxMutable || whole && (s.opaque.Load() || len(info.Token) != 2*md5.Size) {
+		return true
+	}
+	if whole && store.Token(fmt.Sprintf("%x", md5.Sum(body))) == info.Token {
+		return true
+	}
+	now, err := s.Stat(ctx, key)
+	if err != nil || now.Token != info.Token {
+		return err != nil
+	}
+	if whole { // ETags are something else here: they are encrypted objects', for instance
+		s.opaque.Store(true)
+	}
+	return true
 }
 
 // get makes one request. The answer to a range past the end is returned as

@@ -34,6 +34,7 @@ import (
 	"fmt"
 	"iter"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/minio/minio-go/v7"
@@ -53,6 +54,8 @@ type Store struct {
 	account  account
 
 	pathStyle bool // see Options
+
+	opaque atomic.Bool // ETags are not the MD5 of the body
 }
 
 // info translates what the server says of an object. Last-Modified is read to
