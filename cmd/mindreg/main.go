@@ -144,6 +144,7 @@ by colons. A reference says which version is meant:
 	)
 	root.Version = thisVersion().String()
 	root.SetVersionTemplate("{{.Version}}\n")
+	root.SetOut(a.stdout) // completion takes it now, not when it runs
 	root.InitDefaultCompletionCmd()
 	exitCodeHelp(root)
 	return root
