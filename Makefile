@@ -1,4 +1,4 @@
-.PHONY: test servers lint fuzz build soak bench
+.PHONY: test race servers lint fuzz build soak bench
 
 # Everything that a change has to pass. It needs nothing but Go.
 test:
@@ -7,6 +7,11 @@ test:
 # The servers that tests run against, into .cache/bin or $MINDREG_CACHE.
 servers:
 	go run ./internal/testall servers
+
+# Every test that needs no server, under the race detector. internal/sim runs
+# one goroutine at a time, in an order that the detector cannot see.
+race:
+	go test -race -timeout=60m $$(go list ./... | grep -v -e internal/sim -e internal/faultproxy)
 
 # The command, in bin/.
 build:
