@@ -8,10 +8,9 @@ test:
 servers:
 	go run ./internal/testall servers
 
-# Every test that needs no server, under the race detector. internal/sim runs
-# one goroutine at a time, in an order that the detector cannot see.
+# Every test that needs no server, with all its data, under the race detector.
 race:
-	go test -race -timeout=60m $$(go list ./... | grep -v -e internal/sim -e internal/faultproxy)
+	go test -race -timeout=60m ./...
 
 # The command, in bin/.
 build:

@@ -28,6 +28,10 @@ var (
 )
 
 func TestMain(m *testing.M) {
+	if underRace {
+		fmt.Println("the simulation is left out under the race detector: it runs one goroutine at a time")
+		os.Exit(0)
+	}
 	flag.Parse()
 	// One goroutine at a time, as the simulation has it: switching is faster.
 	// What runs in parallel are processes.
