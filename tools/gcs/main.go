@@ -1,9 +1,9 @@
 // Command gcs is a server of Google Cloud Storage's JSON API, for tests. It is
-// fake-gcs-server with everything in memory, made strict (see strict.go) and,
-// with a directory to keep a journal in, able to survive a kill -9 (see
-// journal.go).
+// fake-gcs-server with everything in memory, made strict (see strict.go), and
+// with a journal of what changes, so that what it has acknowledged survives a
+// kill -9 (see journal.go).
 //
-//	gcs -addr 127.0.0.1:4443 [-dir DIRECTORY] [-bucket NAME]... [-limit]
+//	gcs -dir DIRECTORY [-addr 127.0.0.1:4443] [-bucket NAME]... [-limit]
 package main
 
 import (
@@ -21,7 +21,7 @@ import (
 func main() {
 	log.SetFlags(0)
 	addr := flag.String("addr", "127.0.0.1:0", "`host:port` to listen on; port 0 picks a free one")
-	dir := flag.String("dir", "", "keep everything in this `directory`, too, and begin with what it holds")
+	dir := flag.String("dir", "", "keep everything in this `directory`, and begin with what it holds")
 	limit := flag.Bool("limit", false, "refuse more than one write a second to one object, as Google does")
 	var buckets []string
 	flag.Func("bucket", "create the bucket `name`; may be repeated", func(name string) error {
@@ -29,16 +29,16 @@ func main() {
 		return nil
 	})
 	flag.Parse()
+	if *dir == "" {
+		log.Fatal("say where to keep things, with -dir")
+	}
 	l, err := net.Listen("tcp", *addr)
 	if err != nil {
 		log.Fatal(err)
 	}
-	kept := &state{}
-	var j *journal
-	if *dir != "" {
-		if j, kept, err = openJournal(*dir); err != nil {
-			log.Fatal(err)
-		}
+	j, kept, err := openJournal(*dir)
+	if err != nil {
+		log.Fatal(err)
 	}
 	at := l.Addr().String()
 	server, err := fakestorage.NewServerWithOptions(fakestorage.Options{

@@ -27,7 +27,7 @@ import (
 type strict struct {
 	server  *fakestorage.Server
 	limit   bool
-	journal *journal // nil: nothing outlives the process
+	journal *journal
 
 	// Held by whoever looks, and for writing by every change until it is in
 	// the journal: nobody is shown what could still be lost.
@@ -117,8 +117,9 @@ func (s *strict) serve(w *httptest.ResponseRecorder, r *http.Request, path strin
 		}
 	case match(&m, objectPath, path):
 		target = objectOf(m[1], m[2])
-	case match(&m, uploadPath, path):
-		// Its own preconditions are checked by fake-gcs-server.
+	case match(&m, uploadPath, path) && (q.Get("uploadType") == "media" || q.Get("uploadType") == "multipart"):
+		// Its own preconditions are checked by fake-gcs-server. Resumable ones
+		// have sessions, which no journal keeps.
 		target = objectOf(m[1], uploadName(r, q, body))
 		if target.name == "" {
 			fail(w, http.StatusBadRequest, "required", "Required object name")
@@ -141,7 +142,7 @@ func (s *strict) serve(w *httptest.ResponseRecorder, r *http.Request, path strin
 		s.server.HTTPHandler().ServeHTTP(w, r)
 		return
 	default:
-		fail(w, http.StatusNotImplemented, "notImplemented", "this server does not check preconditions of "+r.Method+" "+path+", or does not keep what it changes")
+		fail(w, http.StatusNotImplemented, "notImplemented", "this server does not check the preconditions of "+r.Method+" "+r.URL.RequestURI()+", or does not keep what it changes")
 		return
 	}
 	if !s.holds(target, q, "ifGeneration") {
@@ -182,9 +183,6 @@ func (s *strict) tick() {
 
 // keep writes down what has become of an object or a bucket.
 func (s *strict) keep(o object) error {
-	if s.journal == nil {
-		return nil
-	}
 	e := entry{Bucket: o.bucket, Name: o.name}
 	if o.name == "" {
 		_, err := s.server.Backend().GetBucket(o.bucket)
