@@ -172,9 +172,9 @@ func TestMilestonesKeepUp(t *testing.T) {
 // and deleted.
 func TestLatestWithMilestonesIsTheLatest(t *testing.T) {
 	setMilestone(t, 3)
-	old := jumpAfter
-	jumpAfter = 5
-	t.Cleanup(func() { jumpAfter = old })
+	old := knob.JumpAfter
+	knob.JumpAfter = 5
+	t.Cleanup(func() { knob.JumpAfter = old })
 	for round := range uint64(20) {
 		rng := rand.New(rand.NewPCG(round, 1))
 		r, mem := inMemory(t)

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -19,7 +18,6 @@ import (
 // The invariants are those of the protocol's section 6.
 type oracle struct {
 	r         *run
-	mu        sync.Mutex
 	violation string
 
 	registers map[string]*register
@@ -80,6 +78,8 @@ func (o *oracle) sent(c *call) {
 // put sees every put that was applied.
 func (o *oracle) put(c *call, old, now object) {
 	switch {
+	case manifest.IsMilestone(c.key):
+		o.putMilestone(c.key, old, now)
 	case strings.HasPrefix(c.key, manifest.ObjectsPrefix):
 		o.putRegister(c, old, now)
 	case strings.HasPrefix(c.key, "tags/"):
@@ -196,11 +196,14 @@ func (o *oracle) putRegister(c *call, old, now object) {
 	}
 	o.check(reg, "")
 	o.setLatest(name, was != nil && m.State == manifest.Live)
+	o.checkMilestones(name)
 }
 
 // deleted sees every key that vanishes.
 func (o *oracle) deleted(c *call, old object) {
 	switch {
+	case manifest.IsMilestone(c.key):
+		o.fail("milestone %s was removed", c.key)
 	case strings.HasPrefix(c.key, manifest.ObjectsPrefix):
 		// Nothing in the protocol does this. What it leads to is what counts.
 		reg := o.registers[c.key]
@@ -281,23 +284,4 @@ func (o *oracle) final() {
 			o.readBack(reg)
 		}
 	}
-}
-
-func (o *oracle) readBack(reg *register) {
-	m := reg.m
-	for i, f := range m.Content.Files {
-		var b []byte
-		for _, c := range f.Chunks {
-			pack := o.r.w.objects[m.Placement.Packs[c.Pack].Key()].body
-			if c.Offset+c.Size > int64(len(pack)) {
-				o.fail("I1: %s: pack too short", reg.key)
-				return
-			}
-			b = append(b, pack[c.Offset:c.Offset+c.Size]...)
-		}
-		if want := o.saves[reg.id].files; i >= len(want) || string(b) != want[i] {
-			o.fail("I1: %s: file %s is %q", reg.key, f.Path, b)
-		}
-	}
-	o.r.count("versions read back")
 }
