@@ -242,10 +242,7 @@ func (c *copying) tags(ctx context.Context, name, target string, arrived map[Ver
 
 // numbers returns the versions to be copied, in ascending order.
 func (c *copying) numbers(ctx context.Context, ref Ref) ([]Version, error) {
-	if ref.Selector == "" && c.to.settings.Unversioned {
-		ref.Selector = Latest
-	}
-	if ref.Selector != "" && ref.kind != selectRange {
+	if c.to.settings.Unversioned || ref.Selector != "" && ref.kind != selectRange {
 		f, err := c.from.resolve(ctx, ref)
 		if err != nil {
 			return nil, err
@@ -255,13 +252,6 @@ func (c *copying) numbers(ctx context.Context, ref Ref) ([]Version, error) {
 	all, err := c.from.numbers(ctx, ref.Name)
 	if err != nil {
 		return nil, err
-	}
-	if c.to.settings.Unversioned {
-		f, err := c.from.firstLive(ctx, ref, all)
-		if err != nil {
-			return nil, err
-		}
-		return []Version{f.Version}, nil
 	}
 	some := candidates(all, ref)
 	slices.SortFunc(some, Version.Compare)
