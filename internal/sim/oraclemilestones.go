@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"maps"
 	"slices"
 	"strings"
 
@@ -30,10 +29,13 @@ func (o *oracle) putMilestone(key string, old, now object) {
 // version. It goes by the keys as they are in the store.
 func (o *oracle) checkMilestones(name string) {
 	prefix := manifest.VersionsPrefix(name)
-	keys := slices.DeleteFunc(slices.Sorted(maps.Keys(o.r.w.objects)), func(k string) bool { return !strings.HasPrefix(k, prefix) })
-	if len(keys) == 0 {
-		return
+	var keys []string
+	for key := range o.r.w.objects {
+		if strings.HasPrefix(key, prefix) {
+			keys = append(keys, key)
+		}
 	}
+	slices.Sort(keys)
 	_, from, err := manifest.ParseMilestoneKey(keys[0])
 	if err != nil {
 		if slices.ContainsFunc(keys, manifest.IsMilestone) {

@@ -139,8 +139,13 @@ func (o *oracle) endUndelete(p *op) {
 
 func (o *oracle) endLoad(p *op) {
 	if p.err != nil {
-		if errors.Is(p.err, registry.ErrIntegrity) && !o.mayFail(p) {
+		gone := strings.HasSuffix(p.err.Error(), "while it was read") // deleted, and its packs are no more
+		if (gone || errors.Is(p.err, registry.ErrIntegrity)) && !o.mayFail(p) {
 			o.fail("I10: %s: %v", p, p.err)
+		}
+		if gone {
+			o.r.count("loads of what was collected meanwhile")
+			return
 		}
 		if errors.Is(p.err, registry.ErrNotFound) && p.latest() {
 			o.checkLatest(p, "")
@@ -174,7 +179,7 @@ func (o *oracle) endLoad(p *op) {
 // was committed too late and not acknowledged, or deleted long ago.
 func (o *oracle) mayFail(p *op) bool {
 	for _, reg := range o.registers {
-		old := reg.m.State != manifest.Live && o.r.w.now.Sub(reg.modified) >= times.RetainD()+times.WindowD()
+		old := reg.m.State == manifest.Purged || reg.m.State == manifest.Deleted && o.r.w.now.Sub(reg.modified) >= times.RetainD()+times.WindowD()
 		if reg.m.Name == p.name && (!reg.protected || old) {
 			return true
 		}

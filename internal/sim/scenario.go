@@ -122,6 +122,10 @@ var collecting = &scenario{name: "collecting", plan: func(ch *choices) (before [
 	return before, append(clients, []*op{p.save(""), {kind: load, name: "m"}})
 }, tune: func(r *run) {
 	r.suspend, r.burst = 60, 80
+	if r.ch.often(50) { // the era is about to end
+		toEnd := times.EraEnd(times.EraOf(r.w.now)).Sub(r.w.now)
+		r.advance(toEnd-pick(r.ch, []time.Duration{time.Second, time.Minute, times.WindowD() / 2}), "")
+	}
 	if r.wrong > 0 {
 		r.kinds = append(r.kinds, crashFloating, crashAfter)
 	}
