@@ -314,7 +314,7 @@ func (c *copying) present(ctx context.Context, s *save, f *found) (*found, error
 	switch {
 	case s.explicit == nil:
 		g, err = s.readBase(ctx)
-		if err != nil || g == nil || g.Digest != f.Digest {
+		if err != nil || g == nil || g.Digest != f.Digest || !g.Sound(g.info.Modified) {
 			return nil, err
 		}
 		return g, nil
@@ -331,6 +331,8 @@ func (c *copying) present(ctx context.Context, s *save, f *found) (*found, error
 		return nil, fmt.Errorf("%s@%s %w: it was deleted there, and numbers are never used again", s.name, s.explicit, ErrExists)
 	case g.Digest != f.Digest:
 		return nil, fmt.Errorf("%s@%s %w with other content, %s; the source has %s", s.name, s.explicit, ErrExists, g.Digest, f.Digest)
+	case !g.Sound(g.info.Modified):
+		return nil, fmt.Errorf("%s@%s was saved there so late that its data may be gone: it %w", s.name, s.explicit, ErrTooSlow)
 	}
 	return g, nil
 }

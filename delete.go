@@ -200,6 +200,9 @@ func (r *Registry) undelete(ctx context.Context, s string) error {
 	}
 	switch f.State {
 	case manifest.Live: // brought back by somebody else, perhaps just now
+		if !f.Sound(f.info.Modified) { // and so late that they are about to undo it
+			return fmt.Errorf("version %s was saved or brought back so late that its data may be gone: it %w; save it again", f.Version, ErrTooSlow)
+		}
 		return store.Flush(ctx, r.st, manifest.VersionKey(f.Name, f.Version))
 	case manifest.Purged:
 		return fmt.Errorf("version %s was %w on %s, too long ago to bring it back", f.Version, ErrDeleted, f.Died.Format(time.DateOnly))
