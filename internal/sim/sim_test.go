@@ -214,7 +214,8 @@ var mustHappen = []string{
 	"cancelled", "outage", "locks held", "rlocks held", "locks taken over", "tags written", "tags checked",
 	"gcs acknowledged", "late commits", "latest checked", "loads acknowledged", "packs put", "packs put too late", "packs swept",
 	"request lost", "saves acknowledged", "saves in conflict", "saves of unknown outcome", "saves too slow", "store clock jumps", "suspensions",
-	"replaced objects checked", "single versions checked",
+	"replaced objects checked", "single versions checked", "lists acknowledged",
+	"milestones left", "highest versions compared", "compressed versions read back",
 	"undeletes acknowledged", "undeletes applied", "versions created", "versions of old packs", "versions purged", "versions read back",
 }
 
