@@ -37,6 +37,7 @@ var ablations = []*ablation{
 	{name: "late ones do not count", in: replacing, view: func(_ *client, st store.Store) store.Store { return altered{st, lateCounts} }},
 	{name: "below a milestone", in: milestones, view: func(c *client, st store.Store) store.Store { return fromMilestone{st, c, false} }},
 	{name: "above a milestone", in: milestones, view: func(c *client, st store.Store) store.Store { return fromMilestone{st, c, true} }},
+	{name: "updates take one number", in: updating, view: func(c *client, st store.Store) store.Store { return nextFree{st, c} }},
 	{name: "undelete looks again", in: replacing, view: func(c *client, st store.Store) store.Store { return &listsOnce{Store: st, c: c, kind: undelete} }},
 }
 
@@ -277,4 +278,27 @@ func (f fromMilestone) List(ctx context.Context, prefix, after string) iter.Seq2
 			}
 		}
 	}
+}
+
+// nextFree has updates take the next number if theirs is taken.
+type nextFree struct {
+	store.Store
+	c *client
+}
+
+func (n nextFree) Put(ctx context.Context, key string, body []byte, match store.Token) (store.Info, error) {
+	info, err := n.Store.Put(ctx, key, body, match)
+	m := version(key, body)
+	if m == nil || match != store.Absent || !n.c.doing.update || !errors.Is(err, store.ErrPrecondition) {
+		return info, err
+	}
+	next, nerr := m.Version.Next()
+	if nerr != nil {
+		panic(nerr)
+	}
+	m.Version = next
+	if body, nerr = m.Encode(); nerr != nil {
+		panic(nerr)
+	}
+	return n.Store.Put(ctx, manifest.VersionKey(m.Name, next), body, match)
 }

@@ -23,6 +23,8 @@ type op struct {
 	tag     string   // to set or remove
 	files   []string // contents of a save
 	plain   bool     // stored as they are
+	update  bool     // saves only after the latest version that it has seen
+	seen    string   // that version, or nothing
 	id      string   // of a save, unique
 
 	client       *client
@@ -74,6 +76,9 @@ func (o *op) String() string {
 		}
 		if o.plain {
 			s += " as they are"
+		}
+		if o.update {
+			s += " as an update"
 		}
 	}
 	if o.tag != "" {
@@ -171,7 +176,15 @@ func (c *client) do(o *op) {
 			opts = append(opts, registry.WithCompression(registry.CompressionNone))
 		}
 		var v registry.Version
-		if v, o.err = c.reg.Save(ctx, o.name, value{o.files, c}, opts...); o.err == nil {
+		if o.update {
+			v, o.err = registry.Update(ctx, c.reg, o.name, func(_ value, from *registry.Info) (value, error) {
+				c.run.oracle.sees(o, from)
+				return value{o.files, c}, nil
+			}, opts...)
+		} else {
+			v, o.err = c.reg.Save(ctx, o.name, value{o.files, c}, opts...)
+		}
+		if o.err == nil {
 			o.result = v.String()
 		}
 	case load:

@@ -30,6 +30,7 @@ type oracle struct {
 	minimum   map[*op]manifest.Version    // what a save's number has to exceed
 	floor     map[*op]manifest.Version    // what a load of an unversioned object has to reach
 	ops       []*op                       // begun
+	turned    map[string]int              // step of the last deletion or undeletion, by name
 	holders   []holding
 }
 
@@ -55,6 +56,7 @@ func newOracle(r *run) *oracle {
 		r: r, registers: map[string]*register{}, saves: map[string]*op{}, nonces: map[manifest.Nonce]string{},
 		next: map[string]bool{}, doomed: map[string]bool{}, latest: map[string][]moment{},
 		acked: map[string]manifest.Version{}, minimum: map[*op]manifest.Version{}, floor: map[*op]manifest.Version{},
+		turned: map[string]int{},
 	}
 }
 
@@ -140,7 +142,6 @@ func (o *oracle) putRegister(c *call, old, now object) {
 	var before manifest.Nonce
 	if reg == nil {
 		reg = &register{key: c.key, id: id, promised: map[manifest.Nonce]bool{}}
-		o.registers[c.key] = reg
 		for _, other := range o.registers {
 			if other != reg && other.id == id {
 				o.fail("I3: save %s committed two versions, %s and %s", id, other.key, c.key)
@@ -153,6 +154,8 @@ func (o *oracle) putRegister(c *call, old, now object) {
 		if m.State != manifest.Live {
 			o.fail("%s was created as %s", c.key, m.State)
 		}
+		o.checkUpdate(s, m)
+		o.registers[c.key] = reg
 	} else if old.token != "" {
 		before = reg.m.Nonce
 		if !m.Wrote(before) {
@@ -180,6 +183,9 @@ func (o *oracle) putRegister(c *call, old, now object) {
 		}
 	} else if was != nil && was.State == manifest.Live {
 		reg.lifetimes[len(reg.lifetimes)-1][1] = o.r.step
+	}
+	if was != nil {
+		o.turned[name] = o.r.step
 	}
 	switch {
 	case was == nil:

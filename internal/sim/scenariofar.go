@@ -67,6 +67,28 @@ var milestones = &scenario{name: "milestones", turn: far, plan: func(ch *choices
 // replacingFar is replacing with milestones.
 var replacingFar = &scenario{name: "replacing far", unversioned: true, turn: far, plan: replacing.plan, tune: replacing.tune}
 
+// updating: updates of one object, which do not lose one another, among saves
+// and deletions.
+var updating = &scenario{name: "updating", turn: func(ch *choices) { knob.Milestone = pick(ch, []int{64, 2, 3}) }, plan: func(ch *choices) (before []*op, clients [][]*op) {
+	p := &planner{ch: ch}
+	for range ch.draw(4) {
+		before = append(before, p.save(""))
+	}
+	for range 2 + ch.draw(2) {
+		var ops []*op
+		for range 1 + ch.draw(2) {
+			o := p.save("")
+			o.update = ch.often(80)
+			ops = append(ops, o)
+		}
+		clients = append(clients, ops)
+	}
+	if ch.often(40) {
+		clients = append(clients, []*op{{kind: pick(ch, []kind{remove, remove, undelete}), name: "m", version: pick(ch, versions)}})
+	}
+	return before, append(clients, []*op{{kind: load, name: "m"}})
+}, tune: func(r *run) { r.jump, r.suspend = 5, 10 }}
+
 // kilobytes are contents of files of which the first two are stored
 // compressed, and the last two cannot be.
 var kilobytes = func() (all []string) {

@@ -215,7 +215,7 @@ var mustHappen = []string{
 	"gcs acknowledged", "late commits", "latest checked", "loads acknowledged", "packs put", "packs put too late", "packs swept",
 	"request lost", "saves acknowledged", "saves in conflict", "saves of unknown outcome", "saves too slow", "store clock jumps", "suspensions",
 	"replaced objects checked", "single versions checked", "lists acknowledged",
-	"milestones left", "highest versions compared", "compressed versions read back",
+	"milestones left", "highest versions compared", "compressed versions read back", "updates checked",
 	"undeletes acknowledged", "undeletes applied", "versions created", "versions of old packs", "versions purged", "versions read back",
 }
 
