@@ -72,8 +72,8 @@ func (e *SideError) Unwrap() error { return e.Err }
 //
 // A version that is there already, with the same digest, is left as it is, so
 // that a copy that failed half-way is finished by running it again. One that
-// is there with another digest, or was deleted there, is ErrExists; the others
-// are copied all the same. An unversioned destination takes the latest version
+// is there with another digest, or was deleted or saved too late there, is
+// ErrExists; the others are copied all the same. An unversioned destination takes the latest version
 // alone, under its next number.
 //
 // Errors are *SideError where one of the registries failed. The report tells
@@ -332,7 +332,7 @@ func (c *copying) present(ctx context.Context, s *save, f *found) (*found, error
 	case g.Digest != f.Digest:
 		return nil, fmt.Errorf("%s@%s %w with other content, %s; the source has %s", s.name, s.explicit, ErrExists, g.Digest, f.Digest)
 	case !g.Sound(g.info.Modified):
-		return nil, fmt.Errorf("%s@%s was saved there so late that its data may be gone: it %w", s.name, s.explicit, ErrTooSlow)
+		return nil, fmt.Errorf("%s@%s %w, but saving it there %w: its data may be gone; delete it and copy under another number", s.name, s.explicit, ErrExists, ErrTooSlow)
 	}
 	return g, nil
 }

@@ -181,7 +181,8 @@ func (r *Registry) replace(ctx context.Context, f *found, m *manifest.Manifest) 
 
 // Undelete brings a deleted version back. It takes an exact version, and works
 // for a week after the deletion. In an unversioned registry only the highest
-// version can come back. One whose save failed with ErrTooSlow cannot.
+// version can come back. One whose save failed with ErrTooSlow cannot; one that
+// is live still, though saved or brought back too late, is ErrTooSlow itself.
 func (r *Registry) Undelete(ctx context.Context, ref string) error {
 	return wrap("undelete", ref, r.undelete(ctx, ref))
 }
