@@ -313,20 +313,26 @@ func TestAblations(t *testing.T) {
 // TestDeterministic: the same seed gives the same schedule. Locks are the
 // exception: their renewals, the timers that watch them and the cancellations
 // that these cause run into one another at the same instants, and the runtime
-// chooses; nearly all of their schedules repeat all the same.
+// chooses; nearly all of their schedules repeat all the same. It chooses also
+// which of several packs on their way an error names.
 func TestDeterministic(t *testing.T) {
-	seeds := uint64(100)
 	if underRace {
-		seeds = 10
+		t.Skip("the runtime shuffles goroutines under the race detector")
+	}
+	steady := func(trace []string) []string {
+		for i := range trace {
+			trace[i], _, _ = strings.Cut(trace[i], " sha256:")
+		}
+		return trace
 	}
 	for _, sc := range scenarios {
 		if sc == locking {
 			continue
 		}
-		for seed := range seeds {
+		for seed := range uint64(100) {
 			a := schedule(t, sc, nil, seededChoices(seed), map[string]int{}, true)
 			b := schedule(t, sc, nil, seededChoices(seed), map[string]int{}, true)
-			if !slices.Equal(a.trace, b.trace) {
+			if !slices.Equal(steady(a.trace), steady(b.trace)) {
 				for i := range min(len(a.trace), len(b.trace)) {
 					if a.trace[i] != b.trace[i] {
 						t.Errorf("%s, seed %d: %s\n%s", sc.name, seed, a.trace[i], b.trace[i])
