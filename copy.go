@@ -72,8 +72,8 @@ func (e *SideError) Unwrap() error { return e.Err }
 //
 // A version that is there already, with the same digest, is left as it is, so
 // that a copy that failed half-way is finished by running it again. One that
-// is there with another digest, or was deleted there, is ErrExists; the others
-// are copied all the same. An unversioned destination takes the latest version
+// is there with another digest, or was deleted or saved too late there, is
+// ErrExists; the others are copied all the same. An unversioned destination takes the latest version
 // alone, under its next number.
 //
 // Errors are *SideError where one of the registries failed. The report tells
@@ -242,10 +242,7 @@ func (c *copying) tags(ctx context.Context, name, target string, arrived map[Ver
 
 // numbers returns the versions to be copied, in ascending order.
 func (c *copying) numbers(ctx context.Context, ref Ref) ([]Version, error) {
-	if ref.Selector == "" && c.to.settings.Unversioned {
-		ref.Selector = Latest
-	}
-	if ref.Selector != "" && ref.kind != selectRange {
+	if c.to.settings.Unversioned || ref.Selector != "" && ref.kind != selectRange {
 		f, err := c.from.resolve(ctx, ref)
 		if err != nil {
 			return nil, err
@@ -255,13 +252,6 @@ func (c *copying) numbers(ctx context.Context, ref Ref) ([]Version, error) {
 	all, err := c.from.numbers(ctx, ref.Name)
 	if err != nil {
 		return nil, err
-	}
-	if c.to.settings.Unversioned {
-		f, err := c.from.firstLive(ctx, ref, all)
-		if err != nil {
-			return nil, err
-		}
-		return []Version{f.Version}, nil
 	}
 	some := candidates(all, ref)
 	slices.SortFunc(some, Version.Compare)
@@ -324,7 +314,7 @@ func (c *copying) present(ctx context.Context, s *save, f *found) (*found, error
 	switch {
 	case s.explicit == nil:
 		g, err = s.readBase(ctx)
-		if err != nil || g == nil || g.Digest != f.Digest {
+		if err != nil || g == nil || g.Digest != f.Digest || !g.Sound(g.info.Modified) {
 			return nil, err
 		}
 		return g, nil
@@ -341,6 +331,8 @@ func (c *copying) present(ctx context.Context, s *save, f *found) (*found, error
 		return nil, fmt.Errorf("%s@%s %w: it was deleted there, and numbers are never used again", s.name, s.explicit, ErrExists)
 	case g.Digest != f.Digest:
 		return nil, fmt.Errorf("%s@%s %w with other content, %s; the source has %s", s.name, s.explicit, ErrExists, g.Digest, f.Digest)
+	case !g.Sound(g.info.Modified):
+		return nil, fmt.Errorf("%s@%s %w, but saving it there %w: its data may be gone; delete it and copy under another number", s.name, s.explicit, ErrExists, ErrTooSlow)
 	}
 	return g, nil
 }

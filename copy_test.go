@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/mindtrace/registry/manifest"
 	"github.com/mindtrace/registry/store"
@@ -260,4 +262,25 @@ func TestCopyOfManyFiles(t *testing.T) {
 	if _, _, err := to.st.Get(t.Context(), manifest.VersionKey("many", Version{Major: 1}), nil); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// A version that an earlier copy has committed too late, unknown to it, may
+// have lost its packs. It is not what a later copy takes for its work.
+func TestA23CopyFindsLateVersion(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // the first one is patient
+		to, fst, _, clock := timed(t)
+		from, _ := inMemory(t)
+		mustSave(t, from, "m", noise(1, 1<<20))
+		fst.Plan(func(c faultstore.Call) faultstore.Fault {
+			return faultstore.Fault{Late: c.Op == "put" && strings.HasPrefix(c.Key, manifest.ObjectsPrefix)}
+		})
+		_, err := Copy(t.Context(), to, from, "m", nil)
+		wantErr(t, err, ErrOutcomeUnknown)
+		fst.Plan(nil)
+		clock.advance(25 * time.Hour)
+		fst.Release()
+		_, err = Copy(t.Context(), to, from, "m", nil)
+		wantErr(t, err, ErrTooSlow)
+		wantErr(t, err, ErrExists) // as its number is; the others are copied
+	})
 }

@@ -181,7 +181,8 @@ func (r *Registry) replace(ctx context.Context, f *found, m *manifest.Manifest) 
 
 // Undelete brings a deleted version back. It takes an exact version, and works
 // for a week after the deletion. In an unversioned registry only the highest
-// version can come back. One whose save failed with ErrTooSlow cannot.
+// version can come back. One whose save failed with ErrTooSlow cannot; one that
+// is live still, though saved or brought back too late, is ErrTooSlow itself.
 func (r *Registry) Undelete(ctx context.Context, ref string) error {
 	return wrap("undelete", ref, r.undelete(ctx, ref))
 }
@@ -200,6 +201,9 @@ func (r *Registry) undelete(ctx context.Context, s string) error {
 	}
 	switch f.State {
 	case manifest.Live: // brought back by somebody else, perhaps just now
+		if !f.Sound(f.info.Modified) { // and so late that they are about to undo it
+			return fmt.Errorf("version %s was saved or brought back so late that its data may be gone: it %w; save it again", f.Version, ErrTooSlow)
+		}
 		return store.Flush(ctx, r.st, manifest.VersionKey(f.Name, f.Version))
 	case manifest.Purged:
 		return fmt.Errorf("version %s was %w on %s, too long ago to bring it back", f.Version, ErrDeleted, f.Died.Format(time.DateOnly))

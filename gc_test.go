@@ -381,6 +381,33 @@ func TestFrozenUndelete(t *testing.T) {
 	}
 }
 
+// An undelete that has landed too late, and is not undone yet, is none that
+// another one may build on.
+func TestUndeleteBesideFrozenUndelete(t *testing.T) {
+	r, fst, mem, clock := timed(t)
+	mustSave(t, r, "m", noise(1, 1<<20))
+	clock.advance(30 * day)
+	mustDelete(t, r, "m@1")
+	clock.advance(6 * day)
+	other := openOn(t, mem, nil)
+	puts := 0
+	fst.Plan(func(c faultstore.Call) (f faultstore.Fault) {
+		if c.Op != "put" || !strings.HasPrefix(c.Key, manifest.ObjectsPrefix) {
+			return f
+		}
+		switch puts++; puts {
+		case 1: // live again
+			f.Do = func() { clock.advance(5 * day) }
+		case 2: // buried again
+			f.Do = func() { wantErr(t, other.Undelete(t.Context(), "m@1"), ErrTooSlow) }
+		}
+		return f
+	})
+	if err := r.Undelete(t.Context(), "m@1"); err == nil || puts != 2 {
+		t.Errorf("%d puts, %v", puts, err)
+	}
+}
+
 // A25: whatever is not understood may name any pack: nothing is deleted.
 func TestA25Unreadable(t *testing.T) {
 	for why, c := range map[string]struct {

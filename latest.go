@@ -82,15 +82,27 @@ const maxLooks = 100
 // listing does not show: then a second listing does. If it shows nothing new,
 // the best of those that are live is the best there was when it was read.
 func (r *Registry) resolveListed(ctx context.Context, ref Ref) (*found, []Version, error) {
-	all := func(ctx context.Context, name string) ([]Version, bool, error) {
-		versions, err := r.numbers(ctx, name)
-		return versions, true, err
-	}
-	list := all
+	list := r.all
 	if ref.kind == selectLatest {
 		list = r.top
 	}
 	versions, whole, err := list(ctx, ref.Name)
+	if err != nil {
+		return nil, nil, err
+	}
+	return r.resolveAmong(ctx, ref, versions, whole, list)
+}
+
+// all is numbers in the form of top.
+func (r *Registry) all(ctx context.Context, name string) (versions []Version, whole bool, err error) {
+	versions, err = r.numbers(ctx, name)
+	return versions, true, err
+}
+
+// resolveAmong is resolveListed once there is a listing. list makes others.
+func (r *Registry) resolveAmong(
+	ctx context.Context, ref Ref, versions []Version, whole bool, list func(context.Context, string) ([]Version, bool, error),
+) (_ *found, _ []Version, err error) {
 	for looks := 0; err == nil; looks++ {
 		if looks == maxLooks {
 			return nil, nil, fmt.Errorf("%w: versions are saved and deleted faster than they can be read", ErrConflict)
@@ -106,7 +118,7 @@ func (r *Registry) resolveListed(ctx context.Context, ref Ref) (*found, []Versio
 			}
 		}
 		if !whole && (errors.Is(ferr, ErrNotFound) || ferr == nil && !f.Version.IsRelease()) {
-			list = all // a lower release is the latest, if there is one
+			list = r.all // a lower release is the latest, if there is one
 			versions, whole, err = list(ctx, ref.Name)
 			continue
 		}

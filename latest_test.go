@@ -172,9 +172,9 @@ func TestMilestonesKeepUp(t *testing.T) {
 // and deleted.
 func TestLatestWithMilestonesIsTheLatest(t *testing.T) {
 	setMilestone(t, 3)
-	old := jumpAfter
-	jumpAfter = 5
-	t.Cleanup(func() { jumpAfter = old })
+	old := knob.JumpAfter
+	knob.JumpAfter = 5
+	t.Cleanup(func() { knob.JumpAfter = old })
 	for round := range uint64(20) {
 		rng := rand.New(rand.NewPCG(round, 1))
 		r, mem := inMemory(t)
@@ -213,7 +213,7 @@ func TestLatestWithMilestonesIsTheLatest(t *testing.T) {
 				}
 			}
 			all := must[[]Version](t)(r.numbers(t.Context(), "m"))
-			want, werr := r.firstLive(t.Context(), Ref{Name: "m"}, all)
+			want, _, werr := r.best(t.Context(), Ref{Name: "m"}, all)
 			got, err := r.resolve(t.Context(), Ref{Name: "m"})
 			if (werr == nil) != (err == nil) || err == nil && got.Version != want.Version {
 				t.Fatalf("round %d, step %d: the latest is %v, %v, not %v, %v", round, step, got, err, want, werr)

@@ -37,7 +37,7 @@ var allowed = map[string][]string{
 	},
 	"examples/quickstart": {""},
 	"internal/knob":       {},
-	"internal/sim":        {"", "internal/knob", "manifest", "material", "store", "github.com/go-json-experiment/json"},
+	"internal/sim":        {"", "internal/knob", "manifest", "material", "store", "github.com/go-json-experiment/json", "github.com/klauspost/compress"},
 	"internal/testall":    {"internal/serverbin"},
 	"internal/serverbin":  {"github.com/gofrs/flock"},
 	"internal/faultproxy": {},

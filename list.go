@@ -38,10 +38,11 @@ func (r *Registry) Latest(ctx context.Context, prefix string) iter.Seq2[Info, er
 		}
 		names := func(yield func(object, error) bool) { r.objects(ctx, prefix, yield) }
 		latest := func(ctx context.Context, o object) (*found, error) {
-			f, err := r.firstLive(ctx, Ref{Name: o.name}, o.versions)
-			if o.partial && (errors.Is(err, ErrDeleted) || err == nil && !f.Version.IsRelease()) {
-				f, err = r.resolve(ctx, Ref{Name: o.name})
+			again := r.all
+			if o.partial {
+				again = r.top
 			}
+			f, _, err := r.resolveAmong(ctx, Ref{Name: o.name}, o.versions, !o.partial, again)
 			if errors.Is(err, ErrNotFound) {
 				return nil, nil
 			}

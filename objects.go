@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 
+	"github.com/mindtrace/registry/internal/knob"
 	"github.com/mindtrace/registry/manifest"
 	"github.com/mindtrace/registry/store"
 )
@@ -13,10 +14,6 @@ type object struct {
 	versions []Version // ascending
 	partial  bool      // there are lower ones; the first is a release
 }
-
-// jumpAfter is how many keys of one object a listing looks at before it jumps
-// to the last versions, if there is a milestone: some request's worth.
-var jumpAfter = 512
 
 // objects yields the objects that have a register. Of one with thousands of
 // versions, it lists the highest ones only.
@@ -80,7 +77,7 @@ func (l *objectLister) key(key string) (jump bool) {
 			l.stopped = true
 			return false
 		}
-		l.o = object{name: name, partial: name == l.first.name && l.first.passed == jumpAfter}
+		l.o = object{name: name, partial: name == l.first.name && l.first.passed == knob.JumpAfter}
 	}
 	l.o.versions = append(l.o.versions, v)
 	return v.Compare(l.first.version) < 0 && l.pass(name)
@@ -88,10 +85,10 @@ func (l *objectLister) key(key string) (jump bool) {
 
 // pass counts a key of an object, and jumps if there have been many.
 func (l *objectLister) pass(name string) (jump bool) {
-	if name != l.first.name || l.first.passed >= jumpAfter {
+	if name != l.first.name || l.first.passed >= knob.JumpAfter {
 		return false
 	}
-	if l.first.passed++; l.first.passed < jumpAfter {
+	if l.first.passed++; l.first.passed < knob.JumpAfter {
 		return false
 	}
 	l.jumped = manifest.VersionKey(name, l.first.version)
@@ -104,7 +101,7 @@ func (l *objectLister) pass(name string) (jump bool) {
 
 // stay goes back to the milestone, for there is not what it has promised.
 func (l *objectLister) stay() (jump bool) {
-	l.jumped, l.after, l.first.passed = "", l.first.key, jumpAfter+1
+	l.jumped, l.after, l.first.passed = "", l.first.key, knob.JumpAfter+1
 	if l.o.name == l.first.name {
 		l.o = object{name: l.o.name}
 	}

@@ -116,13 +116,8 @@ func (r *Registry) resolve(ctx context.Context, ref Ref) (*found, error) {
 	return f, err
 }
 
-// firstLive returns the best live version among all that ref may mean.
-func (r *Registry) firstLive(ctx context.Context, ref Ref, all []Version) (*found, error) {
-	f, _, err := r.best(ctx, ref, all)
-	return f, err
-}
-
-// best is firstLive, and reports whether it has passed deleted versions.
+// best returns the best live version among all that ref may mean, and reports
+// whether it has passed deleted versions.
 func (r *Registry) best(ctx context.Context, ref Ref, all []Version) (_ *found, passed bool, err error) {
 	var bad error
 	for _, v := range candidates(all, ref) {

@@ -16,6 +16,10 @@ var (
 	// Milestone is how many versions a save may have to look through, to find
 	// the highest, before it leaves a milestone.
 	Milestone = 64
+	// JumpAfter is how many keys of one object a listing of objects looks at
+	// before it jumps to the last versions, if there is a milestone: some
+	// request's worth.
+	JumpAfter = 512
 	// ProbeEvery is for how long the verdict of a probe of the store stands.
 	// Negative: a store is never probed.
 	ProbeEvery = 24 * time.Hour

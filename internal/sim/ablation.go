@@ -35,6 +35,9 @@ var ablations = []*ablation{
 	{name: "order", in: listing, order: unpadded},
 	{name: "second listing", in: turning, view: func(c *client, st store.Store) store.Store { return &listsOnce{Store: st, c: c, kind: load} }},
 	{name: "late ones do not count", in: replacing, view: func(_ *client, st store.Store) store.Store { return altered{st, lateCounts} }},
+	{name: "below a milestone", in: milestones, view: func(c *client, st store.Store) store.Store { return fromMilestone{st, c, false} }},
+	{name: "above a milestone", in: milestones, view: func(c *client, st store.Store) store.Store { return fromMilestone{st, c, true} }},
+	{name: "updates take one number", in: updating, view: func(c *client, st store.Store) store.Store { return nextFree{st, c} }},
 	{name: "undelete looks again", in: replacing, view: func(c *client, st store.Store) store.Store { return &listsOnce{Store: st, c: c, kind: undelete} }},
 }
 
@@ -245,4 +248,57 @@ func lateCounts(key string, body []byte, info store.Info) ([]byte, store.Info) {
 		panic(err)
 	}
 	return altered, info
+}
+
+// fromMilestone has readers go by milestones alone. Either they do not look
+// below the newest one that they see, where the latest version is once all
+// above it are deleted; or not above it, and take what it names for the latest.
+type fromMilestone struct {
+	store.Store
+	c    *client
+	only bool
+}
+
+func (f fromMilestone) List(ctx context.Context, prefix, after string) iter.Seq2[store.Info, error] {
+	if o := f.c.doing; o == nil || o.kind != load && o.kind != list || !strings.HasPrefix(prefix, manifest.ObjectsPrefix) {
+		return f.Store.List(ctx, prefix, after)
+	}
+	return func(yield func(store.Info, error) bool) {
+		from := after // where the registers begin that count
+		for info, err := range f.Store.List(ctx, prefix, after) {
+			if name, v, err := manifest.ParseMilestoneKey(info.Key); err == nil {
+				if from == "" {
+					from = manifest.VersionKey(name, v)
+				}
+			} else if f.only && from != "" && !strings.HasPrefix(info.Key, from) || info.Key < from {
+				continue
+			}
+			if !yield(info, err) {
+				return
+			}
+		}
+	}
+}
+
+// nextFree has updates take the next number if theirs is taken.
+type nextFree struct {
+	store.Store
+	c *client
+}
+
+func (n nextFree) Put(ctx context.Context, key string, body []byte, match store.Token) (store.Info, error) {
+	info, err := n.Store.Put(ctx, key, body, match)
+	m := version(key, body)
+	if m == nil || match != store.Absent || !n.c.doing.update || !errors.Is(err, store.ErrPrecondition) {
+		return info, err
+	}
+	next, nerr := m.Version.Next()
+	if nerr != nil {
+		panic(nerr)
+	}
+	m.Version = next
+	if body, nerr = m.Encode(); nerr != nil {
+		panic(nerr)
+	}
+	return n.Store.Put(ctx, manifest.VersionKey(m.Name, next), body, match)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"sync/atomic"
 	"time"
 
 	registry "github.com/mindtrace/registry"
@@ -21,6 +22,9 @@ type op struct {
 	base    string   // of a save
 	tag     string   // to set or remove
 	files   []string // contents of a save
+	plain   bool     // stored as they are
+	update  bool     // saves only after the latest version that it has seen
+	seen    string   // that version, or nothing
 	id      string   // of a save, unique
 
 	client       *client
@@ -45,7 +49,17 @@ const (
 	untag    kind = "untag"
 	lock     kind = "lock"
 	rlock    kind = "rlock"
+	list     kind = "list" // the objects that begin so, with their latest versions
 )
+
+// everything is a range of all versions: what looks for the best of them goes
+// through all.
+const everything = "*"
+
+// latest reports whether this reads the latest version of an object.
+func (o *op) latest() bool {
+	return (o.kind == load || o.kind == list) && (o.version == "" || o.version == everything)
+}
 
 func (o *op) String() string {
 	s := string(o.kind)
@@ -56,7 +70,16 @@ func (o *op) String() string {
 		s += "@" + o.version
 	}
 	if o.kind == save {
-		s += fmt.Sprintf(" %s %s", o.id, o.files)
+		s += " " + o.id
+		for _, f := range o.files {
+			s += fmt.Sprintf(" %.9q", f)
+		}
+		if o.plain {
+			s += " as they are"
+		}
+		if o.update {
+			s += " as an update"
+		}
 	}
 	if o.tag != "" {
 		s += " as " + o.tag
@@ -78,7 +101,7 @@ type client struct {
 	cancel    context.CancelFunc
 	give      context.CancelFunc // the present operation up
 	outage    int                // so many of the next requests get lost
-	dead      bool
+	dead      atomic.Bool
 	finished  bool
 	suspended time.Time   // is not scheduled before
 	removes   store.Token // the state that a deletion in two steps has read (ablation)
@@ -116,17 +139,17 @@ func (c *client) work() {
 	if err := registry.Register[value](c.reg, m); err != nil {
 		panic(err)
 	}
-	for len(c.ops) > 0 && !c.dead {
+	for len(c.ops) > 0 && !c.dead.Load() {
 		o := c.ops[0]
 		c.ops = c.ops[1:]
 		o.client, c.doing = c, o
 		view{c.run.w, c}.ask(c.ctx, &call{op: opStart, key: o.String()})
-		if c.dead {
+		if c.dead.Load() {
 			return
 		}
 		c.run.oracle.begin(o)
 		c.do(o)
-		if !c.dead {
+		if !c.dead.Load() {
 			c.run.oracle.end(o)
 		}
 	}
@@ -149,14 +172,31 @@ func (c *client) do(o *op) {
 		if o.base != "" {
 			opts = append(opts, registry.WithBase(o.base))
 		}
+		if o.plain {
+			opts = append(opts, registry.WithCompression(registry.CompressionNone))
+		}
 		var v registry.Version
-		if v, o.err = c.reg.Save(ctx, o.name, value{o.files, c}, opts...); o.err == nil {
+		if o.update {
+			v, o.err = registry.Update(ctx, c.reg, o.name, func(_ value, from *registry.Info) (value, error) {
+				c.run.oracle.sees(o, from)
+				return value{o.files, c}, nil
+			}, opts...)
+		} else {
+			v, o.err = c.reg.Save(ctx, o.name, value{o.files, c}, opts...)
+		}
+		if o.err == nil {
 			o.result = v.String()
 		}
 	case load:
 		var rep registry.LoadReport
 		o.err = c.reg.Load(ctx, ref, &o.got, registry.WithLoadReport(&rep))
 		o.result = rep.Info.Version.String()
+	case list:
+		for info, err := range c.reg.Latest(ctx, o.name) {
+			if o.err = err; err == nil && info.Name == o.name {
+				o.result = info.Version.String()
+			}
+		}
 	case remove:
 		o.removed, o.err = c.reg.Delete(ctx, ref)
 	case undelete:

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -19,7 +18,6 @@ import (
 // The invariants are those of the protocol's section 6.
 type oracle struct {
 	r         *run
-	mu        sync.Mutex
 	violation string
 
 	registers map[string]*register
@@ -32,6 +30,7 @@ type oracle struct {
 	minimum   map[*op]manifest.Version    // what a save's number has to exceed
 	floor     map[*op]manifest.Version    // what a load of an unversioned object has to reach
 	ops       []*op                       // begun
+	turned    map[string]int              // step of the last deletion or undeletion, by name
 	holders   []holding
 }
 
@@ -57,6 +56,7 @@ func newOracle(r *run) *oracle {
 		r: r, registers: map[string]*register{}, saves: map[string]*op{}, nonces: map[manifest.Nonce]string{},
 		next: map[string]bool{}, doomed: map[string]bool{}, latest: map[string][]moment{},
 		acked: map[string]manifest.Version{}, minimum: map[*op]manifest.Version{}, floor: map[*op]manifest.Version{},
+		turned: map[string]int{},
 	}
 }
 
@@ -80,6 +80,8 @@ func (o *oracle) sent(c *call) {
 // put sees every put that was applied.
 func (o *oracle) put(c *call, old, now object) {
 	switch {
+	case manifest.IsMilestone(c.key):
+		o.putMilestone(c.key, old, now)
 	case strings.HasPrefix(c.key, manifest.ObjectsPrefix):
 		o.putRegister(c, old, now)
 	case strings.HasPrefix(c.key, "tags/"):
@@ -140,7 +142,6 @@ func (o *oracle) putRegister(c *call, old, now object) {
 	var before manifest.Nonce
 	if reg == nil {
 		reg = &register{key: c.key, id: id, promised: map[manifest.Nonce]bool{}}
-		o.registers[c.key] = reg
 		for _, other := range o.registers {
 			if other != reg && other.id == id {
 				o.fail("I3: save %s committed two versions, %s and %s", id, other.key, c.key)
@@ -153,6 +154,8 @@ func (o *oracle) putRegister(c *call, old, now object) {
 		if m.State != manifest.Live {
 			o.fail("%s was created as %s", c.key, m.State)
 		}
+		o.checkUpdate(s, m)
+		o.registers[c.key] = reg
 	} else if old.token != "" {
 		before = reg.m.Nonce
 		if !m.Wrote(before) {
@@ -181,6 +184,9 @@ func (o *oracle) putRegister(c *call, old, now object) {
 	} else if was != nil && was.State == manifest.Live {
 		reg.lifetimes[len(reg.lifetimes)-1][1] = o.r.step
 	}
+	if was != nil {
+		o.turned[name] = o.r.step
+	}
 	switch {
 	case was == nil:
 		o.r.count("versions created")
@@ -196,11 +202,14 @@ func (o *oracle) putRegister(c *call, old, now object) {
 	}
 	o.check(reg, "")
 	o.setLatest(name, was != nil && m.State == manifest.Live)
+	o.checkMilestones(name)
 }
 
 // deleted sees every key that vanishes.
 func (o *oracle) deleted(c *call, old object) {
 	switch {
+	case manifest.IsMilestone(c.key):
+		o.fail("milestone %s was removed", c.key)
 	case strings.HasPrefix(c.key, manifest.ObjectsPrefix):
 		// Nothing in the protocol does this. What it leads to is what counts.
 		reg := o.registers[c.key]
@@ -281,23 +290,4 @@ func (o *oracle) final() {
 			o.readBack(reg)
 		}
 	}
-}
-
-func (o *oracle) readBack(reg *register) {
-	m := reg.m
-	for i, f := range m.Content.Files {
-		var b []byte
-		for _, c := range f.Chunks {
-			pack := o.r.w.objects[m.Placement.Packs[c.Pack].Key()].body
-			if c.Offset+c.Size > int64(len(pack)) {
-				o.fail("I1: %s: pack too short", reg.key)
-				return
-			}
-			b = append(b, pack[c.Offset:c.Offset+c.Size]...)
-		}
-		if want := o.saves[reg.id].files; i >= len(want) || string(b) != want[i] {
-			o.fail("I1: %s: file %s is %q", reg.key, f.Path, b)
-		}
-	}
-	o.r.count("versions read back")
 }

@@ -92,11 +92,11 @@ type holding struct {
 
 // holds sees a lock taken. Where clocks run evenly, no two hold it at once.
 func (o *oracle) holds(p *op, ctx context.Context, shared bool) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
+	o.r.w.mu.Lock()
+	defer o.r.w.mu.Unlock()
 	o.r.note("client %d holds %s", p.client.n, p)
 	for _, h := range o.holders {
-		if h.ctx.Err() == nil && !h.p.client.dead && !(h.shared && shared) {
+		if h.ctx.Err() == nil && !h.p.client.dead.Load() && !(h.shared && shared) {
 			o.fail("two hold the lock: %s of client %d, %s of client %d", h.p, h.p.client.n, p, p.client.n)
 		}
 	}

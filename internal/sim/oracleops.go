@@ -19,8 +19,8 @@ func unknown(err error) bool {
 
 // begin sees the start of an operation.
 func (o *oracle) begin(p *op) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
+	o.r.w.mu.Lock()
+	defer o.r.w.mu.Unlock()
 	p.began, p.beganAt = o.r.step, o.r.w.now
 	if p.kind == save {
 		o.saves[p.id] = p
@@ -35,8 +35,8 @@ func (o *oracle) begin(p *op) {
 
 // end sees what the user of a client is told.
 func (o *oracle) end(p *op) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
+	o.r.w.mu.Lock()
+	defer o.r.w.mu.Unlock()
 	p.ended, p.done = o.r.step, true
 	if p.err != nil {
 		o.r.note("client %d: %s: %v", p.client.n, p, p.err)
@@ -49,6 +49,10 @@ func (o *oracle) end(p *op) {
 		o.endSave(p)
 	case load:
 		o.endLoad(p)
+	case list:
+		if p.err == nil {
+			o.checkLatest(p, p.result)
+		}
 	case undelete:
 		o.endUndelete(p)
 	case tag:
@@ -135,10 +139,15 @@ func (o *oracle) endUndelete(p *op) {
 
 func (o *oracle) endLoad(p *op) {
 	if p.err != nil {
-		if errors.Is(p.err, registry.ErrIntegrity) && !o.mayFail(p) {
+		gone := strings.HasSuffix(p.err.Error(), "while it was read") // deleted, and its packs are no more
+		if (gone || errors.Is(p.err, registry.ErrIntegrity)) && !o.mayFail(p) {
 			o.fail("I10: %s: %v", p, p.err)
 		}
-		if errors.Is(p.err, registry.ErrNotFound) && p.version == "" {
+		if gone {
+			o.r.count("loads of what was collected meanwhile")
+			return
+		}
+		if errors.Is(p.err, registry.ErrNotFound) && p.latest() {
 			o.checkLatest(p, "")
 			o.checkReplaced(p, manifest.Version{})
 		}
@@ -160,7 +169,7 @@ func (o *oracle) endLoad(p *op) {
 	if !slices.ContainsFunc(reg.lifetimes, func(l [2]int) bool { return l[0] <= p.ended && l[1] >= p.began }) {
 		o.fail("I8: %s returned %s, which was not live meanwhile", p, v)
 	}
-	if p.version == "" {
+	if p.latest() {
 		o.checkLatest(p, p.result)
 		o.checkReplaced(p, v)
 	}
@@ -170,7 +179,7 @@ func (o *oracle) endLoad(p *op) {
 // was committed too late and not acknowledged, or deleted long ago.
 func (o *oracle) mayFail(p *op) bool {
 	for _, reg := range o.registers {
-		old := reg.m.State != manifest.Live && o.r.w.now.Sub(reg.modified) >= times.RetainD()+times.WindowD()
+		old := reg.m.State == manifest.Purged || reg.m.State == manifest.Deleted && o.r.w.now.Sub(reg.modified) >= times.RetainD()+times.WindowD()
 		if reg.m.Name == p.name && (!reg.protected || old) {
 			return true
 		}

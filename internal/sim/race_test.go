@@ -2,7 +2,6 @@
 
 package sim
 
-// underRace: one goroutine runs at a time, and the scheduler orders them by
-// synctest.Wait and by channels of the store's calls, which the detector does not
-// see as an order of everything. There is nothing for it to find here.
+// underRace: schedules take ten times as long, and the detector sees what it
+// looks for in a few hundred.
 const underRace = true

@@ -20,7 +20,7 @@ import (
 var times = manifest.Times{Era: 4 * 3600, Window: 2 * 3600, Retain: 3 * 3600, Margin: 600}
 
 func init() {
-	knob.MaxInline, knob.MaxPack, knob.ProbeEvery = 0, 64, -1
+	knob.MaxInline, knob.ProbeEvery = 0, -1
 	knob.Jitter = func(limit time.Duration) time.Duration { return limit / 2 }
 }
 
@@ -94,10 +94,16 @@ func schedule(t *testing.T, sc *scenario, ab *ablation, ch *choices, counts map[
 	old := crand.Reader
 	crand.Reader = &seeded{src: rand.NewChaCha8([32]byte{1})}
 	defer func() { crand.Reader = old }()
+	knob.MaxPack, knob.Milestone, knob.JumpAfter = 64, 64, 512
+	if sc.turn != nil {
+		sc.turn(ch)
+	}
 	synctest.Test(t, func(t *testing.T) {
 		r := &run{nap: 10 * time.Second, ch: ch, sc: sc, ablation: ab, counts: counts, traced: traced}
 		r.w = &world{objects: map[string]object{}, born: map[string]int{}, page: 1000}
 		r.w.now = times.EraEnd(1000).Add(time.Minute)
+		r.w.mu.Lock()
+		defer r.w.mu.Unlock()
 		r.oracle = newOracle(r)
 		r.w.put, r.w.deleted, r.w.sent = r.oracle.put, r.oracle.deleted, r.oracle.sent
 		config := manifest.NewSettings(r.w.now, times)
@@ -166,7 +172,7 @@ const (
 // loop schedules until all clients are done.
 func (r *run) loop() {
 	for r.oracle.violation == "" {
-		synctest.Wait()
+		r.wait()
 		ready, sleeping, later := r.ready()
 		if len(ready) == 0 && !sleeping && later.IsZero() {
 			return
@@ -193,8 +199,6 @@ func (r *run) loop() {
 // ready returns the requests that can be served, whether there are clients
 // that wait for time to pass, and when the next suspended one goes on.
 func (r *run) ready() (ready []*call, sleeping bool, later time.Time) {
-	r.w.mu.Lock()
-	defer r.w.mu.Unlock()
 	asks := map[*client]bool{}
 	for _, c := range r.w.waiting {
 		asks[c.client] = true
@@ -251,7 +255,7 @@ func (r *run) disturb(ready []*call) bool {
 		return true
 	case within(r.jump / 4):
 		d := r.amount() // only the clients' clocks: they run faster than the store's
-		time.Sleep(d)
+		r.pass(d)
 		r.uneven = true
 		r.note("the clients' clocks jump by %s", d)
 		r.count("client clock jumps")
@@ -281,7 +285,7 @@ func (r *run) advance(d time.Duration, why string) {
 
 // sleep lets time pass for everybody.
 func (r *run) sleep(d time.Duration) {
-	time.Sleep(d)
+	r.pass(d)
 	r.w.now = r.w.now.Add(d)
 }
 
@@ -309,5 +313,19 @@ func (r *run) stop() {
 		}
 		c.cancel()
 	}
+	r.wait()
+}
+
+// wait lets the clients run until all wait.
+func (r *run) wait() {
+	r.w.mu.Unlock()
 	synctest.Wait()
+	r.w.mu.Lock()
+}
+
+// pass has the clients' clocks go on.
+func (r *run) pass(d time.Duration) {
+	r.w.mu.Unlock()
+	time.Sleep(d)
+	r.w.mu.Lock()
 }

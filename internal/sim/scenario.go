@@ -14,6 +14,8 @@ import (
 type scenario struct {
 	name        string
 	unversioned bool // the registry is
+	// turn, if not nil, turns the knobs.
+	turn func(ch *choices)
 	// plan draws what one client does first, alone and undisturbed, and what
 	// the others do then, all at once.
 	plan func(ch *choices) (before []*op, clients [][]*op)
@@ -29,6 +31,7 @@ type planner struct {
 	ch  *choices
 	n   int
 	few bool // all save the same
+	big bool // kilobytes, of which some can be compressed
 }
 
 func (p *planner) files() []string {
@@ -37,7 +40,11 @@ func (p *planner) files() []string {
 	}
 	var out []string
 	for range 1 + p.ch.draw(3) {
-		out = append(out, content(p.ch.draw(4)))
+		if i := p.ch.draw(4); p.big {
+			out = append(out, kilobytes[i])
+		} else {
+			out = append(out, content(i))
+		}
 	}
 	return out
 }
@@ -45,6 +52,7 @@ func (p *planner) files() []string {
 func (p *planner) save(version string) *op {
 	p.n++
 	o := &op{kind: save, name: "m", version: version, id: fmt.Sprintf("s%d", p.n), files: p.files()}
+	o.plain = p.big && p.ch.often(25)
 	return o
 }
 
@@ -114,6 +122,10 @@ var collecting = &scenario{name: "collecting", plan: func(ch *choices) (before [
 	return before, append(clients, []*op{p.save(""), {kind: load, name: "m"}})
 }, tune: func(r *run) {
 	r.suspend, r.burst = 60, 80
+	if r.ch.often(50) { // the era is about to end
+		toEnd := times.EraEnd(times.EraOf(r.w.now)).Sub(r.w.now)
+		r.advance(toEnd-pick(r.ch, []time.Duration{time.Second, time.Minute, times.WindowD() / 2}), "")
+	}
 	if r.wrong > 0 {
 		r.kinds = append(r.kinds, crashFloating, crashAfter)
 	}
@@ -299,4 +311,7 @@ var replacing = &scenario{name: "replacing", unversioned: true, plan: func(ch *c
 	}
 }}
 
-var scenarios = []*scenario{mixed, collecting, deleting, racing, listing, infecting, tagging, locking, turning, replacing}
+var scenarios = []*scenario{
+	mixed, collecting, deleting, racing, listing, infecting, tagging, locking, turning, replacing,
+	milestones, replacingFar, compressing, updating,
+}

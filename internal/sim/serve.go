@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"testing/synctest"
 	"time"
 
 	"github.com/mindtrace/registry/manifest"
@@ -121,8 +120,7 @@ func outcome(a answer) string {
 // crash ends a process. What it has sent may still arrive. Another process
 // takes up the rest of its work.
 func (r *run) crash(c *client, served ...*call) {
-	r.w.mu.Lock()
-	c.dead = true
+	c.dead.Store(true)
 	var gone []*call
 	r.w.waiting = slices.DeleteFunc(r.w.waiting, func(x *call) bool {
 		if x.client == c {
@@ -130,7 +128,6 @@ func (r *run) crash(c *client, served ...*call) {
 		}
 		return x.client == c
 	})
-	r.w.mu.Unlock()
 	for _, x := range slices.Concat(served, gone) {
 		x.done <- answer{err: errCrashed}
 	}
@@ -141,7 +138,7 @@ func (r *run) crash(c *client, served ...*call) {
 			r.w.floating = append(r.w.floating, x)
 		}
 	}
-	synctest.Wait()
+	r.wait()
 	if len(c.ops) > 0 {
 		r.newClient(c.n+10, c.ops).start()
 	}

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -28,14 +29,11 @@ var (
 )
 
 func TestMain(m *testing.M) {
-	if underRace {
-		fmt.Println("the simulation is left out under the race detector: it runs one goroutine at a time")
-		os.Exit(0)
-	}
 	flag.Parse()
 	// One goroutine at a time, as the simulation has it: switching is faster.
 	// What runs in parallel are processes.
 	runtime.GOMAXPROCS(1)
+	debug.SetGCPercent(400)
 	os.Exit(m.Run())
 }
 
@@ -128,7 +126,13 @@ func (j job) start(t *testing.T) (report, error) {
 	for sc.Scan() {
 		if line, ok := strings.CutPrefix(sc.Text(), "REPORT "); ok {
 			var rep report
-			return rep, errors.Join(err, json.Unmarshal([]byte(line), &rep))
+			if err == nil {
+				err = json.Unmarshal([]byte(line), &rep)
+			}
+			if err != nil { // a data race, say
+				err = fmt.Errorf("%w: %s", err, out)
+			}
+			return rep, err
 		}
 	}
 	return report{}, fmt.Errorf("%v: %s", err, out)
@@ -210,13 +214,17 @@ var mustHappen = []string{
 	"cancelled", "outage", "locks held", "rlocks held", "locks taken over", "tags written", "tags checked",
 	"gcs acknowledged", "late commits", "latest checked", "loads acknowledged", "packs put", "packs put too late", "packs swept",
 	"request lost", "saves acknowledged", "saves in conflict", "saves of unknown outcome", "saves too slow", "store clock jumps", "suspensions",
-	"replaced objects checked", "single versions checked",
+	"replaced objects checked", "single versions checked", "lists acknowledged",
+	"milestones left", "highest versions compared", "compressed versions read back", "updates checked",
 	"undeletes acknowledged", "undeletes applied", "versions created", "versions of old packs", "versions purged", "versions read back",
 }
 
 func checkCounts(t *testing.T, counts map[string]int) {
 	for _, k := range slices.Sorted(maps.Keys(counts)) {
 		t.Logf("%10d %s", counts[k], k)
+	}
+	if underRace {
+		return // too few for all
 	}
 	for _, k := range mustHappen {
 		if counts[k] == 0 {
@@ -229,7 +237,10 @@ func checkCounts(t *testing.T, counts map[string]int) {
 func TestSim(t *testing.T) {
 	counts := map[string]int{}
 	n := 1500
-	if testing.Short() {
+	switch {
+	case underRace:
+		n = 200
+	case testing.Short():
 		n = 300
 	}
 	for _, sc := range scenarios {
@@ -281,6 +292,9 @@ func flagGiven(name string) (given bool) {
 // them must be missed within so many schedules; TestSim shows that the same
 // scenarios are clean with it.
 func TestAblations(t *testing.T) {
+	if underRace {
+		t.Skip("what a rule is for is not a question of races")
+	}
 	const within = 20000
 	for _, ab := range ablations {
 		t.Run(ab.name, func(t *testing.T) {
@@ -299,8 +313,18 @@ func TestAblations(t *testing.T) {
 // TestDeterministic: the same seed gives the same schedule. Locks are the
 // exception: their renewals, the timers that watch them and the cancellations
 // that these cause run into one another at the same instants, and the runtime
-// chooses; nearly all of their schedules repeat all the same.
+// chooses; nearly all of their schedules repeat all the same. It chooses also
+// which of several packs on their way an error names.
 func TestDeterministic(t *testing.T) {
+	if underRace {
+		t.Skip("the runtime shuffles goroutines under the race detector")
+	}
+	steady := func(trace []string) []string {
+		for i := range trace {
+			trace[i], _, _ = strings.Cut(trace[i], " sha256:")
+		}
+		return trace
+	}
 	for _, sc := range scenarios {
 		if sc == locking {
 			continue
@@ -308,7 +332,7 @@ func TestDeterministic(t *testing.T) {
 		for seed := range uint64(100) {
 			a := schedule(t, sc, nil, seededChoices(seed), map[string]int{}, true)
 			b := schedule(t, sc, nil, seededChoices(seed), map[string]int{}, true)
-			if !slices.Equal(a.trace, b.trace) {
+			if !slices.Equal(steady(a.trace), steady(b.trace)) {
 				for i := range min(len(a.trace), len(b.trace)) {
 					if a.trace[i] != b.trace[i] {
 						t.Errorf("%s, seed %d: %s\n%s", sc.name, seed, a.trace[i], b.trace[i])

@@ -30,6 +30,8 @@ type world struct {
 	sent     func(c *call)
 	floating []*call
 
+	// mu guards all this, the oracle and the run. The scheduler holds it all
+	// the time but while it waits for the clients, or sleeps.
 	mu      sync.Mutex
 	waiting []*call
 	seq     int
@@ -179,7 +181,7 @@ type view struct {
 func (v view) ask(ctx context.Context, c *call) answer {
 	c.client, c.done = v.c, make(chan answer, 1)
 	v.w.mu.Lock()
-	if v.c.dead {
+	if v.c.dead.Load() {
 		v.w.mu.Unlock()
 		return answer{err: errCrashed}
 	}
@@ -195,13 +197,16 @@ func (v view) ask(ctx context.Context, c *call) answer {
 		return a
 	case <-ctx.Done():
 	}
-	if !v.w.unpark(c) {
+	v.w.mu.Lock()
+	waits := v.w.unpark(c)
+	if waits && c.mutates() { // what was sent is sent
+		v.w.floating = append(v.w.floating, c)
+	}
+	v.w.mu.Unlock()
+	if !waits {
 		return <-c.done // answered at the same time
 	}
-	if c.mutates() { // what was sent is sent
-		v.w.mu.Lock()
-		v.w.floating = append(v.w.floating, c)
-		v.w.mu.Unlock()
+	if c.mutates() {
 		return answer{err: fmt.Errorf("%w: %w", store.ErrUnknown, context.Cause(ctx))}
 	}
 	return answer{err: context.Cause(ctx)}
@@ -269,8 +274,6 @@ func (v view) Now(ctx context.Context) (time.Time, error) {
 // unpark takes a request out of those that wait, and reports whether it was
 // among them.
 func (w *world) unpark(c *call) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	i := slices.Index(w.waiting, c)
 	if i >= 0 {
 		w.waiting = slices.Delete(w.waiting, i, i+1)
