@@ -338,12 +338,14 @@ func TestCheckout(t *testing.T) {
 		t.Errorf("an object of one file is checked out as %v", entries)
 	}
 
-	// Files that were changed in spite of all are made anew.
+	// What was changed in spite of all is made anew.
+	inA := len(must[[]os.DirEntry](t)(os.ReadDir(filepath.Join(dir, "a"))))
 	for what, change := range map[string]func(path string) error{
 		"written to": func(path string) error { return os.WriteFile(path, []byte("other\n"), 0o666) },
 		"cut off":    func(path string) error { return os.Truncate(path, 1) },
 		"removed":    os.Remove,
 		"replaced":   func(path string) error { os.Remove(path); return os.Symlink("run", path) },
+		"joined":     func(path string) error { return os.WriteFile(path+".more", nil, 0o666) },
 	} {
 		if err := os.Chmod(filepath.Join(dir, "a"), 0o777); err != nil {
 			t.Fatal(err)
@@ -354,6 +356,9 @@ func TestCheckout(t *testing.T) {
 			t.Fatalf("%s: %v", what, err)
 		}
 		check("my:tree", dir)
+		if entries := must[[]os.DirEntry](t)(os.ReadDir(filepath.Dir(path))); len(entries) != inA {
+			t.Errorf("%s: there is %v", what, entries)
+		}
 	}
 	if p := c.Usage().Partial; p.Entries != 0 {
 		t.Errorf("left behind: %+v", p)

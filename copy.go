@@ -94,6 +94,7 @@ type copying struct {
 	to, from *Registry
 	ref      string
 	opts     CopyOptions
+	number   Version // that opts.Version means
 	report   CopyReport
 	refused  []error // versions that exist and are not the same, or cannot be read
 }
@@ -106,6 +107,13 @@ func (c *copying) run(ctx context.Context) error {
 		if err := manifest.ValidName(c.opts.Name); err != nil {
 			return err
 		}
+	}
+	if c.opts.Version != "" {
+		v, err := manifest.ParseVersion(c.opts.Version)
+		if err != nil {
+			return err
+		}
+		c.number = v
 	}
 	if err := c.to.trust(ctx); err != nil {
 		return c.dest(err)
@@ -283,10 +291,7 @@ func (c *copying) version(ctx context.Context, f *found, target string, known []
 	if !c.to.settings.Unversioned {
 		v := f.Version
 		if c.opts.Version != "" {
-			var err error
-			if v, err = manifest.ParseVersion(c.opts.Version); err != nil {
-				return v, err
-			}
+			v = c.number
 		}
 		s.explicit = &v
 	}

@@ -3,6 +3,8 @@ package registry
 import (
 	"context"
 	"fmt"
+	"strings"
+	"unicode"
 
 	"github.com/mindtrace/registry/manifest"
 )
@@ -26,4 +28,15 @@ func notEmpty(name string) error {
 		return nil
 	}
 	return fmt.Errorf("%w (%s); give an empty or new directory or prefix", ErrNotEmpty, name)
+}
+
+// shellWord quotes a location for a command that is to be pasted into a shell,
+// where "?" and "&" of URLs mean something else.
+func shellWord(s string) string {
+	if !strings.ContainsFunc(s, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("/\\:._-+@%,=~", r)
+	}) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }

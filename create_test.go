@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/mindtrace/registry/store"
@@ -72,6 +73,20 @@ func TestCreateAmidFiles(t *testing.T) {
 			if entries, _ := os.ReadDir(dir); len(entries) != 1 {
 				t.Errorf("beside %s, something was made: %v", path, entries)
 			}
+		}
+	}
+}
+
+// The command that is advised can be pasted into a shell as it is.
+func TestAdviceCanBePasted(t *testing.T) {
+	for url, word := range map[string]string{
+		"mem://bucket/a.b-c":         "mem://bucket/a.b-c",
+		"mem://bucket?region=x&a=b":  "'mem://bucket?region=x&a=b'",
+		"mem://it's; rm -rf ~/a b$c": `'mem://it'\''s; rm -rf ~/a b$c'`,
+	} {
+		_, err := OpenStore(t.Context(), memstore.New(nil), url, nil)
+		if !errors.Is(err, ErrNoRegistry) || !strings.Contains(err.Error(), "run mindreg init "+word+" (") {
+			t.Error(err)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -72,7 +73,10 @@ func (p *pruning) run(ctx context.Context) error {
 	if p.now, err = p.r.clock.Fresh(ctx, p.r.st, time.Minute); err != nil {
 		return err
 	}
-	for _, name := range p.o.Names {
+	for i, name := range p.o.Names {
+		if slices.Contains(p.o.Names[:i], name) {
+			continue // it was done
+		}
 		if err := p.object(ctx, name); err != nil {
 			return err
 		}

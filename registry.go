@@ -198,7 +198,7 @@ func open(ctx context.Context, st store.Store, url string, o Options) (*Registry
 			return nil, wrap("open", url, err)
 		}
 	case notFound(err):
-		return nil, wrap("open", url, fmt.Errorf("%w; to make one, run mindreg init %s (in Go: Options.Create)", ErrNoRegistry, url))
+		return nil, wrap("open", url, fmt.Errorf("%w; to make one, run mindreg init %s (in Go: Options.Create)", ErrNoRegistry, shellWord(url)))
 	case err != nil:
 		return nil, wrap("open", url, err)
 	default:

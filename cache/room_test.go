@@ -349,6 +349,17 @@ func TestVerifyReadsEverything(t *testing.T) {
 	if r := c.Verify(); r.Checked.Entries != 2 || r.Dropped.Entries != 0 {
 		t.Errorf("afterwards, Verify says %+v", r)
 	}
+	other, err := treeOf(t, c, 2, 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	os.Chmod(other, 0o700)
+	if err := os.WriteFile(filepath.Join(other, "more"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if r := c.Verify(); r.Dropped.Entries != 1 {
+		t.Errorf("of a tree with a file too many, Verify says %+v", r)
+	}
 }
 
 func TestOpen(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"os"
+	pathpkg "path"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -21,14 +22,14 @@ const (
 	listName  = "files.json" // what is in it, for Verify
 )
 
-// stamp is when every file of a tree was last changed, by its own account. One
-// that says otherwise was changed.
+// stamp is when every file and directory of a tree was last changed, by its own
+// account. One that says otherwise was changed.
 var stamp = time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // Tree returns the directory with the files of a version, whose digest it has
 // in its name. If there is none, write fills a new one, which then becomes
-// read-only and is renamed into place. One whose files do not have their sizes
-// or times any more is made anew; bytes are compared by Verify only.
+// read-only and is renamed into place. One whose files and directories do not have
+// their sizes or times any more is made anew; bytes are compared by Verify only.
 //
 // A tree is not thrown out within an hour after Tree has returned it. Files
 // that are open or mapped by then can be read on, except where the system
@@ -168,6 +169,9 @@ func finishTree(tmp string, files []manifest.File) error {
 		return err
 	}
 	for _, dir := range dirs {
+		if err := os.Chtimes(dir, stamp, stamp); err != nil {
+			return err
+		}
 		if err := os.Chmod(dir, 0o555); err != nil {
 			return err
 		}
@@ -185,9 +189,11 @@ func checkTree(path string, files []manifest.File) error {
 	if _, err := os.Lstat(filepath.Join(path, listName)); err != nil {
 		return err
 	}
+	root := filepath.Join(path, filesName)
+	dirs := map[string]bool{".": true} // with something in them, the root with all
 	for i := range files {
 		f := &files[i]
-		at := filepath.Join(path, filesName, filepath.FromSlash(f.Path))
+		at := filepath.Join(root, filepath.FromSlash(f.Path))
 		info, err := os.Lstat(at)
 		if err != nil {
 			return fmt.Errorf("%s: %v", f.Path, err)
@@ -203,6 +209,22 @@ func checkTree(path string, files []manifest.File) error {
 		case f.Regular() && (info.Size() != f.Size || !info.ModTime().Equal(stamp) ||
 			f.Exec && runtime.GOOS != "windows" && info.Mode()&0o100 == 0):
 			return fmt.Errorf("%s was written to", f.Path)
+		}
+		dir := f.Path
+		if !f.Dir {
+			dir = pathpkg.Dir(dir)
+		}
+		for ; !dirs[dir]; dir = pathpkg.Dir(dir) {
+			dirs[dir] = true
+		}
+	}
+	for dir := range dirs { // where something was added to or taken from
+		info, err := os.Lstat(filepath.Join(root, filepath.FromSlash(dir)))
+		if err != nil {
+			return err
+		}
+		if !info.IsDir() || !info.ModTime().Equal(stamp) {
+			return fmt.Errorf("the directory %s was changed", dir)
 		}
 	}
 	return nil

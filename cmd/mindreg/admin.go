@@ -32,6 +32,9 @@ own data directory. A registry that exists is left as it is.`,
 			if locking != "" && locking != "strict" {
 				return usagef("--locking is strict or left out, not %q", locking)
 			}
+			if a.offline {
+				return usagef("init makes a registry, so --offline cannot")
+			}
 			reg, err := registry.Open(cmd.Context(), url, &registry.Options{
 				Create: true, CreateBucket: createBucket, Unversioned: unversioned, Locking: locking, Logger: a.logger(),
 			})

@@ -42,6 +42,9 @@ left out, and the exit code says so.`,
 			case as != "" && len(args) != 1:
 				return usagef("cp: --as renames one REF")
 			}
+			if name, version, at := strings.Cut(as, "@"); at && (name == "" || version == "") {
+				return usagef("cp: --as %s: write NAME or NAME@VERSION", as)
+			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -38,6 +38,9 @@ probe/ and are deleted again. There need not be a registry yet.`,
 			if err != nil {
 				return err
 			}
+			if a.offline {
+				return usagef("doctor asks the store itself, so --offline cannot")
+			}
 			d := &doctor{app: a, ctx: cmd.Context(), out: diagnosis{URL: url, Facts: []store.Fact{}, Checks: []checked{}}}
 			err = d.examine(rounds, keys)
 			if perr := a.print(d.out, func(w io.Writer) {}); perr != nil {
@@ -55,6 +58,9 @@ probe/ and are deleted again. There need not be a registry yet.`,
 func (a *app) location(args []string) (string, error) {
 	url := a.url
 	if len(args) == 1 {
+		if args[0] == "" {
+			return "", usagef("the URL is empty; give one or leave it out")
+		}
 		if url != "" && url != args[0] {
 			return "", usagef("--registry says %s, the argument %s", url, args[0])
 		}
@@ -202,7 +208,7 @@ func (d *doctor) promises(rounds, keys int) error {
 		}
 		if errors.Is(err, fs.ErrPermission) {
 			d.out.Fit = false
-			return fmt.Errorf("these credentials may not write here, so the checks cannot be made; loading and listing work: %w", err)
+			return fmt.Errorf("the checks cannot be made, since these credentials may not write and delete here; loading and listing work: %w", err)
 		}
 		if errors.Is(err, store.ErrUnavailable) {
 			d.out.Fit = false

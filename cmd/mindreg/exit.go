@@ -104,7 +104,7 @@ func complain(w io.Writer, err error) {
 	case errors.Is(err, registry.ErrDeleted):
 		fmt.Fprintln(w, "  for a week after it was deleted, mindreg undelete NAME@VERSION brings a version back;")
 		fmt.Fprintln(w, "  mindreg versions --deleted NAME lists them")
-	case errors.Is(err, registry.ErrExists):
+	case errors.Is(err, registry.ErrExists) && errors.As(err, &e) && e.Op == "save":
 		fmt.Fprintln(w, "  versions never change; leave --version out to get the next number")
 	case errors.Is(err, registry.ErrIntegrity) && errors.As(err, &e) && e.Op == "open":
 		fmt.Fprintln(w, "  the settings of the registry, registry.json, are damaged; put that file back from a copy;")

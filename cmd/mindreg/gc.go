@@ -138,6 +138,9 @@ later "mindreg gc" frees their space.`,
 	return cmd
 }
 
+// maxAge is the longest age, in what a time.Duration can hold.
+const maxAge = 200 * 365 * 24 * time.Hour
+
 // parseAge reads a length of time as time.ParseDuration does, or in days or
 // weeks: "30d", "2w".
 func parseAge(s string) (time.Duration, error) {
@@ -147,9 +150,12 @@ func parseAge(s string) (time.Duration, error) {
 	bad := usagef("%q is not an age such as 30d, 2w or 12h", s)
 	for unit, length := range map[string]time.Duration{"d": 24 * time.Hour, "w": 7 * 24 * time.Hour} {
 		if number, ok := strings.CutSuffix(s, unit); ok {
-			n, err := strconv.ParseUint(number, 10, 16)
+			n, err := strconv.ParseUint(number, 10, 64)
 			if err != nil || n == 0 {
 				return 0, bad
+			}
+			if n > uint64(maxAge/length) {
+				return 0, usagef("%q is longer than %d years", s, maxAge/(365*24*time.Hour))
 			}
 			return time.Duration(n) * length, nil
 		}

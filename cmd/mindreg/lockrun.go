@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -24,8 +25,9 @@ func (a *app) lockRunCommand() *cobra.Command {
 		Use:   "run NAME [flags] -- COMMAND [ARG...]",
 		Short: "Run a command while holding a lock",
 		Long: `Wait for the lock NAME, run COMMAND, and release the lock when it ends. The exit
-code is that of COMMAND (128 and the signal, if one has killed it), or 8 if the
-lock was not to be had in time. Signals are passed on.
+code is that of COMMAND (128 and the signal, if one has killed it; 127 if there is
+no such command, 126 if it cannot be run), or 8 if the lock was not to be had in
+time. Signals are passed on.
 
 If the lock is lost, because the store cannot be reached or somebody has broken
 it, COMMAND gets SIGTERM, and is killed a sixth of the TTL later, before others
@@ -63,7 +65,7 @@ writes to can refuse a smaller one than it has seen.`,
 			}
 			path, err := exec.LookPath(args[1])
 			if err != nil {
-				return err
+				return a.notRun(err)
 			}
 			reg, err := a.open(cmd.Context())
 			if err != nil {
@@ -107,7 +109,10 @@ func (a *app) lockRun(ctx context.Context, lock lockFunc, name string, opts *reg
 	child.Stdin, child.Stdout, child.Stderr = a.stdin, a.stdout.w, a.stderr
 	child.Env = append(os.Environ(), "MINDREG_LOCK_EPOCH="+strconv.FormatUint(registry.LockEpoch(locked), 10))
 	if err := child.Start(); err != nil {
-		return errors.Join(err, unlock())
+		if uerr := unlock(); uerr != nil {
+			a.remark("mindreg: %v; the lock ends by itself", uerr)
+		}
+		return a.notRun(err)
 	}
 	err = attend(locked, child, signals, opts.TTL/6)
 	if uerr := unlock(); errors.Is(uerr, registry.ErrLockLost) {
@@ -153,6 +158,15 @@ func attend(locked context.Context, child *exec.Cmd, signals <-chan os.Signal, g
 type exitError struct{ code int }
 
 func (e *exitError) Error() string { return fmt.Sprintf("exit code %d", e.code) }
+
+// notRun is the end of a child that has not begun: what shells say then.
+func (a *app) notRun(err error) error {
+	fmt.Fprintf(a.stderr, "mindreg: %v\n", err)
+	if errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist) {
+		return &exitError{127}
+	}
+	return &exitError{126}
+}
 
 func childError(err error) error {
 	ee := (*exec.ExitError)(nil)

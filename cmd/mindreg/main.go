@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
@@ -111,7 +112,10 @@ by colons. A reference says which version is meant:
   mindreg load my:model@^1 ./somewhere`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		PersistentPreRunE: func(*cobra.Command, []string) error {
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if err := noEmptyFlags(cmd); err != nil {
+				return err
+			}
 			if a.output != "human" && a.output != "json" {
 				return usagef("--output is human or json, not %q", a.output)
 			}
@@ -148,6 +152,18 @@ by colons. A reference says which version is meant:
 	root.InitDefaultCompletionCmd()
 	exitCodeHelp(root)
 	return root
+}
+
+// noEmptyFlags refuses flags that are given without a value: of a script whose
+// variable is not set, which would work in another place than it means, or on
+// more than it means.
+func noEmptyFlags(cmd *cobra.Command) (err error) {
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if f.Value.Type() == "string" && f.Value.String() == "" {
+			err = usagef("--%s is empty; give a value or leave it out", f.Name)
+		}
+	})
+	return err
 }
 
 // usageError is a mistake on the command line.

@@ -24,6 +24,9 @@ func TestOffline(t *testing.T) {
 		says string // on stdout or stderr
 	}{
 		{"--offline ls", exitNetwork, "registry.json is not in the cache"},
+		{"--offline init", exitUsage, "--offline cannot"},
+		{"--offline doctor", exitUsage, "--offline cannot"},
+		{"--offline ls", exitNetwork, "registry.json is not in the cache"},
 		{"init", exitOK, ""},
 		{"save my:model " + file + " --tag prod", exitOK, ""},
 		{"save my:model " + file, exitOK, ""},

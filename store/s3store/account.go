@@ -45,6 +45,7 @@ func accountOf(o Options, profile map[string]string) (account, error) {
 	switch {
 	case o.Profile != "": // asked for: nothing else will do
 		c.links = []named{file}
+		c.only = o.Profile
 	case os.Getenv("AWS_WEB_IDENTITY_TOKEN_FILE") != "":
 		c.links = []named{{"environment", &credentials.EnvAWS{}}, role("web identity", os.Getenv("AWS_ENDPOINT_URL_STS")), file}
 	case os.Getenv("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI") != "", os.Getenv("AWS_CONTAINER_CREDENTIALS_FULL_URI") != "":
@@ -91,6 +92,7 @@ type named struct {
 // going on without.
 type chain struct {
 	links []named
+	only  string // the profile that is to have them, or ""
 
 	mu      sync.Mutex
 	current *named
@@ -115,7 +117,7 @@ func (c *chain) RetrieveWithCredContext(cc *credentials.CredContext) (credential
 			errs = append(errs, fmt.Errorf("%s: %w", links[i].name, err))
 		}
 	}
-	return credentials.Value{}, &credentialsError{errs}
+	return credentials.Value{}, &credentialsError{errs, c.only}
 }
 
 // Retrieve implements credentials.Provider.
@@ -142,13 +144,20 @@ func (c *chain) found() string {
 
 // credentialsError means that no request could be made for want of
 // credentials.
-type credentialsError struct{ why []error }
+type credentialsError struct {
+	why     []error
+	profile string // that was asked for, or ""
+}
 
 func (e *credentialsError) Error() string {
-	if len(e.why) == 0 {
-		return errNoCredentials.Error()
+	none := errNoCredentials
+	if e.profile != "" {
+		none = fmt.Errorf("profile %q has no credentials: check its name, in ~/.aws/credentials, ~/.aws/config or where $AWS_SHARED_CREDENTIALS_FILE and $AWS_CONFIG_FILE say", e.profile)
 	}
-	return fmt.Sprintf("%v (%v)", errNoCredentials, errors.Join(e.why...))
+	if len(e.why) == 0 {
+		return none.Error()
+	}
+	return fmt.Sprintf("%v (%v)", none, errors.Join(e.why...))
 }
 
 func (e *credentialsError) Is(target error) bool { return target == os.ErrPermission }

@@ -220,3 +220,47 @@ func TestListingCancelled(t *testing.T) {
 		t.Errorf("the listing ends with %v", last)
 	}
 }
+
+// A web server, or a console on the port beside, is not taken for a bucket that
+// lacks the key or has none.
+func TestAnswersOfSomethingElse(t *testing.T) {
+	for name, handler := range map[string]http.HandlerFunc{
+		"404 with a page": func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusNotFound)
+			io.WriteString(w, "<html><body>Not Found</body></html>")
+		},
+		"404 with nothing": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) },
+		"200 with a page": func(w http.ResponseWriter, r *http.Request) {
+			if !r.URL.Query().Has("list-type") {
+				w.WriteHeader(http.StatusNotFound)
+			}
+			io.WriteString(w, "<html><body>Please log in</body></html>")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			st, _ := answering(t, handler)
+			_, _, err := st.Get(t.Context(), "k", nil)
+			for _, lerr := range st.List(t.Context(), "objects/", "") {
+				err = errors.Join(err, lerr)
+			}
+			if err == nil || strings.Count(err.Error(), "check the endpoint") != 2 || errors.Is(err, store.ErrNotExist) || errors.Is(err, store.ErrNoBucket) {
+				t.Error(err)
+			}
+		})
+	}
+	// Servers that name no request, but answer as S3 does.
+	st, _ := answering(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Has("list-type") {
+			io.WriteString(w, `<?xml version="1.0"?><ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>bucket</Name></ListBucketResult>`)
+			return
+		}
+		w.WriteHeader(http.StatusNotFound)
+		io.WriteString(w, `<Error><Code>NoSuchKey</Code></Error>`)
+	})
+	if _, _, err := st.Get(t.Context(), "k", nil); !errors.Is(err, store.ErrNotExist) {
+		t.Error(err)
+	}
+	for info, err := range st.List(t.Context(), "", "") {
+		t.Error(info, err)
+	}
+}

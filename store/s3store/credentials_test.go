@@ -142,6 +142,9 @@ func TestCredentials(t *testing.T) {
 			environment(t)
 			write(t, dir, "credentials", shared)
 		}},
+		{name: "a profile, and no file", query: "&profile=absent", says: `profile "absent" has no credentials: check its name`, setup: func(t *testing.T, _ string) {
+			environment(t)
+		}},
 		{name: "a profile that assumes a role", says: "credential_process", setup: func(t *testing.T, dir string) {
 			write(t, dir, "config", "[default]\nrole_arn=arn:aws:iam::123456789012:role/x\nsource_profile=other\n")
 		}},

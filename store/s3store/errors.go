@@ -33,12 +33,13 @@ func (f failure) is(kind error, remedy string, args ...any) error {
 	if remedy != "" {
 		remedy = "; " + fmt.Sprintf(remedy, args...)
 	}
+	what := strings.TrimSpace(f.op + " " + f.key) // a listing of everything has no key
 	if kind == nil {
-		return fmt.Errorf("%s %s: %w%s", f.op, f.key, f.err, remedy)
+		return fmt.Errorf("%s: %w%s", what, f.err, remedy)
 	}
 	// Not wrapped: a time-out on the network calls itself a
 	// context.DeadlineExceeded, and is not one.
-	return fmt.Errorf("%s %s: %w: %v%s", f.op, f.key, kind, f.err, remedy)
+	return fmt.Errorf("%s: %w: %v%s", what, kind, f.err, remedy)
 }
 
 // absent reports whether the server says that there is no such key. An
@@ -49,10 +50,15 @@ func absent(resp minio.ErrorResponse) bool {
 
 // readError translates the failure of a call that changes nothing.
 func (s *Store) readError(ctx context.Context, op, key string, err error, ex *exchange) error {
-	if absent(minio.ToErrorResponse(err)) {
+	f := failure{s, ctx, op, key, err, ex}
+	switch {
+	case ex.foreign:
+		f.err = errors.New("that is no answer of an S3 server")
+		return f.is(nil, "what listens at %s is something else; check the endpoint and its port", s.endpoint.url())
+	case absent(minio.ToErrorResponse(err)):
 		return fmt.Errorf("%s %s: %w", op, key, store.ErrNotExist)
 	}
-	return failure{s, ctx, op, key, err, ex}.translate()
+	return f.translate()
 }
 
 // writeError translates the failure of a put or a delete: was it applied?

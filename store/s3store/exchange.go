@@ -1,7 +1,10 @@
 package s3store
 
 import (
+	"bufio"
+	"bytes"
 	"context"
+	"io"
 	"net/http"
 	"net/http/httptrace"
 	"sync/atomic"
@@ -13,6 +16,7 @@ type exchange struct {
 	date    time.Time   // of the last answer
 	token   string      // session token of the last request
 	changed atomic.Bool // a request that changes something may have reached the server
+	foreign bool        // the last answer is none that an S3 server gives
 }
 
 type exchangeKey struct{}
@@ -44,6 +48,29 @@ func (t tap) RoundTrip(req *http.Request) (*http.Response, error) {
 		if date, derr := http.ParseTime(resp.Header.Get("Date")); derr == nil {
 			ex.date = date.UTC()
 		}
+		ex.foreign = foreign(req, resp)
 	}
 	return resp, err
+}
+
+// foreign recognizes servers of something else, whose 404 does not mean that a
+// key is absent, nor their 200 that a listing is empty: the client library does
+// not tell them from S3.
+func foreign(req *http.Request, resp *http.Response) bool {
+	root := "<Error"
+	switch {
+	case req.Method != http.MethodGet || resp.Header.Get("X-Amz-Request-Id") != "":
+		return false
+	case resp.StatusCode == http.StatusOK && req.URL.Query().Has("list-type"):
+		root = "<ListBucketResult"
+	case resp.StatusCode != http.StatusNotFound:
+		return false
+	}
+	body := bufio.NewReader(resp.Body)
+	start, _ := body.Peek(512) // less is all there is
+	resp.Body = struct {
+		io.Reader
+		io.Closer
+	}{body, resp.Body}
+	return !bytes.Contains(start, []byte(root))
 }

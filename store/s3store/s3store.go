@@ -184,6 +184,8 @@ func (s *Store) list(parent context.Context, prefix, after string, page int) ite
 		}
 		if err := parent.Err(); err != nil { // the client library ends its listing without a word
 			yield(store.Info{}, err)
+		} else if ex.foreign {
+			yield(store.Info{}, s.readError(ctx, "list", prefix, nil, ex))
 		}
 	}
 }

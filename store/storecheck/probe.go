@@ -20,7 +20,7 @@ var ErrBroken = errors.New("this store does not keep what a registry needs")
 // requests, and removes its keys. It proves nothing; it finds what other
 // servers than those tested get wrong, such as a MinIO of two server pools
 // (creates succeed on existing keys) and S3 directory buckets (listings
-// without order). The error is ErrBroken then. All goes in parallel.
+// without order). The error is ErrBroken then. It ends with the first error.
 func Probe(ctx context.Context, e *Env) (err error) {
 	defer func() {
 		if cerr := Clean(context.WithoutCancel(ctx), e.conn(0), e.Prefix); err == nil {
@@ -28,10 +28,15 @@ func Probe(ctx context.Context, e *Env) (err error) {
 		}
 	}()
 	p := &probe{Env: e}
-	return errors.Join(p.creates(ctx), p.swaps(ctx), p.order(ctx))
+	for _, step := range []func(context.Context) error{p.creates, p.swaps, p.order} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// Clean deletes all keys under a prefix.
+// Clean deletes all keys under a prefix. Of several errors it returns one.
 func Clean(ctx context.Context, st store.Store, prefix string) error {
 	var keys []string
 	for info, err := range st.List(ctx, prefix, "") {
@@ -40,23 +45,18 @@ func Clean(ctx context.Context, st store.Store, prefix string) error {
 		}
 		keys = append(keys, info.Key)
 	}
-	var mu sync.Mutex
-	var errs []error
+	errs := make([]error, len(keys))
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, 16)
-	for _, k := range keys {
+	for i, k := range keys {
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			if err := st.Delete(ctx, k); err != nil {
-				mu.Lock()
-				defer mu.Unlock()
-				errs = append(errs, err)
-			}
+			errs[i] = st.Delete(ctx, k)
 		})
 	}
 	wg.Wait()
-	return errors.Join(errs...)
+	return one(errs)
 }
 
 type probe struct{ *Env }
@@ -117,11 +117,16 @@ func (p *probe) swaps(ctx context.Context) error {
 	if _, err := put(ctx, p.conn(1), key, []byte("second"), first.Token); err != nil {
 		return fmt.Errorf("replacing a key in its present state: %w", err)
 	}
-	if _, err := put(ctx, p.conn(2), key, []byte("third"), first.Token); !errors.Is(err, store.ErrPrecondition) {
-		return fmt.Errorf("%w: replacing a key that has changed since: got %v, want a refusal", ErrBroken, err)
-	}
-	if _, err := put(ctx, p.conn(3), key+"-absent", []byte("x"), first.Token); !errors.Is(err, store.ErrPrecondition) {
-		return fmt.Errorf("%w: replacing a key that does not exist: got %v, want a refusal", ErrBroken, err)
+	for _, c := range []struct{ what, key string }{
+		{"a key that has changed since", key}, {"a key that does not exist", key + "-absent"},
+	} {
+		_, err := put(ctx, p.conn(2), c.key, []byte("third"), first.Token)
+		switch {
+		case err == nil:
+			return fmt.Errorf("%w: replacing %s succeeds, and should be refused", ErrBroken, c.what)
+		case !errors.Is(err, store.ErrPrecondition):
+			return fmt.Errorf("replacing %s: %w", c.what, err)
+		}
 	}
 	body, _, err := p.conn(3).Get(ctx, key, nil)
 	if err == nil && string(body) != "second" {

@@ -84,7 +84,7 @@ func (e *Env) keys() int {
 func (e *Env) conn(i int) store.Store { return e.Conns[i%len(e.Conns)] }
 
 // together runs n functions at once, each on a connection of its own as far
-// as there are that many, and returns their errors joined.
+// as there are that many, and returns one of their errors.
 func (e *Env) together(ctx context.Context, n int, do func(i int, st store.Store) error) error {
 	start := make(chan struct{})
 	errs := make([]error, n)
@@ -97,7 +97,18 @@ func (e *Env) together(ctx context.Context, n int, do func(i int, st store.Store
 	}
 	close(start)
 	wg.Wait()
-	return errors.Join(errs...)
+	return one(errs)
+}
+
+// one returns the first error of several that were made at once: a store that
+// refuses them all has one reason, and it is said once.
+func one(errs []error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // create puts a new key, and repeats while the store is busy.

@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"iter"
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -348,5 +350,38 @@ func TestProbeIsShort(t *testing.T) {
 		t.Errorf("%d requests", n)
 	} else {
 		t.Logf("%d requests", n)
+	}
+}
+
+// What keeps the probe from asking is said once, and is not taken for a broken
+// promise, whichever request it befalls.
+func TestProbeThatCannotAsk(t *testing.T) {
+	for _, why := range []error{fs.ErrPermission, store.ErrUnavailable} {
+		for n := range 60 {
+			d := &defect{Store: memstore.New(nil)}
+			var puts atomic.Int64
+			d.put = func(ctx context.Context, key string, body []byte, match store.Token) (store.Info, error) {
+				if puts.Add(1) > int64(n) {
+					return store.Info{}, fmt.Errorf("put %s: %w", key, why)
+				}
+				return d.Store.Put(ctx, key, body, match)
+			}
+			err := storecheck.Probe(t.Context(), &storecheck.Env{Conns: []store.Store{d}, Prefix: "p/"})
+			if puts.Load() <= int64(n) {
+				break // it was through
+			}
+			if !errors.Is(err, why) || errors.Is(err, storecheck.ErrBroken) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("after %d puts: %v", n, err)
+			}
+		}
+	}
+}
+
+// So is what keeps it from removing its keys.
+func TestProbeThatCannotTidy(t *testing.T) {
+	d := &defect{Store: memstore.New(nil), del: func(context.Context, string) error { return fs.ErrPermission }}
+	err := storecheck.Probe(t.Context(), &storecheck.Env{Conns: []store.Store{d}, Prefix: "p/"})
+	if !errors.Is(err, fs.ErrPermission) || strings.Contains(err.Error(), "\n") {
+		t.Error(err)
 	}
 }
