@@ -10,17 +10,17 @@ import (
 	"github.com/mindtrace/registry/store"
 	"github.com/mindtrace/registry/store/faultstore"
 	"github.com/mindtrace/registry/store/filestore"
-	"github.com/mindtrace/registry/store/memstore"
 )
 
 // A registry that somebody else makes and fills between two requests of
 // Open(Create) is the one that is opened, whichever two they are.
 func TestCreateRaces(t *testing.T) {
+	probing(t)
 	for n := range 4 {
-		st := memstore.New(nil)
+		st := newStore(t)
 		var other *Registry
 		calls := 0
-		fst := faultstore.New(st, func(c faultstore.Call) faultstore.Fault {
+		fst := newFaults(st, func(c faultstore.Call) faultstore.Fault {
 			if calls++; calls != n+1 {
 				return faultstore.Fault{}
 			}
