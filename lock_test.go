@@ -251,7 +251,7 @@ func TestLockLostDuringStrictSave(t *testing.T) {
 	// It is done before the next renewal: the commit is safe without the lock.
 	mustSave(t, r, "m", "x")
 
-	ctx, unlock := mustLock(t, t.Context(), r, "m", &LockOptions{TTL: 30 * time.Millisecond, minTTL: time.Millisecond})
+	ctx, unlock := mustLock(t, t.Context(), r, "m", &LockOptions{TTL: fewer(300*time.Millisecond, 9*time.Second), minTTL: time.Millisecond})
 	fst.Plan(func(c faultstore.Call) faultstore.Fault {
 		if strings.HasPrefix(c.Key, "locks/") {
 			return faultstore.Fault{Before: store.ErrUnavailable}

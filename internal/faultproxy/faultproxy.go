@@ -47,11 +47,12 @@ type Proxy struct {
 	target string
 	server *httptest.Server
 	client *http.Transport
-	late   sync.WaitGroup
 
 	mu     sync.Mutex
 	plan   func(*http.Request) Fault
 	faults int
+	late   int // requests on their way
+	landed sync.Cond
 }
 
 // Start starts a proxy before the server at target (host:port), which ends
@@ -59,10 +60,11 @@ type Proxy struct {
 // pass.
 func Start(t testing.TB, target string, plan func(*http.Request) Fault) *Proxy {
 	p := &Proxy{target: target, plan: plan, client: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 32}}
+	p.landed.L = &p.mu
 	p.server = httptest.NewServer(p)
 	t.Cleanup(func() {
 		p.server.Close()
-		p.late.Wait()
+		p.Settle()
 		p.client.CloseIdleConnections()
 	})
 	return p
@@ -86,7 +88,13 @@ func (p *Proxy) Faults() int {
 }
 
 // Settle waits until all late requests have landed.
-func (p *Proxy) Settle() { p.late.Wait() }
+func (p *Proxy) Settle() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for p.late > 0 {
+		p.landed.Wait()
+	}
+}
 
 // ServeHTTP implements http.Handler.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -98,16 +106,23 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if f != (Fault{}) {
 		p.faults++
 	}
+	if f.Late {
+		p.late++
+	}
 	p.mu.Unlock()
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
+		if f.Late {
+			p.land()
+		}
 		panic(http.ErrAbortHandler) // the client has hung up
 	}
 	if f.Late {
-		p.late.Go(func() {
+		go func() {
+			defer p.land()
 			time.Sleep(f.Delay)
 			p.forward(context.Background(), r, body)
-		})
+		}()
 		panic(http.ErrAbortHandler)
 	}
 	time.Sleep(f.Delay)
@@ -129,6 +144,14 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a = refusal(f.Status, f.Code)
 	}
 	a.write(w, r.Method, f)
+}
+
+// land takes note that a late request is on its way no longer.
+func (p *Proxy) land() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.late--
+	p.landed.Broadcast()
 }
 
 // forward makes the request of the server and reads all of its answer. The
