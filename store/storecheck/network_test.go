@@ -41,7 +41,7 @@ func (b *badNetwork) Put(ctx context.Context, key string, body []byte, match sto
 // unsafe one is found behind it.
 func TestProbeBehindABadNetwork(t *testing.T) {
 	for _, name := range []string{"", "create-existing", "cas-absent", "list-order"} {
-		for seed := range uint64(50) {
+		for seed := range uint64(20) {
 			d := &defect{Store: memstore.New(nil)}
 			if name != "" {
 				defects[name](d)
