@@ -1,4 +1,4 @@
-.PHONY: test race servers lint fuzz build soak bench
+.PHONY: test race faults servers lint fuzz build soak bench
 
 # Everything that a change has to pass. It needs nothing but Go.
 test:
@@ -11,6 +11,12 @@ servers:
 # Every test that needs no server, with all its data, under the race detector.
 race:
 	go test -race -timeout=60m ./...
+
+# The tests of the registry, all that need a store, on a MinIO behind a network
+# that loses, repeats, delays and cuts. make test has the shorter ones of them.
+faults:
+	export "$$(go run ./internal/testall servers | tail -n 1)" && \
+	MINDREG_FAULTS=whole go test -count 1 -timeout 0 -v -run 'TestSuiteThroughFaults$$' .
 
 # The command, in bin/.
 build:

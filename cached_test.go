@@ -13,7 +13,6 @@ import (
 	"github.com/mindtrace/registry/cache"
 	"github.com/mindtrace/registry/material"
 	"github.com/mindtrace/registry/store"
-	"github.com/mindtrace/registry/store/memstore"
 	"github.com/mindtrace/registry/store/tracestore"
 )
 
@@ -73,7 +72,7 @@ func someTree() fstest.MapFS {
 // that is asked for, since they may change.
 func TestSecondLoadCostsNoPacks(t *testing.T) {
 	onEachStore(t, func(t *testing.T, st store.Store) {
-		trace := tracestore.New(st)
+		trace := newTrace(st)
 		mustSave(t, openOn(t, st, nil), "my:tree", fs.FS(someTree()))
 		c := newCache(t, t.TempDir(), 1<<30)
 		open := func() *Registry {
@@ -168,7 +167,7 @@ func TestCachedRegistersAreNotBelieved(t *testing.T) {
 	wantErr(t, offlineOn(t, c).Load(t.Context(), "my:model@1.0.0", new(string)), ErrDeleted) // seen meanwhile
 
 	// Another registry at the same place has nothing to do with the first.
-	st = memstore.New(nil)
+	st = newStore(t)
 	openOn(t, st, nil)
 	r = openOn(t, st, &Options{Cache: c})
 	mustSave(t, r, "my:model", "new")
@@ -229,7 +228,7 @@ func TestDamagedCacheIsHealed(t *testing.T) {
 	} {
 		t.Run(what, func(t *testing.T) {
 			other, st := inMemory(t)
-			trace := tracestore.New(st)
+			trace := newTrace(st)
 			c := newCache(t, t.TempDir(), 1<<30)
 			mustSave(t, other, "my:tree", fs.FS(someTree()))
 			out := t.TempDir()
@@ -291,7 +290,7 @@ func TestCacheThatCannotBeWritten(t *testing.T) {
 
 func TestCheckout(t *testing.T) {
 	other, st := inMemory(t)
-	trace := tracestore.New(st)
+	trace := newTrace(st)
 	c := newCache(t, t.TempDir(), 1<<30)
 	tree := someTree()
 	mustSave(t, other, "my:tree", fs.FS(tree))

@@ -195,7 +195,11 @@ func TestGCBesideEverything(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, st := range map[string]store.Store{"mem": mem, "file": file} {
+	stores := map[string]store.Store{"mem": mem, "file": file}
+	if throughFaults {
+		stores = map[string]store.Store{"network": newStore(t)}
+	}
+	for name, st := range stores {
 		t.Run(name, func(t *testing.T) {
 			openOn(t, st, &Options{times: shortTimes})
 			besideEverything(t, st)

@@ -11,7 +11,6 @@ import (
 
 	"github.com/mindtrace/registry/manifest"
 	"github.com/mindtrace/registry/store"
-	"github.com/mindtrace/registry/store/memstore"
 )
 
 // rows returns n bytes of a table, which compresses well.
@@ -79,7 +78,7 @@ func TestUnknownCompression(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), `give "auto" or "none"`) {
 		t.Error(err)
 	}
-	_, err = OpenStore(t.Context(), memstore.New(nil), "test:", &Options{Create: true, Compression: "best"})
+	_, err = OpenStore(t.Context(), via(newStore(t)), "test:", &Options{Create: true, Compression: "best"})
 	if err == nil || !strings.Contains(err.Error(), `give "auto" or "none"`) {
 		t.Error(err)
 	}
@@ -163,7 +162,7 @@ func TestCopyOfCompressed(t *testing.T) {
 		from, _ := inMemory(t)
 		mustSave(t, from, "m", text, WithCompression(how))
 		for _, at := range []string{CompressionAuto, CompressionNone} {
-			to := openOn(t, memstore.New(nil), &Options{Compression: at})
+			to := openOn(t, newStore(t), &Options{Compression: at})
 			rep := must[*CopyReport](t)(Copy(t.Context(), to, from, "m", nil))
 			if (rep.Stored < 2<<20) != (at == CompressionAuto) {
 				t.Errorf("from %s to %s: %d bytes stored", how, at, rep.Stored)
@@ -242,7 +241,7 @@ func TestRepairOfCompressed(t *testing.T) {
 
 // refit gives every frame of m's pack 20 more bytes, as another encoder might
 // have, and returns the key of the pack that this makes.
-func refit(t *testing.T, r *Registry, mem *memstore.Store) string {
+func refit(t *testing.T, r *Registry, mem store.Store) string {
 	t.Helper()
 	f := manifestOf(t, r, "m")
 	old, _, err := mem.Get(t.Context(), f.Placement.Packs[0].Key(), nil)

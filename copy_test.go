@@ -13,8 +13,6 @@ import (
 	"github.com/mindtrace/registry/manifest"
 	"github.com/mindtrace/registry/store"
 	"github.com/mindtrace/registry/store/faultstore"
-	"github.com/mindtrace/registry/store/memstore"
-	"github.com/mindtrace/registry/store/tracestore"
 )
 
 // contents lists name@version digest of all that is live, in order.
@@ -49,7 +47,7 @@ func tag(t *testing.T, r *Registry, ref, name string) {
 
 // sourceRegistry has two objects, of which one shares most bytes between its
 // versions.
-func sourceRegistry(t *testing.T, size int) (*Registry, *memstore.Store, [][]byte) {
+func sourceRegistry(t *testing.T, size int) (*Registry, store.Store, [][]byte) {
 	r, st := inMemory(t)
 	var bodies [][]byte
 	body := noise(1, size)
@@ -97,7 +95,7 @@ func TestCopyReadsOnlyWhatIsNew(t *testing.T) {
 	from, st, _ := sourceRegistry(t, 20<<20)
 	to, _ := inMemory(t)
 	must[*CopyReport](t)(Copy(t.Context(), to, from, "big@1.0.0", nil))
-	trace := tracestore.New(st)
+	trace := newTrace(st)
 	from = openOn(t, trace, nil)
 	trace.Reset()
 	rep := must[*CopyReport](t)(Copy(t.Context(), to, from, "big@1.0.1", nil))
@@ -139,7 +137,7 @@ func TestCopyWithin(t *testing.T) {
 
 func TestCopyUnversioned(t *testing.T) {
 	from, _, bodies := sourceRegistry(t, 20<<20)
-	to := openOn(t, memstore.New(nil), &Options{Unversioned: true})
+	to := openOn(t, newStore(t), &Options{Unversioned: true})
 	mustSave(t, to, "big", "old")
 	must[*CopyReport](t)(Copy(t.Context(), to, from, "", nil))
 	if got := mustLoad[[]byte](t, to, "big"); !bytes.Equal(got, bodies[2]) {
@@ -186,14 +184,14 @@ func TestCopyFailsAnywhere(t *testing.T) {
 	from, fromStore, _ := sourceRegistry(t, 6<<20)
 	boom := errors.New("boom")
 	for _, failing := range []Side{Source, Destination} {
-		for n, done := 1, false; !done; n += 1 + n/8 {
-			toStore := memstore.New(nil)
+		for n, done := 1, false; !done; n += fewer(1, 6) + n/8 {
+			toStore := newStore(t)
 			to := openOn(t, toStore, nil)
 			var st store.Store = fromStore
 			if failing == Destination {
 				st = toStore
 			}
-			faulty := faultstore.New(st, nil)
+			faulty := newFaults(st, nil)
 			f, d := from, to
 			if failing == Source {
 				f = openOn(t, faulty, nil)

@@ -17,11 +17,12 @@ import (
 // A registry that somebody else makes and fills between two requests of
 // Open(Create) is the one that is opened, whichever two they are.
 func TestCreateRaces(t *testing.T) {
+	probing(t)
 	for n := range 4 {
-		st := memstore.New(nil)
+		st := newStore(t)
 		var other *Registry
 		calls := 0
-		fst := faultstore.New(st, func(c faultstore.Call) faultstore.Fault {
+		fst := newFaults(st, func(c faultstore.Call) faultstore.Fault {
 			if calls++; calls != n+1 {
 				return faultstore.Fault{}
 			}

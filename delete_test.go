@@ -8,7 +8,6 @@ import (
 
 	"github.com/mindtrace/registry/manifest"
 	"github.com/mindtrace/registry/store"
-	"github.com/mindtrace/registry/store/memstore"
 )
 
 func TestDeleteAndUndelete(t *testing.T) {
@@ -57,7 +56,7 @@ func TestDeleteAndUndelete(t *testing.T) {
 
 func TestUndeleteHasALimit(t *testing.T) {
 	clock := newTestClock()
-	r := openOn(t, memstore.New(&memstore.Options{Now: clock.now}), nil)
+	r := openOn(t, newStoreAt(t, clock.now), nil)
 	mustSave(t, r, "m", "x")
 	must[[]Version](t)(r.Delete(t.Context(), "m@1"))
 	clock.advance(7*24*time.Hour - time.Minute)
@@ -118,7 +117,7 @@ func TestUnversioned(t *testing.T) {
 		if !again.Unversioned() {
 			t.Error("the setting is forgotten")
 		}
-		versioned := openOn(t, memstore.New(nil), nil)
+		versioned := openOn(t, newStore(t), nil)
 		if _, err := OpenStore(t.Context(), versioned.st, "", &Options{Unversioned: true}); err == nil {
 			t.Error("a versioned registry opened as an unversioned one")
 		}
@@ -128,7 +127,7 @@ func TestUnversioned(t *testing.T) {
 // A saver that dies between creating its version and deleting the older ones
 // leaves several live; the next save clears them all.
 func TestUnversionedCleansAfterCrash(t *testing.T) {
-	st := memstore.New(nil)
+	st := newStore(t)
 	r := openOn(t, st, &Options{Unversioned: true})
 	r.settings.Unversioned = false // every save dies there
 	for _, s := range []string{"a", "b", "c"} {

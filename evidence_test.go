@@ -5,12 +5,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/mindtrace/registry/manifest"
+	"github.com/mindtrace/registry/store"
 	"github.com/mindtrace/registry/store/faultstore"
-	"github.com/mindtrace/registry/store/memstore"
 )
 
 // slow is a value whose save takes as long as the test wants: after half of
@@ -34,10 +33,10 @@ func (s *slow) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-func timed(t *testing.T) (*Registry, *faultstore.Store, *memstore.Store, *testClock) {
+func timed(t *testing.T) (*Registry, *script, store.Store, *testClock) {
 	clock := newTestClock()
-	mem := memstore.New(&memstore.Options{Now: clock.now})
-	fst := faultstore.New(mem, nil)
+	mem := newStoreAt(t, clock.now)
+	fst := newFaults(mem, nil)
 	return openOn(t, fst, nil), fst, mem, clock
 }
 
@@ -168,7 +167,7 @@ func TestA22FrozenBeforeTheCommit(t *testing.T) {
 // A23: a manifest that was committed too late may name packs that are gone.
 // It is no base for others: they store everything themselves.
 func TestA23LateManifestIsNoBase(t *testing.T) {
-	synctest.Test(t, lateManifestIsNoBase) // the saver is patient
+	patiently(t, lateManifestIsNoBase) // the saver is patient
 }
 
 func lateManifestIsNoBase(t *testing.T) {
@@ -226,7 +225,7 @@ func TestPackAtTheEndOfAnEra(t *testing.T) {
 // Times are part of the registry and cannot be changed under running savers
 // (A26): whoever opens it gets those it was created with.
 func TestA26TimesStay(t *testing.T) {
-	st := memstore.New(nil)
+	st := newStore(t)
 	short := manifest.Times{Era: 10, Window: 6, Retain: 5, Margin: 1}
 	openOn(t, st, &Options{times: short})
 	if r := openOn(t, st, nil); r.settings.Times != short {

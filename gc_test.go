@@ -10,14 +10,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/mindtrace/registry/manifest"
 	"github.com/mindtrace/registry/store"
 	"github.com/mindtrace/registry/store/faultstore"
-	"github.com/mindtrace/registry/store/memstore"
-	"github.com/mindtrace/registry/store/tracestore"
 )
 
 const (
@@ -258,7 +255,7 @@ func TestA22CollectedBeforeTheCommit(t *testing.T) {
 
 // A23 with a real collection: a late manifest infects nobody.
 func TestA23CollectedBase(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) { // a commit whose outcome is unknown waits for a minute
+	patiently(t, func(t *testing.T) { // a commit whose outcome is unknown waits for a minute
 		r, fst, mem, clock := timed(t)
 		body := noise(1, 2<<20)
 		fst.Plan(func(c faultstore.Call) faultstore.Fault {
@@ -492,8 +489,8 @@ func (h *hiding) List(ctx context.Context, prefix, after string) iter.Seq2[store
 // A28: a listing that leaves registers out now and then.
 func TestA28IncompleteListing(t *testing.T) {
 	clock := newTestClock()
-	mem := memstore.New(&memstore.Options{Now: clock.now})
-	h := &hiding{Store: mem, hide: func(n int, key string) bool {
+	mem := newStoreAt(t, clock.now)
+	h := &hiding{Store: steadily(mem), hide: func(n int, key string) bool {
 		return n == 1 && strings.Contains(key, "/a/") || n == 2 && strings.Contains(key, "/b/")
 	}}
 	r := openOn(t, h, nil)
@@ -505,7 +502,7 @@ func TestA28IncompleteListing(t *testing.T) {
 		t.Errorf("%+v", rep)
 	}
 	// A register that is listed and cannot be got is no reason to go on either.
-	fst := faultstore.New(mem, func(c faultstore.Call) faultstore.Fault {
+	fst := newFaults(mem, func(c faultstore.Call) faultstore.Fault {
 		if c.Op == "get" && strings.HasPrefix(c.Key, "objects/a/") {
 			return faultstore.Fault{Before: fs.ErrNotExist}
 		}
@@ -560,7 +557,7 @@ func TestA30Retained(t *testing.T) {
 // A31: two collections at once. The second one starts, and ends, at every
 // request of the first; both are right, and one marker is left.
 func TestA31TwoCollections(t *testing.T) {
-	for at := 0; ; at++ {
+	for at := 0; ; at += fewer(1, 13) {
 		r, fst, mem, clock := timed(t)
 		mustSave(t, r, "m", noise(1, 1<<20))
 		garbage(t, r, clock)
@@ -606,7 +603,7 @@ func markers(t *testing.T, st store.Store) (all []*manifest.Collection) {
 
 // A collection may be killed at any request. The next one does its work.
 func TestGCKilled(t *testing.T) {
-	for at := 0; ; at++ {
+	for at := 0; ; at += fewer(1, 5) {
 		r, fst, mem, clock := timed(t)
 		mustSave(t, r, "m", noise(1, 1<<20))
 		garbage(t, r, clock)
@@ -641,7 +638,7 @@ func TestA32CollectingACopy(t *testing.T) {
 	mustSave(t, r, "dead", noise(2, 1<<20))
 	mustDelete(t, r, "dead@1")
 	clock.advance(30 * day)
-	copied := memstore.New(&memstore.Options{Now: clock.now})
+	copied := newStoreAt(t, clock.now)
 	for _, key := range keysOf(t, mem) { // registers before packs
 		body, _, err := mem.Get(t.Context(), key, nil)
 		if err != nil {
@@ -697,8 +694,8 @@ func TestA33LoadBesideDelete(t *testing.T) {
 func TestGCCost(t *testing.T) {
 	const live, dead = 9900, 100
 	clock := newTestClock()
-	mem := memstore.New(&memstore.Options{Now: clock.now})
-	trace := tracestore.New(mem)
+	mem := newStoreAt(t, clock.now)
+	trace := newTrace(mem)
 	r := openOn(t, trace, nil)
 	pack := func(i int) manifest.Pack {
 		return manifest.Pack{Era: r.settings.Times.EraOf(clock.now()), ID: manifest.Sum(fmt.Append(nil, i)), Size: 1}

@@ -15,12 +15,17 @@ import (
 	"github.com/mindtrace/registry/store"
 	"github.com/mindtrace/registry/store/faultstore"
 	"github.com/mindtrace/registry/store/filestore"
-	"github.com/mindtrace/registry/store/memstore"
 )
 
-// onEachStore runs a test on a memory store and on a directory.
+// onEachStore runs a test on a memory store and on a directory, or on
+// a server behind a faulty network.
 func onEachStore(t *testing.T, test func(t *testing.T, st store.Store)) {
-	t.Run("mem", func(t *testing.T) { test(t, memstore.New(nil)) })
+	if throughFaults {
+		probing(t)
+		test(t, newStore(t))
+		return
+	}
+	t.Run("mem", func(t *testing.T) { test(t, newStore(t)) })
 	t.Run("file", func(t *testing.T) {
 		st, err := filestore.New(t.TempDir())
 		if err != nil {
@@ -38,7 +43,7 @@ func openOn(t testing.TB, st store.Store, opts *Options) *Registry {
 		o = *opts
 		o.Create = true
 	}
-	r, err := OpenStore(context.Background(), st, "test:", &o)
+	r, err := OpenStore(context.Background(), via(st), "test:", &o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,8 +51,8 @@ func openOn(t testing.TB, st store.Store, opts *Options) *Registry {
 }
 
 // inMemory returns a registry on a new memory store, and that store.
-func inMemory(t testing.TB) (*Registry, *memstore.Store) {
-	st := memstore.New(nil)
+func inMemory(t testing.TB) (*Registry, store.Store) {
+	st := newStore(t)
 	return openOn(t, st, nil), st
 }
 
@@ -70,6 +75,7 @@ func (c *testClock) now() time.Time {
 }
 
 func (c *testClock) advance(d time.Duration) {
+	landed()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.at = c.at.Add(d)

@@ -11,8 +11,6 @@ import (
 	"github.com/mindtrace/registry/manifest"
 	"github.com/mindtrace/registry/store"
 	"github.com/mindtrace/registry/store/faultstore"
-	"github.com/mindtrace/registry/store/memstore"
-	"github.com/mindtrace/registry/store/tracestore"
 )
 
 // setMilestone has milestones left every so many versions.
@@ -65,8 +63,8 @@ func TestRequestsAmongManyVersions(t *testing.T) {
 		{"unversioned", Options{Unversioned: true}, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			mem := memstore.New(nil)
-			trace := tracestore.New(mem)
+			mem := newStore(t)
+			trace := newTrace(mem)
 			r := openOn(t, trace, &c.opts)
 			seed(t, mem, "m", n, c.live)
 			v := mustSave(t, r, "m", "one") // looks through all, and leaves a milestone
@@ -129,9 +127,9 @@ func TestMilestonesKeepUp(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			setMilestone(t, 8)
-			mem := memstore.New(nil)
+			mem := newStore(t)
 			r := openOn(t, mem, nil)
-			const n = 400
+			n := fewer(400, 100)
 			for i := range n {
 				mustSave(t, r, "m", "x", c.opt(i)...)
 			}
@@ -175,7 +173,7 @@ func TestLatestWithMilestonesIsTheLatest(t *testing.T) {
 	old := knob.JumpAfter
 	knob.JumpAfter = 5
 	t.Cleanup(func() { knob.JumpAfter = old })
-	for round := range uint64(20) {
+	for round := range fewer(uint64(20), 1) {
 		rng := rand.New(rand.NewPCG(round, 1))
 		r, mem := inMemory(t)
 		for step := range 60 {
@@ -262,8 +260,8 @@ func TestA7CommitBetweenTheTwoListings(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			setMilestone(t, 8)
-			mem := memstore.New(nil)
-			fst := faultstore.New(mem, nil)
+			mem := newStore(t)
+			fst := newFaults(mem, nil)
 			r, other := openOn(t, fst, nil), openOn(t, mem, nil)
 			for range 20 {
 				mustSave(t, other, "m", "x")
@@ -282,8 +280,8 @@ func TestA7CommitBetweenTheTwoListings(t *testing.T) {
 // The first objects of a listing come before the rest has been listed or read.
 func TestListingStreams(t *testing.T) {
 	const names = 5000
-	mem := memstore.New(nil)
-	trace := tracestore.New(mem)
+	mem := newStore(t)
+	trace := newTrace(mem)
 	r := openOn(t, trace, nil)
 	for i := range names {
 		seed(t, mem, fmt.Sprintf("n%05d", i), 1, 1)

@@ -9,7 +9,6 @@ import (
 
 	"github.com/mindtrace/registry/manifest"
 	"github.com/mindtrace/registry/material"
-	"github.com/mindtrace/registry/store/memstore"
 )
 
 // A listing that was cancelled says so: it never ends as if it were complete.
@@ -196,7 +195,7 @@ func TestCopyCountsLiveVersions(t *testing.T) {
 		{"m", "", false, []string{"1.0"}, "2.0.0", nil},
 	} {
 		t.Run(fmt.Sprintf("%s %s %v without %v", c.ref, c.version, c.unversioned, c.deleted), func(t *testing.T) {
-			to := openOn(t, memstore.New(nil), &Options{Unversioned: c.unversioned})
+			to := openOn(t, newStore(t), &Options{Unversioned: c.unversioned})
 			rep, err := Copy(t.Context(), to, source(t, c.deleted...), c.ref, &CopyOptions{Version: c.version})
 			if c.err != nil {
 				wantErr(t, err, c.err)
@@ -225,9 +224,9 @@ func TestInfoPath(t *testing.T) {
 			t.Errorf("%s: %s, want %s", url, got, want)
 		}
 	}
-	st := memstore.New(nil)
+	st := newStore(t)
 	openOn(t, st, nil)
-	r := must[*Registry](t)(OpenStore(t.Context(), st, "s3://b/p?x=y", nil))
+	r := must[*Registry](t)(OpenStore(t.Context(), via(st), "s3://b/p?x=y", nil))
 	mustSave(t, r, "m", "x")
 	if got, want := must[*Info](t)(r.Info(t.Context(), "m")).Path, "s3://b/p/"+manifest.VersionKey("m", Version{Major: 1})+"?x=y"; got != want {
 		t.Errorf("%s, want %s", got, want)
@@ -241,7 +240,7 @@ func TestRegisterMaterializer(t *testing.T) {
 		return material.Text{}.Save(ctx, dst, v)
 	}, func(context.Context, fs.FS) (string, error) { return "UPPER", nil })
 	mustSave(t, r, "m", "x", WithMaterializer(m))
-	other := must[*Registry](t)(OpenStore(t.Context(), st, "test:", nil))
+	other := must[*Registry](t)(OpenStore(t.Context(), via(st), "test:", nil))
 	wantErr(t, other.Load(t.Context(), "m", new(string)), ErrNoMaterializer)
 	if err := other.RegisterMaterializer(m); err != nil {
 		t.Fatal(err)

@@ -15,8 +15,6 @@ import (
 	"github.com/mindtrace/registry/manifest"
 	"github.com/mindtrace/registry/store"
 	"github.com/mindtrace/registry/store/faultstore"
-	"github.com/mindtrace/registry/store/memstore"
-	"github.com/mindtrace/registry/store/tracestore"
 )
 
 var strict = &Options{Locking: "strict"}
@@ -49,7 +47,7 @@ func mustUnlock(t *testing.T, unlock func() error) {
 // What locks cost, request by request.
 func TestRequestsForLocks(t *testing.T) {
 	onEveryStore(t, func(t *testing.T, st store.Store) {
-		trace := tracestore.New(st)
+		trace := newTrace(st)
 		var b strings.Builder
 		nonces := regexp.MustCompile(`[0-9a-f]{32}`)
 		step := func(title string, do func()) {
@@ -98,7 +96,7 @@ func locksOf(t *testing.T, r *Registry) []LockInfo {
 // a process reads the register, which is one more.
 func TestStrictCostsThreeRequests(t *testing.T) {
 	cost := func(o *Options) (saves, loads int) {
-		trace := tracestore.New(memstore.New(nil))
+		trace := newTrace(newStore(t))
 		r := openOn(t, trace, o)
 		mustSave(t, r, "m", "first")
 		trace.Reset()
@@ -120,7 +118,7 @@ func TestStrictCostsThreeRequests(t *testing.T) {
 func TestStrictWaits(t *testing.T) {
 	for _, o := range []*Options{strict, nil} {
 		synctest.Test(t, func(t *testing.T) {
-			st := memstore.New(nil)
+			st := newStore(t)
 			r, other := openOn(t, st, o), openOn(t, st, o)
 			mustSave(t, r, "m", "first")
 			for what, take := range map[string]func(*testing.T, context.Context, *Registry, string, *LockOptions) (context.Context, func() error){
@@ -195,7 +193,7 @@ func TestStrictLoadHoldsToItsEnd(t *testing.T) {
 // The context of a lock takes part in what is done under it: nothing waits for
 // itself, and what cannot work is an error instead.
 func TestNestedLocks(t *testing.T) {
-	st := memstore.New(nil)
+	st := newStore(t)
 	r := openOn(t, st, strict)
 	mustSave(t, r, "m", "first")
 	again := openOn(t, st, strict) // the same registry
@@ -253,7 +251,7 @@ func TestLockLostDuringStrictSave(t *testing.T) {
 	// It is done before the next renewal: the commit is safe without the lock.
 	mustSave(t, r, "m", "x")
 
-	ctx, unlock := mustLock(t, t.Context(), r, "m", &LockOptions{TTL: 30 * time.Millisecond, minTTL: time.Millisecond})
+	ctx, unlock := mustLock(t, t.Context(), r, "m", &LockOptions{TTL: fewer(300*time.Millisecond, 9*time.Second), minTTL: time.Millisecond})
 	fst.Plan(func(c faultstore.Call) faultstore.Fault {
 		if strings.HasPrefix(c.Key, "locks/") {
 			return faultstore.Fault{Before: store.ErrUnavailable}
@@ -293,8 +291,8 @@ func TestA40StrictLoadNeedsPermission(t *testing.T) {
 
 // The kind of locking is fixed when a registry is made.
 func TestLockingIsFixed(t *testing.T) {
-	st := memstore.New(nil)
-	if _, err := OpenStore(t.Context(), st, "test:", &Options{Create: true, Locking: "loose"}); err == nil {
+	st := newStore(t)
+	if _, err := OpenStore(t.Context(), via(st), "test:", &Options{Create: true, Locking: "loose"}); err == nil {
 		t.Error("a registry with unknown locking was made")
 	}
 	if n := len(keysOf(t, st)); n != 0 {
@@ -303,10 +301,10 @@ func TestLockingIsFixed(t *testing.T) {
 	if got := openOn(t, st, nil).Locking(); got != "" {
 		t.Errorf("locking is %q", got)
 	}
-	if _, err := OpenStore(t.Context(), st, "test:", strict); err == nil {
+	if _, err := OpenStore(t.Context(), via(st), "test:", strict); err == nil {
 		t.Error("a registry without locking was opened as a strict one")
 	}
-	if got := openOn(t, memstore.New(nil), strict).Locking(); got != "strict" {
+	if got := openOn(t, newStore(t), strict).Locking(); got != "strict" {
 		t.Errorf("locking is %q", got)
 	}
 }
@@ -345,8 +343,8 @@ func TestLockErrors(t *testing.T) {
 }
 
 // faultyStrict is faulty with strict locking.
-func faultyStrict(t *testing.T) (*Registry, *faultstore.Store, *memstore.Store) {
-	mem := memstore.New(nil)
-	fst := faultstore.New(mem, nil)
+func faultyStrict(t *testing.T) (*Registry, *script, store.Store) {
+	mem := newStore(t)
+	fst := newFaults(mem, nil)
 	return openOn(t, fst, strict), fst, mem
 }

@@ -12,7 +12,6 @@ import (
 
 	"github.com/mindtrace/registry/internal/knob"
 	"github.com/mindtrace/registry/store/faultstore"
-	"github.com/mindtrace/registry/store/memstore"
 	"github.com/mindtrace/registry/store/tracestore"
 )
 
@@ -27,7 +26,7 @@ func leftovers(t *testing.T, dir string) []string {
 }
 
 // cancelAt plans that a context ends when so many packs have been asked for.
-func cancelAt(fst *faultstore.Store, packs int, cancel func()) {
+func cancelAt(fst *script, packs int, cancel func()) {
 	fst.Plan(func(c faultstore.Call) faultstore.Fault {
 		if c.Op == "get" && strings.HasPrefix(c.Key, "packs/") {
 			if packs--; packs < 0 {
@@ -65,9 +64,9 @@ func TestInterruptedLoadIsContinued(t *testing.T) {
 		{"a tree", Path(writeFiles(t, small)), 180 << 20},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			mem := memstore.New(nil)
-			fst := faultstore.New(mem, nil)
-			trace := tracestore.New(fst)
+			mem := newStore(t)
+			fst := newFaults(mem, nil)
+			trace := newTrace(fst)
 			r := openOn(t, trace, nil)
 			mustSave(t, r, "m", c.value)
 			want := filepath.Join(t.TempDir(), "want")
@@ -158,7 +157,7 @@ func sameFiles(t *testing.T, want, got string) {
 // go on from what those have left: what is there in the end is right, and
 // nothing else is left.
 func TestLoadsToOnePlaceAtOnce(t *testing.T) {
-	mem := memstore.New(nil)
+	mem := newStore(t)
 	r := openOn(t, mem, nil)
 	body := noise(1, 20<<20)
 	mustSave(t, r, "m", body)
@@ -167,7 +166,7 @@ func TestLoadsToOnePlaceAtOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 8 {
 		wg.Go(func() {
-			fst := faultstore.New(mem, nil)
+			fst := newFaults(mem, nil)
 			r, err := OpenStore(t.Context(), fst, "test:", nil)
 			if err != nil {
 				t.Error(err)
@@ -205,9 +204,9 @@ func TestInterruptedSaveMovesOnlyTheRest(t *testing.T) {
 	old := knob.MaxPack
 	knob.MaxPack = 4 << 20
 	t.Cleanup(func() { knob.MaxPack = old })
-	mem := memstore.New(nil)
-	fst := faultstore.New(mem, nil)
-	trace := tracestore.New(fst)
+	mem := newStore(t)
+	fst := newFaults(mem, nil)
+	trace := newTrace(fst)
 	r := openOn(t, trace, nil)
 	body := noise(1, 100<<20)
 	put := func() (n int64) {

@@ -9,14 +9,12 @@ import (
 
 	"github.com/mindtrace/registry/manifest"
 	"github.com/mindtrace/registry/store"
-	"github.com/mindtrace/registry/store/memstore"
-	"github.com/mindtrace/registry/store/tracestore"
 )
 
 // liar is a store that creates keys that exist, now and then, as a server with
 // two pools does.
 type liar struct {
-	*memstore.Store
+	store.Store
 	lies bool
 }
 
@@ -31,7 +29,8 @@ func (l *liar) Put(ctx context.Context, key string, body []byte, match store.Tok
 
 // No registry is made in a store that lies.
 func TestInitProbes(t *testing.T) {
-	l := &liar{memstore.New(nil), true}
+	probing(t)
+	l := &liar{steadily(newStore(t)), true}
 	_, err := OpenStore(t.Context(), l, "liar:", &Options{Create: true})
 	wantErr(t, err, ErrUnsafeStore)
 	for info := range l.List(t.Context(), "", "") {
@@ -48,9 +47,10 @@ func TestInitProbes(t *testing.T) {
 
 // After a day, the first write probes the store again; nobody else does.
 func TestWritesProbeOnceADay(t *testing.T) {
+	probing(t)
 	clock := newTestClock()
-	l := &liar{Store: memstore.New(&memstore.Options{Now: clock.now})}
-	trace := tracestore.New(l)
+	l := &liar{Store: steadily(newStoreAt(t, clock.now))}
+	trace := newTrace(l)
 	r := openOn(t, trace, nil)
 	probes := func(do func()) bool {
 		trace.Reset()

@@ -12,13 +12,12 @@ import (
 	"github.com/mindtrace/registry/manifest"
 	"github.com/mindtrace/registry/store"
 	"github.com/mindtrace/registry/store/faultstore"
-	"github.com/mindtrace/registry/store/memstore"
 )
 
 // copyStore copies all keys, as any tool does.
-func copyStore(t *testing.T, from store.Store) *memstore.Store {
+func copyStore(t *testing.T, from store.Store) store.Store {
 	t.Helper()
-	to := memstore.New(nil)
+	to := newStore(t)
 	for _, key := range keysOf(t, from) {
 		body, _, err := from.Get(t.Context(), key, nil)
 		if err != nil {
@@ -54,7 +53,7 @@ func resaved(t *testing.T, from *Registry, rename string) *Registry {
 }
 
 // forRepair is a registry with versions that share packs, and a tree.
-func forRepair(t *testing.T) (*Registry, *memstore.Store) {
+func forRepair(t *testing.T) (*Registry, store.Store) {
 	r, mem := inMemory(t)
 	files := map[string][]byte{}
 	for i := range 60 {
@@ -101,35 +100,35 @@ func TestVerifyTellsWhatIsHurt(t *testing.T) {
 
 // Whatever is damaged is restored from whatever kind of mirror has it.
 func TestRepair(t *testing.T) {
-	damages := map[string]func(t *testing.T, r *Registry, mem *memstore.Store){
-		"flipped bits in all packs": func(t *testing.T, r *Registry, mem *memstore.Store) {
+	damages := map[string]func(t *testing.T, r *Registry, mem store.Store){
+		"flipped bits in all packs": func(t *testing.T, r *Registry, mem store.Store) {
 			for _, k := range packKeys(t, mem) {
 				overwrite(t, mem, k, func(b []byte) []byte { b[0] ^= 1; b[len(b)/2] ^= 1; b[len(b)-1] ^= 1; return b })
 			}
 		},
-		"all packs missing": func(t *testing.T, r *Registry, mem *memstore.Store) {
+		"all packs missing": func(t *testing.T, r *Registry, mem store.Store) {
 			for _, k := range packKeys(t, mem) {
 				if err := mem.Delete(t.Context(), k); err != nil {
 					t.Fatal(err)
 				}
 			}
 		},
-		"truncated": func(t *testing.T, r *Registry, mem *memstore.Store) {
+		"truncated": func(t *testing.T, r *Registry, mem store.Store) {
 			overwrite(t, mem, packKeys(t, mem)[0], func(b []byte) []byte { return b[:len(b)/3] })
 		},
-		"emptied": func(t *testing.T, r *Registry, mem *memstore.Store) {
+		"emptied": func(t *testing.T, r *Registry, mem store.Store) {
 			overwrite(t, mem, packKeys(t, mem)[0], func([]byte) []byte { return nil })
 		},
-		"too long": func(t *testing.T, r *Registry, mem *memstore.Store) {
+		"too long": func(t *testing.T, r *Registry, mem store.Store) {
 			overwrite(t, mem, packKeys(t, mem)[0], func(b []byte) []byte { return append([]byte("x"), b...) })
 		},
-		"registers": func(t *testing.T, r *Registry, mem *memstore.Store) {
+		"registers": func(t *testing.T, r *Registry, mem store.Store) {
 			for _, v := range []string{"tree@1.0.0", "small@1.0.0"} {
 				f := manifestOf(t, r, v)
 				overwrite(t, mem, f.info.Key, func(b []byte) []byte { b[len(b)/2] ^= 1; return b })
 			}
 		},
-		"registers and packs": func(t *testing.T, r *Registry, mem *memstore.Store) {
+		"registers and packs": func(t *testing.T, r *Registry, mem store.Store) {
 			overwrite(t, mem, manifestOf(t, r, "tree@1.0.0").info.Key, func(b []byte) []byte { return b[:100] })
 			overwrite(t, mem, packKeys(t, mem)[0], func(b []byte) []byte { b[7] ^= 1; return b })
 		},
@@ -306,7 +305,7 @@ func TestRepairFaults(t *testing.T) {
 			} else {
 				overwrite(t, mem, key, func(b []byte) []byte { b[9] ^= 1; return b })
 			}
-			fst := faultstore.New(mem, nil)
+			fst := newFaults(mem, nil)
 			r := openOn(t, fst, nil)
 			fst.Plan(nth(0, "packs/", fault))
 			rep := must[*RepairReport](t)(r.Repair(t.Context(), "", from))
@@ -321,7 +320,7 @@ func TestRepairFaults(t *testing.T) {
 	from := openOn(t, copyStore(t, mem), nil)
 	key := packKeys(t, mem)[0]
 	overwrite(t, mem, key, func(b []byte) []byte { b[9] ^= 1; return b })
-	fst := faultstore.New(mem, nil)
+	fst := newFaults(mem, nil)
 	r := openOn(t, fst, nil)
 	fst.Plan(nth(0, "packs/", faultstore.Fault{Do: func() { overwrite(t, mem, key, func(b []byte) []byte { return append(b, 1) }) }}))
 	rep := must[*RepairReport](t)(r.Repair(t.Context(), "", from))

@@ -11,8 +11,6 @@ import (
 
 	"github.com/mindtrace/registry/store"
 	"github.com/mindtrace/registry/store/faultstore"
-	"github.com/mindtrace/registry/store/memstore"
-	"github.com/mindtrace/registry/store/tracestore"
 )
 
 // damages are what happens to a pack, by the length that it then has.
@@ -59,7 +57,7 @@ func TestDamagedPacksAreNotReused(t *testing.T) {
 		} {
 			t.Run(d.name+"/"+c.name, func(t *testing.T) {
 				clock := newTestClock()
-				st := memstore.New(&memstore.Options{Now: clock.now})
+				st := newStoreAt(t, clock.now)
 				r := openOn(t, st, nil)
 				mustSave(t, r, "m", body)
 				d.do(t, st, packKeys(t, st)[0])
@@ -111,7 +109,7 @@ func TestDamagedPackIsNotMoved(t *testing.T) {
 
 // The price of looking: one request for each pack that is reused.
 func TestReuseLooksOncePerPack(t *testing.T) {
-	trace := tracestore.New(memstore.New(nil))
+	trace := newTrace(newStore(t))
 	r := openOn(t, trace, nil)
 	body := noise(1, 80<<20)
 	mustSave(t, r, "m", body)
@@ -136,8 +134,8 @@ func TestRepairIsRepeated(t *testing.T) {
 		"asked to wait": {Before: store.ErrRetry},
 	} {
 		t.Run(name, func(t *testing.T) {
-			st := memstore.New(nil)
-			faulty := faultstore.New(st, nil)
+			st := newStore(t)
+			faulty := newFaults(st, nil)
 			r := openOn(t, faulty, nil)
 			body := noise(1, 1<<20)
 			mustSave(t, r, "m", body)

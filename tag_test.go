@@ -14,8 +14,6 @@ import (
 	"github.com/mindtrace/registry/manifest"
 	"github.com/mindtrace/registry/store"
 	"github.com/mindtrace/registry/store/faultstore"
-	"github.com/mindtrace/registry/store/memstore"
-	"github.com/mindtrace/registry/store/tracestore"
 )
 
 func mustTag(t testing.TB, r *Registry, ref, tag string, opts ...TagOption) {
@@ -93,10 +91,10 @@ func TestTags(t *testing.T) {
 }
 
 func TestTagRefuses(t *testing.T) {
-	trace := tracestore.New(memstore.New(nil))
+	trace := newTrace(newStore(t))
 	r := openOn(t, trace, nil)
 	mustSave(t, r, "m", "x")
-	flat := openOn(t, memstore.New(nil), &Options{Unversioned: true})
+	flat := openOn(t, newStore(t), &Options{Unversioned: true})
 	mustSave(t, flat, "m", "x")
 	trace.Reset()
 	ctx := t.Context()
@@ -207,7 +205,7 @@ func TestTagRace(t *testing.T) {
 // A17: on a store whose tokens are hashes of the bytes, as ETags are, a tag
 // that went from one version to another and back is not what it was.
 func TestA17EqualBytesABA(t *testing.T) {
-	r := openOn(t, etags{memstore.New(nil)}, nil)
+	r := openOn(t, etags{steadily(newStore(t))}, nil)
 	mustSave(t, r, "m", "x")
 	mustSave(t, r, "m", "y")
 	mustTag(t, r, "m@1.0.0", "prod")
@@ -258,7 +256,7 @@ func (s etags) Put(ctx context.Context, key string, body []byte, match store.Tok
 // A18: a tag is read from the store each time it is used, by the one who has
 // used it before as well.
 func TestA18TagsAreNeverCached(t *testing.T) {
-	st := memstore.New(nil)
+	st := newStore(t)
 	reader, mover := openOn(t, st, nil), openOn(t, st, nil)
 	for i := range 5 {
 		v := mustSave(t, mover, "m", fmt.Sprint(i))
@@ -337,7 +335,7 @@ func TestDamagedTags(t *testing.T) {
 // What tags cost, request by request.
 func TestRequestsPerTagOperation(t *testing.T) {
 	onEveryStore(t, func(t *testing.T, st store.Store) {
-		trace := tracestore.New(st)
+		trace := newTrace(st)
 		r := openOn(t, trace, nil)
 		mustSave(t, r, "m", "zero")
 		mustSave(t, r, "m", "one")

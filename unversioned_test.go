@@ -9,15 +9,14 @@ import (
 
 	"github.com/mindtrace/registry/manifest"
 	"github.com/mindtrace/registry/store/faultstore"
-	"github.com/mindtrace/registry/store/memstore"
 )
 
 // unversioned returns an unversioned registry on a store that can be made to
 // fail and whose clock can be moved, and that clock.
-func unversioned(t *testing.T) (*Registry, *faultstore.Store, *testClock) {
+func unversioned(t *testing.T) (*Registry, *script, *testClock) {
 	t.Helper()
 	clock := newTestClock()
-	fst := faultstore.New(memstore.New(&memstore.Options{Now: clock.now}), nil)
+	fst := newFaults(newStoreAt(t, clock.now), nil)
 	return openOn(t, fst, &Options{Unversioned: true}), fst, clock
 }
 
@@ -149,7 +148,7 @@ func TestUnversionedRequests(t *testing.T) {
 	r, fst, _ := unversioned(t)
 	var first int
 	for i := range 50 {
-		fst.Plan(nil)
+		fst.Plan(func(faultstore.Call) faultstore.Fault { return faultstore.Fault{} })
 		mustSave(t, r, "m", "x")
 		switch n := fst.Calls(); {
 		case i == 2:
@@ -163,8 +162,8 @@ func TestUnversionedRequests(t *testing.T) {
 // I8: while a deleted version is read, the next is saved and the other
 // deleted; the version below was never the latest.
 func TestLatestBesideDelete(t *testing.T) {
-	mem := memstore.New(nil)
-	fst := faultstore.New(mem, nil)
+	mem := newStore(t)
+	fst := newFaults(mem, nil)
 	r, other := openOn(t, fst, nil), openOn(t, mem, nil)
 	mustSave(t, other, "m", "a")
 	mustSave(t, other, "m", "b")
@@ -186,8 +185,8 @@ func TestLatestBesideDelete(t *testing.T) {
 
 // Where all changes all the time, the reader is told, and does not hang.
 func TestLatestNeverRests(t *testing.T) {
-	mem := memstore.New(nil)
-	fst := faultstore.New(mem, nil)
+	mem := newStore(t)
+	fst := newFaults(mem, nil)
 	r, other := openOn(t, fst, nil), openOn(t, mem, nil)
 	mustSave(t, other, "m", "x")
 	listed := false

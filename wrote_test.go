@@ -5,13 +5,12 @@ import (
 
 	"github.com/mindtrace/registry/manifest"
 	"github.com/mindtrace/registry/store"
-	"github.com/mindtrace/registry/store/memstore"
 )
 
 // Who finds its write in a register's history only has no token to replace
 // what others have made of it since.
 func TestHistoryGivesNoToken(t *testing.T) {
-	r := openOn(t, memstore.New(nil), nil)
+	r := openOn(t, newStore(t), nil)
 	mustSave(t, r, "m", "x")
 	f := manifestOf(t, r, "m")
 	key := manifest.VersionKey("m", f.Version)

@@ -48,11 +48,11 @@ type Proxy struct {
 	server *httptest.Server
 	client *http.Transport
 
-	mu      sync.Mutex
-	plan    func(*http.Request) Fault
-	faults  int
-	late    int       // requests that have yet to land
-	settled sync.Cond // late is 0
+	mu     sync.Mutex
+	plan   func(*http.Request) Fault
+	faults int
+	late   int // requests on their way
+	landed sync.Cond
 }
 
 // Start starts a proxy before the server at target (host:port), which ends
@@ -60,7 +60,7 @@ type Proxy struct {
 // pass.
 func Start(t testing.TB, target string, plan func(*http.Request) Fault) *Proxy {
 	p := &Proxy{target: target, plan: plan, client: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 32}}
-	p.settled.L = &p.mu
+	p.landed.L = &p.mu
 	p.server = httptest.NewServer(p)
 	t.Cleanup(func() {
 		p.server.Close()
@@ -92,7 +92,7 @@ func (p *Proxy) Settle() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for p.late > 0 {
-		p.settled.Wait()
+		p.landed.Wait()
 	}
 }
 
@@ -106,22 +106,22 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if f != (Fault{}) {
 		p.faults++
 	}
+	if f.Late {
+		p.late++
+	}
 	p.mu.Unlock()
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
+		if f.Late {
+			p.land()
+		}
 		panic(http.ErrAbortHandler) // the client has hung up
 	}
 	if f.Late {
-		p.mu.Lock()
-		p.late++
-		p.mu.Unlock()
 		go func() {
+			defer p.land()
 			time.Sleep(f.Delay)
 			p.forward(context.Background(), r, body)
-			p.mu.Lock()
-			defer p.mu.Unlock()
-			p.late--
-			p.settled.Broadcast()
 		}()
 		panic(http.ErrAbortHandler)
 	}
@@ -144,6 +144,14 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a = refusal(f.Status, f.Code)
 	}
 	a.write(w, r.Method, f)
+}
+
+// land takes note that a late request is on its way no longer.
+func (p *Proxy) land() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.late--
+	p.landed.Broadcast()
 }
 
 // forward makes the request of the server and reads all of its answer. The

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/mindtrace/registry/store"
 )
@@ -20,7 +21,9 @@ var ErrBroken = errors.New("this store does not keep what a registry needs")
 // requests, and removes its keys. It proves nothing; it finds what other
 // servers than those tested get wrong, such as a MinIO of two server pools
 // (creates succeed on existing keys) and S3 directory buckets (listings
-// without order). The error is ErrBroken then. It ends with the first error.
+// without order). The error is ErrBroken then. It ends with the first error. A
+// network that loses or repeats requests is no fault of the store: it is judged
+// by what it certainly did.
 func Probe(ctx context.Context, e *Env) (err error) {
 	defer func() {
 		if cerr := Clean(context.WithoutCancel(ctx), e.conn(0), e.Prefix); err == nil {
@@ -74,7 +77,10 @@ func (p *probe) creates(ctx context.Context) error {
 	won := make([]int, probeKeys)
 	var mu sync.Mutex
 	try := func(i int, st store.Store) error {
-		_, err := create(ctx, st, p.key(i%probeKeys), fmt.Appendf(nil, "try %d", i))
+		err := repeat(ctx, func() error {
+			_, err := create(ctx, st, p.key(i%probeKeys), fmt.Appendf(nil, "try %d", i))
+			return err
+		})
 		if errors.Is(err, store.ErrPrecondition) {
 			return nil
 		}
@@ -88,17 +94,26 @@ func (p *probe) creates(ctx context.Context) error {
 	if err := p.together(ctx, probeKeys*probeTries, try); err != nil {
 		return err
 	}
-	for _, n := range won {
-		if n != 1 {
+	first := 0
+	for i, n := range won {
+		if n == 0 { // unless the answer to the winner was lost
+			switch _, err := p.conn(i).Stat(ctx, p.key(i)); {
+			case err == nil:
+				continue
+			case !errors.Is(err, store.ErrNotExist):
+				return err
+			}
+		}
+		if first += n; n != 1 {
 			return fmt.Errorf("%w: %d creators of one key at once, and %d were told that they won", ErrBroken, probeTries, n)
 		}
 	}
 	if err := p.together(ctx, probeKeys*probeTries, try); err != nil {
 		return err
 	}
-	again := 0
+	again := -first
 	for _, n := range won {
-		again += n - 1
+		again += n
 	}
 	if again > 0 {
 		return fmt.Errorf("%w: %d of %d attempts to create a key that exists succeeded; are these several server pools, or a cache in front?", ErrBroken, again, probeKeys*probeTries)
@@ -110,18 +125,17 @@ func (p *probe) creates(ctx context.Context) error {
 // no key.
 func (p *probe) swaps(ctx context.Context) error {
 	key := p.Prefix + "swap"
-	first, err := create(ctx, p.conn(0), key, []byte("first"))
+	first, err := settled(ctx, p.conn(0), key, "first", store.Absent)
 	if err != nil {
 		return err
 	}
-	if _, err := put(ctx, p.conn(1), key, []byte("second"), first.Token); err != nil {
+	if _, err := settled(ctx, p.conn(1), key, "second", first.Token); err != nil {
 		return fmt.Errorf("replacing a key in its present state: %w", err)
 	}
-	for _, c := range []struct{ what, key string }{
+	for i, c := range []struct{ what, key string }{
 		{"a key that has changed since", key}, {"a key that does not exist", key + "-absent"},
 	} {
-		_, err := put(ctx, p.conn(2), c.key, []byte("third"), first.Token)
-		switch {
+		switch _, err := settled(ctx, p.conn(2+i), c.key, "third", first.Token); {
 		case err == nil:
 			return fmt.Errorf("%w: replacing %s succeeds, and should be refused", ErrBroken, c.what)
 		case !errors.Is(err, store.ErrPrecondition):
@@ -140,7 +154,7 @@ func (p *probe) swaps(ctx context.Context) error {
 func (p *probe) order(ctx context.Context) error {
 	names := []string{"c", "a/b", "a-b", "!a", "b", "a.b", "a0", "a/a"}
 	err := p.together(ctx, len(names), func(i int, st store.Store) error {
-		_, err := create(ctx, st, p.Prefix+"order/"+names[i], nil)
+		_, err := settled(ctx, st, p.Prefix+"order/"+names[i], "x", store.Absent)
 		return err
 	})
 	if err != nil {
@@ -159,4 +173,42 @@ func (p *probe) order(ctx context.Context) error {
 		return fmt.Errorf("%w: it lists %q, not %q", ErrBroken, listed, names)
 	}
 	return nil
+}
+
+// patience is how often a put is repeated whose outcome is unknown.
+const patience = 10
+
+// repeat repeats a put until it is certain what it came to.
+func repeat(ctx context.Context, put func() error) error {
+	for try := 0; ; try++ {
+		err := put()
+		if !errors.Is(err, store.ErrUnknown) || try == patience {
+			return err
+		}
+		select {
+		case <-time.After(5 * time.Millisecond << try):
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
+
+// settled is a put of a body that nobody else puts under the key: if it is
+// refused and is there, then an earlier try, or a copy of this one that the
+// network has made, was applied.
+func settled(ctx context.Context, st store.Store, key, body string, match store.Token) (info store.Info, err error) {
+	err = repeat(ctx, func() error {
+		info, err = put(ctx, st, key, []byte(body), match)
+		return err
+	})
+	if !errors.Is(err, store.ErrPrecondition) {
+		return info, err
+	}
+	switch is, info, gerr := st.Get(ctx, key, nil); {
+	case gerr == nil && string(is) == body:
+		return info, nil
+	case gerr != nil && !errors.Is(gerr, store.ErrNotExist):
+		return info, gerr
+	}
+	return info, err
 }
