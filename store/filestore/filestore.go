@@ -65,6 +65,7 @@ type Store struct {
 	durable sync.Map                // directories known to be on the medium: path → identity
 	clock   atomic.Pointer[reading] // of the file system's clock, the last one
 	locks   [lockFiles]chan struct{}
+	slow    atomic.Int32 // bodies of late that the disk took long for: see writeDirect
 	cas     func() error // why replacements are refused here, found out once
 
 	patience time.Duration                             // see List

@@ -1,6 +1,7 @@
 package filestore
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"syscall"
@@ -42,3 +43,6 @@ func identify(d *os.File) (identity, error) {
 
 // writeBack: this system offers nothing of the kind.
 func writeBack(*os.File, int64, int64) {}
+
+// setDirect: nor is this.
+func setDirect(*os.File, bool) error { return errors.ErrUnsupported }

@@ -171,3 +171,6 @@ func isReadOnly(err error) bool { return errors.Is(err, windows.ERROR_WRITE_PROT
 
 // writeBack: this system offers nothing of the kind.
 func writeBack(*os.File, int64, int64) {}
+
+// setDirect: nor is this.
+func setDirect(*os.File, bool) error { return errors.ErrUnsupported }

@@ -47,29 +47,11 @@ func (s *Store) writeTemp(ctx context.Context, dir string, body []byte) (_ *temp
 		return nil, err
 	}
 	s.note("write", dir)
-	for at := 0; at < len(body); {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		var n int
-		part := body[at:min(at+ioSize, len(body))]
-		err := s.do(effect{op: opWrite, file: f, data: part}, func() (err error) { n, err = f.Write(part); return err })
-		if err != nil {
-			return nil, err
-		}
-		if at += n; at%earlySize == 0 {
-			writeBack(f, int64(at-earlySize), earlySize)
-		}
-	}
-	if tail := len(body) % earlySize; tail < len(body) {
-		writeBack(f, int64(len(body)-tail), int64(tail))
+	if err := s.writeBody(ctx, f, body); err != nil {
+		return nil, err
 	}
 	return t, t.setModified(time.Now())
 }
-
-// earlySize is how much the disk is told to write at a time, while the rest
-// is still to come: the flush finds little left to do.
-const earlySize = 4 << 20
 
 // openTemp creates a temporary file in dir, and dir if need be. Somebody may
 // prune the empty directory in between, again and again, until the file is in
