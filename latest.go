@@ -27,30 +27,40 @@ const page = 128
 // ascending order. So the highest of them is at least the highest that there
 // was when this began (attack A7), whatever is committed between the
 // two listings.
+//
+// In a directory, where a listing comes whole, the first one is gone on with.
 func (r *Registry) top(ctx context.Context, name string) (versions []Version, whole bool, err error) {
+	var milestone Version
+	from := "" // the key of the milestone's register
 	for key, err := range store.Keys(store.Expect(ctx, page), r.st, manifest.VersionsPrefix(name), "") {
 		if err != nil {
 			return nil, false, err
 		}
-		if _, v, err := manifest.ParseMilestoneKey(key); err == nil {
-			return r.above(ctx, name, v)
+		if key < from {
+			continue
 		}
-		if _, v, err := manifest.ParseVersionRegisterKey(key); err == nil {
+		if v, err := manifest.VersionOf(name, key); err == nil {
 			versions = append(versions, v)
+		} else if _, v, err := manifest.ParseMilestoneKey(key); err == nil && from == "" {
+			if !store.ListsWhole(r.st) {
+				return r.above(ctx, name, v)
+			}
+			milestone, from = v, manifest.VersionKey(name, v)
 		}
 	}
-	return versions, true, nil
+	if from == "" {
+		return versions, true, nil
+	}
+	return r.believe(ctx, name, versions, milestone)
 }
 
-// above is top for an object with a milestone. A milestone is believed only
-// if there is the register that it speaks of: in a mirror that is still being
-// filled it may come first.
+// above is top for an object with a milestone.
 func (r *Registry) above(ctx context.Context, name string, from Version) (versions []Version, whole bool, err error) {
 	for key, err := range store.Keys(store.Expect(ctx, page), r.st, manifest.VersionsPrefix(name), before(manifest.VersionKey(name, from))) {
 		if err != nil {
 			return nil, false, err
 		}
-		_, v, err := manifest.ParseVersionRegisterKey(key)
+		v, err := manifest.VersionOf(name, key)
 		if err != nil {
 			continue // not ours; verify tells
 		}
@@ -59,10 +69,17 @@ func (r *Registry) above(ctx context.Context, name string, from Version) (versio
 		}
 		versions = append(versions, v)
 	}
-	if len(versions) > 0 {
+	return r.believe(ctx, name, versions, from)
+}
+
+// believe returns the versions from a milestone up. A milestone is believed
+// only if there is the register that it speaks of: in a mirror that is still
+// being filled it may come first.
+func (r *Registry) believe(ctx context.Context, name string, versions []Version, from Version) ([]Version, bool, error) {
+	if len(versions) > 0 && versions[0] == from {
 		return versions, false, nil
 	}
-	versions, err = r.numbers(ctx, name)
+	versions, err := r.numbers(ctx, name)
 	return versions, true, err
 }
 

@@ -18,7 +18,8 @@ import (
 // a row agree: a directory that changes while it is read may miss files that
 // were there before others that it shows (on ext4, one listing in six beside
 // busy writers). Then every file that was there before any file of the page
-// was begun is in the page.
+// was begun is in the page. A page that is one directory, which was read at one
+// moment, is not read again.
 //
 // Beside writers who never rest, two readings of a large directory never
 // agree as a whole. After a while, the page ends where they begin to differ.
@@ -70,7 +71,7 @@ func (s *Store) Keys(ctx context.Context, prefix, after string) iter.Seq2[string
 				return
 			}
 			for _, key := range keys {
-				if store.ValidKey(key) != nil {
+				if len(key) > shortKey && store.ValidKey(key) != nil {
 					continue // too long as a whole
 				}
 				if !yield(key, nil) {
@@ -93,8 +94,18 @@ type walk struct {
 	prefix, after string
 	size          int
 
-	keys []string
+	keys   []string
+	dirs   int  // how many directories were read
+	moment bool // the last of them at one moment
 }
+
+// shortKey is a length that is not too long for any key.
+const shortKey = 256
+
+var _ store.WholeLister = (*Store)(nil)
+
+// ListsWhole implements store.WholeLister: a page is at least one directory.
+func (s *Store) ListsWhole() {}
 
 var errPageFull = errors.New("page is full")
 
@@ -102,10 +113,13 @@ var errPageFull = errors.New("page is full")
 func (w *walk) page(top string, deadline time.Time) ([]string, bool, error) {
 	for try := 0; ; try++ {
 		last := w.keys
-		w.keys = nil
+		w.keys, w.dirs = nil, 0
 		err := w.dir(top)
 		if err != nil && err != errPageFull {
 			return nil, false, err
+		}
+		if w.dirs == 1 && w.moment {
+			return w.keys, err == errPageFull, nil
 		}
 		if try == 0 {
 			continue
@@ -131,15 +145,17 @@ func (w *walk) dir(rel string) error {
 	}
 	path := w.store.path(rel)
 	w.store.note("readdir", path)
-	entries, err := readDir(path)
+	keys, moment, err := readDir(path, rel)
+	w.dirs++
+	w.moment = moment && !w.store.piecemeal
 	if err != nil {
 		if errors.Is(translate(err), fs.ErrNotExist) {
+			w.moment = true // there is nothing to miss
 			return nil
 		}
 		return err
 	}
-	for _, e := range entries {
-		key := rel + e
+	for _, key := range keys {
 		if sub, ok := strings.CutSuffix(key, "/"); ok {
 			// Everything below sub starts with key.
 			overlaps := strings.HasPrefix(key, w.prefix) || strings.HasPrefix(w.prefix, key)
@@ -160,40 +176,34 @@ func (w *walk) dir(rel string) error {
 	return nil
 }
 
-// readDir returns the names in a directory, directories with a slash at the
-// end, in the order of the keys that they begin: "a-b" comes before "a/".
-func readDir(dir string) ([]string, error) {
-	f, err := openDir(dir)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	entries, err := f.ReadDir(-1)
-	if err != nil {
-		return nil, err
-	}
-	names := make([]string, 0, len(entries))
-	for _, e := range entries {
-		name := e.Name()
-		if store.ValidSegment(name) != nil {
-			continue // temporaries, locks, what others have put there
+// readDir returns what the names in a directory make of rel: keys, and what
+// they begin with for directories, with a slash at the end, all in order: "a-b"
+// comes before "a/". It reports whether that is how the directory was at one
+// moment.
+func readDir(dir, rel string) (keys []string, moment bool, err error) {
+	var key []byte
+	moment, err = eachName(dir, func(name []byte, mode fs.FileMode) error {
+		key = append(append(key[:0], rel...), name...)
+		whole := string(key)
+		if store.ValidSegment(whole[len(rel):]) != nil {
+			return nil // temporaries, locks, what others have put there
 		}
-		mode := e.Type()
 		if mode&fs.ModeSymlink != 0 { // somebody moved a part to another disk
-			if mode, err = follow(filepath.Join(dir, name)); err != nil {
-				return nil, err
+			if mode, err = follow(filepath.Join(dir, string(name))); err != nil {
+				return err
 			}
 		}
 		switch {
 		case mode.IsDir():
-			name += "/"
+			whole += "/"
 		case !mode.IsRegular():
-			continue // no key
+			return nil // no key
 		}
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names, nil
+		keys = append(keys, whole)
+		return nil
+	})
+	slices.Sort(keys)
+	return keys, moment, err
 }
 
 // follow returns the mode of what a symbolic link points to. Behind a link to

@@ -1,0 +1,101 @@
+package filestore
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/mindtrace/registry/store"
+)
+
+// A directory of any size is listed whole, in order, with names of every
+// length, in one reading or in several.
+func TestReadDirOfAnySize(t *testing.T) {
+	for _, n := range []int{0, 1, 700, 3000} {
+		dir := t.TempDir()
+		var want []string
+		for i := range n {
+			name := fmt.Sprintf("%x", i) + strings.Repeat("n", i%90)
+			if err := os.WriteFile(filepath.Join(dir, name), nil, 0o666); err != nil {
+				t.Fatal(err)
+			}
+			want = append(want, "d/"+name)
+		}
+		for _, ignored := range []string{".tmp-1", "UPPER", strings.Repeat("l", 101)} {
+			if err := os.WriteFile(filepath.Join(dir, ignored), nil, 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+		slices.Sort(want)
+		got, _, err := readDir(dir, "d/")
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("of %d names %d are listed (%v)", n, len(got), err)
+		}
+	}
+}
+
+// A directory that was read at one moment and shows a file shows every one
+// that was there when that was begun, beside writers who never rest. (Clause 9
+// of the contract; attack A28.)
+func TestReadingOfOneMomentMissesNothing(t *testing.T) {
+	s := open(t, t.TempDir())
+	put(t, s, "d/first", "1", store.Absent)
+	if !ofOneMoment(t, s, "d") {
+		t.Skip("nobody promises that here")
+	}
+	dir := s.path("d")
+	const writers, files = 4, 1200
+	var made [writers]atomic.Int64 // by each, in order
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for w := range writers {
+		wg.Go(func() {
+			for i := range files {
+				// Names are spread over the directory, as a hash orders them.
+				f, err := os.Create(filepath.Join(dir, fmt.Sprintf("%d-%d", w, i)))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				f.Close()
+				made[w].Store(int64(i + 1))
+			}
+		})
+	}
+	for done, readings := false, 0; !done; readings++ {
+		var before [writers]int64
+		for w := range writers {
+			before[w] = made[w].Load()
+		}
+		keys, moment, err := readDir(dir, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !moment {
+			continue
+		}
+		seen := [writers]map[int]bool{}
+		done = true
+		for w := range writers {
+			seen[w] = map[int]bool{}
+			done = done && before[w] == files
+		}
+		for _, key := range keys {
+			var w, i int
+			if n, _ := fmt.Sscanf(key, "%d-%d", &w, &i); n == 2 {
+				seen[w][i] = true
+			}
+		}
+		for w := range writers {
+			// One writer's files are a run from the first: a gap is a miss.
+			if n := len(seen[w]); int64(n) < before[w] || n > 0 && !seen[w][n-1] {
+				t.Fatalf("reading %d shows %d files of writer %d, who had made %d before", readings, n, w, before[w])
+			}
+		}
+	}
+}
