@@ -17,6 +17,11 @@ import (
 // versions of most objects, and what lies above the milestone of the others.
 const page = 128
 
+// highest is how many versions to look at where all have to be listed for any:
+// fewer than those after which a save leaves a milestone, which nobody needs
+// there.
+const highest = 32
+
 // top returns the highest versions of an object that have a register, in
 // ascending order, whatever their state. If whole is false, there are lower
 // ones too, and the first of those returned is a release. However many
@@ -28,33 +33,38 @@ const page = 128
 // was when this began (attack A7), whatever is committed between the
 // two listings.
 //
-// In a directory, where a listing comes whole, the first one is gone on with.
+// A directory has to be read as a whole for any part of it, so there the
+// highest are asked for, and no milestone is looked at.
 func (r *Registry) top(ctx context.Context, name string) (versions []Version, whole bool, err error) {
-	var milestone Version
-	from := "" // the key of the milestone's register
-	for key, err := range store.Keys(store.Expect(ctx, page), r.st, manifest.VersionsPrefix(name), "") {
+	expect, n := store.Expect(ctx, page), 0
+	picks := store.ListsWhole(r.st)
+	if picks {
+		expect = store.Highest(expect, highest)
+	}
+	for key, err := range store.Keys(expect, r.st, manifest.VersionsPrefix(name), "") {
 		if err != nil {
 			return nil, false, err
 		}
-		if key < from {
-			continue
-		}
+		n++
 		if v, err := manifest.VersionOf(name, key); err == nil {
 			versions = append(versions, v)
-		} else if _, v, err := manifest.ParseMilestoneKey(key); err == nil && from == "" {
-			if !store.ListsWhole(r.st) {
-				return r.above(ctx, name, v)
-			}
-			milestone, from = v, manifest.VersionKey(name, v)
+		} else if _, v, err := manifest.ParseMilestoneKey(key); err == nil && !picks {
+			return r.above(ctx, name, v)
 		}
 	}
-	if from == "" {
+	if !picks || n < highest {
 		return versions, true, nil
 	}
-	return r.believe(ctx, name, versions, milestone)
+	if i := slices.IndexFunc(versions, Version.IsRelease); i >= 0 {
+		return versions[i:], false, nil
+	}
+	versions, err = r.numbers(ctx, name)
+	return versions, true, err
 }
 
-// above is top for an object with a milestone.
+// above is top for an object with a milestone. A milestone is believed only
+// if there is the register that it speaks of: in a mirror that is still being
+// filled it may come first.
 func (r *Registry) above(ctx context.Context, name string, from Version) (versions []Version, whole bool, err error) {
 	for key, err := range store.Keys(store.Expect(ctx, page), r.st, manifest.VersionsPrefix(name), before(manifest.VersionKey(name, from))) {
 		if err != nil {
@@ -69,17 +79,10 @@ func (r *Registry) above(ctx context.Context, name string, from Version) (versio
 		}
 		versions = append(versions, v)
 	}
-	return r.believe(ctx, name, versions, from)
-}
-
-// believe returns the versions from a milestone up. A milestone is believed
-// only if there is the register that it speaks of: in a mirror that is still
-// being filled it may come first.
-func (r *Registry) believe(ctx context.Context, name string, versions []Version, from Version) ([]Version, bool, error) {
-	if len(versions) > 0 && versions[0] == from {
+	if len(versions) > 0 {
 		return versions, false, nil
 	}
-	versions, err := r.numbers(ctx, name)
+	versions, err = r.numbers(ctx, name)
 	return versions, true, err
 }
 

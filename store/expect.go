@@ -17,3 +17,37 @@ func Expected(ctx context.Context) int {
 	n, _ := ctx.Value(expectKey{}).(int)
 	return n
 }
+
+type highestKey struct{}
+
+// Highest returns a context that tells a List, or Keys, that its caller looks
+// only at the n highest keys in range, or at all if there are fewer. A store
+// that is a WholeLister leaves out others; every other one may yield them all.
+func Highest(ctx context.Context, n int) context.Context {
+	return context.WithValue(ctx, highestKey{}, n)
+}
+
+// HighestOf returns how many of the highest keys the caller of a List looks
+// at, or 0 if at all of them.
+func HighestOf(ctx context.Context) int {
+	n, _ := ctx.Value(highestKey{}).(int)
+	return n
+}
+
+// WholeLister is what a Store is besides that reads a whole directory to list
+// any part of it, and so heeds Highest.
+type WholeLister interface{ ListsWhole() }
+
+// ListsWhole reports whether st is a WholeLister, or wraps one.
+func ListsWhole(st Store) bool {
+	for {
+		if _, ok := st.(WholeLister); ok {
+			return true
+		}
+		w, ok := st.(interface{ Unwrap() Store })
+		if !ok {
+			return false
+		}
+		st = w.Unwrap()
+	}
+}

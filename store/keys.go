@@ -53,22 +53,3 @@ func (l loggedLister) Keys(ctx context.Context, prefix, after string) iter.Seq2[
 		l.note(ctx, start, "list", prefix, keys, failed)
 	}
 }
-
-// WholeLister is what a Store is besides that reads a whole directory to list
-// any part of it: to go on with a listing costs it nothing, to begin another
-// as much as the first.
-type WholeLister interface{ ListsWhole() }
-
-// ListsWhole reports whether st is a WholeLister, or wraps one.
-func ListsWhole(st Store) bool {
-	for {
-		if _, ok := st.(WholeLister); ok {
-			return true
-		}
-		w, ok := st.(interface{ Unwrap() Store })
-		if !ok {
-			return false
-		}
-		st = w.Unwrap()
-	}
-}

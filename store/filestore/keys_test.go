@@ -85,7 +85,7 @@ func TestCostOfOneMoreKey(t *testing.T) {
 // ofOneMoment reports whether a directory of s is read at one moment.
 func ofOneMoment(t *testing.T, s *Store, dir string) bool {
 	t.Helper()
-	_, moment, err := readDir(s.path(dir), "")
+	_, moment, err := (&walk{store: s}).readDir(s.path(dir), "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -64,7 +64,7 @@ func (s *Store) Keys(ctx context.Context, prefix, after string) iter.Seq2[string
 			size = smallPage // perhaps the first key is all that is wanted
 		}
 		for ; ; size = min(size*4, maxPage) {
-			w := walk{ctx: ctx, store: s, prefix: prefix, after: after, size: size}
+			w := walk{ctx: ctx, store: s, prefix: prefix, after: after, size: size, highest: store.HighestOf(ctx)}
 			keys, more, err := w.page(top, deadline)
 			if err != nil {
 				yield("", err)
@@ -93,6 +93,7 @@ type walk struct {
 	store         *Store
 	prefix, after string
 	size          int
+	highest       int // of the keys of one directory, leave out those below so many; 0: none
 
 	keys   []string
 	dirs   int  // how many directories were read
@@ -104,7 +105,7 @@ const shortKey = 256
 
 var _ store.WholeLister = (*Store)(nil)
 
-// ListsWhole implements store.WholeLister: a page is at least one directory.
+// ListsWhole implements store.WholeLister.
 func (s *Store) ListsWhole() {}
 
 var errPageFull = errors.New("page is full")
@@ -145,7 +146,7 @@ func (w *walk) dir(rel string) error {
 	}
 	path := w.store.path(rel)
 	w.store.note("readdir", path)
-	keys, moment, err := readDir(path, rel)
+	keys, moment, err := w.readDir(path, rel)
 	w.dirs++
 	w.moment = moment && !w.store.piecemeal
 	if err != nil {
@@ -169,7 +170,7 @@ func (w *walk) dir(rel string) error {
 			if len(w.keys) >= w.size {
 				return errPageFull
 			}
-		} else if strings.HasPrefix(key, w.prefix) && key > w.after {
+		} else {
 			w.keys = append(w.keys, key)
 		}
 	}
@@ -180,10 +181,15 @@ func (w *walk) dir(rel string) error {
 // they begin with for directories, with a slash at the end, all in order: "a-b"
 // comes before "a/". It reports whether that is how the directory was at one
 // moment.
-func readDir(dir, rel string) (keys []string, moment bool, err error) {
+func (w *walk) readDir(dir, rel string) (keys []string, moment bool, err error) {
+	var dirs []string
 	var key []byte
+	lowest := w.after // keys up to it are not wanted
 	moment, err = eachName(dir, func(name []byte, mode fs.FileMode) error {
 		key = append(append(key[:0], rel...), name...)
+		if mode.IsRegular() && string(key) <= lowest {
+			return nil
+		}
 		whole := string(key)
 		if store.ValidSegment(whole[len(rel):]) != nil {
 			return nil // temporaries, locks, what others have put there
@@ -195,15 +201,29 @@ func readDir(dir, rel string) (keys []string, moment bool, err error) {
 		}
 		switch {
 		case mode.IsDir():
-			whole += "/"
-		case !mode.IsRegular():
-			return nil // no key
+			dirs = append(dirs, whole+"/")
+			return nil
+		case !mode.IsRegular(), !strings.HasPrefix(whole, w.prefix), whole <= lowest:
+			return nil // no key, or not wanted
 		}
-		keys = append(keys, whole)
+		if keys = append(keys, whole); w.highest > 0 && len(keys) == 2*w.highest {
+			keys = w.cut(keys)
+			lowest = keys[0]
+		}
 		return nil
 	})
+	if w.highest > 0 && len(keys) > w.highest {
+		keys = w.cut(keys)
+	}
+	keys = append(keys, dirs...)
 	slices.Sort(keys)
 	return keys, moment, err
+}
+
+// cut returns the highest of keys, in order.
+func (w *walk) cut(keys []string) []string {
+	slices.Sort(keys)
+	return keys[:copy(keys, keys[len(keys)-w.highest:])]
 }
 
 // follow returns the mode of what a symbolic link points to. Behind a link to

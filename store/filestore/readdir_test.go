@@ -32,7 +32,7 @@ func TestReadDirOfAnySize(t *testing.T) {
 			}
 		}
 		slices.Sort(want)
-		got, _, err := readDir(dir, "d/")
+		got, _, err := new(walk).readDir(dir, "d/")
 		if err != nil || !slices.Equal(got, want) {
 			t.Errorf("of %d names %d are listed (%v)", n, len(got), err)
 		}
@@ -72,7 +72,7 @@ func TestReadingOfOneMomentMissesNothing(t *testing.T) {
 		for w := range writers {
 			before[w] = made[w].Load()
 		}
-		keys, moment, err := readDir(dir, "")
+		keys, moment, err := new(walk).readDir(dir, "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -95,6 +95,46 @@ func TestReadingOfOneMomentMissesNothing(t *testing.T) {
 			// One writer's files are a run from the first: a gap is a miss.
 			if n := len(seen[w]); int64(n) < before[w] || n > 0 && !seen[w][n-1] {
 				t.Fatalf("reading %d shows %d files of writer %d, who had made %d before", readings, n, w, before[w])
+			}
+		}
+	}
+}
+
+// Of who asks for the highest keys, those are shown, in order, with what is
+// below directories.
+func TestHighest(t *testing.T) {
+	s := open(t, t.TempDir())
+	var all []string
+	if err := os.MkdirAll(s.path("d/n/sub"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 500 {
+		all = append(all, fmt.Sprintf("d/%03x", i*7919%4096))
+	}
+	all = append(all, "d/n/1", "d/n/sub/2", "d/x")
+	for _, key := range all {
+		if err := os.WriteFile(s.path(key), nil, 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	slices.Sort(all)
+	for _, n := range []int{1, 2, 32, 250, 502, 503, 600} {
+		for _, in := range []struct{ prefix, after string }{{"d/", ""}, {"d/", "d/3"}, {"d/f", ""}, {"d/n", ""}, {"", ""}} {
+			var want, got []string
+			for _, key := range all {
+				if strings.HasPrefix(key, in.prefix) && key > in.after {
+					want = append(want, key)
+				}
+			}
+			for key, err := range store.Keys(store.Highest(t.Context(), n), s, in.prefix, in.after) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				got = append(got, key)
+			}
+			if len(got) < min(n, len(want)) || len(got) > n+2 || !slices.IsSorted(got) ||
+				!slices.Equal(got[len(got)-min(n, len(want)):], want[len(want)-min(n, len(want)):]) {
+				t.Errorf("the %d highest of %+v are %.20q, of %d", n, in, got, len(want))
 			}
 		}
 	}
