@@ -17,10 +17,10 @@ import (
 // versions of most objects, and what lies above the milestone of the others.
 const page = 128
 
-// highest is how many versions to look at where all have to be listed for any:
-// fewer than those after which a save leaves a milestone, which nobody needs
-// there.
-const highest = 32
+// highest is how many versions to look at where the highest can be asked for:
+// those of one directory or two, and fewer than those after which a save leaves
+// a milestone, which nobody needs there.
+const highest = 16
 
 // top returns the highest versions of an object that have a register, in
 // ascending order, whatever their state. If whole is false, there are lower
@@ -33,11 +33,10 @@ const highest = 32
 // was when this began (attack A7), whatever is committed between the
 // two listings.
 //
-// A directory has to be read as a whole for any part of it, so there the
-// highest are asked for, and no milestone is looked at.
+// Of a directory the highest are asked for, and no milestone is looked at.
 func (r *Registry) top(ctx context.Context, name string) (versions []Version, whole bool, err error) {
 	expect, n := store.Expect(ctx, page), 0
-	picks := store.ListsWhole(r.st)
+	picks := store.PicksHighest(r.st)
 	if picks {
 		expect = store.Highest(expect, highest)
 	}

@@ -22,7 +22,7 @@ type highestKey struct{}
 
 // Highest returns a context that tells a List, or Keys, that its caller looks
 // only at the n highest keys in range, or at all if there are fewer. A store
-// that is a WholeLister leaves out others; every other one may yield them all.
+// that is a Picker yields no more; every other one may yield them all.
 func Highest(ctx context.Context, n int) context.Context {
 	return context.WithValue(ctx, highestKey{}, n)
 }
@@ -34,14 +34,14 @@ func HighestOf(ctx context.Context) int {
 	return n
 }
 
-// WholeLister is what a Store is besides that reads a whole directory to list
-// any part of it, and so heeds Highest.
-type WholeLister interface{ ListsWhole() }
+// Picker is what a Store is besides that heeds Highest: to find the highest
+// keys costs it no more than to find the lowest.
+type Picker interface{ PicksHighest() }
 
-// ListsWhole reports whether st is a WholeLister, or wraps one.
-func ListsWhole(st Store) bool {
+// PicksHighest reports whether st is a Picker, or wraps one.
+func PicksHighest(st Store) bool {
 	for {
-		if _, ok := st.(WholeLister); ok {
+		if _, ok := st.(Picker); ok {
 			return true
 		}
 		w, ok := st.(interface{ Unwrap() Store })

@@ -93,7 +93,7 @@ type walk struct {
 	store         *Store
 	prefix, after string
 	size          int
-	highest       int // of the keys of one directory, leave out those below so many; 0: none
+	highest       int // look for so many of the highest keys, from the highest down; 0: for all, from the lowest up
 
 	keys   []string
 	dirs   int  // how many directories were read
@@ -103,10 +103,10 @@ type walk struct {
 // shortKey is a length that is not too long for any key.
 const shortKey = 256
 
-var _ store.WholeLister = (*Store)(nil)
+var _ store.Picker = (*Store)(nil)
 
-// ListsWhole implements store.WholeLister.
-func (s *Store) ListsWhole() {}
+// PicksHighest implements store.Picker.
+func (s *Store) PicksHighest() {}
 
 var errPageFull = errors.New("page is full")
 
@@ -118,6 +118,10 @@ func (w *walk) page(top string, deadline time.Time) ([]string, bool, error) {
 		err := w.dir(top)
 		if err != nil && err != errPageFull {
 			return nil, false, err
+		}
+		if w.highest > 0 {
+			slices.Reverse(w.keys)
+			err = nil // there are more, and they are not wanted
 		}
 		if w.dirs == 1 && w.moment {
 			return w.keys, err == errPageFull, nil
@@ -132,6 +136,8 @@ func (w *walk) page(top string, deadline time.Time) ([]string, bool, error) {
 		switch {
 		case n == len(last) && n == len(w.keys):
 			return w.keys, err == errPageFull, nil
+		case w.highest > 0 && time.Now().After(deadline):
+			w.highest, w.keys, try = 0, nil, -1
 		case n > 0 && time.Now().After(deadline):
 			return w.keys[:n], true, nil
 		}
@@ -156,6 +162,9 @@ func (w *walk) dir(rel string) error {
 		}
 		return err
 	}
+	if w.highest > 0 {
+		slices.Reverse(keys)
+	}
 	for _, key := range keys {
 		if sub, ok := strings.CutSuffix(key, "/"); ok {
 			// Everything below sub starts with key.
@@ -167,11 +176,14 @@ func (w *walk) dir(rel string) error {
 			if err := w.dir(sub + "/"); err != nil {
 				return err
 			}
-			if len(w.keys) >= w.size {
+			if w.highest == 0 && len(w.keys) >= w.size {
 				return errPageFull
 			}
 		} else {
 			w.keys = append(w.keys, key)
+		}
+		if w.highest > 0 && len(w.keys) >= w.highest {
+			return errPageFull
 		}
 	}
 	return nil

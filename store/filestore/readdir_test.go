@@ -1,6 +1,7 @@
 package filestore
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/mindtrace/registry/store"
 )
@@ -100,8 +102,8 @@ func TestReadingOfOneMomentMissesNothing(t *testing.T) {
 	}
 }
 
-// Of who asks for the highest keys, those are shown, in order, with what is
-// below directories.
+// Who asks for the highest keys is shown those, in order, whatever directories
+// they are in, and no other directories are read.
 func TestHighest(t *testing.T) {
 	s := open(t, t.TempDir())
 	var all []string
@@ -111,14 +113,22 @@ func TestHighest(t *testing.T) {
 	for i := range 500 {
 		all = append(all, fmt.Sprintf("d/%03x", i*7919%4096))
 	}
-	all = append(all, "d/n/1", "d/n/sub/2", "d/x")
+	all = append(all, "d/n/one", "d/n/sub/2", "d/x")
+	for i := range 200 {
+		all = append(all, fmt.Sprintf("d/n/%x/%02x", i/20, i))
+	}
+	for i := range 10 {
+		if err := os.Mkdir(s.path(fmt.Sprintf("d/n/%x", i)), 0o777); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for _, key := range all {
 		if err := os.WriteFile(s.path(key), nil, 0o666); err != nil {
 			t.Fatal(err)
 		}
 	}
 	slices.Sort(all)
-	for _, n := range []int{1, 2, 32, 250, 502, 503, 600} {
+	for _, n := range []int{1, 2, 32, 250, 702, 703, 800} {
 		for _, in := range []struct{ prefix, after string }{{"d/", ""}, {"d/", "d/3"}, {"d/f", ""}, {"d/n", ""}, {"", ""}} {
 			var want, got []string
 			for _, key := range all {
@@ -132,10 +142,53 @@ func TestHighest(t *testing.T) {
 				}
 				got = append(got, key)
 			}
-			if len(got) < min(n, len(want)) || len(got) > n+2 || !slices.IsSorted(got) ||
+			if len(got) < min(n, len(want)) || len(got) > n || !slices.IsSorted(got) ||
 				!slices.Equal(got[len(got)-min(n, len(want)):], want[len(want)-min(n, len(want)):]) {
 				t.Errorf("the %d highest of %+v are %.20q, of %d", n, in, got, len(want))
 			}
 		}
+	}
+}
+
+func TestHighestReadsLittle(t *testing.T) {
+	s := open(t, t.TempDir())
+	for i := range 30 {
+		if err := os.MkdirAll(s.path(fmt.Sprintf("v/%02d", i)), 0o777); err != nil {
+			t.Fatal(err)
+		}
+		for k := range 20 {
+			if err := os.WriteFile(s.path(fmt.Sprintf("v/%02d/%02d", i, k)), nil, 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	r := record(s)
+	for range s.Keys(store.Highest(t.Context(), 25), "v/", "") {
+	}
+	pass := []string{"readdir " + s.path("v"), "readdir " + s.path("v/29"), "readdir " + s.path("v/28")}
+	wantOps(t, "Keys", r.take(), append(pass, pass...)...)
+}
+
+// Beside writers who never rest, two looks for the highest never agree, and all
+// keys are listed instead.
+func TestHighestBesideBusyWriters(t *testing.T) {
+	s := open(t, t.TempDir())
+	s.patience, s.piecemeal = 20*time.Millisecond, true
+	for _, key := range []string{"d/0", "d/m", "d/z"} {
+		put(t, s, key, "1", store.Absent)
+	}
+	n := 0
+	grow(t, s, "d", func() string { n++; return fmt.Sprintf("y%x", 1<<30-n*n%1000003) })
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	var got []string
+	for key, err := range s.Keys(store.Highest(ctx, 4), "d/", "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, key)
+	}
+	if len(got) < 4 || !slices.IsSorted(got) || got[len(got)-1] != "d/z" {
+		t.Errorf("got %q", got)
 	}
 }
