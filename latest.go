@@ -17,6 +17,11 @@ import (
 // versions of most objects, and what lies above the milestone of the others.
 const page = 128
 
+// highest is how many versions to look at where the highest can be asked for:
+// those of one directory or two, and fewer than those after which a save leaves
+// a milestone, which nobody needs there.
+const highest = 16
+
 // top returns the highest versions of an object that have a register, in
 // ascending order, whatever their state. If whole is false, there are lower
 // ones too, and the first of those returned is a release. However many
@@ -27,19 +32,33 @@ const page = 128
 // ascending order. So the highest of them is at least the highest that there
 // was when this began (attack A7), whatever is committed between the
 // two listings.
+//
+// Of a directory the highest are asked for, and no milestone is looked at.
 func (r *Registry) top(ctx context.Context, name string) (versions []Version, whole bool, err error) {
-	for key, err := range store.Keys(store.Expect(ctx, page), r.st, manifest.VersionsPrefix(name), "") {
+	expect, n := store.Expect(ctx, page), 0
+	picks := store.PicksHighest(r.st)
+	if picks {
+		expect = store.Highest(expect, highest)
+	}
+	for key, err := range store.Keys(expect, r.st, manifest.VersionsPrefix(name), "") {
 		if err != nil {
 			return nil, false, err
 		}
-		if _, v, err := manifest.ParseMilestoneKey(key); err == nil {
+		n++
+		if v, err := manifest.VersionOf(name, key); err == nil {
+			versions = append(versions, v)
+		} else if _, v, err := manifest.ParseMilestoneKey(key); err == nil && !picks {
 			return r.above(ctx, name, v)
 		}
-		if _, v, err := manifest.ParseVersionRegisterKey(key); err == nil {
-			versions = append(versions, v)
-		}
 	}
-	return versions, true, nil
+	if !picks || n < highest {
+		return versions, true, nil
+	}
+	if i := slices.IndexFunc(versions, Version.IsRelease); i >= 0 {
+		return versions[i:], false, nil
+	}
+	versions, err = r.numbers(ctx, name)
+	return versions, true, err
 }
 
 // above is top for an object with a milestone. A milestone is believed only
@@ -50,7 +69,7 @@ func (r *Registry) above(ctx context.Context, name string, from Version) (versio
 		if err != nil {
 			return nil, false, err
 		}
-		_, v, err := manifest.ParseVersionRegisterKey(key)
+		v, err := manifest.VersionOf(name, key)
 		if err != nil {
 			continue // not ours; verify tells
 		}

@@ -50,7 +50,7 @@ func (r *Registry) eachNumber(ctx context.Context, name string) iter.Seq2[Versio
 				yield(Version{}, err)
 				return
 			}
-			_, v, err := manifest.ParseVersionRegisterKey(key)
+			v, err := manifest.VersionOf(name, key)
 			if err != nil {
 				continue // a milestone, or not ours; verify tells
 			}

@@ -79,15 +79,23 @@ func (e *env) smallLocal(savers int, what string) *bcase {
 	} else {
 		title += "each under a name of its own"
 	}
+	spread := map[string]string{
+		"versions": bareLoop + ", a directory per saver", "names": bareLoop + ", a directory per file",
+	}[what]
+	bare := func(name, into string) *competitor {
+		return &competitor{
+			name: name, prepare: func() error { return os.Mkdir(dir, 0o777) }, clean: remove(dir),
+			run: func() (sample, error) { return e.worker("bareput", dir, count, fmt.Sprint(savers), into).reported() },
+		}
+	}
 	return &bcase{
 		name: fmt.Sprintf("small-%s-%d", what, savers), title: title,
-		note:   "The bare loop writes a temporary file, flushes it, links it to its name and flushes the directory. Both run in a process of their own, through the library.",
+		note: "The bare loop writes a temporary file, flushes it, links it to its name and flushes the directory: two flushes, all into one directory that is there. " +
+			"Mindreg has a directory per name, as the loop has in its second row; a new one is flushed with its parent. It lists before it saves. All run in a process of their own, through the library.",
 		rounds: e.rounds(5), loop: true,
 		runs: []*competitor{
-			{
-				name: bareLoop, prepare: func() error { return os.Mkdir(dir, 0o777) }, clean: remove(dir),
-				run: func() (sample, error) { return e.worker("bareput", dir, count, fmt.Sprint(savers)).reported() },
-			},
+			bare(bareLoop, "one"),
+			bare(spread, what),
 			{
 				name: saved, prepare: func() error { return e.mindreg(reg, "init").must() }, clean: remove(reg),
 				run: func() (sample, error) { return e.worker("save", reg, count, fmt.Sprint(savers), what).reported() },

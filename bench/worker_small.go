@@ -42,6 +42,22 @@ func barePut(dir, name string, body []byte) error {
 	if err := errors.Join(os.Link(temp, filepath.Join(dir, name)), os.Remove(temp)); err != nil {
 		return err
 	}
+	return flushDir(dir)
+}
+
+// bareNewPut is barePut into a directory of its own, which is as durable.
+func bareNewPut(parent, name string, body []byte) error {
+	dir := filepath.Join(parent, name)
+	if err := os.Mkdir(dir, 0o777); err != nil {
+		return err
+	}
+	if err := barePut(dir, name, body); err != nil {
+		return err
+	}
+	return flushDir(parent)
+}
+
+func flushDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return err
@@ -49,10 +65,25 @@ func barePut(dir, name string, body []byte) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// barePutWorker: DIR COUNT SAVERS.
+// barePutWorker: DIR COUNT SAVERS "one", "versions" or "names": all into one
+// directory, each saver into its own, or each file into its own.
 func barePutWorker(_ context.Context, args []string) (*sample, error) {
 	body := small()
-	return loop(number(args[2]), number(args[1]), func(_, i int) error { return barePut(args[0], fmt.Sprint(i), body) })
+	dirs := make([]string, number(args[2]))
+	for saver := range dirs {
+		dirs[saver] = args[0]
+		if args[3] == "versions" {
+			dirs[saver] = filepath.Join(args[0], fmt.Sprint(saver))
+			if err := os.Mkdir(dirs[saver], 0o777); err != nil {
+				return nil, err
+			}
+		}
+	}
+	put := barePut
+	if args[3] == "names" {
+		put = bareNewPut
+	}
+	return loop(len(dirs), number(args[1]), func(saver, i int) error { return put(dirs[saver], fmt.Sprint(i), body) })
 }
 
 // saveWorker: REGISTRY COUNT SAVERS "versions" or "names": each saver saves

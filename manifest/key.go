@@ -125,6 +125,18 @@ func ParseVersionRegisterKey(key string) (name string, v Version, err error) {
 	return name, v, err
 }
 
+// VersionOf returns the version of the object name whose register has a key.
+// It is ParseVersionRegisterKey for those who go through many of one object.
+func VersionOf(name, key string) (Version, error) {
+	rest, ok1 := strings.CutPrefix(key, ObjectsPrefix)
+	rest, ok2 := strings.CutPrefix(rest, store.Escape(name)+versionsDir)
+	vkey, ok3 := strings.CutSuffix(rest, registerSuffix)
+	if !ok1 || !ok2 || !ok3 {
+		return Version{}, fmt.Errorf("key %q is not that of a version of %s", key, name)
+	}
+	return ParseVersionKey(vkey)
+}
+
 // Pack names one immutable object of chunks laid end to end.
 type Pack struct {
 	Era  uint64 `json:"era"`  // in which it was put, counted in era lengths since 1970; below 10¹⁰

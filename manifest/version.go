@@ -213,7 +213,9 @@ func (v Version) preKey() string {
 // ParseVersionKey is the inverse of Version.Key. It refuses every other
 // string.
 func ParseVersionKey(key string) (Version, error) {
-	bad := fmt.Errorf("%w: %.100q is not the key of a version", ErrInvalidVersion, key)
+	bad := func() (Version, error) {
+		return Version{}, fmt.Errorf("%w: %.100q is not the key of a version", ErrInvalidVersion, key)
+	}
 	var b strings.Builder
 	rest := key
 	for i := range 3 {
@@ -222,7 +224,7 @@ func ParseVersionKey(key string) (Version, error) {
 			b.WriteByte('.')
 		}
 		if rest == "" {
-			return Version{}, bad
+			return bad()
 		}
 		rest = rest[1:] // the length letter; compared at the end
 		for rest != "" && (isDigit(rest[0]) || rest[0] == '/') {
@@ -235,7 +237,7 @@ func ParseVersionKey(key string) (Version, error) {
 	if pre, ok := strings.CutPrefix(rest, "-!"); ok {
 		pre, ok = strings.CutSuffix(pre, "!!")
 		if !ok {
-			return Version{}, bad
+			return bad()
 		}
 		sep := byte('-')
 		for id := range strings.SplitSeq(pre, "!") {
@@ -259,13 +261,13 @@ func ParseVersionKey(key string) (Version, error) {
 					b.WriteByte(c)
 				}
 			default:
-				return Version{}, bad
+				return bad()
 			}
 		}
 	}
 	v, err := ParseVersion(b.String())
 	if err != nil || v.Key() != key {
-		return Version{}, bad
+		return bad()
 	}
 	return v, nil
 }

@@ -41,22 +41,11 @@ func (s *Store) makeDir(dir string) error {
 // it open as d and has a file in it, so neither it nor one above it can be
 // removed meanwhile.
 func (s *Store) secure(dir string, d *os.File) error {
-	id, err := identify(d)
+	c, err := s.unsecured(dir, d)
 	if err != nil {
 		return err
 	}
-	if known, ok := s.durable.Load(dir); ok && known == id {
-		return nil
-	}
-	if dir == s.root {
-		err = s.flushAbove()
-	} else {
-		err = s.secureIn(filepath.Dir(dir))
-	}
-	if err == nil {
-		s.durable.Store(dir, id)
-	}
-	return err
+	return s.flushChain(c)()
 }
 
 // secureIn makes the names in dir durable, and dir itself.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -39,7 +40,8 @@ func (r *recorder) take() []string {
 }
 
 // inStore shortens the paths in ops that are inside the store, and leaves out
-// those above it.
+// those above it. Flushes that come one after the other, which may be at once,
+// are sorted.
 func inStore(s *Store, ops []string) []string {
 	var in []string
 	for _, op := range ops {
@@ -47,6 +49,13 @@ func inStore(s *Store, ops []string) []string {
 		if path == s.root || strings.HasPrefix(path, s.root+string(filepath.Separator)) {
 			in = append(in, what+" ."+filepath.ToSlash(strings.TrimPrefix(path, s.root)))
 		}
+	}
+	for i := 0; i < len(in); i++ {
+		from := i
+		for i < len(in) && strings.HasPrefix(in[i], "sync") {
+			i++
+		}
+		slices.Sort(in[from:i])
 	}
 	return slices.Compact(in) // a second sync, where the token had to be made later
 }
@@ -65,8 +74,8 @@ func TestOrderOfOperations(t *testing.T) {
 	first := put(t, s, "a/b/k1", "1", store.Absent)
 	wantOps(t, "the first create", inStore(s, r.take()),
 		"mkdir ./a", "mkdir ./a/b",
-		"syncdir .", "syncdir ./a",
-		"write ./a/b", "sync ./a/b", "link ./a/b/k1", "syncdir ./a/b")
+		"write ./a/b", "sync ./a/b", "syncdir .", "syncdir ./a",
+		"link ./a/b/k1", "syncdir ./a/b")
 
 	put(t, s, "a/b/k2", "1", store.Absent)
 	wantOps(t, "a create beside it", inStore(s, r.take()),
@@ -74,8 +83,8 @@ func TestOrderOfOperations(t *testing.T) {
 
 	put(t, s, "a/c/k", "1", store.Absent)
 	wantOps(t, "a create in a new directory", inStore(s, r.take()),
-		"mkdir ./a/c", "syncdir ./a",
-		"write ./a/c", "sync ./a/c", "link ./a/c/k", "syncdir ./a/c")
+		"mkdir ./a/c",
+		"write ./a/c", "sync ./a/c", "syncdir ./a", "link ./a/c/k", "syncdir ./a/c")
 
 	put(t, s, "a/b/k1", "2", first.Token)
 	wantOps(t, "a replacement", inStore(s, r.take()),
@@ -149,9 +158,42 @@ func TestParentsMadeByOthers(t *testing.T) {
 	put(t, two, "a/b/k2", "1", store.Absent)
 	ops := r.take()
 	wantOps(t, "a put into directories of another process", inStore(two, ops),
-		"syncdir .", "syncdir ./a", "write ./a/b", "sync ./a/b", "link ./a/b/k2", "syncdir ./a/b")
+		"write ./a/b", "sync ./a/b", "syncdir .", "syncdir ./a", "link ./a/b/k2", "syncdir ./a/b")
 	if !slices.Contains(ops, "syncdir "+filepath.Dir(two.root)) {
 		t.Error("the parent of the store was not flushed")
+	}
+}
+
+// Directories that another goroutine is still making durable are not durable:
+// who puts into them meanwhile flushes them as well.
+func TestParentsBeingMade(t *testing.T) {
+	s := open(t, t.TempDir())
+	flushing, resume := make(chan struct{}), make(chan struct{})
+	var flushes atomic.Int32 // of the topmost
+	s.around = func(e effect, happen func() error) error {
+		if e.op == opSyncDir && e.path == s.root && flushes.Add(1) == 1 {
+			close(flushing)
+			<-resume
+		}
+		return happen()
+	}
+	done := make(chan error, 1)
+	go func() {
+		_, err := s.Put(t.Context(), "a/b/k1", []byte("1"), store.Absent)
+		done <- err
+	}()
+	await(t, flushing, done)
+	put(t, s, "a/b/k2", "1", store.Absent)
+	if n := flushes.Load(); n != 2 {
+		t.Errorf("when the second put returned, its parents had been flushed %d times", n-1)
+	}
+	close(resume)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	put(t, s, "a/b/k3", "1", store.Absent)
+	if n := flushes.Load(); n != 2 {
+		t.Errorf("a third put has flushed them again")
 	}
 }
 
@@ -178,7 +220,7 @@ func TestParentsMadeAnew(t *testing.T) {
 	r := record(s)
 	put(t, s, "a/b/k2", "1", store.Absent)
 	wantOps(t, "a put into directories made anew", inStore(s, r.take()),
-		"syncdir .", "syncdir ./a", "write ./a/b", "sync ./a/b", "link ./a/b/k2", "syncdir ./a/b")
+		"write ./a/b", "sync ./a/b", "syncdir .", "syncdir ./a", "link ./a/b/k2", "syncdir ./a/b")
 }
 
 func identityOf(t *testing.T, dir string) identity {

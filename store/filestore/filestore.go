@@ -72,6 +72,8 @@ type Store struct {
 	trace    func(op, path string)                     // tests watch the order of system calls
 	around   func(e effect, happen func() error) error // and what they do
 	early    int                                       // see Stage
+
+	piecemeal bool // no directory is taken to have been read at one moment
 }
 
 // New returns the store in the directory dir, which need not exist yet.

@@ -18,7 +18,8 @@ import (
 // a row agree: a directory that changes while it is read may miss files that
 // were there before others that it shows (on ext4, one listing in six beside
 // busy writers). Then every file that was there before any file of the page
-// was begun is in the page.
+// was begun is in the page. A page that is one directory, which was read at one
+// moment, is not read again.
 //
 // Beside writers who never rest, two readings of a large directory never
 // agree as a whole. After a while, the page ends where they begin to differ.
@@ -63,14 +64,14 @@ func (s *Store) Keys(ctx context.Context, prefix, after string) iter.Seq2[string
 			size = smallPage // perhaps the first key is all that is wanted
 		}
 		for ; ; size = min(size*4, maxPage) {
-			w := walk{ctx: ctx, store: s, prefix: prefix, after: after, size: size}
+			w := walk{ctx: ctx, store: s, prefix: prefix, after: after, size: size, highest: store.HighestOf(ctx)}
 			keys, more, err := w.page(top, deadline)
 			if err != nil {
 				yield("", err)
 				return
 			}
 			for _, key := range keys {
-				if store.ValidKey(key) != nil {
+				if len(key) > shortKey && store.ValidKey(key) != nil {
 					continue // too long as a whole
 				}
 				if !yield(key, nil) {
@@ -92,9 +93,20 @@ type walk struct {
 	store         *Store
 	prefix, after string
 	size          int
+	highest       int // look for so many of the highest keys, from the highest down; 0: for all, from the lowest up
 
-	keys []string
+	keys   []string
+	dirs   int  // how many directories were read
+	moment bool // the last of them at one moment
 }
+
+// shortKey is a length that is not too long for any key.
+const shortKey = 256
+
+var _ store.Picker = (*Store)(nil)
+
+// PicksHighest implements store.Picker.
+func (s *Store) PicksHighest() {}
 
 var errPageFull = errors.New("page is full")
 
@@ -102,10 +114,17 @@ var errPageFull = errors.New("page is full")
 func (w *walk) page(top string, deadline time.Time) ([]string, bool, error) {
 	for try := 0; ; try++ {
 		last := w.keys
-		w.keys = nil
+		w.keys, w.dirs = nil, 0
 		err := w.dir(top)
 		if err != nil && err != errPageFull {
 			return nil, false, err
+		}
+		if w.highest > 0 {
+			slices.Reverse(w.keys)
+			err = nil // there are more, and they are not wanted
+		}
+		if w.dirs == 1 && w.moment {
+			return w.keys, err == errPageFull, nil
 		}
 		if try == 0 {
 			continue
@@ -117,6 +136,8 @@ func (w *walk) page(top string, deadline time.Time) ([]string, bool, error) {
 		switch {
 		case n == len(last) && n == len(w.keys):
 			return w.keys, err == errPageFull, nil
+		case w.highest > 0 && time.Now().After(deadline):
+			w.highest, w.keys, try = 0, nil, -1
 		case n > 0 && time.Now().After(deadline):
 			return w.keys[:n], true, nil
 		}
@@ -131,15 +152,20 @@ func (w *walk) dir(rel string) error {
 	}
 	path := w.store.path(rel)
 	w.store.note("readdir", path)
-	entries, err := readDir(path)
+	keys, moment, err := w.readDir(path, rel)
+	w.dirs++
+	w.moment = moment && !w.store.piecemeal
 	if err != nil {
 		if errors.Is(translate(err), fs.ErrNotExist) {
+			w.moment = true // there is nothing to miss
 			return nil
 		}
 		return err
 	}
-	for _, e := range entries {
-		key := rel + e
+	if w.highest > 0 {
+		slices.Reverse(keys)
+	}
+	for _, key := range keys {
 		if sub, ok := strings.CutSuffix(key, "/"); ok {
 			// Everything below sub starts with key.
 			overlaps := strings.HasPrefix(key, w.prefix) || strings.HasPrefix(w.prefix, key)
@@ -150,50 +176,66 @@ func (w *walk) dir(rel string) error {
 			if err := w.dir(sub + "/"); err != nil {
 				return err
 			}
-			if len(w.keys) >= w.size {
+			if w.highest == 0 && len(w.keys) >= w.size {
 				return errPageFull
 			}
-		} else if strings.HasPrefix(key, w.prefix) && key > w.after {
+		} else {
 			w.keys = append(w.keys, key)
+		}
+		if w.highest > 0 && len(w.keys) >= w.highest {
+			return errPageFull
 		}
 	}
 	return nil
 }
 
-// readDir returns the names in a directory, directories with a slash at the
-// end, in the order of the keys that they begin: "a-b" comes before "a/".
-func readDir(dir string) ([]string, error) {
-	f, err := openDir(dir)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	entries, err := f.ReadDir(-1)
-	if err != nil {
-		return nil, err
-	}
-	names := make([]string, 0, len(entries))
-	for _, e := range entries {
-		name := e.Name()
-		if store.ValidSegment(name) != nil {
-			continue // temporaries, locks, what others have put there
+// readDir returns what the names in a directory make of rel: keys, and what
+// they begin with for directories, with a slash at the end, all in order: "a-b"
+// comes before "a/". It reports whether that is how the directory was at one
+// moment.
+func (w *walk) readDir(dir, rel string) (keys []string, moment bool, err error) {
+	var dirs []string
+	var key []byte
+	lowest := w.after // keys up to it are not wanted
+	moment, err = eachName(dir, func(name []byte, mode fs.FileMode) error {
+		key = append(append(key[:0], rel...), name...)
+		if mode.IsRegular() && string(key) <= lowest {
+			return nil
 		}
-		mode := e.Type()
+		whole := string(key)
+		if store.ValidSegment(whole[len(rel):]) != nil {
+			return nil // temporaries, locks, what others have put there
+		}
 		if mode&fs.ModeSymlink != 0 { // somebody moved a part to another disk
-			if mode, err = follow(filepath.Join(dir, name)); err != nil {
-				return nil, err
+			if mode, err = follow(filepath.Join(dir, string(name))); err != nil {
+				return err
 			}
 		}
 		switch {
 		case mode.IsDir():
-			name += "/"
-		case !mode.IsRegular():
-			continue // no key
+			dirs = append(dirs, whole+"/")
+			return nil
+		case !mode.IsRegular(), !strings.HasPrefix(whole, w.prefix), whole <= lowest:
+			return nil // no key, or not wanted
 		}
-		names = append(names, name)
+		if keys = append(keys, whole); w.highest > 0 && len(keys) == 2*w.highest {
+			keys = w.cut(keys)
+			lowest = keys[0]
+		}
+		return nil
+	})
+	if w.highest > 0 && len(keys) > w.highest {
+		keys = w.cut(keys)
 	}
-	slices.Sort(names)
-	return names, nil
+	keys = append(keys, dirs...)
+	slices.Sort(keys)
+	return keys, moment, err
+}
+
+// cut returns the highest of keys, in order.
+func (w *walk) cut(keys []string) []string {
+	slices.Sort(keys)
+	return keys[:copy(keys, keys[len(keys)-w.highest:])]
 }
 
 // follow returns the mode of what a symbolic link points to. Behind a link to

@@ -29,7 +29,7 @@ func grow(t *testing.T, s *Store, dir string, name func() string) {
 // shows everything that was there before.
 func TestListBesideBusyWriters(t *testing.T) {
 	s := open(t, t.TempDir())
-	s.patience = 50 * time.Millisecond
+	s.patience, s.piecemeal = 50*time.Millisecond, true
 	var old []string
 	if err := os.Mkdir(s.path("d"), 0o777); err != nil {
 		t.Fatal(err)
@@ -66,6 +66,7 @@ func TestListBesideBusyWriters(t *testing.T) {
 // in the second may have been there before something in the first.
 func TestListReadsUntilReadingsAgree(t *testing.T) {
 	s := open(t, t.TempDir())
+	s.piecemeal = true
 	put(t, s, "d/m", "1", store.Absent)
 	n := 0
 	s.trace = func(op, path string) {

@@ -16,12 +16,31 @@ import (
 // openShared opens a file for reading. Without O_NONBLOCK, opening a named pipe
 // would wait for a writer.
 func openShared(path string) (*os.File, error) {
-	return os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	return openRaw(path, syscall.O_RDONLY|syscall.O_NONBLOCK)
 }
 
 // openDir opens a directory, and nothing else.
 func openDir(path string) (*os.File, error) {
-	return os.OpenFile(path, os.O_RDONLY|syscall.O_DIRECTORY, 0)
+	return openRaw(path, syscall.O_RDONLY|syscall.O_DIRECTORY)
+}
+
+// openNew creates a file.
+func openNew(path string) (*os.File, error) {
+	return openRaw(path, syscall.O_RDWR|syscall.O_CREAT|syscall.O_EXCL)
+}
+
+// openRaw is os.OpenFile without the system calls that find out whether to
+// wait for input with the network's poller: not for files and directories.
+func openRaw(path string, flags int) (*os.File, error) {
+	for {
+		fd, err := syscall.Open(path, flags|syscall.O_CLOEXEC, 0o666)
+		switch {
+		case err == nil:
+			return os.NewFile(uintptr(fd), path), nil
+		case err != syscall.EINTR:
+			return nil, &fs.PathError{Op: "open", Path: path, Err: err}
+		}
+	}
 }
 
 // holdDir opens a directory to be flushed.

@@ -29,6 +29,11 @@ func openShared(path string) (*os.File, error) {
 	return os.NewFile(uintptr(h), path), nil
 }
 
+// openNew creates a file.
+func openNew(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
+}
+
 // openDir opens a directory.
 func openDir(path string) (*os.File, error) { return os.Open(path) }
 

@@ -21,6 +21,7 @@ type temp struct {
 	// name. It is opened before: afterwards, an error would leave the outcome
 	// open.
 	dir      *os.File
+	parents  *chain // to be flushed before it has a proper name; nil: none
 	modified time.Time
 	size     int64
 	named    bool // its temporary name is gone
@@ -43,7 +44,7 @@ func (s *Store) writeTemp(ctx context.Context, dir string, body []byte) (_ *temp
 	if t.dir, err = holdDir(dir); err != nil {
 		return nil, err
 	}
-	if err := s.secure(dir, t.dir); err != nil {
+	if t.parents, err = s.unsecured(dir, t.dir); err != nil {
 		return nil, err
 	}
 	s.note("write", dir)
@@ -79,7 +80,7 @@ func (s *Store) openTemp(ctx context.Context, dir string) (*os.File, error) {
 // createTemp creates a file of this name.
 func (s *Store) createTemp(name string) (f *os.File, err error) {
 	err = s.do(effect{op: opCreate, path: name}, func() (err error) {
-		f, err = os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
+		f, err = openNew(name)
 		return err
 	})
 	return f, err
@@ -91,13 +92,22 @@ func (s *Store) removeTemp(name string) {
 	s.do(effect{op: opRemove, path: name}, func() error { return os.Remove(name) })
 }
 
-// sync flushes the file, unless it is flushed already.
+// sync flushes the file, unless it is flushed already, and beside it the
+// directories above that may be new: the disk has them all to do at once.
 func (t *temp) sync() error {
-	if t.flushErr == nil && !t.flushed {
+	if t.flushErr != nil {
+		return t.flushErr
+	}
+	secured := t.s.flushChain(t.parents)
+	if !t.flushed {
 		t.s.note("sync", filepath.Dir(t.f.Name()))
 		t.flushErr = t.s.do(effect{op: opSync, file: t.f}, t.f.Sync)
 		t.flushed = t.flushErr == nil
 	}
+	if err := secured(); t.flushErr == nil && err != nil {
+		t.flushErr = err
+	}
+	t.parents = nil
 	return t.flushErr
 }
 
@@ -146,5 +156,6 @@ func (t *temp) unname() {
 func (t *temp) discard() {
 	t.f.Close()
 	t.unname()
+	t.parents.close()
 	t.dir.Close()
 }

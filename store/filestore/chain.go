@@ -1,0 +1,106 @@
+package filestore
+
+import (
+	"os"
+	"path/filepath"
+	"sync"
+)
+
+// chain is a directory that is not known to be durable, and those above it of
+// which the same holds, from the lowest up.
+type chain struct {
+	links []link
+	top   bool // the highest is the store's own: those above it belong to others
+}
+
+// link is one directory of a chain.
+type link struct {
+	dir    string
+	id     identity
+	in     string   // the directory that has its name
+	parent *os.File // the same, open; nil where it is the store that has none, and on Windows
+}
+
+// unsecured returns the directories from dir, open as d, upwards that secure
+// has to make durable; nil if there are none. They are held open from now on:
+// what comes in between cannot be an error of opening them.
+func (s *Store) unsecured(dir string, d *os.File) (_ *chain, err error) {
+	var c *chain
+	defer func() {
+		if err != nil {
+			c.close()
+		}
+	}()
+	for {
+		id, err := identify(d)
+		if err != nil {
+			return nil, err
+		}
+		if known, ok := s.durable.Load(dir); ok && known == id {
+			return c, nil
+		}
+		if c == nil {
+			c = &chain{}
+		}
+		if dir == s.root {
+			c.links = append(c.links, link{dir: dir, id: id})
+			c.top = true
+			return c, nil
+		}
+		up := filepath.Dir(dir)
+		if d, err = holdDir(up); err != nil {
+			return nil, err
+		}
+		c.links = append(c.links, link{dir, id, up, d})
+		dir = up
+	}
+}
+
+// flushChain begins to flush the names of the directories of c, all at once:
+// nothing builds on one of them before all are flushed. It returns a function
+// that waits for them.
+func (s *Store) flushChain(c *chain) (wait func() error) {
+	if c == nil {
+		return func() error { return nil }
+	}
+	errs := make([]error, len(c.links))
+	var wg sync.WaitGroup
+	for i, l := range c.links {
+		if known, ok := s.durable.Load(l.dir); ok && known == l.id {
+			continue // by now, and so are those above
+		}
+		wg.Go(func() {
+			if l.dir == s.root {
+				errs[i] = s.flushAbove()
+			} else {
+				errs[i] = s.flush(l.in, l.parent)
+			}
+		})
+	}
+	return func() error {
+		defer c.close()
+		wg.Wait()
+		for _, err := range errs {
+			if err != nil {
+				return err
+			}
+		}
+		for _, l := range c.links {
+			s.durable.Store(l.dir, l.id)
+		}
+		return nil
+	}
+}
+
+// close lets go of the directories of c.
+func (c *chain) close() {
+	if c == nil {
+		return
+	}
+	for _, l := range c.links {
+		if l.parent != nil {
+			l.parent.Close()
+		}
+	}
+	c.links = nil
+}

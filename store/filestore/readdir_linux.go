@@ -1,0 +1,123 @@
+package filestore
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	smallRead = 64 << 10 // bytes of names that a directory is read with, in one call
+	largeRead = 8 << 20  // the same, of a large directory
+)
+
+var readBuffers = sync.Pool{New: func() any { return new([smallRead]byte) }}
+
+// eachName calls visit for each entry of a directory, in no order, with its
+// type. It reports whether that is how the directory was at one moment.
+//
+// The kernel holds a directory's lock, which whoever changes it takes for
+// himself, for as long as one call reads it. So what a single call returns is
+// of one moment if the call after it finds that nothing was left.
+// https://docs.kernel.org/filesystems/locking.html (iterate_shared)
+func eachName(dir string, visit func(name []byte, mode fs.FileMode) error) (moment bool, err error) {
+	fail := func(op string, err error) (bool, error) { return false, &fs.PathError{Op: op, Path: dir, Err: err} }
+	fd, err := again(func() (int, error) {
+		return unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	})
+	if err != nil {
+		return fail("open", err)
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return fail("stat", err)
+	}
+	small := readBuffers.Get().(*[smallRead]byte)
+	defer readBuffers.Put(small)
+	buf := small[:]
+	if st.Size > smallRead/2 { // entries are read larger than they are stored
+		buf = make([]byte, min(2*st.Size, largeRead))
+	}
+	for calls := 0; ; calls++ {
+		n, err := again(func() (int, error) { return unix.Getdents(fd, buf) })
+		if err != nil {
+			return fail("readdirent", err)
+		}
+		if n == 0 {
+			return calls <= 1 && locksDirectories(fd), nil
+		}
+		if err := eachEntry(dir, buf[:n], visit); err != nil {
+			return false, err
+		}
+	}
+}
+
+// eachEntry calls visit for each of the entries that the kernel has returned.
+// https://man7.org/linux/man-pages/man2/getdents.2.html (linux_dirent64)
+func eachEntry(dir string, entries []byte, visit func(name []byte, mode fs.FileMode) error) error {
+	const length, kind, text = 16, 18, 19
+	for len(entries) > text {
+		n := int(binary.NativeEndian.Uint16(entries[length:]))
+		if n <= text || n > len(entries) {
+			return &fs.PathError{Op: "readdirent", Path: dir, Err: errors.New("the kernel returned a broken entry")}
+		}
+		name, _, _ := bytes.Cut(entries[text:n], []byte{0})
+		mode, known := modes[entries[kind]]
+		entries = entries[n:]
+		if s := string(name); s == "." || s == ".." {
+			continue
+		}
+		if !known {
+			fi, err := os.Lstat(filepath.Join(dir, string(name)))
+			if errors.Is(err, fs.ErrNotExist) {
+				continue // removed since
+			}
+			if err != nil {
+				return err
+			}
+			mode = fi.Mode().Type()
+		}
+		if err := visit(name, mode); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// modes are the kinds of entries; some file systems do not tell them.
+var modes = map[byte]fs.FileMode{
+	unix.DT_REG: 0, unix.DT_DIR: fs.ModeDir, unix.DT_LNK: fs.ModeSymlink, unix.DT_FIFO: fs.ModeNamedPipe,
+	unix.DT_SOCK: fs.ModeSocket, unix.DT_CHR: fs.ModeCharDevice, unix.DT_BLK: fs.ModeDevice,
+}
+
+// locksDirectories reports whether a directory is on one of the file systems
+// of this machine alone that leave the lock to the kernel. On all others,
+// somebody elsewhere may change a directory while it is read.
+func locksDirectories(fd int) bool {
+	var st unix.Statfs_t
+	if err := unix.Fstatfs(fd, &st); err != nil {
+		return false
+	}
+	switch st.Type {
+	case unix.EXT4_SUPER_MAGIC, unix.XFS_SUPER_MAGIC, unix.BTRFS_SUPER_MAGIC, unix.TMPFS_MAGIC:
+		return true
+	}
+	return false
+}
+
+// again repeats a system call that a signal has interrupted.
+func again(call func() (int, error)) (int, error) {
+	for {
+		n, err := call()
+		if !errors.Is(err, unix.EINTR) {
+			return n, err
+		}
+	}
+}
