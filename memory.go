@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/mindtrace/registry/chunk"
+	"github.com/mindtrace/registry/store"
 )
 
 // defaultMemory is Options.MemoryLimit where nothing is said, and as much is
@@ -70,7 +71,25 @@ func systemMemory(root fs.FS) int64 {
 	return least
 }
 
+// paced has the large transfers of a store in a bucket keep the pace that it
+// serves best. A directory has one that is known.
+func (r *Registry) paced(st store.Store) store.Store {
+	most := r.memory.Parallel()
+	r.pace.gets, r.pace.puts = store.NewPace(most), store.NewPace(most)
+	return store.Paced(st, r.pace.gets, r.pace.puts)
+}
+
+func (r *Registry) parallelPuts() func() int { return limitOf(r.pace.puts) }
+func (r *Registry) parallelGets() func() int { return limitOf(r.pace.gets) }
+
+func limitOf(p *store.Pace) func() int {
+	if p == nil {
+		return nil
+	}
+	return p.Limit
+}
+
 // reader reads the files of a version.
 func (r *Registry) reader(f *found) *chunk.Reader {
-	return chunk.NewReader(r.st, f.Manifest, &chunk.ReaderOptions{Budget: r.memory})
+	return chunk.NewReader(r.st, f.Manifest, &chunk.ReaderOptions{Budget: r.memory, Parallel: r.parallelGets()})
 }

@@ -98,6 +98,7 @@ type Registry struct {
 
 	compression string // as in Options
 	memory      *chunk.Budget
+	pace        struct{ gets, puts *store.Pace } // nil for a directory
 
 	probing chan struct{} // held while the store is probed
 	probed  time.Time     // when it was last
@@ -201,6 +202,9 @@ func open(ctx context.Context, st store.Store, url string, o Options) (*Registry
 	o.Create = o.Create || o.CreateBucket
 	if r.log.Enabled(ctx, slog.LevelDebug) {
 		st = store.Log(st, r.log)
+	}
+	if !isLocal(url) {
+		st = r.paced(st)
 	}
 	r.st = store.Watch(store.Retry(st, store.RetryPolicy{}), r.clock)
 	if r.offline = o.Offline && !isLocal(url); r.offline {

@@ -100,6 +100,12 @@ func (b *Budget) Peak() int64 {
 	return b.peak
 }
 
+// Parallel returns how many packs one operation may put or read at once, if it
+// has all the memory.
+func (b *Budget) Parallel() int {
+	return int(min(MaxParallel, max(1, (b.limit-MinMemory)/MaxPack)))
+}
+
 // count takes note of n more bytes in use.
 func (b *Budget) count(n int64) {
 	b.mu.Lock()
