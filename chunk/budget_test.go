@@ -98,7 +98,10 @@ func (s slow) Get(ctx context.Context, key string, opts *store.GetOptions) ([]by
 // compressed or not, of what others save too; whole loads, streams, places;
 // copies; tables.
 func TestOperationsShareMemory(t *testing.T) {
-	sizes := []int64{MinMemory, 160 << 20}
+	ops := map[int64]int{MinMemory: 14, 160 << 20: 32}
+	if testing.Short() {
+		delete(ops, 160<<20)
+	}
 	var objects [4][]named
 	text := table(1, 20<<20)
 	for i := range objects {
@@ -107,7 +110,7 @@ func TestOperationsShareMemory(t *testing.T) {
 			objects[i] = []named{{"a", text[i<<10:]}, {"b", noise(uint64(i), 2<<20)}}
 		}
 	}
-	for _, limit := range sizes {
+	for limit, n := range ops {
 		t.Run(fmt.Sprint(limit>>20), func(t *testing.T) {
 			st := slow{memstore.New(nil)}
 			b := budget(t, limit)
@@ -118,7 +121,7 @@ func TestOperationsShareMemory(t *testing.T) {
 				ms[i], _ = write(t, cfg, objects[i])
 			}
 			var g errgroup.Group
-			for i := range 32 {
+			for i := range n {
 				m, files := ms[i%4], objects[i%4]
 				r := NewReader(st, m, &ReaderOptions{Budget: b, FileDigests: i%3 == 0})
 				cfg := config(st, nil)
