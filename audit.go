@@ -87,6 +87,11 @@ func tablePacks(m *manifest.Manifest) []manifest.Pack {
 
 // badIn returns those uses of a pack whose bytes are not there.
 func (v *verification) badIn(ctx context.Context, key string, list []use) (bad []use, missing bool, err error) {
+	release, err := v.r.memory.Hold(ctx, chunk.MaxPack+chunk.MaxChunk)
+	if err != nil {
+		return nil, false, err
+	}
+	defer release()
 	body, _, err := v.r.st.Get(ctx, key, nil)
 	if notFound(err) {
 		return list, true, nil

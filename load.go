@@ -133,5 +133,5 @@ func (r *Registry) object(ctx context.Context, s string) (*Object, error) {
 	if err := r.complete(ctx, f); err != nil {
 		return nil, err
 	}
-	return newObject(ctx, r, s, f, chunk.NewReader(r.st, f.Manifest, &chunk.ReaderOptions{FileDigests: true})), nil
+	return newObject(ctx, r, s, f, chunk.NewReader(r.st, f.Manifest, &chunk.ReaderOptions{FileDigests: true, Budget: r.memory, Parallel: r.parallelGets()})), nil
 }

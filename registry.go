@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/mindtrace/registry/cache"
+	"github.com/mindtrace/registry/chunk"
 	"github.com/mindtrace/registry/lease"
 	"github.com/mindtrace/registry/manifest"
 	"github.com/mindtrace/registry/material"
@@ -60,6 +61,18 @@ type Options struct {
 	// default, or CompressionNone. It concerns only what is written; both are
 	// read, and their digests are the same.
 	Compression string
+	// MemoryLimit is how many bytes all operations under way may use together
+	// for the data they move; 0 means 256 MiB, or a quarter of what the machine,
+	// the control group or $GOMEMLIMIT allow the process, if that is less. An
+	// operation waits for the least it can do with, 52 MiB for a large object to be
+	// saved, and takes more, to be faster, while there is more. What is less
+	// than chunk.MinMemory, 84 MiB, is an error.
+	//
+	// Beside it there are the first MiB of an object being saved, lists of
+	// files, what materializers hold, and what Go has not collected yet. A
+	// materializer that saves into the same registry while it is saving needs
+	// a limit that leaves the least for each.
+	MemoryLimit int64
 	// Logger gets what happens, at levels Debug and Info. nil: nothing.
 	Logger *slog.Logger
 	// Progress is called as data moves, for all operations that are not given
@@ -84,6 +97,8 @@ type Registry struct {
 	progress  func(Progress)
 
 	compression string // as in Options
+	memory      *chunk.Budget
+	pace        struct{ gets, puts *store.Pace } // nil for a directory
 
 	probing chan struct{} // held while the store is probed
 	probed  time.Time     // when it was last
@@ -172,6 +187,10 @@ func open(ctx context.Context, st store.Store, url string, o Options) (*Registry
 		url: url, clock: new(store.Clock), log: o.Logger, progress: o.Progress, probing: make(chan struct{}, 1),
 		cache: o.Cache, compression: o.Compression,
 	}
+	var err error
+	if r.memory, err = newMemory(o.MemoryLimit); err != nil {
+		return nil, wrap("open", url, err)
+	}
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
 	}
@@ -183,6 +202,9 @@ func open(ctx context.Context, st store.Store, url string, o Options) (*Registry
 	o.Create = o.Create || o.CreateBucket
 	if r.log.Enabled(ctx, slog.LevelDebug) {
 		st = store.Log(st, r.log)
+	}
+	if !isLocal(url) {
+		st = r.paced(st)
 	}
 	r.st = store.Watch(store.Retry(st, store.RetryPolicy{}), r.clock)
 	if r.offline = o.Offline && !isLocal(url); r.offline {

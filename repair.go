@@ -128,7 +128,7 @@ func (p *repair) register(ctx context.Context, key string) error {
 	cfg.Base = nil
 	w := chunk.NewWriter(ctx, cfg)
 	defer w.Abort()
-	if err := copyFiles(ctx, w, chunk.NewReader(p.from.r.st, src.Manifest, nil), src.Content.Files); err != nil {
+	if err := copyFiles(ctx, w, p.from.r.reader(src), src.Content.Files); err != nil {
 		return fmt.Errorf("from the mirror: %w", err)
 	}
 	res, err := w.Finish()

@@ -164,6 +164,11 @@ func (p *repair) pack(ctx context.Context, key string, b *broken) error {
 	if len(b.chunks) == 0 {
 		return errors.New("no version names it any more")
 	}
+	release, err := p.r.memory.Hold(ctx, 3*chunk.MaxPack)
+	if err != nil {
+		return err
+	}
+	defer release()
 	old, info, err := p.r.st.Get(ctx, key, nil)
 	if err != nil && !notFound(err) {
 		return err
@@ -294,7 +299,7 @@ func (m *mirror) chunk(ctx context.Context, w *wanted) ([]byte, error) {
 			continue
 		}
 		body := make([]byte, w.Size)
-		if _, ferr := chunk.NewReader(m.r.st, f.Manifest, nil).ReadAt(ctx, i, body, s.at); ferr != nil {
+		if _, ferr := m.r.reader(f).ReadAt(ctx, i, body, s.at); ferr != nil {
 			err = fmt.Errorf("in the mirror: %w", ferr)
 			continue
 		}

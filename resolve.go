@@ -97,7 +97,7 @@ func (r *Registry) complete(ctx context.Context, f *found) error {
 	if f.Table == nil || f.Content.Files != nil {
 		return nil
 	}
-	table, err := chunk.ReadTable(ctx, r.st, f.Table)
+	table, err := chunk.ReadTable(ctx, r.st, f.Table, r.memory)
 	if err != nil {
 		return fmt.Errorf("table of %s@%s: %w", f.Name, f.Version, err)
 	}

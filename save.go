@@ -199,7 +199,7 @@ func (s *save) check(v any) (*manifest.Content, material.Materializer, error) {
 func (s *save) config(v any) chunk.Config {
 	return chunk.Config{
 		Store: s.r.st, Clock: s.r.clock, Times: s.r.settings.Times,
-		Base: s.findBase, MaxInline: knob.MaxInline, Logger: s.r.log, Compress: s.compresses(),
+		Base: s.findBase, MaxInline: knob.MaxInline, Logger: s.r.log, Compress: s.compresses(), Budget: s.r.memory, Parallel: s.r.parallelPuts(),
 		Progress: saveProgress(s.o.progress, s.name, sizeOf(v)),
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/mindtrace/registry/chunk"
 	"github.com/mindtrace/registry/manifest"
 )
 
@@ -134,7 +133,7 @@ func loadLatest[T any](ctx context.Context, r *Registry, name string, opts []Sav
 	if err != nil {
 		return v, nil, nil, err
 	}
-	obj := newObject(ctx, r, name, f, chunk.NewReader(r.st, f.Manifest, nil))
+	obj := newObject(ctx, r, name, f, r.reader(f))
 	info := obj.Info()
 	return v, &info, known, r.materialize(ctx, obj, &v, o)
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/mindtrace/registry/chunk"
 	"github.com/mindtrace/registry/manifest"
 )
 
@@ -164,7 +163,7 @@ func (v *verification) version(ctx context.Context, f *found) error {
 }
 
 func (v *verification) files(ctx context.Context, f *found, regular []int) error {
-	return chunk.NewReader(v.r.st, f.Manifest, nil).Fetch(ctx, regular, discard{})
+	return v.r.reader(f).Fetch(ctx, regular, discard{})
 }
 
 func (v *verification) problem(key, ref string, err error) {

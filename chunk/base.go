@@ -112,14 +112,16 @@ func (p *packer) relocate() error {
 			}
 			at, ok := moved[c.SHA256]
 			if !ok {
-				b, err := getChunk(p.ctx, p.w.cfg.Store, p.packs[c.Pack], *c, nil)
+				b, release, err := p.read(p.packs[c.Pack], *c)
 				if errors.Is(err, ErrCorrupt) || errors.Is(err, ErrMissing) {
 					return fmt.Errorf("%w; save again without reusing anything (WithoutReuse, --no-reuse)", err)
 				}
 				if err != nil {
 					return err
 				}
-				if at, err = p.collect(c.SHA256, b, p.w.cfg.frames.compress(b)); err != nil {
+				at, err = p.collect(c.SHA256, b, p.w.cfg.frames.compress(b))
+				release()
+				if err != nil {
 					return err
 				}
 				moved[c.SHA256] = at
@@ -128,6 +130,24 @@ func (p *packer) relocate() error {
 		}
 	}
 	return nil
+}
+
+// read reads a chunk that is to be moved.
+func (p *packer) read(pack manifest.Pack, c manifest.Chunk) (b []byte, release func(), err error) {
+	release = func() {}
+	var raw []byte
+	if p.moving != nil {
+		buf, err := p.moving.get(p.ctx)
+		if err != nil {
+			return nil, nil, err
+		}
+		release = func() { p.moving.put(buf) }
+		b, raw = buf[:len(buf)/2:len(buf)/2], buf[len(buf)/2:]
+	}
+	if b, err = getChunk(p.ctx, p.w.cfg.Store, pack, c, b, raw); err != nil {
+		release()
+	}
+	return b, release, err
 }
 
 // dropUnused returns the packs that the files use, and renumbers the chunks

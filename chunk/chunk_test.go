@@ -441,7 +441,11 @@ func TestReadersMayBeLeft(t *testing.T) {
 
 // Memory is bounded by the buffers, however much data passes.
 func TestBuffersAreBounded(t *testing.T) {
-	p := newPool(3)
+	share, err := noLimit().take(t.Context(), 3*MaxPack)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := newPool(share, MaxPack, 3, upTo(3))
 	ctx, cancel := context.WithCancel(t.Context())
 	var got [][]byte
 	for range 3 {

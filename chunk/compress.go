@@ -3,7 +3,6 @@ package chunk
 import (
 	"bytes"
 	"math"
-	"runtime"
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
@@ -27,8 +26,8 @@ const (
 	maxEntropy  = 6.8     // bits a byte of the sample: 15 % less than 8
 	minGain     = 10      // of a hundred: less is not worth decompressing
 
-	// window is how far back a match may lie. The encoder's memory is some
-	// twice that, for each core.
+	// window is how far back a match may lie. An encoder's memory is some
+	// twice that.
 	window = 1 << 20
 )
 
@@ -36,21 +35,34 @@ const (
 type frame struct {
 	bytes []byte
 	sum   manifest.Digest // of bytes
+	share *share          // that its memory is of, or nil
 }
 
-// compressor makes frames. It may be used by many goroutines. nil makes none.
+// drop gives the memory of a frame back.
+func (f *frame) drop() {
+	if f != nil && f.share != nil {
+		f.share.free(int64(len(f.bytes)))
+		f.share = nil
+	}
+}
+
+// compressor makes frames, up to so many at a time. It may be used by many
+// goroutines. nil makes none.
 type compressor struct {
-	enc func() *zstd.Encoder
-	out sync.Pool // of *[]byte
+	b     *Budget
+	enc   func() *zstd.Encoder
+	slots chan struct{} // held while one is made
 }
 
-func newCompressor() *compressor {
-	return &compressor{enc: sync.OnceValue(func() *zstd.Encoder { return newEncoder(zstd.SpeedFastest) })}
+func newCompressor(b *Budget, at int) *compressor {
+	c := &compressor{b: b, slots: make(chan struct{}, at)}
+	c.enc = sync.OnceValue(func() *zstd.Encoder { return newEncoder(zstd.SpeedFastest, at) })
+	return c
 }
 
-func newEncoder(level zstd.EncoderLevel) *zstd.Encoder {
+func newEncoder(level zstd.EncoderLevel, at int) *zstd.Encoder {
 	e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(level), zstd.WithWindowSize(window),
-		zstd.WithEncoderCRC(false), zstd.WithEncoderConcurrency(runtime.GOMAXPROCS(0)+1))
+		zstd.WithEncoderCRC(false), zstd.WithEncoderConcurrency(at))
 	if err != nil {
 		panic(err) // an option that the library does not take
 	}
@@ -58,21 +70,50 @@ func newEncoder(level zstd.EncoderLevel) *zstd.Encoder {
 }
 
 // compress returns the chunk's frame, or nil if it is to be stored as it is.
+// The caller has the memory for one.
 func (c *compressor) compress(chunk []byte) *frame {
-	if c == nil || len(chunk) < minCompress || entropy(chunk) > maxEntropy {
+	if !c.mayGain(chunk) {
 		return nil
 	}
-	out, _ := c.out.Get().(*[]byte)
-	if out == nil {
-		out = new([]byte)
-	}
-	defer c.out.Put(out)
-	*out = c.enc().EncodeAll(chunk, (*out)[:0])
-	if len(*out) > len(chunk)-len(chunk)*minGain/100 {
+	c.slots <- struct{}{}
+	c.b.count(perCoder)
+	room := c.b.buffer(MaxChunk)
+	defer func() {
+		c.b.keep(room)
+		c.b.count(-perCoder)
+		<-c.slots
+	}()
+	out := c.enc().EncodeAll(chunk, room[:0])
+	if len(out) > len(chunk)-len(chunk)*minGain/100 {
 		return nil
 	}
-	b := bytes.Clone(*out)
-	return &frame{b, manifest.Sum(b)}
+	b := bytes.Clone(out)
+	return &frame{bytes: b, sum: manifest.Sum(b)}
+}
+
+// ahead is compress for a frame that is kept until it is wanted. If there is
+// no memory for it, tried is false: it is to be made then.
+func (c *compressor) ahead(s *share, chunk []byte) (f *frame, tried bool) {
+	if !c.mayGain(chunk) {
+		return nil, true
+	}
+	n := int64(len(chunk))
+	if !s.try(n) {
+		return nil, false
+	}
+	f = c.compress(chunk)
+	if f == nil {
+		s.free(n)
+		return nil, true
+	}
+	f.share = s
+	s.free(n - int64(len(f.bytes)))
+	return f, true
+}
+
+// mayGain reports whether a sample of the chunk says that it can be compressed.
+func (c *compressor) mayGain(chunk []byte) bool {
+	return c != nil && len(chunk) >= minCompress && entropy(chunk) <= maxEntropy
 }
 
 // entropy returns how many bits a byte of a sample of the chunk carries, up to

@@ -51,7 +51,7 @@ func floats(n int) []byte {
 
 func TestWhatIsCompressed(t *testing.T) {
 	text := table(1, 1<<20)
-	zipped := newEncoder(zstd.SpeedDefault).EncodeAll(table(2, 4<<20), nil)
+	zipped := newEncoder(zstd.SpeedDefault, 1).EncodeAll(table(2, 4<<20), nil)
 	for _, c := range []struct {
 		what string
 		b    []byte
@@ -72,7 +72,7 @@ func TestWhatIsCompressed(t *testing.T) {
 		// Flat in its frequencies, and yet repetitive: not found, as nothing more is tried.
 		{"noise twice", bytes.Repeat(randomBytes(4, 256<<10), 2), false},
 	} {
-		f := newCompressor().compress(c.b)
+		f := noLimit().frames.compress(c.b)
 		if (f != nil) != c.want {
 			t.Errorf("%s: compressed %v, want %v", c.what, f != nil, c.want)
 			continue
@@ -100,7 +100,7 @@ func TestFramesAreRepeatable(t *testing.T) {
 	for i := range chunks {
 		chunks[i] = table(uint64(i), 1<<10<<(i%12))
 	}
-	used := newCompressor()
+	used := noLimit().frames
 	var wg sync.WaitGroup
 	got := make([][]*frame, 4)
 	for w := range got {
@@ -113,7 +113,7 @@ func TestFramesAreRepeatable(t *testing.T) {
 	}
 	wg.Wait()
 	for i := range chunks {
-		want := newCompressor().compress(chunks[i])
+		want := noLimit().frames.compress(chunks[i])
 		for w := range got {
 			if !bytes.Equal(got[w][i].bytes, want.bytes) {
 				t.Errorf("chunk %d is compressed in another way by an encoder that was used before", i)
@@ -126,7 +126,7 @@ func TestFramesAreRepeatable(t *testing.T) {
 // the chunk has bytes.
 func TestBombs(t *testing.T) {
 	const size = 64 << 10
-	enc := func(b []byte) []byte { return newEncoder(zstd.SpeedFastest).EncodeAll(b, nil) }
+	enc := func(b []byte) []byte { return newEncoder(zstd.SpeedFastest, 1).EncodeAll(b, nil) }
 	streamed := func(n int) []byte { // without a size in the header
 		var b bytes.Buffer
 		w, err := zstd.NewWriter(&b, zstd.WithEncoderConcurrency(1))
@@ -185,7 +185,7 @@ func TestBombs(t *testing.T) {
 func TestRestored(t *testing.T) {
 	plain := table(7, 300<<10)
 	sum := manifest.Sum(plain)
-	usual := newCompressor().compress(plain).bytes
+	usual := noLimit().frames.compress(plain).bytes
 	for _, n := range []int{len(usual), len(usual) + 8, len(usual) + 1000, len(usual) - 800} {
 		c := manifest.Chunk{SHA256: sum, Size: int64(len(plain)), Stored: int64(n), Offset: 5}
 		b, err := Restored(plain, c)

@@ -37,8 +37,8 @@ func Copy(ctx context.Context, cfg Config, src store.Store, m *manifest.Manifest
 		f.Chunks = nil
 		w.files = append(w.files, &file{entry: f})
 	}
-	p := newPacker(w)
-	p.spare = newPool(w.cfg.Puts + 1)
+	p := &packer{w: w, index: map[manifest.Digest]place{}, number: -1}
+	p.start()
 	err := p.copy(src, m)
 	if err != nil {
 		w.cancel(err)
@@ -86,10 +86,16 @@ func (p *packer) fetch(src store.Store, m *manifest.Manifest) error {
 	spans, known := p.missing(m)
 	p.stats.Read, p.stats.Reused = known, known
 	p.report()
-	s := startStream(p.ctx, src, spans, p.w.cfg.Puts, max(2, p.w.cfg.Buffers/2), func(j *job) error {
-		j.frames = make([]*frame, len(j.parts))
+	gets, err := p.provide(m, spans)
+	if err != nil {
+		return err
+	}
+	frames := p.w.cfg.frames
+	s := startStream(p.ctx, src, spans, gets, func(j *job) error {
+		j.frames = make([]ahead, len(j.parts))
 		for i := range j.parts {
-			j.frames[i] = p.w.cfg.frames.compress(j.of(&j.parts[i], j.body))
+			a := &j.frames[i]
+			a.frame, a.tried = frames.ahead(p.w.share, j.of(&j.parts[i], j.body))
 		}
 		return nil
 	})
@@ -106,10 +112,15 @@ func (p *packer) fetch(src store.Store, m *manifest.Manifest) error {
 			return &SourceError{err}
 		}
 		for i := range j.parts {
-			part := &j.parts[i]
-			if _, err := p.collect(part.sum, j.of(part, j.body), j.frames[i]); err != nil {
+			part, a := &j.parts[i], &j.frames[i]
+			b := j.of(part, j.body)
+			if !a.tried {
+				a.frame = frames.compress(b)
+			}
+			if _, err := p.collect(part.sum, b, a.frame); err != nil {
 				return err
 			}
+			a.frame.drop()
 			p.mu.Lock()
 			p.stats.Read += part.size
 			p.mu.Unlock()
@@ -140,4 +151,23 @@ func (p *packer) missing(m *manifest.Manifest) (spans []span, known int64) {
 		}
 	}
 	return slices.Clip(spans), known
+}
+
+// provide takes the memory to read the spans and store what they hold.
+func (p *packer) provide(m *manifest.Manifest, spans []span) (*reading, error) {
+	w, total := p.w, int64(0)
+	for i := range m.Content.Files {
+		total += m.Content.Files[i].Size
+	}
+	size := packSize(total)
+	gets := plan(spans, w.cfg.Puts, func() int { return max(2, w.cfg.Parallel()) })
+	gets.size = max(gets.size, class(int(min(2*total, 2*MaxChunk)))) // for chunks that are moved, too
+	var err error
+	if w.share, err = w.cfg.Budget.take(p.ctx, gets.least()+int64(size+w.cfg.frameSize())); err != nil {
+		return nil, err
+	}
+	gets.open(w.share)
+	w.spare = newPool(w.share, size, 1, func() int { return w.cfg.Parallel() + 1 })
+	p.spare, p.moving = w.spare, gets.bufs
+	return gets, nil
 }

@@ -13,6 +13,6 @@
 // A chunk is stored compressed where that pays. It is known by the digest of
 // its plain bytes in any case; what it lies in its pack as, the manifest says.
 //
-// Memory is bounded by the number of pack-sized buffers in flight, whatever
-// the size of the data: compressing takes less than as much again.
+// Memory is bounded by a Budget that all who store and read share, whatever
+// the size of the data.
 package chunk

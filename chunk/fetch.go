@@ -39,7 +39,7 @@ func (r *Reader) Fetch(ctx context.Context, want []int, dst Dest) error {
 	for i := range spans[small:] {
 		spans[small+i].unverified = r.byFile
 	}
-	s := startStream(ctx, r.st, spans, r.gets, r.buffers, func(j *job) error {
+	s, err := r.stream(ctx, spans, func(j *job) error {
 		for i := range j.parts {
 			p := &j.parts[i]
 			if err := dst.WriteAt(p.file, j.of(p, j.body), p.at); err != nil {
@@ -53,6 +53,9 @@ func (r *Reader) Fetch(ctx context.Context, want []int, dst Dest) error {
 		}
 		return nil
 	})
+	if err != nil {
+		return err
+	}
 	defer s.close()
 	check := &fileCheck{m: r.m}
 	for n := 0; ; n++ {
@@ -64,7 +67,7 @@ func (r *Reader) Fetch(ctx context.Context, want []int, dst Dest) error {
 			return err
 		}
 		if n >= small {
-			if err := r.checkParts(ctx, check, j, dst); err != nil {
+			if err := r.checkParts(ctx, check, s, j, dst); err != nil {
 				return err
 			}
 		}
@@ -96,12 +99,13 @@ func (r *Reader) fetchInlined(want []int, dst Dest) (stored []int, err error) {
 }
 
 // checkParts hashes the next parts of a file of several chunks.
-func (r *Reader) checkParts(ctx context.Context, check *fileCheck, j *job, dst Dest) error {
+func (r *Reader) checkParts(ctx context.Context, check *fileCheck, s *stream, j *job, dst Dest) error {
 	for i := range j.parts {
 		p := &j.parts[i]
 		done, err := check.add(p, j.of(p, j.body))
 		if errors.Is(err, ErrCorrupt) && r.byFile {
-			done, err = true, r.refetch(ctx, p.file, dst)
+			// It is the last part of its file, so its memory is free.
+			done, err = true, r.refetch(ctx, p.file, dst, s, j)
 		}
 		if err != nil {
 			return err
@@ -116,31 +120,25 @@ func (r *Reader) checkParts(ctx context.Context, check *fileCheck, j *job, dst D
 }
 
 // refetch writes a file that did not have its digest once more, and verifies
-// every chunk of it.
-func (r *Reader) refetch(ctx context.Context, file int, dst Dest) error {
-	s := startStream(ctx, r.st, r.planWhole(file), 1, 2, nil)
-	defer s.close()
+// every chunk of it. It takes the memory of j, a span of the stream.
+func (r *Reader) refetch(ctx context.Context, file int, dst Dest, s *stream, j *job) error {
 	check := &fileCheck{m: r.m}
-	for {
-		j, err := s.next()
-		if err == io.EOF {
-			return nil
-		}
+	for _, again := range r.planWhole(file) {
+		b, err := s.read(ctx, r.st, &again, j.buf)
 		if err != nil {
 			return err
 		}
-		for i := range j.parts {
-			p := &j.parts[i]
-			b := j.of(p, j.body)
-			if err := dst.WriteAt(file, b, p.at); err != nil {
+		for i := range again.parts {
+			p := &again.parts[i]
+			if err := dst.WriteAt(file, again.of(p, b), p.at); err != nil {
 				return err
 			}
-			if _, err := check.add(p, b); err != nil {
+			if _, err := check.add(p, again.of(p, b)); err != nil {
 				return err
 			}
 		}
-		s.release(j)
 	}
+	return nil
 }
 
 func (r *Reader) planWhole(file int) []span {

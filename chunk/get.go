@@ -9,11 +9,12 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// getChunk reads one chunk and verifies it.
-func getChunk(ctx context.Context, st store.Store, pack manifest.Pack, c manifest.Chunk, buf []byte) ([]byte, error) {
+// getChunk reads one chunk and verifies it, into buf; raw is for what is read
+// if it is compressed.
+func getChunk(ctx context.Context, st store.Store, pack manifest.Pack, c manifest.Chunk, buf, raw []byte) ([]byte, error) {
 	s := span{pack: pack, offset: c.Offset}
 	s.add(c, 0, 0)
-	return s.get(ctx, st, buf, nil)
+	return s.get(ctx, st, buf, raw)
 }
 
 // span is a stretch of one pack that is read with one request.

@@ -54,7 +54,7 @@ func (r *Reader) FetchMissing(ctx context.Context, file int, have []bool, dst De
 		spans = append(spans, planFile(r.m.Placement.Packs, f, file, first, last)...)
 		first = last
 	}
-	s := startStream(ctx, r.st, spans, r.gets, r.buffers, func(j *job) error {
+	s, err := r.stream(ctx, spans, func(j *job) error {
 		for _, p := range j.parts {
 			if err := dst.WriteAt(file, j.of(&p, j.body), p.at); err != nil {
 				return err
@@ -62,6 +62,9 @@ func (r *Reader) FetchMissing(ctx context.Context, file int, have []bool, dst De
 		}
 		return nil
 	})
+	if err != nil {
+		return err
+	}
 	defer s.close()
 	for {
 		j, err := s.next()

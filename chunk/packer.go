@@ -27,6 +27,7 @@ type packer struct {
 	base   *base
 	known  atomic.Pointer[base] // the same, for those who hash
 	spare  *pool                // buffers for the pack being collected
+	moving *pool                // buffers for a chunk that is moved, or nil
 	pack   []byte
 	size   int
 	chunks []manifest.Digest // in pack, as they are stored
@@ -50,11 +51,19 @@ func (at place) chunk(sum manifest.Digest, size int64) manifest.Chunk {
 }
 
 func newPacker(w *Writer) *packer {
-	p := &packer{w: w, index: map[manifest.Digest]place{}, spare: newPool(2), number: -1}
-	p.puts, p.ctx = errgroup.WithContext(w.ctx)
-	p.puts.SetLimit(w.cfg.Puts + maxStaged)
-	p.slots = make(chan struct{}, w.cfg.Puts)
+	p := &packer{w: w, index: map[manifest.Digest]place{}, spare: w.spare, number: -1}
+	p.start()
+	if w.spare.size == knob.MaxPack {
+		p.moving = w.segs // which are all packed then
+	}
 	return p
+}
+
+// start makes what p puts packs with.
+func (p *packer) start() {
+	p.puts, p.ctx = errgroup.WithContext(p.w.ctx)
+	p.puts.SetLimit(p.w.cfg.Puts + maxStaged)
+	p.slots = make(chan struct{}, p.w.cfg.Puts)
 }
 
 // maxStaged is how many packs, above those that are put, may be with the store
@@ -143,6 +152,8 @@ func (p *packer) add(s *segment) error {
 				return err
 			}
 		}
+		c.frame.drop()
+		c.frame = nil
 		p.assign(c, at, known)
 	}
 	p.report()
@@ -161,6 +172,9 @@ func (p *packer) allNew(s *segment) bool {
 		c := &s.cuts[i]
 		if c.end == c.start {
 			continue
+		}
+		if !c.tried && !p.base.has(c.sum) { // there was no memory for what it may come to
+			c.tried, c.frame = true, p.w.cfg.frames.compress(s.buf[c.start:c.end])
 		}
 		if c.frame != nil {
 			return false
@@ -198,7 +212,7 @@ func (p *packer) putSegment(s *segment) error {
 		p.assign(c, at, false)
 	}
 	p.report()
-	return p.put(number, sums, s.buf[first:last], func() { p.w.segs.put(s.buf) })
+	return p.put(number, sums, s.buf[first:last], p.w.segs, s.buf)
 }
 
 // lookup finds a chunk that is stored already.
@@ -234,7 +248,7 @@ func (p *packer) collect(sum manifest.Digest, b []byte, f *frame) (place, error)
 	if f != nil {
 		b, sumStored = f.bytes, f.sum
 	}
-	if p.number >= 0 && p.size+len(b) > knob.MaxPack {
+	if p.number >= 0 && p.size+len(b) > p.spare.size {
 		if err := p.flush(); err != nil {
 			return place{}, err
 		}
@@ -250,6 +264,9 @@ func (p *packer) collect(sum manifest.Digest, b []byte, f *frame) (place, error)
 	if f != nil {
 		at.stored = int64(len(b))
 	}
+	if len(b) > len(p.pack)-p.size {
+		return place{}, fmt.Errorf("chunk of %d bytes, in an object that should have fewer: its source changes while it is read", len(b))
+	}
 	p.size += copy(p.pack[p.size:], b)
 	p.chunks = append(p.chunks, sumStored)
 	p.index[sum] = at
@@ -260,7 +277,7 @@ func (p *packer) collect(sum manifest.Digest, b []byte, f *frame) (place, error)
 func (p *packer) flush() error {
 	pack, size, number, sums := p.pack, p.size, p.number, p.chunks
 	p.pack, p.number, p.chunks = nil, -1, nil
-	return p.put(number, sums, pack[:size], func() { p.spare.put(pack) })
+	return p.put(number, sums, pack[:size], p.spare, pack)
 }
 
 func (p *packer) newPack() int {
@@ -285,24 +302,30 @@ func (p *packer) assign(c *cut, at place, known bool) {
 	}
 }
 
-// put puts a pack in the background, and calls release when the store has
-// taken it. It waits while as many puts as allowed are under way.
-func (p *packer) put(number int, sums []manifest.Digest, body []byte, release func()) error {
+// put puts a pack in the background, and puts buf, which body lies in, back
+// when the store has taken it. It waits while as many puts as allowed are
+// under way.
+func (p *packer) put(number int, sums []manifest.Digest, body []byte, from *pool, buf []byte) error {
 	pack := manifest.Pack{ID: packID(sums), Size: int64(len(body))}
 	select {
 	case p.slots <- struct{}{}:
 	case <-p.ctx.Done():
-		release()
+		from.put(buf)
 		return context.Cause(p.ctx)
 	}
-	taken := sync.OnceFunc(func() {
-		release()
-		<-p.slots
-	})
+	var once sync.Once
+	done := func(back func()) {
+		once.Do(func() {
+			back()
+			<-p.slots
+		})
+	}
+	taken := func() { done(func() { from.put(buf) }) }
 	p.puts.Go(func() error {
 		defer taken()
 		era, err := putPack(p.ctx, &p.w.cfg, pack, body, taken)
 		if err != nil {
+			done(from.drop)
 			err = fmt.Errorf("storing pack %s: %w", pack.ID, err)
 			p.w.cancel(err)
 			return err

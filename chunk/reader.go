@@ -1,12 +1,11 @@
 package chunk
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
-	"sync"
 
 	"github.com/mindtrace/registry/manifest"
 	"github.com/mindtrace/registry/store"
@@ -18,23 +17,21 @@ type Reader struct {
 	st      store.Store
 	m       *manifest.Manifest
 	inline  []int64 // where each file starts in the inline bytes
+	budget  *Budget
 	gets    int
-	buffers int
+	buffers func() int // that may be filled now
 	byFile  bool
-
-	mu    sync.Mutex
-	cache []cached // chunks read last by ReadAt, newest last
-}
-
-type cached struct {
-	sum  manifest.Digest
-	body []byte
 }
 
 // ReaderOptions adjust NewReader. nil means the zero value.
 type ReaderOptions struct {
-	Gets    int // requests at a time; 0 means 4
-	Buffers int // of MaxPack bytes; 0 means 8
+	Budget  *Budget // the memory for all this; nil: as much as it takes
+	Gets    int     // requests at a time; 0 means 4
+	Buffers int     // of MaxPack bytes, if the Budget has them; 0 means Gets and 4
+
+	// Parallel, if not nil, tells how many requests are best made at once now,
+	// in place of Gets and Buffers.
+	Parallel func() int
 
 	// FileDigests makes Fetch verify a file of several chunks by the digest of
 	// the file alone, which covers every byte of it, and so hash it once instead
@@ -45,14 +42,18 @@ type ReaderOptions struct {
 
 // NewReader returns a Reader of a manifest whose table, if any, is decoded.
 func NewReader(st store.Store, m *manifest.Manifest, opts *ReaderOptions) *Reader {
-	r := &Reader{st: st, m: m, gets: 4, buffers: 8}
-	if opts != nil && opts.Gets > 0 {
-		r.gets = opts.Gets
+	var o ReaderOptions
+	if opts != nil {
+		o = *opts
 	}
-	if opts != nil && opts.Buffers > 0 {
-		r.buffers = opts.Buffers
+	r := &Reader{st: st, m: m, budget: o.Budget, gets: cmp.Or(o.Gets, 4), byFile: o.FileDigests}
+	r.buffers = upTo(cmp.Or(o.Buffers, r.gets+4))
+	if o.Parallel != nil {
+		r.gets, r.buffers = MaxParallel, func() int { return o.Parallel() + 3 }
 	}
-	r.byFile = opts != nil && opts.FileDigests
+	if r.budget == nil {
+		r.budget, _ = NewBudget(0)
+	}
 	if len(m.Placement.Packs) == 0 {
 		var at int64
 		for i := range m.Content.Files {
@@ -96,6 +97,10 @@ type fileReader struct {
 	job   *job
 	rest  []byte
 	err   error
+
+	byChunk bool // there is no memory to read ahead
+	plain   []byte
+	off     int64
 }
 
 func (f *fileReader) Read(p []byte) (int, error) {
@@ -123,10 +128,22 @@ func (f *fileReader) begin() {
 	m := f.r.m
 	file := &m.Content.Files[f.file]
 	f.check.m = m
-	f.s = startStream(f.ctx, f.r.st, planFile(m.Placement.Packs, file, f.file, 0, len(file.Chunks)), f.r.gets, f.r.buffers, nil)
+	spans := planFile(m.Placement.Packs, file, f.file, 0, len(file.Chunks))
+	gets := plan(spans, f.r.gets, f.r.buffers)
+	share := f.r.budget.try(gets.least(), true)
+	if f.byChunk = share == nil; f.byChunk {
+		f.plain = make([]byte, smallBody)
+		return
+	}
+	gets.open(share)
+	f.s = startStream(f.ctx, f.r.st, spans, gets, nil)
+	f.s.ended = share.close
 }
 
 func (f *fileReader) more() error {
+	if f.byChunk {
+		return f.moreByChunk()
+	}
 	if f.s == nil {
 		return io.EOF
 	}
@@ -136,6 +153,7 @@ func (f *fileReader) more() error {
 	}
 	j, err := f.s.next()
 	if err != nil {
+		f.s.close()
 		return err
 	}
 	if len(f.check.m.Content.Files[f.file].Chunks) > 1 { // else the chunk's digest is the file's
@@ -147,6 +165,21 @@ func (f *fileReader) more() error {
 		}
 	}
 	f.job, f.rest = j, j.body
+	return nil
+}
+
+// moreByChunk reads on where there is no memory to read ahead.
+func (f *fileReader) moreByChunk() error {
+	n, err := f.r.ReadAt(f.ctx, f.file, f.plain, f.off)
+	if n == 0 {
+		return err
+	}
+	b := f.plain[:n]
+	if _, err := f.check.add(&part{file: f.file, size: int64(n)}, b); err != nil {
+		return err
+	}
+	f.off += int64(n)
+	f.rest = b
 	return nil
 }
 
@@ -181,11 +214,10 @@ func (r *Reader) ReadAt(ctx context.Context, file int, p []byte, off int64) (int
 	var at int64
 	for _, c := range f.Chunks {
 		if at+c.Size > off+int64(n) && n < len(want) {
-			body, err := r.chunk(ctx, c)
+			err := r.chunk(ctx, c, func(body []byte) { n += copy(want[n:], body[off+int64(n)-at:]) })
 			if err != nil {
 				return n, err
 			}
-			n += copy(want[n:], body[off+int64(n)-at:])
 		}
 		at += c.Size
 	}
@@ -199,37 +231,90 @@ func eofIf(end bool) error {
 	return nil
 }
 
-// cacheChunks is how many chunks ReadAt keeps: reads of neighbouring places
-// cost one request.
-const cacheChunks = 8
-
-func (r *Reader) chunk(ctx context.Context, c manifest.Chunk) ([]byte, error) {
-	r.mu.Lock()
-	for i, have := range r.cache {
-		if have.sum == c.SHA256 {
-			r.cache = append(slices.Delete(r.cache, i, i+1), have)
-			r.mu.Unlock()
-			return have.body, nil
-		}
-	}
-	r.mu.Unlock()
-	body, err := getChunk(ctx, r.st, r.m.Placement.Packs[c.Pack], c, nil)
+// stream reads spans, once there is the memory for it.
+func (r *Reader) stream(ctx context.Context, spans []span, each func(*job) error) (*stream, error) {
+	gets := plan(spans, r.gets, r.buffers)
+	share, err := r.budget.take(ctx, gets.least())
 	if err != nil {
 		return nil, err
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if len(r.cache) == cacheChunks {
-		r.cache = slices.Delete(r.cache, 0, 1)
-	}
-	r.cache = append(r.cache, cached{c.SHA256, body})
-	return body, nil
+	gets.open(share)
+	s := startStream(ctx, r.st, spans, gets, each)
+	s.ended = share.close
+	return s, nil
 }
 
-// ReadTable reads the table of a manifest whose Table is set.
-func ReadTable(ctx context.Context, st store.Store, t *manifest.Table) ([]byte, error) {
+// chunk hands a chunk to use.
+func (r *Reader) chunk(ctx context.Context, c manifest.Chunk, use func([]byte)) error {
+	cache := &r.budget.cache
+	if k := cache.get(c.SHA256); k != nil {
+		defer cache.done(k)
+		use(k.body)
+		return nil
+	}
+	pack := r.m.Placement.Packs[c.Pack]
+	keep := cache.reserve(c.Size)
+	n, half := c.Stored, int64(0) // of the scratch: for what is read, after the chunk itself
+	var b []byte
+	if keep {
+		b = make([]byte, c.Size)
+	} else {
+		half = c.Size
+		n += c.Size
+	}
+	var raw []byte
+	if n > 0 {
+		buf, release, err := r.budget.scratch(ctx, int(n))
+		if err != nil {
+			if keep {
+				cache.unreserve(c.Size)
+			}
+			return err
+		}
+		defer release()
+		raw = buf[half:]
+		if !keep {
+			b = buf[:half:half]
+		}
+	}
+	body, err := getChunk(ctx, r.st, pack, c, b, raw)
+	if !keep {
+		if err == nil {
+			use(body)
+		}
+		return err
+	}
+	if err != nil {
+		cache.unreserve(c.Size)
+		return err
+	}
+	defer cache.done(cache.add(c.SHA256, body))
+	use(body)
+	return nil
+}
+
+// ReadTable reads the table of a manifest whose Table is set. A nil Budget
+// means as much memory as it takes. It may be called by who holds memory of
+// the Budget already.
+func ReadTable(ctx context.Context, st store.Store, t *manifest.Table, b *Budget) ([]byte, error) {
 	table := make([]byte, 0, min(t.File.Size, 64<<20))
-	s := startStream(ctx, st, planFile(t.Packs, &t.File, 0, 0, len(t.File.Chunks)), 4, 4, nil)
+	spans := planFile(t.Packs, &t.File, 0, 0, len(t.File.Chunks))
+	m := &manifest.Manifest{}
+	m.Placement.Packs = t.Packs
+	r := NewReader(st, m, &ReaderOptions{Budget: b, Buffers: 4})
+	gets := plan(spans, r.gets, r.buffers)
+	share := r.budget.try(gets.least(), false)
+	if share == nil {
+		for _, c := range t.File.Chunks {
+			if err := r.chunk(ctx, c, func(b []byte) { table = append(table, b...) }); err != nil {
+				return nil, err
+			}
+		}
+		return table, nil
+	}
+	gets.open(share)
+	s := startStream(ctx, st, spans, gets, nil)
+	s.ended = share.close
 	defer s.close()
 	for {
 		j, err := s.next()

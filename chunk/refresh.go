@@ -21,12 +21,13 @@ import (
 // the current era needs only to answer (rule E3). One of an earlier era is
 // put once more, into the current one; its entry in packs is changed.
 func Refresh(ctx context.Context, cfg Config, files []manifest.File, packs []manifest.Pack, safe func(manifest.Pack) bool) (time.Time, error) {
+	cfg.complete()
 	te, err := cfg.Clock.Fresh(ctx, cfg.Store, 0)
 	if err != nil {
 		return time.Time{}, err
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(max(cfg.Puts, 2))
+	g.SetLimit(2)
 	for i := range packs {
 		if safe != nil && safe(packs[i]) {
 			continue
@@ -69,10 +70,18 @@ func putAgain(ctx context.Context, cfg *Config, files []manifest.File, packs []m
 	if whole != packs[i].Size {
 		return 0, errPart
 	}
+	size := class(int(packs[i].Size))
+	free, err := cfg.Budget.Hold(ctx, int64(size)+MaxChunk) // the pack, and a chunk decompressed
+	if err != nil {
+		return 0, err
+	}
+	defer free()
+	buf := cfg.Budget.buffer(size)
+	defer cfg.Budget.keep(buf)
 	s := span{pack: packs[i], size: packs[i].Size}
-	body, err := s.read(ctx, cfg.Store, nil)
+	body, err := s.read(ctx, cfg.Store, buf)
 	if err == nil && !isPack(body, packs[i], chunks) { // damaged on the way
-		if body, err = s.read(ctx, cfg.Store, nil); err == nil && !isPack(body, packs[i], chunks) {
+		if body, err = s.read(ctx, cfg.Store, buf); err == nil && !isPack(body, packs[i], chunks) {
 			err = fmt.Errorf("%w: %s does not hold its chunks", ErrCorrupt, packs[i].Key())
 		}
 	}

@@ -23,7 +23,7 @@ var errMoved = errors.New("pack changes while it is looked at")
 // closed, replaces damaged bytes by right ones, or finds nothing to replace.
 func ensureSame(ctx context.Context, cfg *Config, pack manifest.Pack, body []byte) (time.Time, error) {
 	key := pack.Key()
-	buf, release, err := cfg.compareBuffer(ctx)
+	buf, release, err := cfg.compareBuffer(ctx, pack.Size)
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -48,16 +48,26 @@ func ensureSame(ctx context.Context, cfg *Config, pack manifest.Pack, body []byt
 	return info.Now, nil
 }
 
-// compareBuffer returns memory to read a pack into. A Writer has little of
+// compareBuffer returns memory to read a pack into. A Writer takes little of
 // it for this: re-running an interrupted save compares every pack.
-func (c *Config) compareBuffer(ctx context.Context) (buf []byte, release func(), err error) {
+func (c *Config) compareBuffer(ctx context.Context, size int64) (buf []byte, release func(), err error) {
 	if c.compare == nil {
-		return nil, func() {}, nil
+		return c.Budget.scratch(ctx, int(size))
 	}
-	if buf, err = c.compare.get(ctx); err != nil {
+	select {
+	case c.compare <- struct{}{}:
+	case <-ctx.Done():
+		return nil, nil, context.Cause(ctx)
+	}
+	buf, put, err := c.Budget.scratch(ctx, int(size))
+	if err != nil {
+		<-c.compare
 		return nil, nil, err
 	}
-	return buf, func() { c.compare.put(buf) }, nil
+	return buf, func() {
+		put()
+		<-c.compare
+	}, nil
 }
 
 func (c *Config) warn(ctx context.Context, msg, key string) {

@@ -100,7 +100,7 @@ func Restored(plain []byte, c manifest.Chunk) ([]byte, error) {
 		return plain, nil
 	}
 	for _, level := range levels {
-		b := newEncoder(level).EncodeAll(plain, nil)
+		b := newEncoder(level, 1).EncodeAll(plain, nil)
 		if int64(len(b)) == c.Stored {
 			return b, nil
 		}

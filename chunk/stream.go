@@ -13,8 +13,10 @@ type stream struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	queue  chan *job
-	pool   *pool
+	bufs   *pool
+	raws   *pool // for what is decompressed into the others
 	wg     sync.WaitGroup
+	ended  func() // gives back the memory, or nil
 }
 
 // job is one span of a stream.
@@ -25,23 +27,66 @@ type job struct {
 	err  error
 	done chan struct{}
 
-	frames []*frame // of its parts, where they are to be stored anew
+	frames []ahead // of its parts, where they are to be stored anew
 }
 
-// startStream starts reading the spans with up to gets requests at a time and
-// up to buffers buffers. each, if not nil, is called for each span that was
-// read and verified, at once from several goroutines.
-func startStream(ctx context.Context, st store.Store, spans []span, gets, buffers int, each func(*job) error) *stream {
-	s := &stream{pool: newPool(buffers), queue: make(chan *job, buffers)}
-	raw := newPool(gets) // for what is decompressed into the others
+// ahead is a frame that may have been made before it is wanted.
+type ahead struct {
+	frame *frame // or nil
+	tried bool
+}
+
+// reading is what spans are read with.
+type reading struct {
+	size, rawSize int // of buffers for a span, and for one that is compressed; 0: none are needed
+	gets          int // requests at a time
+	max           func() int
+
+	bufs, raws *pool
+}
+
+// plan says what it takes to read the spans with up to gets requests at a
+// time into up to buffers buffers.
+func plan(spans []span, gets int, buffers func() int) *reading {
+	r := &reading{gets: gets, max: buffers}
+	for i := range spans {
+		s := &spans[i]
+		if s.buffered() {
+			r.size = max(r.size, class(int(min(max(s.size, s.plain), MaxPack))))
+		}
+		if s.packed && s.size > smallBody {
+			r.rawSize = max(r.rawSize, class(int(min(s.size, MaxPack))))
+		}
+	}
+	return r
+}
+
+// least is the memory without which nothing can be read.
+func (r *reading) least() int64 { return int64(r.size + r.rawSize) }
+
+// open has the memory be that of a share, which was taken with the least.
+func (r *reading) open(s *share) {
+	r.bufs = newPool(s, r.size, 1, r.max)
+	r.raws = newPool(s, r.rawSize, 1, r.max)
+}
+
+// buffered reports whether the span is read into a buffer. For others the
+// store makes one of the right size. Where a file may have to be read again,
+// there is one in any case.
+func (s *span) buffered() bool { return s.unverified || max(s.size, s.plain) > smallBody }
+
+// startStream starts reading the spans. each, if not nil, is called for each
+// span that was read and verified, at once from several goroutines.
+func startStream(ctx context.Context, st store.Store, spans []span, with *reading, each func(*job) error) *stream {
+	s := &stream{bufs: with.bufs, raws: with.raws, queue: make(chan *job, MaxParallel)}
 	s.ctx, s.cancel = context.WithCancel(ctx)
-	slots := make(chan struct{}, gets)
+	slots := make(chan struct{}, with.gets)
 	s.wg.Go(func() {
 		defer close(s.queue)
 		for i := range spans {
 			j := &job{span: &spans[i], done: make(chan struct{})}
-			if max(j.size, j.plain) > 64<<10 { // else the store makes one of the right size
-				buf, err := s.pool.get(s.ctx)
+			if j.buffered() {
+				buf, err := s.bufs.get(s.ctx)
 				if err != nil {
 					return
 				}
@@ -60,14 +105,7 @@ func startStream(ctx context.Context, st store.Store, spans []span, gets, buffer
 			s.wg.Go(func() {
 				defer func() { <-slots }()
 				defer close(j.done)
-				var in []byte
-				if j.packed && j.size > 64<<10 {
-					if in, j.err = raw.get(s.ctx); j.err != nil {
-						return
-					}
-					defer raw.put(in)
-				}
-				j.body, j.err = j.get(s.ctx, st, j.buf, in)
+				j.body, j.err = s.read(s.ctx, st, j.span, j.buf)
 				if j.err == nil && each != nil {
 					j.err = each(j)
 				}
@@ -75,6 +113,19 @@ func startStream(ctx context.Context, st store.Store, spans []span, gets, buffer
 		}
 	})
 	return s
+}
+
+// read reads a span into buf.
+func (s *stream) read(ctx context.Context, st store.Store, what *span, buf []byte) ([]byte, error) {
+	var raw []byte
+	if what.packed && what.size > smallBody {
+		var err error
+		if raw, err = s.raws.get(ctx); err != nil {
+			return nil, err
+		}
+		defer s.raws.put(raw)
+	}
+	return what.get(ctx, st, buf, raw)
 }
 
 // next returns the next span, or io.EOF after the last.
@@ -93,7 +144,7 @@ func (s *stream) next() (*job, error) {
 // release gives the memory of a span back.
 func (s *stream) release(j *job) {
 	if j.buf != nil {
-		s.pool.put(j.buf)
+		s.bufs.put(j.buf)
 		j.buf, j.body = nil, nil
 	}
 }
@@ -102,4 +153,8 @@ func (s *stream) release(j *job) {
 func (s *stream) close() {
 	s.cancel()
 	s.wg.Wait()
+	if s.ended != nil {
+		s.ended()
+		s.ended = nil
+	}
 }

@@ -34,10 +34,16 @@ type Config struct {
 	// MaxInline is up to how many bytes, in all, stay out of packs.
 	MaxInline int
 
-	// Buffers of MaxPack bytes that the Writer may fill; 0 means 8.
+	// Budget is the memory for all this. nil: as much as it takes.
+	Budget *Budget
+	// Buffers of MaxPack bytes that the Writer may fill, if the Budget has
+	// them; 0 means Puts and 4.
 	Buffers int
 	// Puts is how many packs are put at once; 0 means 4.
 	Puts int
+	// Parallel, if not nil, tells how many packs are best put at once now, in
+	// place of Buffers and Puts.
+	Parallel func() int
 	// Compress stores chunks compressed where that pays.
 	Compress bool
 	// Progress, if not nil, is called as bytes are stored or found to be
@@ -46,9 +52,9 @@ type Config struct {
 	// Logger gets what is damaged in the store. nil: nothing.
 	Logger *slog.Logger
 
-	frames  *compressor // or nil
-	compare *pool       // buffers for packs that are there already
-	looking *looking    // what a Writer has found of its packs
+	frames  *compressor   // or nil
+	compare chan struct{} // held while a pack that is there already is read
+	looking *looking      // what a Writer has found of its packs
 }
 
 // Stats counts what a Writer did, in bytes and packs.
@@ -66,7 +72,9 @@ type Writer struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	group  *errgroup.Group
+	share  *share // once it is known how large the object is
 	segs   *pool
+	spare  *pool // for packs being collected
 
 	files []*file
 	open  *file // being written, or nil
@@ -84,22 +92,14 @@ type Writer struct {
 
 // NewWriter returns a Writer. End it with Finish or Abort.
 func NewWriter(ctx context.Context, cfg Config) *Writer {
-	if cfg.Buffers == 0 {
-		cfg.Buffers = 8
-	}
-	if cfg.Puts == 0 {
-		cfg.Puts = 4
-	}
-	cfg.compare, cfg.looking = newPool(2), new(looking)
+	cfg.complete()
+	cfg.compare, cfg.looking = make(chan struct{}, 2), new(looking)
 	if cfg.Compress {
-		cfg.frames = newCompressor()
+		cfg.frames = cfg.Budget.frames
 	}
 	w := &Writer{cfg: cfg}
 	ctx, w.cancel = context.WithCancelCause(ctx)
 	w.group, w.ctx = errgroup.WithContext(ctx)
-	// Two of the buffers belong to the packer; two is also what filling
-	// needs, one for the tail of the other.
-	w.segs = newPool(max(2, cfg.Buffers-2))
 	return w
 }
 
@@ -115,6 +115,10 @@ func (w *Writer) Abort() {
 		w.group.Wait()
 	}
 	w.seg = nil
+	if w.share != nil {
+		w.share.close()
+		w.share = nil
+	}
 }
 
 // stop tells the goroutines that no more segments come.
@@ -267,7 +271,10 @@ func (w *Writer) room(want int) ([]byte, error) {
 		}
 		var bigger []byte
 		if size == knob.MaxPack {
-			var err error
+			err := w.provide(MaxPack)
+			if err != nil {
+				return nil, err
+			}
 			if bigger, err = w.segs.get(w.ctx); err != nil {
 				return nil, err
 			}
@@ -301,6 +308,9 @@ func (w *Writer) advance(m int) {
 // dispatch sends the current segment to be hashed and packed.
 func (w *Writer) dispatch() error {
 	if !w.started {
+		if err := w.provide(w.total); err != nil {
+			return err
+		}
 		w.begin()
 	}
 	s := w.seg
@@ -322,7 +332,7 @@ func (w *Writer) dispatch() error {
 // begin starts the goroutines.
 func (w *Writer) begin() {
 	w.started = true
-	depth := w.cfg.Buffers
+	const depth = MaxParallel
 	w.packs = newPacker(w)
 	w.hashes, w.sums, w.packq = make(chan *segment, depth), make(chan *segment, depth), make(chan *segment, depth)
 	for range runtime.GOMAXPROCS(0) {
@@ -332,7 +342,7 @@ func (w *Writer) begin() {
 					c := &s.cuts[i]
 					c.sum = sha256.Sum256(s.buf[c.start:c.end])
 					if !w.packs.known.Load().has(c.sum) {
-						c.tried, c.frame = true, w.cfg.frames.compress(s.buf[c.start:c.end])
+						c.frame, c.tried = w.cfg.frames.ahead(w.share, s.buf[c.start:c.end])
 					}
 				}
 				s.work.Done()

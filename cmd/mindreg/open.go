@@ -21,14 +21,17 @@ func (a *app) open(ctx context.Context) (*registry.Registry, error) {
 
 // options are those that the global flags mean.
 func (a *app) options() (*registry.Options, error) {
-	opts := &registry.Options{Logger: a.logger(), Offline: a.offline}
+	memory, err := memoryLimit()
+	if err != nil {
+		return nil, err
+	}
+	opts := &registry.Options{Logger: a.logger(), Offline: a.offline, MemoryLimit: memory}
 	if a.noCache {
 		if a.offline {
 			return nil, usagef("--offline reads from the cache, so --no-cache leaves nothing")
 		}
 		return opts, nil
 	}
-	var err error
 	if opts.Cache, err = a.cache(); err != nil && a.offline {
 		return nil, err
 	} else if err != nil {

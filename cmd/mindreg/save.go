@@ -33,7 +33,10 @@ command returns; if it fails or is interrupted, nothing is to be seen of it.
 
 The version is the patch release after the highest one (1.0.0 for the first),
 unless --version names one. With --if-latest or --if-absent it is saved only if
-nobody has saved another one since: exit code 5 otherwise.`,
+nobody has saved another one since: exit code 5 otherwise.
+
+$MINDREG_MEMORY_LIMIT says how much memory this and every other command may
+use for the data it moves (default: 256MiB, or less on a small machine).`,
 		Example: `  mindreg save my:model ./model.bin
   mindreg save my:data ./dataset --version 2.1.0 --meta source=line-3
   tar c . | mindreg save backup:home -`,

@@ -1,0 +1,52 @@
+package chunk
+
+import "github.com/mindtrace/registry/internal/knob"
+
+// complete fills in what was left open.
+func (c *Config) complete() {
+	if c.Budget == nil {
+		c.Budget, _ = NewBudget(0)
+	}
+	if c.Puts == 0 {
+		c.Puts = 4
+	}
+	if c.Buffers == 0 {
+		c.Buffers = c.Puts + 4
+	}
+	if c.Parallel == nil {
+		// Two of the buffers belong to the packer.
+		c.Parallel = upTo(max(2, c.Buffers-2) - 2)
+	} else {
+		c.Puts = MaxParallel
+	}
+}
+
+// MaxParallel is at most how many packs are put, or read, at once.
+const MaxParallel = 32
+
+// provide takes the memory to store an object of so many bytes, or of more
+// than MaxPack.
+func (w *Writer) provide(total int64) (err error) {
+	if w.share != nil {
+		return nil
+	}
+	size := packSize(total)
+	n := 5 * size // segment, pack, frame, and a chunk that is moved, as it is stored and decompressed
+	if total >= MaxPack {
+		n = 3*size + w.cfg.frameSize() // two segments, since one takes the tail of the other, and a pack
+	}
+	if w.share, err = w.cfg.Budget.take(w.ctx, int64(n)); err != nil {
+		return err
+	}
+	w.segs = newPool(w.share, knob.MaxPack, 2, func() int { return w.cfg.Parallel() + 2 })
+	w.spare = newPool(w.share, size, 1, func() int { return max(2, w.cfg.Parallel()-2) })
+	return nil
+}
+
+// frameSize is the memory for a chunk that is compressed when it is packed.
+func (c *Config) frameSize() int {
+	if c.frames == nil {
+		return 0
+	}
+	return MaxChunk
+}

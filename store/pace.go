@@ -1,0 +1,134 @@
+package store
+
+import (
+	"context"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Pace finds out how many transfers at once a store serves best. It goes up by
+// one as long as that brings more bytes a second, and a step back when it does
+// not, to try again later; when the store says that it is asked too much, it goes
+// down by a third. It is for the transfers of one direction, and may be used by
+// many goroutines.
+type Pace struct {
+	mu      sync.Mutex
+	most    int
+	limit   int
+	under   int // transfers under way
+	waiting []chan struct{}
+
+	since  time.Time // when the round began
+	n      int       // transfers finished in it
+	bytes  int64
+	full   bool    // somebody has waited, or nearly
+	before float64 // bytes a second at one less
+	rest   int     // rounds until the next try
+	cut    int     // transfers that began before the last step down
+}
+
+const (
+	fewest = 4  // transfers that a pace begins with at least
+	rests  = 16 // rounds between tries that have brought nothing
+)
+
+// NewPace returns a Pace that goes up to most transfers at once.
+func NewPace(most int) *Pace {
+	return newPace(most, max(fewest, runtime.GOMAXPROCS(0)))
+}
+
+func newPace(most, first int) *Pace { return &Pace{most: most, limit: max(1, min(most, first))} }
+
+// Limit returns how many transfers are made at once now.
+func (p *Pace) Limit() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.limit
+}
+
+// begin waits until one more transfer may begin.
+func (p *Pace) begin(ctx context.Context) error {
+	p.mu.Lock()
+	if p.under == 0 { // what was measured before is of another time
+		p.round()
+	}
+	if p.under < p.limit && len(p.waiting) == 0 {
+		p.under++
+		p.full = p.full || p.under == p.limit
+		p.mu.Unlock()
+		return nil
+	}
+	p.full = true
+	turn := make(chan struct{})
+	p.waiting = append(p.waiting, turn)
+	p.mu.Unlock()
+	select {
+	case <-turn:
+		return nil
+	case <-ctx.Done():
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if i := slices.Index(p.waiting, turn); i >= 0 {
+			p.waiting = slices.Delete(p.waiting, i, i+1)
+		} else {
+			p.under--
+			p.next()
+		}
+		return context.Cause(ctx)
+	}
+}
+
+// end takes note of a transfer of n bytes that has ended.
+func (p *Pace) end(n int64, busy bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.under--
+	switch {
+	case p.cut > 0: // it was asked for at the pace before
+		if p.cut--; p.cut == 0 {
+			p.round()
+		}
+	case busy:
+		p.limit = max(1, p.limit*2/3)
+		p.before, p.rest, p.cut = 0, rests, p.under
+		p.round()
+	default:
+		p.bytes += n
+		if p.n++; p.n >= 2*p.limit {
+			p.step()
+		}
+	}
+	p.next()
+}
+
+// next lets those begin who may.
+func (p *Pace) next() {
+	for len(p.waiting) > 0 && p.under < p.limit {
+		p.under++
+		close(p.waiting[0])
+		p.waiting = slices.Delete(p.waiting, 0, 1)
+	}
+}
+
+func (p *Pace) round() { p.since, p.n, p.bytes, p.full = time.Now(), 0, 0, p.under >= p.limit }
+
+// step changes the limit after a round in which it was reached.
+func (p *Pace) step() {
+	rate, full := float64(p.bytes)/max(time.Since(p.since).Seconds(), 1e-9), p.full
+	p.round()
+	if !full {
+		return // the store was not what all waited for
+	}
+	switch {
+	case p.rest > 0:
+		p.rest--
+		p.before = 0
+		return
+	case p.before > 0 && rate < p.before*(1+0.5/float64(p.limit)): // half of what one more should bring
+		p.limit, p.before, p.rest = max(1, p.limit-1), 0, rests
+	case p.limit < p.most:
+		p.limit, p.before = p.limit+1, rate
+	}
+}

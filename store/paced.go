@@ -1,0 +1,72 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"iter"
+)
+
+// Paced returns st with its large transfers at the paces of gets and puts. It
+// is to be wrapped by Retry: no transfer is under way while that waits.
+func Paced(st Store, gets, puts *Pace) Store {
+	p := paced{st, gets, puts}
+	if _, ok := st.(KeyLister); ok {
+		return pacedLister{p}
+	}
+	return p
+}
+
+// largeTransfer is from how many bytes on a transfer counts.
+const largeTransfer = 256 << 10
+
+type paced struct {
+	Store
+	gets, puts *Pace
+}
+
+// Unwrap returns the store below.
+func (p paced) Unwrap() Store { return p.Store }
+
+// Get implements Store.
+func (p paced) Get(ctx context.Context, key string, opts *GetOptions) (body []byte, info Info, err error) {
+	if opts == nil || opts.Length < largeTransfer {
+		return p.Store.Get(ctx, key, opts)
+	}
+	if err := p.gets.begin(ctx); err != nil {
+		return nil, Info{}, err
+	}
+	defer func() { p.gets.end(int64(len(body)), tooMuch(ctx, err)) }()
+	return p.Store.Get(ctx, key, opts)
+}
+
+// Put implements Store.
+func (p paced) Put(ctx context.Context, key string, body []byte, match Token) (info Info, err error) {
+	if len(body) < largeTransfer {
+		return p.Store.Put(ctx, key, body, match)
+	}
+	if err := p.puts.begin(ctx); err != nil {
+		return Info{}, err
+	}
+	defer func() { p.puts.end(int64(len(body)), tooMuch(ctx, err)) }()
+	return p.Store.Put(ctx, key, body, match)
+}
+
+// tooMuch reports whether an answer may mean that the store is asked too much:
+// 429, 503 and what else passes.
+func tooMuch(ctx context.Context, err error) bool {
+	return ctx.Err() == nil && (errors.Is(err, ErrRetry) || errors.Is(err, ErrUnavailable) || errors.Is(err, ErrUnknown))
+}
+
+// pacedLister is a paced store that is a KeyLister.
+type pacedLister struct{ paced }
+
+// Keys implements KeyLister.
+func (p pacedLister) Keys(ctx context.Context, prefix, after string) iter.Seq2[string, error] {
+	return Keys(ctx, p.Store, prefix, after)
+}
+
+// Stage implements Stager, if the store below does. Bodies that are staged keep
+// no pace: the store takes them in at once.
+func (p paced) Stage(ctx context.Context, key string, body []byte) (Staged, error) {
+	return wrappedStage(ctx, p.Store, key, body, func(s Staged) Staged { return s })
+}
