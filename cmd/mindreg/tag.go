@@ -172,7 +172,7 @@ func (a *app) tagHistoryCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "history NAME TAG",
 		Short: "List where a tag points and pointed before, the newest first",
-		Long: `List where a tag points and pointed before, the newest first: the last 32 changes,
+		Long: `List where a tag points and pointed before, the newest first: up to 33 states,
 also of a tag that was removed.`,
 		Example: `  mindreg tag history my:model prod`,
 		Args:    someArgs(2, 2),
