@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/mindtrace/registry/cache"
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
@@ -39,6 +41,9 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root.SetErr(stderr)
 	err := interruptible(ctx, &a.patient, func() error { return root.ExecuteContext(ctx) })
 	a.bars.stop()
+	if c := a.cached.Load(); c != nil {
+		c.Release()
+	}
 	if err == nil {
 		err = out.err // an answer that did not arrive is none
 	}
@@ -78,6 +83,7 @@ type app struct {
 	stderr  io.Writer
 	bars    bars
 	patient atomic.Bool // the command is to be waited for after an interrupt
+	cached  atomic.Pointer[cache.Cache]
 
 	url     string // --registry
 	output  string // --output
