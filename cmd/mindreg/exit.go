@@ -127,7 +127,8 @@ func (a *app) whereToLook(e *registry.Error) {
 		return
 	}
 	name, selector, _ := strings.Cut(e.Ref, "@")
-	if v, err := registry.ParseVersion(selector); err == nil && shortVersion.MatchString(selector) {
+	v, err := registry.ParseVersion(selector)
+	if err == nil && shortVersion.MatchString(selector) && e.Op != "undelete" { // that takes no range
 		fmt.Fprintf(a.stderr, "  %s is short for %s; for the highest that begins so, write %s@%s.x\n", selector, v, name, selector)
 	}
 	if url, err := a.location(nil); err == nil {

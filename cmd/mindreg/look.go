@@ -39,7 +39,11 @@ version. An object whose versions were all deleted is not listed.`,
 				}
 				if len(infos) == 0 {
 					if bad == nil {
-						a.remark("no objects in %s", reg.URL())
+						what := "no objects"
+						if len(args) > 0 {
+							what += " whose names start with " + args[0]
+						}
+						a.remark("%s in %s", what, reg.URL())
 					}
 					return
 				}
