@@ -85,11 +85,15 @@ func exitCode(ctx context.Context, err error) int {
 
 // complain writes an error for people, and what to do about it where the error
 // itself does not say so.
-func (a *app) complain(err error) {
+func (a *app) complain(ctx context.Context, err error) {
 	w := a.stderr
 	fmt.Fprintf(w, "mindreg: %v\n", err)
 	var e *registry.Error
 	switch {
+	case ctx.Err() != nil:
+		if errors.As(err, &e) && (e.Op == "save" || e.Op == "load" || e.Op == "copy") {
+			fmt.Fprintln(w, "  interrupted; run again, it goes on where it was")
+		}
 	case errors.Is(err, store.ErrScheme):
 		fmt.Fprintln(w, "  a registry is in a directory, or at s3://bucket/prefix or gs://bucket/prefix")
 	case errors.Is(err, registry.ErrOffline):

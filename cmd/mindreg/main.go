@@ -48,7 +48,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		err = out.err // an answer that did not arrive is none
 	}
 	if err != nil && !errors.As(err, new(*exitError)) {
-		a.complain(err)
+		a.complain(ctx, err)
 	}
 	return exitCode(ctx, err)
 }
