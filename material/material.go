@@ -12,11 +12,12 @@
 //	string                        Text    "data.txt"
 //	Path                          File, Dir: the file or tree that it names
 //	fs.FS                         Dir     its tree
-//	encoding.BinaryMarshaler      Binary  "data.bin"; unless it has a JSON form of its own
+//	encoding.BinaryMarshaler      Binary  "data.bin"
 //	io.Reader                     Bytes   "data", as it streams
 //	any other                     JSON    "data.json", if nothing of it would be lost
 //
-// Gob is only used where it is asked for.
+// A type that says how it is written as JSON is JSON, also if it is one of the
+// two before that. Gob is only used where it is asked for.
 //
 // To teach the registry a type of your own, write
 //
