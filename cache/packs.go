@@ -59,6 +59,17 @@ func (c *Cache) readPack(key string, offset, n int64, buf []byte) (body []byte, 
 	return body, ok
 }
 
+// forget drops the stretches that hold some of n bytes of a pack. The others
+// stay: perhaps they were just fetched anew.
+func (c *Cache) forget(key string, offset, n int64) {
+	c.stretches(key, func(path string, start, size int64) bool {
+		if start < offset+n && offset < start+size {
+			os.Remove(path)
+		}
+		return false
+	})
+}
+
 // keepPack keeps bytes of a pack, in place of shorter stretches among them.
 func (c *Cache) keepPack(key string, offset int64, body []byte) {
 	n := int64(len(body))

@@ -2,6 +2,7 @@ package cache
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -31,7 +32,15 @@ const (
 	block = 4 << 10
 )
 
-var errNoRoom = errors.New("no room in the cache")
+// patience is how long a tree that would fit waits for others to be done with
+// what they put in; whoever makes a tree touches it more often.
+var patience = time.Minute
+
+var (
+	errNoRoom = errors.New("no room in the cache")
+	// errBusy is errNoRoom as long as others are putting in what they do.
+	errBusy = fmt.Errorf("%w now", errNoRoom)
+)
 
 // cost is how many bytes of the budget a file takes.
 func cost(size int64) int64 { return (size + block - 1) / block * block }
@@ -173,23 +182,35 @@ func (c *Cache) admit(n int64) error {
 	c.dropHold() // used up, or somebody took it for abandoned
 	c.setAside(min(c.budget/16, maxHold) / block * block)
 	all, total := c.entries()
-	var fixed int64
+	var fixed, trees int64
 	for _, e := range all {
 		if e.stays() {
 			fixed += e.size
+			if e.kind == treesDir {
+				trees += e.size
+			}
 		}
 	}
 	if fixed > c.budget {
 		fixed, total = fixed-c.held, total-c.held
 		c.dropHold()
 	}
-	if fixed > c.budget { // to throw out the rest would not help
+	if trees+n > c.budget {
 		return errNoRoom
 	}
-	if c.evict(all, total, c.budget, true) > c.budget {
-		return errNoRoom
+	if fixed > c.budget || c.evict(all, total, c.budget, true) > c.budget {
+		return errBusy // if fixed is more, to throw out the rest would not help
 	}
 	return nil
+}
+
+// treeInMaking tells whether somebody is making a tree.
+func (c *Cache) treeInMaking() bool {
+	entries, _ := os.ReadDir(filepath.Join(c.dir, tmpDir))
+	return slices.ContainsFunc(entries, func(e fs.DirEntry) bool {
+		info, err := e.Info()
+		return err == nil && e.IsDir() && time.Since(info.ModTime()) < patience
+	})
 }
 
 // setAside makes a file of n bytes without contents, if it can.

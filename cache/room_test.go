@@ -134,6 +134,12 @@ func TestStretches(t *testing.T) {
 			t.Errorf("%d bytes from %d: %t", test.n, test.offset, ok)
 		}
 	}
+	c.forget(key, 200, 101)
+	_, before := c.readPack(key, 100, 100, nil)
+	_, after := c.readPack(key, 300, 1, nil)
+	if !before || after {
+		t.Errorf("after Forget of bytes 200 to 301: before them %t, the last of them %t", before, after)
+	}
 	c.keepPack(key, 0, body)
 	if n := c.Usage().Packs.Entries; n != 1 {
 		t.Errorf("the whole pack takes %d entries", n)
@@ -141,7 +147,7 @@ func TestStretches(t *testing.T) {
 	if got, ok := c.readPack(key, 0, 1000, make([]byte, 2000)); !ok || string(got) != string(body) {
 		t.Error("the whole pack is not there")
 	}
-	c.forget(key)
+	c.forget(key, 5, 1)
 	if _, ok := c.readPack(key, 0, 1, nil); ok {
 		t.Error("it is there after Forget")
 	}
@@ -260,6 +266,49 @@ func TestTreesInUseStay(t *testing.T) {
 	}
 	if n := c.Prune(0); n.Entries != 2 || c.Usage().Total != (Amount{}) {
 		t.Errorf("Prune of all removed %+v and left %+v", n, c.Usage())
+	}
+}
+
+// A tree that has no room only as long as others are at work waits for them:
+// until they have failed, or have made the very same, or are long dead.
+func TestTreeWaitsForOthers(t *testing.T) {
+	const size = 600 << 10
+	for _, test := range []struct {
+		name     string
+		then     func(other *Cache, tmp string) // what the other does while it is waited for
+		patience time.Duration
+		want     error
+		staged   bool
+	}{
+		{"failed", func(_ *Cache, tmp string) { removeTree(tmp) }, time.Hour, nil, true},
+		{"made the same", func(other *Cache, tmp string) {
+			removeTree(tmp)
+			if _, err := treeOf(t, other, 1, size); err != nil {
+				t.Error(err)
+			}
+		}, time.Hour, nil, false},
+		{"dead", func(*Cache, string) {}, 0, errNoRoom, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			defer func(was time.Duration) { patience = was }(patience)
+			patience = test.patience
+			dir := t.TempDir()
+			other, c := open(t, dir, 1<<20), open(t, dir, 1<<20)
+			tmp, err := other.stageTree(size)
+			if err != nil {
+				t.Fatal(err)
+			}
+			looks := 0
+			got, err := c.awaitTree(t.Context(), size, func() bool {
+				if looks++; looks == 2 {
+					test.then(other, tmp)
+				}
+				return c.Usage().Trees.Entries > 0
+			})
+			if !errors.Is(err, test.want) || (got != "") != test.staged {
+				t.Errorf("%q, %v", got, err)
+			}
+		})
 	}
 }
 

@@ -65,11 +65,9 @@ func (s *cached) Stage(ctx context.Context, key string, body []byte) (store.Stag
 }
 
 // Forget implements store.Forgetter.
-func (s *cached) Forget(key string) { s.c.forget(key) }
-
-func (c *Cache) forget(key string) {
+func (s *cached) Forget(key string, offset, size int64) {
 	if strings.HasPrefix(key, manifest.PacksPrefix) {
-		os.RemoveAll(c.packDir(key))
+		s.c.forget(key, offset, size)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -44,9 +45,15 @@ func (c *Cache) Tree(ctx context.Context, digest manifest.Digest, files []manife
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		c.log.WarnContext(ctx, "a checked-out tree was changed; it is made anew", "dir", path, "why", err)
 	}
-	tmp, err := c.stageTree(size)
+	tmp, err := c.awaitTree(ctx, size, func() bool {
+		touch(path)
+		return checkTree(path, files) == nil
+	})
 	if err != nil {
 		return "", err
+	}
+	if tmp == "" {
+		return filepath.Join(path, filesName), nil
 	}
 	defer removeTree(tmp) // nothing, once it was renamed
 	defer keepTouching(tmp)()
@@ -67,6 +74,36 @@ func (c *Cache) Tree(ctx context.Context, digest manifest.Digest, files []manife
 		}
 	}
 	return filepath.Join(path, filesName), nil
+}
+
+// awaitTree is stageTree, but waits for others who are filling the cache if
+// that is why there is no room. It returns "" as soon as one of them has made
+// the very same tree.
+func (c *Cache) awaitTree(ctx context.Context, size int64, made func() bool) (tmp string, err error) {
+	var until time.Time
+	for {
+		tmp, err := c.stageTree(size)
+		if !errors.Is(err, errBusy) {
+			return tmp, err
+		}
+		if until.IsZero() {
+			c.log.InfoContext(ctx, "waiting for others who are filling the cache", "dir", c.dir, "bytes", size)
+			until = time.Now().Add(patience)
+		}
+		if c.treeInMaking() {
+			until = time.Now().Add(patience)
+		} else if time.Now().After(until) {
+			return "", err
+		}
+		select {
+		case <-ctx.Done():
+			return "", ctx.Err()
+		case <-time.After(10*time.Millisecond + rand.N(90*time.Millisecond)):
+		}
+		if made() {
+			return "", nil
+		}
+	}
 }
 
 // stageTree makes a directory in tmp for a tree that there is room for. The
@@ -90,7 +127,7 @@ func (c *Cache) stageTree(size int64) (string, error) {
 
 // keepTouching tells others that dir is not abandoned, until stop is called.
 func keepTouching(dir string) (stop func()) {
-	ticker, done := time.NewTicker(maxAge/6), make(chan struct{})
+	ticker, done := time.NewTicker(patience/6), make(chan struct{})
 	go func() {
 		for {
 			select {

@@ -47,11 +47,12 @@ type Proxy struct {
 	target string
 	server *httptest.Server
 	client *http.Transport
-	late   sync.WaitGroup
 
-	mu     sync.Mutex
-	plan   func(*http.Request) Fault
-	faults int
+	mu      sync.Mutex
+	plan    func(*http.Request) Fault
+	faults  int
+	late    int       // requests that have yet to land
+	settled sync.Cond // late is 0
 }
 
 // Start starts a proxy before the server at target (host:port), which ends
@@ -59,10 +60,11 @@ type Proxy struct {
 // pass.
 func Start(t testing.TB, target string, plan func(*http.Request) Fault) *Proxy {
 	p := &Proxy{target: target, plan: plan, client: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 32}}
+	p.settled.L = &p.mu
 	p.server = httptest.NewServer(p)
 	t.Cleanup(func() {
 		p.server.Close()
-		p.late.Wait()
+		p.Settle()
 		p.client.CloseIdleConnections()
 	})
 	return p
@@ -86,7 +88,13 @@ func (p *Proxy) Faults() int {
 }
 
 // Settle waits until all late requests have landed.
-func (p *Proxy) Settle() { p.late.Wait() }
+func (p *Proxy) Settle() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for p.late > 0 {
+		p.settled.Wait()
+	}
+}
 
 // ServeHTTP implements http.Handler.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -104,10 +112,17 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler) // the client has hung up
 	}
 	if f.Late {
-		p.late.Go(func() {
+		p.mu.Lock()
+		p.late++
+		p.mu.Unlock()
+		go func() {
 			time.Sleep(f.Delay)
 			p.forward(context.Background(), r, body)
-		})
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			p.late--
+			p.settled.Broadcast()
+		}()
 		panic(http.ErrAbortHandler)
 	}
 	time.Sleep(f.Delay)

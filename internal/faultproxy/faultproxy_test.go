@@ -33,9 +33,6 @@ func TestFaults(t *testing.T) {
 		{"drip", faultproxy.Fault{Drip: time.Millisecond}, 1, "201 PUT /path?q=1 me hello"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if underRace && tt.fault.Late {
-				t.Skip("it races with the end of the test's server")
-			}
 			var served atomic.Int32
 			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				n := served.Add(1)

@@ -1,6 +1,7 @@
 package proofs
 
 import (
+	"strings"
 	"testing"
 
 	registry "github.com/mindtrace/registry"
@@ -61,8 +62,8 @@ func on(t *testing.T, s *servers.Server) *location {
 
 // by returns the same registry by way of a proxy at addr.
 func (l *location) by(addr string) place {
-	if l.url == "gs://"+l.bucket {
-		return place{url: l.url + "?endpoint=http://" + addr}
+	if strings.HasPrefix(l.url, "gs://") {
+		return place{url: "gs://" + l.bucket + "?endpoint=http://" + addr}
 	}
 	return place{url: "s3://" + l.bucket + "?region=" + servers.Region + "&endpoint=http://" + addr}
 }

@@ -14,68 +14,45 @@ import (
 // server is killed and started again, twice. Each save gets a number of its
 // own; the numbers are consecutive; what was acknowledged is there, what was
 // reported as failed is not.
-//
-// The emulator of Google Cloud Storage keeps everything in memory, so killing
-// it would prove nothing but that. There the network before it is cut
-// instead: all connections break off, wherever they are, and new ones are
-// refused for a while. What a client can see of it is the same.
 func TestOneNameServerKilled(t *testing.T) {
-	t.Run("minio", func(t *testing.T) {
-		s := servers.PrivateMinIO(t)
-		raceThrough(t, on(t, s), func(l *location) (place, func()) {
-			return l.place, func() {
-				s.Kill()
-				time.Sleep(300 * time.Millisecond)
-				if err := s.Restart(); err != nil {
-					t.Error(err)
-				}
-			}
-		})
-	})
-	t.Run("gcs", func(t *testing.T) {
-		s := servers.GCS(t)
-		raceThrough(t, on(t, s), func(l *location) (place, func()) {
-			o := before(t, s.Addr())
-			return l.by(o.addr), func() {
-				o.cut()
-				time.Sleep(300 * time.Millisecond)
-				o.restore()
-			}
-		})
+	savers, each, kills := 32, 2, 2
+	if testing.Short() {
+		savers = 8
+	}
+	onEach(t, []server{{"minio", servers.PrivateMinIO}, {"gcs", servers.PrivateGCS}}, func(t *testing.T, s server) {
+		l := s.fresh(t)
+		rounds(t, func(round int, seed uint64) { raceThroughKills(t, l, round, seed, savers, each, kills) })
 	})
 }
 
-func raceThrough(t *testing.T, l *location, start func(*location) (place, func())) {
-	savers, each, kills := 32, 2, 2
-	if testing.Short() {
-		savers, each = 8, 2
-	}
-	p, kill := start(l)
-	rounds(t, func(round int, seed uint64) {
-		name := fmt.Sprintf("m%d", round)
-		c := newCrowd(t, 0)
-		total := savers * each
-		var killer sync.WaitGroup
-		killer.Go(func() { // the process that kills, after a third and two thirds of the saves
-			for k := range kills {
-				for c.saved() < total*(k+1)/(kills+1) && !t.Failed() {
-					time.Sleep(time.Millisecond)
-				}
-				kill()
+func raceThroughKills(t *testing.T, l *location, round int, seed uint64, savers, each, kills int) {
+	name := fmt.Sprintf("m%d", round)
+	c := newCrowd(t, 0)
+	total := savers * each
+	var killer sync.WaitGroup
+	killer.Go(func() { // one more, after a third and two thirds of the saves
+		for k := range kills {
+			for c.saved() < total*(k+1)/(kills+1) && !t.Failed() {
+				time.Sleep(time.Millisecond)
 			}
-		})
-		c.run(savers, seed, p, func(m *member) {
-			for k := range each {
-				size := 100
-				if k%2 == 1 {
-					size = 300 << 10 // in a pack
-				}
-				m.do(request{Op: "save", Name: name, Content: m.n*each + k + 1, Size: size}, 0)
+			l.server.Kill()
+			time.Sleep(300 * time.Millisecond)
+			if err := l.server.Restart(); err != nil {
+				t.Error(err)
 			}
-		})
-		killer.Wait()
-		checkSaves(t, l.direct, name, c.events, total)
+		}
 	})
+	c.run(savers, seed, l.place, func(m *member) {
+		for k := range each {
+			size := 100
+			if k%2 == 1 {
+				size = 300 << 10 // in a pack
+			}
+			m.do(request{Op: "save", Name: name, Content: m.n*each + k + 1, Size: size}, 0)
+		}
+	})
+	killer.Wait()
+	checkSaves(t, l.direct, name, c.events, total)
 }
 
 // saved is how many operations have ended.

@@ -76,7 +76,7 @@ var versityKind = &kind{
 
 var gcsKind = &kind{
 	tool: "gcs", scheme: "gs",
-	args: func(addr, _ string) []string { return []string{"-addr", addr} },
+	args: func(addr, dir string) []string { return []string{"-addr", addr, "-dir", filepath.Join(dir, "data")} },
 }
 
 // Client returns a client of an S3 server with all rights.
@@ -134,8 +134,7 @@ func (s *Server) gcs(ctx context.Context, method, body string) error {
 // account, and nothing of the user's own.
 func (s *Server) clientEnv() {
 	if s.kind.scheme == "gs" {
-		os.Setenv("STORAGE_EMULATOR_HOST", s.addr)
-		return
+		return // their URLs say it all
 	}
 	for name, value := range map[string]string{
 		"AWS_ACCESS_KEY_ID": AccessKey, "AWS_SECRET_ACCESS_KEY": SecretKey, "AWS_EC2_METADATA_DISABLED": "true",

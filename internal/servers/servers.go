@@ -40,8 +40,7 @@ func MinIO(t testing.TB) *Server { return shared(t, minioKind) }
 // VersityGW returns the Versity S3 gateway of this test binary.
 func VersityGW(t testing.TB) *Server { return shared(t, versityKind) }
 
-// GCS returns the Google Cloud Storage server of this test binary, which
-// keeps its data in memory.
+// GCS returns the Google Cloud Storage server of this test binary.
 func GCS(t testing.TB) *Server { return shared(t, gcsKind) }
 
 // PrivateMinIO starts a MinIO for this test alone.
@@ -50,8 +49,7 @@ func PrivateMinIO(t testing.TB) *Server { return private(t, minioKind) }
 // PrivateVersityGW starts a Versity S3 gateway for this test alone.
 func PrivateVersityGW(t testing.TB) *Server { return private(t, versityKind) }
 
-// PrivateGCS starts a Google Cloud Storage server for this test alone. What
-// it holds is gone when it is killed.
+// PrivateGCS starts a Google Cloud Storage server for this test alone.
 func PrivateGCS(t testing.TB) *Server { return private(t, gcsKind) }
 
 // TwoPoolMinIO starts a MinIO with two server pools for this test alone: one
@@ -167,7 +165,7 @@ func binary(t testing.TB, k *kind) string {
 // a prefix: "bucket/a/b".
 func (s *Server) URL(bucket string) string {
 	if s.kind.scheme == "gs" {
-		return "gs://" + bucket
+		return "gs://" + bucket + "?" + url.Values{"endpoint": {s.Endpoint()}}.Encode()
 	}
 	q := url.Values{"endpoint": {s.Endpoint()}, "region": {Region}}
 	return fmt.Sprintf("s3://%s?%s", bucket, q.Encode())

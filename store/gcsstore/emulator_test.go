@@ -15,10 +15,11 @@ import (
 
 func TestMain(m *testing.M) { storetest.Main(servers.Wrap(m)) }
 
-// emulator starts the server of tools/gcs and returns its URL.
+// emulator starts the server of tools/gcs and returns its URL. It has
+// a directory of its own, unless flags name one.
 func emulator(t *testing.T, flags ...string) string {
 	t.Helper()
-	cmd := exec.Command(servers.Binary(t, "gcs"), flags...)
+	cmd := exec.Command(servers.Binary(t, "gcs"), append([]string{"-dir", t.TempDir()}, flags...)...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {

@@ -307,6 +307,34 @@ func TestEmulatorChecksPreconditions(t *testing.T) {
 	}
 }
 
+// It refuses what it could not keep through a kill, too.
+func TestEmulatorRefusesWhatItDoesNotKeep(t *testing.T) {
+	endpoint := emulator(t, "-bucket", "strict")
+	for _, c := range []struct{ method, path, body string }{
+		{"POST", "/upload/storage/v1/b/strict/o?uploadType=resumable&name=a", ""},
+		{"PUT", "/upload/storage/v1/b/strict/o?uploadType=resumable&name=a&upload_id=x", "a"},
+		{"POST", "/storage/v1/b?project=test", `{"name": "versioned", "versioning": {"enabled": true}}`},
+		{"PATCH", "/storage/v1/b/strict", `{"versioning": {"enabled": true}}`},
+		{"POST", "/storage/v1/b/strict/acl", `{}`},
+		{"PUT", "/strict/a", "a"},
+		{"POST", "/_internal/delete_all", ""},
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), c.method, endpoint+c.path, strings.NewReader(c.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/json")
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusNotImplemented {
+			t.Errorf("%s %s: %s", c.method, c.path, resp.Status)
+		}
+	}
+}
+
 // A cancelled put returns without waiting for the server, and does not read
 // its body any more: the race detector watches what happens to it next.
 func TestCancelGivesTheBodyBack(t *testing.T) {

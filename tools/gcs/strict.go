@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log"
 	"mime"
 	"mime/multipart"
 	"net/http"
@@ -20,31 +21,37 @@ import (
 )
 
 // strict enforces what fake-gcs-server v1.56.1 takes and ignores: the
-// generation preconditions of everything but uploads. What it cannot enforce
-// it refuses, so that no test passes on a promise that nobody kept.
+// generation preconditions of everything but uploads, and that generations
+// grow. What it cannot enforce it refuses, so that no test passes on a promise
+// that nobody kept.
 type strict struct {
-	server *fakestorage.Server
-	limit  bool
+	server  *fakestorage.Server
+	limit   bool
+	journal *journal
 
-	mu      sync.RWMutex // held for writing by every change
+	// Held by whoever looks, and for writing by every change until it is in
+	// the journal: nobody is shown what could still be lost.
+	mu      sync.RWMutex
+	last    int64 // no generation given so far is higher
 	changed map[string]time.Time
 }
 
-func newStrict(server *fakestorage.Server, limit bool) *strict {
-	return &strict{server: server, limit: limit, changed: map[string]time.Time{}}
+func newStrict(server *fakestorage.Server, limit bool, j *journal, last int64) *strict {
+	return &strict{server: server, limit: limit, journal: j, last: last, changed: map[string]time.Time{}}
 }
 
 // The parts of an escaped path: slashes within names are %2F.
 var (
-	bucketPath  = regexp.MustCompile(`^/storage/v1/b(/[^/]+)?/?$`)
+	bucketPath  = regexp.MustCompile(`^/storage/v1/b(?:/([^/]+))?/?$`)
 	listPath    = regexp.MustCompile(`^/storage/v1/b/([^/]+)/o/?$`)
-	uploadPath  = regexp.MustCompile(`^/upload/(resumable/.+|storage/v1/b/([^/]+)/o/?)$`)
+	uploadPath  = regexp.MustCompile(`^/upload/storage/v1/b/([^/]+)/o/?$`)
 	objectPath  = regexp.MustCompile(`^/(?:download/)?storage/v1/b/([^/]+)/o/([^/]+)$`)
 	copyPath    = regexp.MustCompile(`^/storage/v1/b/([^/]+)/o/([^/]+)/(?:copyTo|rewriteTo)/b/([^/]+)/o/([^/]+)$`)
 	composePath = regexp.MustCompile(`^/storage/v1/b/([^/]+)/o/([^/]+)/compose$`)
 )
 
-// object is a bucket and the name of an object in it.
+// object is a bucket and the name of an object in it. Without a name it is the
+// bucket.
 type object struct{ bucket, name string }
 
 func objectOf(bucket, name string) object {
@@ -62,10 +69,6 @@ func (s *strict) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	reads := r.Method == http.MethodGet || r.Method == http.MethodHead
-	if reads && q.Get("ifGenerationMatch") == "" && q.Get("ifGenerationNotMatch") == "" && r.Header.Get("X-Goog-If-Generation-Match") == "" {
-		s.server.HTTPHandler().ServeHTTP(w, r)
-		return
-	}
 	// The lock is not held while bytes come or go: a client that stalls must
 	// not stop the others.
 	body, err := io.ReadAll(r.Body)
@@ -74,16 +77,19 @@ func (s *strict) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	answer := httptest.NewRecorder()
-	if reads {
-		s.mu.RLock()
-	} else {
+	switch {
+	case !reads:
 		s.mu.Lock()
-	}
-	s.serve(answer, r, path, q, body)
-	if reads {
-		s.mu.RUnlock()
-	} else {
+		s.serve(answer, r, path, q, body)
 		s.mu.Unlock()
+	case q.Get("ifGenerationMatch") == "" && q.Get("ifGenerationNotMatch") == "" && r.Header.Get("X-Goog-If-Generation-Match") == "":
+		s.mu.RLock()
+		s.server.HTTPHandler().ServeHTTP(answer, r)
+		s.mu.RUnlock()
+	default:
+		s.mu.RLock()
+		s.serve(answer, r, path, q, body)
+		s.mu.RUnlock()
 	}
 	for name, values := range answer.Header() {
 		w.Header()[name] = values
@@ -94,6 +100,7 @@ func (s *strict) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // serve answers one request that changes something or has a precondition.
 func (s *strict) serve(w *httptest.ResponseRecorder, r *http.Request, path string, q url.Values, body []byte) {
+	reads := r.Method == http.MethodGet || r.Method == http.MethodHead
 	var target object
 	switch m := []string(nil); {
 	case match(&m, copyPath, path):
@@ -110,31 +117,85 @@ func (s *strict) serve(w *httptest.ResponseRecorder, r *http.Request, path strin
 		}
 	case match(&m, objectPath, path):
 		target = objectOf(m[1], m[2])
-	case match(&m, uploadPath, path):
-		// Its own preconditions are checked by fake-gcs-server.
-		target = objectOf(m[2], uploadName(r, q, body))
+	case match(&m, uploadPath, path) && (q.Get("uploadType") == "media" || q.Get("uploadType") == "multipart"):
+		// Its own preconditions are checked by fake-gcs-server. Resumable ones
+		// have sessions, which no journal keeps.
+		target = objectOf(m[1], uploadName(r, q, body))
+		if target.name == "" {
+			fail(w, http.StatusBadRequest, "required", "Required object name")
+			return
+		}
 		q = nil
-	case match(&m, bucketPath, path), match(&m, listPath, path) && r.Method == http.MethodGet:
+	case match(&m, bucketPath, path) && m[1] == "" && r.Method == http.MethodPost:
+		var bucket struct {
+			Name       string
+			Versioning struct{ Enabled bool }
+		}
+		if json.Unmarshal(body, &bucket) == nil && bucket.Versioning.Enabled {
+			fail(w, http.StatusNotImplemented, "notImplemented", "this server keeps no old versions")
+			return
+		}
+		target.bucket = bucket.Name
+	case match(&m, bucketPath, path) && r.Method == http.MethodDelete:
+		target = objectOf(m[1], "")
+	case reads && (match(&m, bucketPath, path) || match(&m, listPath, path)):
 		s.server.HTTPHandler().ServeHTTP(w, r)
 		return
 	default:
-		fail(w, http.StatusNotImplemented, "notImplemented", "this server does not check preconditions of "+r.Method+" "+path)
+		fail(w, http.StatusNotImplemented, "notImplemented", "this server does not check the preconditions of "+r.Method+" "+r.URL.RequestURI()+", or does not keep what it changes")
 		return
 	}
 	if !s.holds(target, q, "ifGeneration") {
 		conditionNotMet(w, r)
 		return
 	}
-	reads := r.Method == http.MethodGet || r.Method == http.MethodHead
 	key := target.bucket + "/" + target.name
 	if s.limit && !reads && target.name != "" && time.Since(s.changed[key]) < time.Second {
 		fail(w, http.StatusTooManyRequests, "rateLimitExceeded", fmt.Sprintf("The object %s exceeded the rate limit for object mutation operations (create, update, and delete). Please reduce your request rate. See https://cloud.google.com/storage/docs/gcs429.", key))
 		return
 	}
+	if reads {
+		s.server.HTTPHandler().ServeHTTP(w, r)
+		return
+	}
+	s.tick()
 	s.server.HTTPHandler().ServeHTTP(w, r)
-	if s.limit && !reads && w.Code < 300 {
+	s.last = time.Now().UnixMicro()
+	if w.Code >= 300 {
+		return
+	}
+	if s.limit {
 		s.changed[key] = time.Now()
 	}
+	if err := s.keep(target); err != nil {
+		log.Fatalf("what was just changed cannot be kept: %v", err) // so nobody may hear of it
+	}
+}
+
+// tick waits until the next generation, which is the time in microseconds, is
+// higher than all before. Else two writes of one microsecond would pass for
+// one state, and a clock that was set back for old states.
+func (s *strict) tick() {
+	for now := time.Now().UnixMicro(); now <= s.last; now = time.Now().UnixMicro() {
+		time.Sleep(time.Duration(s.last+1-now) * time.Microsecond)
+	}
+}
+
+// keep writes down what has become of an object or a bucket.
+func (s *strict) keep(o object) error {
+	e := entry{Bucket: o.bucket, Name: o.name}
+	if o.name == "" {
+		_, err := s.server.Backend().GetBucket(o.bucket)
+		e.Gone = err != nil
+		return s.journal.add(e, nil)
+	}
+	obj, err := s.server.GetObject(o.bucket, o.name)
+	if err != nil {
+		e.Gone = true
+		return s.journal.add(e, nil)
+	}
+	e.Attrs = &obj.ObjectAttrs
+	return s.journal.add(e, obj.Content)
 }
 
 func match(m *[]string, re *regexp.Regexp, path string) bool {
