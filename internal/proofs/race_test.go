@@ -13,7 +13,8 @@ import (
 // Many processes save one name at the same time, and in the middle of it the
 // server is killed and started again, twice. Each save gets a number of its
 // own; the numbers are consecutive; what was acknowledged is there, what was
-// reported as failed is not.
+// reported as failed is not. Saves outlast a restart, so that there are any
+// that fail, one saver in four loses its patience.
 func TestOneNameServerKilled(t *testing.T) {
 	savers, each, kills := 32, 2, 2
 	if testing.Short() {
@@ -48,7 +49,11 @@ func raceThroughKills(t *testing.T, l *location, round int, seed uint64, savers,
 			if k%2 == 1 {
 				size = 300 << 10 // in a pack
 			}
-			m.do(request{Op: "save", Name: name, Content: m.n*each + k + 1, Size: size}, 0)
+			q := request{Op: "save", Name: name, Content: m.n*each + k + 1, Size: size}
+			if m.n%4 == 3 {
+				q.Patience = time.Duration(1 + m.rng.Int64N(int64(2*time.Second)))
+			}
+			m.do(q, 0)
 		}
 	})
 	killer.Wait()

@@ -51,6 +51,8 @@ type request struct {
 	Tag     string `json:",omitempty"`
 	Content int    `json:",omitempty"` // what to save
 	Size    int    `json:",omitempty"` // of that, in bytes
+	// Patience is when to give up; 0 is never.
+	Patience time.Duration `json:",omitempty"`
 }
 
 func (q request) ref() string { return q.Name + "@" + version(q.Version) }
@@ -124,6 +126,11 @@ func work(url string, requests io.Reader, answers io.Writer) error {
 
 // do does one thing to a registry.
 func do(ctx context.Context, r *registry.Registry, q request) (a answer) {
+	if q.Patience > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, q.Patience)
+		defer cancel()
+	}
 	var err error
 	switch q.Op {
 	case "save":
