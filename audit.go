@@ -11,9 +11,9 @@ import (
 
 // Damage is a pack that is missing, or holds other bytes than it should.
 type Damage struct {
-	Key     string `json:"key"`
-	Missing bool   `json:"missing,omitzero"`
-	Hurts   []Hurt `json:"hurts"` // in all versions that Verify looked at
+	Key     string `json:"key"`              // of the pack, in the store
+	Missing bool   `json:"missing,omitzero"` // else damaged
+	Hurts   []Hurt `json:"hurts"`            // in all versions that Verify looked at
 }
 
 // Hurt is a part of a file that is lost unless its pack is repaired.
@@ -21,8 +21,8 @@ type Hurt struct {
 	Ref    string `json:"ref"`            // name@version
 	File   string `json:"file,omitempty"` // path in the version; empty: the table that says where its files are
 	Offset int64  `json:"offset"`         // in the file, in bytes
-	Size   int64  `json:"size"`
-	SHA256 string `json:"sha256"` // of the lost bytes, in hexadecimal
+	Size   int64  `json:"size"`           // in bytes
+	SHA256 string `json:"sha256"`         // of the lost bytes, in hexadecimal
 }
 
 // use is one place where a version uses a chunk of a pack.

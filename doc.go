@@ -16,8 +16,10 @@
 //
 // Where a method takes a reference, the name alone means the latest version:
 // the highest release, or the highest pre-release if there are only such.
-// After an @ comes which one is meant: a version (my:model@1.2.3), a range
-// (my:model@^1.2, my:model@*), latest, or a digest (my:model@sha256:...).
+// After an @ comes which one is meant: a version (my:model@1.2.3; 1 and 1.2 are
+// short for 1.0.0 and 1.2.0), the highest in a range (my:model@^1.2, my:model@1.x,
+// my:model@*), latest, a digest (my:model@sha256:...), or a tag (my:model@prod),
+// which [Registry.Tag] points at a version and moves to another. [Ref] has more.
 // A damaged version is never passed over for the next best one: that is an
 // error.
 //
@@ -41,6 +43,24 @@
 // [LoadReport] tells where it went. A load that is interrupted leaves what it
 // has fetched beside that place, in a directory whose name begins with
 // ".mindreg-"; run again, it fetches what is missing, and removes it.
+//
+// # Many at once
+//
+// Savers and loaders need no lock. [WithIfLatest] and [Update] save only if
+// nobody else has in the meantime. [Registry.Lock] is for work of your own that
+// should not be done twice.
+//
+// # Deleting
+//
+// [Registry.Delete] can be undone for a week by [Registry.Undelete]. After eight
+// days [Registry.GC], which may run at any time, frees what nothing needs any
+// more. [Registry.Prune] deletes by rules.
+//
+// # Cache
+//
+// With [Options.Cache], what is read from a bucket stays on the local disk, and
+// [Registry.Checkout] returns a read-only directory there that all programs
+// share. With [Options.Offline] the bucket is not asked at all.
 //
 // # Errors
 //

@@ -14,16 +14,16 @@ import (
 type Info struct {
 	Name         string          `json:"name"`
 	Version      Version         `json:"version"`
-	Digest       string          `json:"digest"` // "sha256:...": the same for the same content, whatever its name and place
-	Class        string          `json:"class,omitempty"`
-	Materializer string          `json:"materializer"`
-	Metadata     json.RawMessage `json:"metadata,omitempty"`
-	Size         int64           `json:"size"`    // of all files, in bytes
-	Files        int             `json:"files"`   // entries in the tree
-	Created      time.Time       `json:"created"` // when the save began, by the store's clock
-	Deleted      *time.Time      `json:"deleted,omitempty"`
-	Purged       bool            `json:"purged,omitempty"` // deleted too long ago to be brought back
-	Path         string          `json:"path"`             // where in the store its register is
+	Digest       string          `json:"digest"`             // "sha256:...": the same for the same content, whatever its name and place
+	Class        string          `json:"class,omitempty"`    // what was saved: its Go type, "file", "dir", or as WithClass said
+	Materializer string          `json:"materializer"`       // name of what made its files, and loads them
+	Metadata     json.RawMessage `json:"metadata,omitempty"` // what WithMetadata said, in canonical JSON; nil: none
+	Size         int64           `json:"size"`               // of all files, in bytes
+	Files        int             `json:"files"`              // entries in the tree
+	Created      time.Time       `json:"created"`            // when the save began, by the store's clock
+	Deleted      *time.Time      `json:"deleted,omitempty"`  // when it was deleted, by the store's clock; nil: it is live
+	Purged       bool            `json:"purged,omitempty"`   // deleted too long ago to be brought back
+	Path         string          `json:"path"`               // where in the store its register is
 }
 
 // Ref returns the exact reference, name@version.

@@ -49,12 +49,12 @@ func (o *Object) Info() Info { return o.r.info(o.f) }
 
 // File describes one entry of an object's tree.
 type File struct {
-	Path   string `json:"path"`
-	Size   int64  `json:"size"`
+	Path   string `json:"path"`             // slash-separated, relative to the object
+	Size   int64  `json:"size"`             // in bytes
 	SHA256 string `json:"sha256,omitempty"` // as sha256sum prints it; none for links and directories
-	Exec   bool   `json:"exec,omitempty"`
-	Link   string `json:"link,omitempty"` // target of a symbolic link
-	Dir    bool   `json:"dir,omitempty"`  // an empty directory
+	Exec   bool   `json:"exec,omitempty"`   // executable
+	Link   string `json:"link,omitempty"`   // target of a symbolic link
+	Dir    bool   `json:"dir,omitempty"`    // an empty directory
 }
 
 // Files returns the entries of the tree, sorted by path. Directories are

@@ -48,6 +48,40 @@ func TestSnippetsAreOfExamples(t *testing.T) {
 	}
 }
 
+var (
+	link     = regexp.MustCompile(`\]\(([^)#]+)`)
+	unshown  = regexp.MustCompile(`(?s)<!--.*?-->`)
+	codeSpan = regexp.MustCompile("(?s)```.*?```|`[^`\n]*`")
+)
+
+// Links between documents lead to files that are there.
+func TestLinksLead(t *testing.T) {
+	docs, err := filepath.Glob("docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, doc := range append(docs, "README.md") {
+		text, err := os.ReadFile(doc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown := codeSpan.ReplaceAll(unshown.ReplaceAll(text, nil), nil)
+		for _, m := range link.FindAllStringSubmatch(string(shown), -1) {
+			if strings.Contains(m[1], "://") {
+				continue
+			}
+			n++
+			if _, err := os.Stat(filepath.Join(filepath.Dir(doc), filepath.FromSlash(m[1]))); err != nil {
+				t.Errorf("%s: %v", doc, err)
+			}
+		}
+	}
+	if n < 10 {
+		t.Errorf("%d links", n)
+	}
+}
+
 // inOrder returns how many of the lines, from the first one on, come in src,
 // in the same order.
 func inOrder(src, lines []string) int {

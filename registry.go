@@ -39,14 +39,15 @@ type Options struct {
 	// CreateBucket makes the bucket of the registry if it does not exist. It
 	// does nothing for a directory. It implies Create.
 	CreateBucket bool
-	// Unversioned, for a new registry: a save replaces the object. Opening an
-	// existing registry of the other kind is an error.
+	// Unversioned, for a new registry: a save replaces the object. An existing
+	// registry stays what it is; to ask this of one that keeps versions is an
+	// error.
 	Unversioned bool
 	// Locking, for a new registry: "", or "strict" to have every save take the
 	// exclusive lock of the name around its commit, and every load the shared
 	// one until its last byte, at three requests each. Neither needs it to be
-	// safe, and loading then takes permission to write. Opening an existing
-	// registry of another kind is an error.
+	// safe, and loading then takes permission to write. An existing registry
+	// stays what it is; to ask this of one that is not strict is an error.
 	Locking string
 	// Cache keeps what is read from the registry on the local disk, and serves
 	// it from there the next time, verified. nil: none. A registry in a local

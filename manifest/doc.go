@@ -9,7 +9,12 @@
 //
 //	registry.json                     the registry's settings          [Settings]
 //	objects/<name>/@/<version>.json   one register a version           [Manifest]
+//	objects/<name>/@/!<mirrored>      hints at the highest versions    [MilestoneKey]
+//	tags/<name>/@/<tag>.json          one register a tag               [Tag]
 //	packs/<era>/<hh>/<id>             the bytes, in packs of chunks    [Pack]
+//	locks/<name>/...                  locks that are or were held      [Lock]
+//	gc/<nonce>                        markers of garbage collections   [Collection]
+//	probe/<nonce>/...                 keys of probes, soon deleted     [ProbePrefix]
 //
 // Every register is a JSON object that starts with a [Head]. It is changed
 // only by compare-and-swap, and every body carries a fresh nonce, so that

@@ -6,6 +6,19 @@
 // Load reads them from an fs.FS, verified and fetched as they are read. Only
 // the name is stored with an object: what a bucket says is never executed.
 //
+// Built in, and chosen by what a value is, in this order:
+//
+//	[]byte                        Bytes   the file "data"
+//	string                        Text    "data.txt"
+//	Path                          File, Dir: the file or tree that it names
+//	fs.FS                         Dir     its tree
+//	encoding.BinaryMarshaler      Binary  "data.bin"
+//	io.Reader                     Bytes   "data", as it streams
+//	any other                     JSON    "data.json", if nothing of it would be lost
+//
+// A type that says how it is written as JSON is JSON, also if it is one of the
+// two before that. Gob is only used where it is asked for.
+//
 // To teach the registry a type of your own, write
 //
 //	m := material.Func("my-model", saveModel, loadModel)

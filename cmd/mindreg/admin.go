@@ -20,9 +20,12 @@ func (a *app) initCommand() *cobra.Command {
 		GroupID: "admin",
 		Short:   "Create a registry in an empty or new directory or bucket prefix",
 		Long: `Create a registry at URL, or where --registry or $MINDREG_URL point, or in your
-own data directory. A registry that exists is left as it is.`,
+own data directory. A registry that exists is left as it is. Before, the place is
+tried with requests that race: one that would lose data is refused. Whether a
+registry is unversioned or locks strictly is decided here, for ever.`,
 		Example: `  mindreg init ./registry
-  mindreg init --unversioned /srv/latest-models`,
+  mindreg init --unversioned /srv/latest-models
+  mindreg init --create-bucket 's3://team/models?endpoint=http://localhost:9000'`,
 		Args: someArgs(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			url, err := a.location(args)
@@ -70,7 +73,10 @@ func (a *app) rmCommand() *cobra.Command {
 NAME@1.2.3, NAME@latest, 'NAME@<2', or 'NAME@*' for all. The versions deleted are
 printed. For a week, "mindreg undelete" brings them back. A number is never used
 again. A version that has tags is deleted only with --force, and its tags with
-it: exit code 5.`,
+it; without, nothing is deleted, and the exit code is 5.`,
+		Example: `  mindreg rm my:model@1.2.3
+  mindreg rm 'my:model@<2' --dry-run
+  mindreg rm 'my:model@*' --force`,
 		Args: someArgs(1, -1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			reg, err := a.open(cmd.Context())
@@ -130,7 +136,12 @@ func (a *app) undeleteCommand() *cobra.Command {
 		Use:     "undelete NAME@VERSION",
 		GroupID: "admin",
 		Short:   "Bring a deleted version back, within a week",
-		Args:    someArgs(1, 1),
+		Long: `Bring back a version that was deleted less than a week ago, as it was. Its tags
+are not set again. In an unversioned registry only what was saved last can come
+back.`,
+		Example: `  mindreg versions my:model --deleted
+  mindreg undelete my:model@1.2.3`,
+		Args: someArgs(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			reg, err := a.open(cmd.Context())
 			if err != nil {
@@ -205,6 +216,9 @@ func (a *app) versionCommand() *cobra.Command {
 		Use:     "version",
 		GroupID: "admin",
 		Short:   "Print the version of this program",
+		Long: `Print the version of this program, of the format of registries that it reads and
+writes, and of the Go that built it.`,
+		Example: `  mindreg version -o json`,
 		Args:    noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			v := thisVersion()

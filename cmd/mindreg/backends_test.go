@@ -133,7 +133,7 @@ func TestNoCommandIsLeftOut(t *testing.T) {
 		for _, s := range c.Commands() {
 			check(s, strings.TrimSpace(path+" "+s.Name()))
 		}
-		if c.HasSubCommands() || strings.HasPrefix(path, "completion") || path == "help" {
+		if c.HasSubCommands() || strings.HasPrefix(path, "completion") || path == "help" || c.IsAdditionalHelpTopicCommand() {
 			return
 		}
 		if !slices.ContainsFunc(steps, func(s string) bool {

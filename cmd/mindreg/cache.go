@@ -14,12 +14,15 @@ func (a *app) cacheCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "cache",
 		GroupID: "admin",
-		Short:   "Look at the local cache, and clear it",
+		Short:   "Look at the local cache, and make it smaller",
 		Long: `What was read from a registry in a bucket is kept on this disk, so that it need
 not be fetched again. It is verified whenever it is used. $MINDREG_CACHE_DIR says
 where (default: mindreg in the user's cache directory), $MINDREG_CACHE_SIZE how
 many bytes it may take in all (default 10GiB; 0 keeps nothing). What was not used
 for longest is thrown out first. Deleting the directory at any time does no harm.`,
+		Example: `  mindreg cache ls
+  mindreg cache prune --to 1GB
+  mindreg cache prune --all`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -31,7 +34,10 @@ func (a *app) cacheLsCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "ls",
 		Short: "Tell what is in the cache",
-		Args:  noArgs,
+		Long: `Tell how much of the cache is taken by pieces of stored data, by checked-out
+versions, and by the descriptions of versions that --offline shows.`,
+		Example: `  mindreg cache ls`,
+		Args:    noArgs,
 		RunE: a.withCache(func(c *cache.Cache) error {
 			u := c.Usage()
 			return a.print(u, func(w io.Writer) {
@@ -61,6 +67,8 @@ func (a *app) cachePruneCommand() *cobra.Command {
 used for longest until the rest takes no more than it may, or than --to says. What
 was checked out within the hour stays, unless --all is given: no program should be
 reading it then.`,
+		Example: `  mindreg cache prune --to 500MB
+  mindreg cache prune --all`,
 		Args: noArgs,
 		RunE: a.withCache(func(c *cache.Cache) error {
 			limit := c.Budget()
@@ -92,7 +100,12 @@ func (a *app) cacheVerifyCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "verify",
 		Short: "Read all of the cache, and remove what is damaged",
-		Args:  noArgs,
+		Long: `Read all of the cache, compare it with its digests, and remove what is damaged or
+was changed. It is fetched again when it is next used. This is never needed: what
+is used is verified in any case, but for files of checkouts that were changed
+without changing their sizes and times.`,
+		Example: `  mindreg cache verify`,
+		Args:    noArgs,
 		RunE: a.withCache(func(c *cache.Cache) error {
 			r := c.Verify()
 			return a.print(r, func(w io.Writer) {
@@ -105,9 +118,10 @@ func (a *app) cacheVerifyCommand() *cobra.Command {
 
 func (a *app) cacheDirCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "dir",
-		Short: "Print where the cache is",
-		Args:  noArgs,
+		Use:     "dir",
+		Short:   "Print where the cache is",
+		Example: `  du -sh "$(mindreg cache dir)"`,
+		Args:    noArgs,
 		RunE: a.withCache(func(c *cache.Cache) error {
 			return a.print(map[string]string{"dir": c.Dir()}, func(w io.Writer) { fmt.Fprintln(w, c.Dir()) })
 		}),

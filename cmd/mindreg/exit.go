@@ -4,11 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
+	"regexp"
+	"strings"
 	"syscall"
-
-	"github.com/spf13/cobra"
 
 	registry "github.com/mindtrace/registry"
 	"github.com/mindtrace/registry/store"
@@ -37,13 +36,6 @@ const exitCodes = `Exit codes:
   3  done in part               9  the store cannot be reached
   4  no such object or version  10 no registry at this location
   5  exists already, conflict   130 interrupted`
-
-func exitCodeHelp(root *cobra.Command) {
-	root.SetHelpTemplate(root.HelpTemplate() + "\n" + exitCodes + "\n")
-	for _, c := range root.Commands() {
-		c.SetHelpTemplate((&cobra.Command{}).HelpTemplate())
-	}
-}
 
 // partialError means that some of several things were done.
 type partialError struct{ err error }
@@ -93,10 +85,17 @@ func exitCode(ctx context.Context, err error) int {
 
 // complain writes an error for people, and what to do about it where the error
 // itself does not say so.
-func complain(w io.Writer, err error) {
+func (a *app) complain(ctx context.Context, err error) {
+	w := a.stderr
 	fmt.Fprintf(w, "mindreg: %v\n", err)
 	var e *registry.Error
 	switch {
+	case ctx.Err() != nil:
+		if errors.As(err, &e) && (e.Op == "save" || e.Op == "load" || e.Op == "copy") {
+			fmt.Fprintln(w, "  interrupted; run again, it goes on where it was")
+		}
+	case errors.Is(err, store.ErrScheme):
+		fmt.Fprintln(w, "  a registry is in a directory, or at s3://bucket/prefix or gs://bucket/prefix")
 	case errors.Is(err, registry.ErrOffline):
 		fmt.Fprintln(w, "  without --offline, the registry is asked for it")
 	case errors.Is(err, registry.ErrTagged):
@@ -117,5 +116,26 @@ func complain(w io.Writer, err error) {
 		fmt.Fprintln(w, "  it ends when its holder releases it, or some time after that has died; mindreg lock break NAME takes it away")
 	case errors.Is(err, registry.ErrNoMaterializer):
 		fmt.Fprintln(w, "  a path as destination takes the files as they are, whatever saved them")
+	case errors.Is(err, registry.ErrNotFound) && errors.As(err, &e):
+		a.whereToLook(e)
+	}
+}
+
+var shortVersion = regexp.MustCompile(`^v?[0-9]+(\.[0-9]+)?$`)
+
+// whereToLook helps with an object, version or tag that was not found.
+func (a *app) whereToLook(e *registry.Error) {
+	switch e.Op {
+	case "load", "open object", "check out", "info", "list versions", "list tags", "tag", "untag", "delete", "undelete", "verify":
+	default: // it is not about what is in the registry on this side
+		return
+	}
+	name, selector, _ := strings.Cut(e.Ref, "@")
+	v, err := registry.ParseVersion(selector)
+	if err == nil && shortVersion.MatchString(selector) && e.Op != "undelete" { // that takes no range
+		fmt.Fprintf(a.stderr, "  %s is short for %s; for the highest that begins so, write %s@%s.x\n", selector, v, name, selector)
+	}
+	if url, err := a.location(nil); err == nil {
+		fmt.Fprintf(a.stderr, "  looked in %s; mindreg ls and mindreg versions NAME list what is there\n", url)
 	}
 }

@@ -22,8 +22,10 @@ func (a *app) gcCommand() *cobra.Command {
 else. What was deleted is freed some eight days after, and not before the week in
 which it was stored is over; until then it can be brought back.
 
-It reads every version's register, and frees nothing if one of them cannot be
-read: mindreg verify tells which.`,
+It reads the description of every version, and frees nothing if one of them cannot
+be read: mindreg verify tells which.`,
+		Example: `  mindreg gc --dry-run
+  mindreg gc`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			reg, err := a.open(cmd.Context())
@@ -63,7 +65,7 @@ func printGC(w io.Writer, r *registry.GCReport) {
 	row("the store keeps them", r.Retained, false)
 	row(freed, r.Freed, true)
 	table(w, rows)
-	fmt.Fprintf(w, "\n%s live, %d deleted, %d for good\n", count(r.Versions.Live, "version", "versions"), r.Versions.Deleted, r.Versions.Purged)
+	fmt.Fprintf(w, "\n%s live, %d deleted, %d deleted for good\n", count(r.Versions.Live, "version", "versions"), r.Versions.Deleted, r.Versions.Purged)
 	if r.Missing > 0 {
 		fmt.Fprintf(w, "%s missing: run mindreg verify\n", count(r.Missing, "pack is", "packs are"))
 	}

@@ -20,10 +20,12 @@ func (a *app) loadCommand() *cobra.Command {
 "cp -r": an object of one file becomes the file DEST, or a file in the directory
 DEST; a tree becomes the directory DEST, or one in it, named by the last part of
 the object's name, if DEST exists. Without DEST it goes to the current directory;
-with - an object of one file is written to standard output.
+with - an object of one file is written to standard output. A file that is in the
+way is replaced; a directory never is.
 
 Every byte is verified. DEST appears complete or not at all; to standard output,
-what was written before an error is right but incomplete.`,
+what was written before an error is right but incomplete. A load that was
+interrupted goes on where it was when it is run again.`,
 		Example: `  mindreg load my:model
   mindreg load my:data@2.1.0 ./dataset
   mindreg load backup:home - | tar x`,

@@ -19,6 +19,9 @@ func (a *app) lockCommand() *cobra.Command {
 		Long: `Locks on names, held by one or shared by many, for work that should not be done
 twice at the same time. Saving and loading need none. A lock ends by itself some
 time after its holder has died.`,
+		Example: `  mindreg lock run nightly -- ./retrain.sh
+  mindreg lock ls
+  mindreg lock break nightly --why "it hangs"`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		Args: noArgs,
 	}
@@ -31,7 +34,11 @@ func (a *app) lockLsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ls",
 		Short: "List locks and who holds them",
-		Args:  noArgs,
+		Long: `List the locks that are held, since when, and by whom. The epoch is the fencing
+token: greater for each later holder.`,
+		Example: `  mindreg lock ls
+  mindreg lock ls --all`,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			reg, err := a.open(cmd.Context())
 			if err != nil {
@@ -101,7 +108,8 @@ func (a *app) lockBreakCommand() *cobra.Command {
 holder has died ends by itself: break one whose holder hangs. A holder learns it
 when it next renews the lock, after a third of the lock's TTL at the latest, and
 goes on until then.`,
-		Args: someArgs(1, 1),
+		Example: `  mindreg lock break nightly --why "it hangs"`,
+		Args:    someArgs(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			reg, err := a.open(cmd.Context())
 			if err != nil {

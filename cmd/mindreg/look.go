@@ -18,6 +18,8 @@ func (a *app) lsCommand() *cobra.Command {
 		Use:     "ls [PREFIX]",
 		GroupID: "look",
 		Short:   "List objects and their latest versions",
+		Long: `List the objects whose names start with PREFIX, or all, each with its latest
+version. An object whose versions were all deleted is not listed.`,
 		Example: `  mindreg ls
   mindreg ls my:`,
 		Args: someArgs(0, 1),
@@ -37,7 +39,11 @@ func (a *app) lsCommand() *cobra.Command {
 				}
 				if len(infos) == 0 {
 					if bad == nil {
-						a.remark("no objects in %s", reg.URL())
+						what := "no objects"
+						if len(args) > 0 {
+							what += " whose names start with " + args[0]
+						}
+						a.remark("%s in %s", what, reg.URL())
 					}
 					return
 				}
@@ -55,8 +61,15 @@ func (a *app) versionsCommand() *cobra.Command {
 		Use:     "versions NAME",
 		GroupID: "look",
 		Short:   "List the versions of an object, the lowest first",
-		Args:    someArgs(1, 1),
+		Long: `List the versions of the object NAME, the lowest first, with their tags. The whole
+digests are in the output of -o json, and in mindreg info.`,
+		Example: `  mindreg versions my:model
+  mindreg versions my:model --deleted`,
+		Args: someArgs(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if name, _, found := strings.Cut(args[0], "@"); found {
+				return usagef("versions takes a name alone: mindreg versions %s; for one version, mindreg info %s", name, args[0])
+			}
 			reg, err := a.open(cmd.Context())
 			if err != nil {
 				return err
@@ -134,6 +147,9 @@ func (a *app) infoCommand() *cobra.Command {
 		Use:     "info REF",
 		GroupID: "look",
 		Short:   "Describe a version: class, digest, metadata, files",
+		Long: `Describe the version that REF means: its digest, size, time of creation, tags and
+metadata, what kind of thing it is (class) and what made its files (materializer).
+No data is read. With --files, its files are listed instead.`,
 		Example: `  mindreg info my:model
   mindreg info my:model@1.0.0 --files     as sha256sum prints it, so that
                                           "sha256sum -c" can check a copy`,

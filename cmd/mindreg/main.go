@@ -19,6 +19,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/mindtrace/registry/cache"
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
@@ -40,11 +42,14 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root.SetErr(stderr)
 	err := interruptible(ctx, &a.patient, func() error { return root.ExecuteContext(ctx) })
 	a.bars.stop()
+	if c := a.cached.Load(); c != nil {
+		c.Release()
+	}
 	if err == nil {
 		err = out.err // an answer that did not arrive is none
 	}
 	if err != nil && !errors.As(err, new(*exitError)) {
-		complain(stderr, err)
+		a.complain(ctx, err)
 	}
 	return exitCode(ctx, err)
 }
@@ -79,6 +84,7 @@ type app struct {
 	stderr  io.Writer
 	bars    bars
 	patient atomic.Bool // the command is to be waited for after an interrupt
+	cached  atomic.Pointer[cache.Cache]
 
 	url     string // --registry
 	output  string // --output
@@ -104,7 +110,10 @@ by colons. A reference says which version is meant:
   my:model@1.2.3       exactly this one
   my:model@^1.2        the highest one in a range (^ ~ >= < ||, 1.x, *)
   my:model@sha256:...  the one with this digest
-  my:model@prod        the one that the tag prod points at`,
+  my:model@prod        the one that the tag prod points at
+
+mindreg help refs tells more. Where the registry is: --registry URL, or else
+$MINDREG_URL, or else a directory among your own data.`,
 		Example: `  mindreg save my:model ./model.bin
   mindreg save my:data ./dataset --version 2.1.0 --meta source=line-3
   mindreg ls
@@ -134,7 +143,9 @@ by colons. A reference says which version is meant:
 	f.BoolVarP(&a.quiet, "quiet", "q", false, "no progress and no remarks on stderr")
 	f.BoolVar(&a.offline, "offline", false, "ask no registry in a bucket: show what the cache has, which may be old")
 	f.BoolVar(&a.noCache, "no-cache", false, "neither use nor fill the local cache")
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err.Error()} })
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usagef("%v (%s --help lists the flags)", err, cmd.CommandPath())
+	})
 	root.AddGroup(
 		&cobra.Group{ID: "main", Title: "Saving and loading:"},
 		&cobra.Group{ID: "look", Title: "Looking:"},
@@ -146,11 +157,12 @@ by colons. A reference says which version is meant:
 		a.initCommand(), a.rmCommand(), a.undeleteCommand(), a.pruneCommand(), a.gcCommand(),
 		a.verifyCommand(), a.lockCommand(), a.doctorCommand(), a.cacheCommand(), a.versionCommand(),
 	)
+	root.AddCommand(topics()...)
+	root.SetHelpCommand(helpCommand(root))
 	root.Version = thisVersion().String()
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetOut(a.stdout) // completion takes it now, not when it runs
 	root.InitDefaultCompletionCmd()
-	exitCodeHelp(root)
 	return root
 }
 
@@ -191,7 +203,7 @@ func noArgs(cmd *cobra.Command, args []string) error {
 func someArgs(min, max int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) < min || max >= 0 && len(args) > max {
-			return usagef("usage: %s", cmd.UseLine())
+			return usagef("usage: %s (%s --help tells more)", cmd.UseLine(), cmd.CommandPath())
 		}
 		return nil
 	}

@@ -33,6 +33,7 @@ func TestOffline(t *testing.T) {
 		{"save other " + file, exitOK, ""},
 		{"load my:model@prod " + dir + "/one", exitOK, ""},
 		{"ls", exitOK, "other"},
+		{"cache ls", exitOK, "being made                0  "}, // the room that was set aside is given back
 		{"--offline load my:model@prod " + dir + "/two", exitOK, "may be old"},
 		{"--offline load my:model " + dir + "/three", exitOK, "my:model@1.0.0"},
 		{"--offline checkout my:model@1.0.0", exitOK, "trees"},

@@ -37,6 +37,7 @@ func (a *app) options() (*registry.Options, error) {
 	} else if err != nil {
 		a.remark("no cache: %v", err)
 	}
+	a.cached.Store(opts.Cache)
 	return opts, nil
 }
 

@@ -29,7 +29,8 @@ func (a *app) saveCommand() *cobra.Command {
 		Long: `Store a file, a directory or standard input (-) as a new version of the object
 NAME, and print the reference of that version. Only what the version before
 does not hold already is stored. The version is complete and durable when the
-command returns; if it fails or is interrupted, nothing is to be seen of it.
+command returns; if it fails or is interrupted, nothing is to be seen of it. Run
+again, it moves only what it had not moved yet.
 
 The version is the patch release after the highest one (1.0.0 for the first),
 unless --version names one. With --if-latest or --if-absent it is saved only if
@@ -39,6 +40,7 @@ $MINDREG_MEMORY_LIMIT says how much memory this and every other command may
 use for the data it moves (default: 256MiB, or less on a small machine).`,
 		Example: `  mindreg save my:model ./model.bin
   mindreg save my:data ./dataset --version 2.1.0 --meta source=line-3
+  mindreg save my:model ./model.bin --if-latest 1.2.3 --tag staging
   tar c . | mindreg save backup:home -`,
 		Args: someArgs(2, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -102,9 +102,10 @@ type tagged struct {
 
 func (a *app) tagLsCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "ls NAME",
-		Short: "List the tags of an object",
-		Args:  someArgs(1, 1),
+		Use:     "ls NAME",
+		Short:   "List the tags of an object",
+		Example: `  mindreg tag ls my:model`,
+		Args:    someArgs(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			reg, err := a.open(cmd.Context())
 			if err != nil {
@@ -138,7 +139,9 @@ func (a *app) tagRmCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rm NAME TAG",
 		Short: "Remove a tag; the version stays",
-		Args:  someArgs(2, 2),
+		Example: `  mindreg tag rm my:model prod
+  mindreg tag rm my:model prod --if 1.2.3`,
+		Args: someArgs(2, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts, err := c.options(cmd)
 			if err != nil {
@@ -169,7 +172,10 @@ func (a *app) tagHistoryCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "history NAME TAG",
 		Short: "List where a tag points and pointed before, the newest first",
-		Args:  someArgs(2, 2),
+		Long: `List where a tag points and pointed before, the newest first: up to 33 states,
+also of a tag that was removed.`,
+		Example: `  mindreg tag history my:model prod`,
+		Args:    someArgs(2, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			reg, err := a.open(cmd.Context())
 			if err != nil {
