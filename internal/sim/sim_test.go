@@ -236,7 +236,7 @@ func checkCounts(t *testing.T, counts map[string]int) {
 // TestSim runs some thousand schedules of each scenario.
 func TestSim(t *testing.T) {
 	counts := map[string]int{}
-	n := 1500
+	n := 1200
 	switch {
 	case underRace:
 		n = 200
