@@ -22,7 +22,7 @@ func TestPrune(t *testing.T) {
 		{"the last one is a pre-release; the latest release stays too", PruneOptions{KeepLast: 1}, "1.0.0 1.0.1 1.1.0 2.0.0"},
 		{"the last three", PruneOptions{KeepLast: 3}, "1.0.0 1.0.1 1.1.0"},
 		{"more than there are", PruneOptions{KeepLast: 100}, ""},
-		{"by age", PruneOptions{KeepWithin: 3*24*time.Hour - 1}, "1.0.0 1.0.1 1.1.0"},
+		{"by age", PruneOptions{KeepWithin: 3*24*time.Hour - time.Minute}, "1.0.0 1.0.1 1.1.0"},
 		{"by age, to the moment", PruneOptions{KeepWithin: 3 * 24 * time.Hour}, "1.0.0 1.0.1"},
 		{"all are young", PruneOptions{KeepWithin: 30 * 24 * time.Hour}, ""},
 		{"all are old", PruneOptions{KeepWithin: 1}, "1.0.0 1.0.1 1.1.0 2.0.0"},
