@@ -32,7 +32,7 @@ var allowed = map[string][]string{
 	"material":              {"github.com/go-json-experiment/json"},
 	"material/materialtest": {"manifest", "material", "github.com/google/go-cmp"},
 	"cmd/mindreg": {
-		"", "cache", "manifest", "material", "store", "store/storecheck", "store/gcsstore", "store/s3store", "github.com/spf13/cobra", "github.com/vbauerster/mpb/v8",
+		"", "cache", "manifest", "material", "store", "store/storecheck", "store/gcsstore", "store/s3store", "github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/vbauerster/mpb/v8",
 		"github.com/dustin/go-humanize", "golang.org/x/term",
 	},
 	"examples/quickstart": {""},
