@@ -26,7 +26,8 @@ const (
 	maxAge = time.Hour
 	// inUse is how long after its last checkout a tree is not thrown out.
 	inUse = time.Hour
-	// maxHold is how much room a process sets aside at most, in bytes.
+	// maxHold is how much room a process sets aside at most, in bytes: for 64
+	// more of what it puts in.
 	maxHold = 64 << 20
 	// block is what sizes are rounded up to, as file systems do.
 	block = 4 << 10
@@ -180,7 +181,7 @@ func (c *Cache) admit(n int64) error {
 		return nil
 	}
 	c.dropHold() // used up, or somebody took it for abandoned
-	c.setAside(min(c.budget/16, maxHold) / block * block)
+	c.setAside(min(c.budget/16, maxHold, 64*n) / block * block)
 	all, total := c.entries()
 	var fixed, trees int64
 	for _, e := range all {
