@@ -166,6 +166,7 @@ func (w *world) normal(s string) string {
 		s = strings.ReplaceAll(s, place, name)
 		if options != "" {
 			s = strings.ReplaceAll(s, "?"+options, "")
+			s = strings.ReplaceAll(s, "'"+name+"'", name) // as a shell needs it
 		}
 	}
 	s = strings.ReplaceAll(s, w.dir, "{dir}")

@@ -25,11 +25,17 @@ var notThroughFaults = map[string]string{
 	"TestLayers":                "it is about source code, and has no registry",
 	"TestSnippetsAreOfExamples": "it is about documents, and has no registry",
 	"TestNoVerbIsLeftOut":       "it is about source code, and has no registry",
+	"TestLinksLead":             "it is about documents, and has no registry",
+	"TestAdviceCanBePasted":     "it is about the name of a registry that is not there",
+	"TestSystemMemory":          "it is about the machine, and has no registry",
+	"TestMemoryLimitTooSmall":   "it is refused before there is a registry",
 
 	"TestCheckoutOfALocalRegistry": "its subject is a registry in a directory",
 	"TestCreateAmidFiles":          "its subject is a directory with files in it",
+	"TestHighestOfADirectory":      "its subject is how a directory is read",
 
-	"TestStrictWaits": "minutes pass in it, in a bubble where that takes no time; a network cannot be in there",
+	"TestStrictWaits":             "minutes pass in it, in a bubble where that takes no time; a network cannot be in there",
+	"TestA23CopyFindsLateVersion": "minutes pass in it, in a bubble where that takes no time; a network cannot be in there",
 
 	"TestGCCost":                    "it has ten thousand versions, to see what they cost in requests",
 	"TestGCMemory":                  "it has many thousand versions, to see what they cost in memory",

@@ -17,6 +17,7 @@ type exchange struct {
 	token   string      // session token of the last request
 	changed atomic.Bool // a request that changes something may have reached the server
 	foreign bool        // the last answer is none that an S3 server gives
+	versity bool        // the server is the Versity gateway
 }
 
 type exchangeKey struct{}
@@ -49,6 +50,7 @@ func (t tap) RoundTrip(req *http.Request) (*http.Response, error) {
 			ex.date = date.UTC()
 		}
 		ex.foreign = foreign(req, resp)
+		ex.versity = resp.Header.Get("Server") == "VERSITYGW"
 	}
 	return resp, err
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/minio/minio-go/v7"
 
@@ -66,6 +67,23 @@ func (s *Store) oneState(ctx context.Context, key string, body []byte, info stor
 		s.opaque.Store(true)
 	}
 	return true
+}
+
+// freshFor is how long after it was put an object may be listed in two states.
+const freshFor = 3 * time.Second
+
+// settled asks for a listed object until two answers are the same. The Versity
+// gateway reads the size and the ETag of an entry one after the other, and the
+// object may be replaced in between.
+func (s *Store) settled(ctx context.Context, info store.Info) (store.Info, error) {
+	for range maxTorn {
+		now, err := s.Stat(ctx, info.Key)
+		if err != nil || now.Token == info.Token && now.Size == info.Size {
+			return info, err
+		}
+		info = now
+	}
+	return info, nil
 }
 
 // get makes one request. The answer to a range past the end is returned as

@@ -178,7 +178,17 @@ func (s *Store) list(parent context.Context, prefix, after string, page int) ite
 			if store.ValidKey(key) != nil {
 				continue // not ours
 			}
-			if !yield(s.info(key, o, ex), nil) {
+			info := s.info(key, o, ex)
+			if ex.versity && ex.date.Sub(info.Modified) < freshFor {
+				var err error
+				if info, err = s.settled(parent, info); errors.Is(err, store.ErrNotExist) {
+					continue // deleted since
+				} else if err != nil {
+					yield(store.Info{}, err)
+					return
+				}
+			}
+			if !yield(info, nil) {
 				return
 			}
 		}
