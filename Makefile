@@ -34,8 +34,8 @@ fuzz:
 	go run ./internal/fuzzall $(FUZZTIME)
 
 # What docs/guarantees.md promises, for long: so many simulated schedules of
-# each of the ten scenarios, power lost at every step of so many random
-# histories, and then each proof on the real stores for a while.
+# each scenario, power lost at every step of so many random histories, and
+# then each proof on the real stores for a while.
 SOAK ?= 5m
 SCHEDULES ?= 100000
 POWER ?= 40
