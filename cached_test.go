@@ -6,12 +6,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"testing/fstest"
 
 	"github.com/mindtrace/registry/cache"
-	"github.com/mindtrace/registry/material"
 	"github.com/mindtrace/registry/store"
 	"github.com/mindtrace/registry/store/tracestore"
 )
@@ -286,125 +284,4 @@ func TestCacheThatCannotBeWritten(t *testing.T) {
 	}
 	_, err := other.Checkout(t.Context(), "big")
 	wantErr(t, err, ErrNoCache)
-}
-
-func TestCheckout(t *testing.T) {
-	other, st := inMemory(t)
-	trace := newTrace(st)
-	c := newCache(t, t.TempDir(), 1<<30)
-	tree := someTree()
-	mustSave(t, other, "my:tree", fs.FS(tree))
-	mustSave(t, other, "same", fs.FS(tree))
-	mustSave(t, other, "one", "text", WithMaterializer(material.Text{}))
-	check := func(ref, want string) string {
-		t.Helper()
-		trace.Reset()
-		dir, err := openOn(t, trace, &Options{Cache: c}).Checkout(t.Context(), ref)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if want != "" && dir != want {
-			t.Errorf("%s is in %s, not in %s", ref, dir, want)
-		}
-		for name, f := range tree {
-			info, err := os.Lstat(filepath.Join(dir, name))
-			if err != nil {
-				t.Error(err)
-				continue
-			}
-			if f.Mode.IsRegular() {
-				if b, err := os.ReadFile(filepath.Join(dir, name)); err != nil || !bytes.Equal(b, f.Data) {
-					t.Errorf("%s: %d bytes, %v", name, len(b), err)
-				}
-			}
-			if info.Mode().Type() != f.Mode.Type() || f.Mode&fs.ModeSymlink == 0 && info.Mode()&0o222 != 0 || f.Mode&0o100 != info.Mode()&0o100 && f.Mode.IsRegular() {
-				t.Errorf("%s has mode %s", name, info.Mode())
-			}
-		}
-		return dir
-	}
-	dir := check("my:tree", "")
-	if packs, _ := packGets(trace); packs == 0 || c.Usage().Packs.Entries != 0 {
-		t.Errorf("the first checkout cost %d requests of packs and has left %+v", packs, c.Usage())
-	}
-	check("my:tree@1.0.0", dir)
-	check("same", dir)
-	if packs, _ := packGets(trace); packs != 0 {
-		t.Errorf("what is checked out already cost %d requests of packs", packs)
-	}
-	one := must[string](t)(openOn(t, trace, &Options{Cache: c}).Checkout(t.Context(), "one"))
-	if entries := must[[]os.DirEntry](t)(os.ReadDir(one)); len(entries) != 1 {
-		t.Errorf("an object of one file is checked out as %v", entries)
-	}
-
-	// What was changed in spite of all is made anew.
-	inA := len(must[[]os.DirEntry](t)(os.ReadDir(filepath.Join(dir, "a"))))
-	for what, change := range map[string]func(path string) error{
-		"written to": func(path string) error { return os.WriteFile(path, []byte("other\n"), 0o666) },
-		"cut off":    func(path string) error { return os.Truncate(path, 1) },
-		"removed":    os.Remove,
-		"replaced":   func(path string) error { os.Remove(path); return os.Symlink("run", path) },
-		"joined":     func(path string) error { return os.WriteFile(path+".more", nil, 0o666) },
-	} {
-		if err := os.Chmod(filepath.Join(dir, "a"), 0o777); err != nil {
-			t.Fatal(err)
-		}
-		path := filepath.Join(dir, "a", "small.txt")
-		os.Chmod(path, 0o666)
-		if err := change(path); err != nil {
-			t.Fatalf("%s: %v", what, err)
-		}
-		check("my:tree", dir)
-		if entries := must[[]os.DirEntry](t)(os.ReadDir(filepath.Dir(path))); len(entries) != inA {
-			t.Errorf("%s: there is %v", what, entries)
-		}
-	}
-	if p := c.Usage().Partial; p.Entries != 0 {
-		t.Errorf("left behind: %+v", p)
-	}
-}
-
-// A local registry is not cached, but checked out.
-func TestCheckoutOfALocalRegistry(t *testing.T) {
-	c := newCache(t, t.TempDir(), 1<<30)
-	r := must[*Registry](t)(Open(t.Context(), t.TempDir(), &Options{Create: true, Cache: c, Offline: true}))
-	mustSave(t, r, "big", noise(1, 1<<20))
-	mustLoad[[]byte](t, r, "big")
-	dir := must[string](t)(r.Checkout(t.Context(), "big"))
-	if b, err := os.ReadFile(filepath.Join(dir, "data")); err != nil || !bytes.Equal(b, noise(1, 1<<20)) {
-		t.Errorf("%d bytes, %v", len(b), err)
-	}
-	if u := c.Usage(); u.Packs.Entries != 0 || u.Registers.Entries != 0 || u.Trees.Entries != 1 {
-		t.Errorf("the cache of a local registry has %+v", u)
-	}
-}
-
-// Many who check out the same at once, from caches that know nothing of each
-// other, get one directory, whole.
-func TestCheckoutAtOnce(t *testing.T) {
-	other, st := inMemory(t)
-	mustSave(t, other, "my:tree", fs.FS(someTree()))
-	place := t.TempDir()
-	var wg sync.WaitGroup
-	dirs := make([]string, 8)
-	for i := range dirs {
-		r := openOn(t, st, &Options{Cache: newCache(t, place, 1<<30)})
-		wg.Go(func() {
-			var err error
-			if dirs[i], err = r.Checkout(t.Context(), "my:tree"); err != nil || dirs[i] == "" {
-				t.Error(err)
-			} else if b, err := os.ReadFile(filepath.Join(dirs[i], "big.bin")); err != nil || !bytes.Equal(b, noise(1, 5<<20)) {
-				t.Errorf("%d bytes, %v", len(b), err)
-			}
-		})
-	}
-	wg.Wait()
-	for _, dir := range dirs {
-		if dir != dirs[0] {
-			t.Errorf("checked out to %s and to %s", dirs[0], dir)
-		}
-	}
-	if u := newCache(t, place, 1<<30).Usage(); u.Trees.Entries != 1 || u.Partial.Entries != 0 {
-		t.Errorf("left behind: %+v", u)
-	}
 }

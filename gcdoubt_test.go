@@ -1,0 +1,220 @@
+package registry
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/mindtrace/registry/manifest"
+	"github.com/mindtrace/registry/store"
+	"github.com/mindtrace/registry/store/faultstore"
+)
+
+// A25: whatever is not understood may name any pack: nothing is deleted.
+func TestA25Unreadable(t *testing.T) {
+	for why, c := range map[string]struct {
+		damage func(t *testing.T, st store.Store)
+		want   error
+	}{
+		"damaged register": {func(t *testing.T, st store.Store) {
+			overwrite(t, st, manifest.VersionKey("m", Version{Major: 1}), func(b []byte) []byte { b[len(b)/2] ^= 1; return b })
+		}, ErrIntegrity},
+		"empty register": {func(t *testing.T, st store.Store) {
+			overwrite(t, st, manifest.VersionKey("m", Version{Major: 1}), func(b []byte) []byte { return nil })
+		}, ErrIntegrity},
+		"unknown key": {func(t *testing.T, st store.Store) {
+			must[store.Info](t)(st.Put(t.Context(), "objects/m/@/notes.txt", nil, store.Absent))
+		}, nil},
+		"A27 newer register": {func(t *testing.T, st store.Store) {
+			overwrite(t, st, manifest.VersionKey("m", Version{Major: 1}), func(b []byte) []byte {
+				return bytes.Replace(b, []byte(`"format":1`), []byte(`"format":2`), 1)
+			})
+		}, ErrNewer},
+		"A27 register of an unknown feature": {func(t *testing.T, st store.Store) {
+			overwrite(t, st, manifest.VersionKey("m", Version{Major: 1}), func(b []byte) []byte {
+				return bytes.Replace(b, []byte(`"format":1`), []byte(`"format":1,"requires":["holograms"]`), 1)
+			})
+		}, ErrNewer},
+		"A27 feature added since the registry was opened": {func(t *testing.T, st store.Store) {
+			overwrite(t, st, manifest.SettingsKey, func(b []byte) []byte {
+				return bytes.Replace(b, []byte(`"format":1`), []byte(`"format":1,"requires":["holograms"]`), 1)
+			})
+		}, ErrNewer},
+		"another registry in its place": {func(t *testing.T, st store.Store) {
+			other, mem := inMemory(t)
+			_ = other
+			body, _, err := mem.Get(t.Context(), manifest.SettingsKey, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			overwrite(t, st, manifest.SettingsKey, func([]byte) []byte { return body })
+		}, nil},
+	} {
+		t.Run(why, func(t *testing.T) {
+			r, _, mem, clock := timed(t)
+			mustSave(t, r, "m", noise(1, 1<<20))
+			garbage(t, r, clock)
+			c.damage(t, mem)
+			before := packKeys(t, mem)
+			_, err := r.GC(t.Context())
+			if err == nil || c.want != nil && !errors.Is(err, c.want) {
+				t.Errorf("got error %v, want %v", err, c.want)
+			}
+			if after := packKeys(t, mem); !slices.Equal(after, before) {
+				t.Errorf("%d packs are left of %d", len(after), len(before))
+			}
+		})
+	}
+}
+
+// hiding is a store whose listings leave things out.
+type hiding struct {
+	store.Store
+	hide func(listing int, key string) bool
+	n    int
+}
+
+func (h *hiding) List(ctx context.Context, prefix, after string) iter.Seq2[store.Info, error] {
+	return func(yield func(store.Info, error) bool) {
+		if prefix == manifest.ObjectsPrefix {
+			h.n++
+		}
+		n := h.n
+		for info, err := range h.Store.List(ctx, prefix, after) {
+			if err == nil && prefix == manifest.ObjectsPrefix && h.hide(n, info.Key) {
+				continue
+			}
+			if !yield(info, err) {
+				return
+			}
+		}
+	}
+}
+
+// A28: a listing that leaves registers out now and then.
+func TestA28IncompleteListing(t *testing.T) {
+	clock := newTestClock()
+	mem := newStoreAt(t, clock.now)
+	h := &hiding{Store: steadily(mem), hide: func(n int, key string) bool {
+		return n == 1 && strings.Contains(key, "/a/") || n == 2 && strings.Contains(key, "/b/")
+	}}
+	r := openOn(t, h, nil)
+	for i, name := range []string{"a", "b", "c"} {
+		mustSave(t, r, name, noise(uint64(i), 1<<20))
+	}
+	clock.advance(30 * day)
+	if rep := mustGC(t, r); rep.Freed.Packs > 0 || rep.Listings != 3 || rep.Versions.Live != 3 {
+		t.Errorf("%+v", rep)
+	}
+	// A register that is listed and cannot be got is no reason to go on either.
+	fst := newFaults(mem, func(c faultstore.Call) faultstore.Fault {
+		if c.Op == "get" && strings.HasPrefix(c.Key, "objects/a/") {
+			return faultstore.Fault{Before: fs.ErrNotExist}
+		}
+		return faultstore.Fault{}
+	})
+	if _, err := openOn(t, fst, nil).GC(t.Context()); err == nil {
+		t.Error("a register has vanished, and the collection went on")
+	}
+	mustVerify(t, r)
+}
+
+// A30: the store refuses to delete. That is counted, and no failure.
+func TestA30Retained(t *testing.T) {
+	r, fst, _, clock := timed(t)
+	mustSave(t, r, "other", noise(98, 1<<20))
+	mustDelete(t, r, "other@1")
+	garbage(t, r, clock)
+	refused := ""
+	fst.Plan(func(c faultstore.Call) faultstore.Fault {
+		if c.Op == "delete" && strings.HasPrefix(c.Key, "packs/") && (refused == "" || refused == c.Key) {
+			refused = c.Key
+			return faultstore.Fault{Before: fmt.Errorf("AccessDenied: %w", fs.ErrPermission)}
+		}
+		return faultstore.Fault{}
+	})
+	if rep := mustGC(t, r); rep.Retained != (GCAmount{1, 1 << 20}) || rep.Freed != (GCAmount{1, 1 << 20}) {
+		t.Errorf("%+v", rep)
+	}
+	fst.Plan(nil)
+	if rep := mustGC(t, r); rep.Freed != (GCAmount{1, 1 << 20}) {
+		t.Errorf("%+v", rep)
+	}
+}
+
+func markers(t *testing.T, st store.Store) (all []*manifest.Collection) {
+	t.Helper()
+	for info, err := range st.List(t.Context(), manifest.CollectionsPrefix, "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _, err := st.Get(t.Context(), info.Key, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, must[*manifest.Collection](t)(manifest.DecodeCollection(body)))
+	}
+	return all
+}
+
+// A collection may be killed at any request. The next one does its work.
+func TestGCKilled(t *testing.T) {
+	for at := 0; ; at += fewer(1, 5) {
+		r, fst, mem, clock := timed(t)
+		mustSave(t, r, "m", noise(1, 1<<20))
+		garbage(t, r, clock)
+		fst.Plan(func(c faultstore.Call) faultstore.Fault {
+			if c.N >= at {
+				return faultBefore
+			}
+			return faultstore.Fault{}
+		})
+		_, err := r.GC(t.Context())
+		fst.Plan(nil)
+		mustVerify(t, r)
+		clock.advance(2 * day)
+		mustGC(t, r)
+		if n := len(packKeys(t, mem)); n != 1 {
+			t.Errorf("killed at %d: %d packs", at, n)
+		}
+		if n := len(markers(t, mem)); n != 1 {
+			t.Errorf("killed at %d: %d markers", at, n)
+		}
+		if err == nil {
+			break
+		}
+	}
+}
+
+// A32: a copy made with any tool, in any order, is a registry that can be
+// collected: its dates are later, which is the safe side.
+func TestA32CollectingACopy(t *testing.T) {
+	r, _, mem, clock := timed(t)
+	mustSave(t, r, "m", noise(1, 1<<20))
+	mustSave(t, r, "dead", noise(2, 1<<20))
+	mustDelete(t, r, "dead@1")
+	clock.advance(30 * day)
+	copied := newStoreAt(t, clock.now)
+	for _, key := range keysOf(t, mem) { // registers before packs
+		body, _, err := mem.Get(t.Context(), key, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		must[store.Info](t)(copied.Put(t.Context(), key, body, store.Absent))
+	}
+	c := openOn(t, copied, nil)
+	if rep := mustGC(t, c); rep.Freed.Packs > 0 {
+		t.Errorf("%+v", rep)
+	}
+	clock.advance(grace)
+	if rep := mustGC(t, c); rep.Freed.Packs != 1 {
+		t.Errorf("%+v", rep)
+	}
+	mustVerify(t, c)
+}
