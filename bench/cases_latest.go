@@ -40,7 +40,7 @@ func (e *env) latest(p *place) *bcase {
 		clean: p.clean,
 		runs: []*competitor{
 			{name: few, run: run("few", "200")},
-			{name: many, run: run("many", "2")},
+			{name: many, run: run("many", "200")},
 		},
 		targets: []target{
 			extraAtMost(many, "requests", 3, "requests ≤ 3", "%.4g requests"),

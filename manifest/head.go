@@ -62,13 +62,19 @@ func DecodeHead(body []byte) (Head, error) {
 	return h, nil
 }
 
+func (h *Head) head() *Head { return h }
+
 // decode reads a register into v, which has a Head that check can see to be
 // of this kind. A newer format is told apart from damage; unknown members are
 // damage, since a program that dropped them on its next write would lose them.
-func decode(body []byte, kind string, v any) error {
-	h, err := DecodeHead(body)
-	if err != nil {
-		return err
+func decode(body []byte, kind string, v interface{ head() *Head }) error {
+	invalid := json.Unmarshal(body, v, json.RejectUnknownMembers(true))
+	h := *v.head()
+	if invalid != nil { // perhaps just newer
+		var err error
+		if h, err = DecodeHead(body); err != nil {
+			return err
+		}
 	}
 	if h.Format > Format {
 		return fmt.Errorf("%w: format %d, this program knows up to %d; upgrade it", ErrNewer, h.Format, Format)
@@ -79,8 +85,8 @@ func decode(body []byte, kind string, v any) error {
 	if h.Kind != kind || h.Format < 1 {
 		return fmt.Errorf("%w register: kind %q format %d, want kind %q format %d", ErrCorrupt, h.Kind, h.Format, kind, Format)
 	}
-	if err := json.Unmarshal(body, v, json.RejectUnknownMembers(true)); err != nil {
-		return fmt.Errorf("%w register: %v", ErrCorrupt, err)
+	if invalid != nil {
+		return fmt.Errorf("%w register: %v", ErrCorrupt, invalid)
 	}
 	if !h.Nonce.valid() || len(h.Prev) > maxPrev {
 		return fmt.Errorf("%w register: bad nonce", ErrCorrupt)
