@@ -55,7 +55,8 @@ type Store struct {
 
 	pathStyle bool // see Options
 
-	opaque atomic.Bool // ETags are not the MD5 of the body
+	opaque  atomic.Bool // ETags are not the MD5 of the body
+	versity atomic.Bool // the server is the Versity gateway: see settled
 }
 
 // info translates what the server says of an object. Last-Modified is read to
@@ -128,9 +129,36 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 	return nil
 }
 
-// List implements store.Store. A page has a thousand keys, or as many as the
-// caller expects; if it looks at more, the next pages have a thousand again.
+// List implements store.Store.
 func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[store.Info, error] {
+	return func(yield func(store.Info, error) bool) {
+		for info, err := range s.pages(ctx, prefix, after) {
+			if err == nil && s.versity.Load() && info.Now.Sub(info.Modified) < freshFor {
+				if info, err = s.settled(ctx, info); errors.Is(err, store.ErrNotExist) {
+					continue // deleted since
+				}
+			}
+			if !yield(info, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// Keys implements store.KeyLister: keys are of one state, whatever the server.
+func (s *Store) Keys(ctx context.Context, prefix, after string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		for info, err := range s.pages(ctx, prefix, after) {
+			if !yield(info.Key, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// pages lists in pages of a thousand keys. The first has as many as the caller
+// expects; if it looks at more, the next have a thousand again.
+func (s *Store) pages(ctx context.Context, prefix, after string) iter.Seq2[store.Info, error] {
 	first := store.Expected(ctx)
 	if first <= 0 || first >= 1000 {
 		return s.list(ctx, prefix, after, 0)
@@ -178,17 +206,8 @@ func (s *Store) list(parent context.Context, prefix, after string, page int) ite
 			if store.ValidKey(key) != nil {
 				continue // not ours
 			}
-			info := s.info(key, o, ex)
-			if ex.versity && ex.date.Sub(info.Modified) < freshFor {
-				var err error
-				if info, err = s.settled(parent, info); errors.Is(err, store.ErrNotExist) {
-					continue // deleted since
-				} else if err != nil {
-					yield(store.Info{}, err)
-					return
-				}
-			}
-			if !yield(info, nil) {
+			s.versity.Store(ex.versity)
+			if !yield(s.info(key, o, ex), nil) {
 				return
 			}
 		}
