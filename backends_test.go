@@ -17,6 +17,7 @@ import (
 
 	"github.com/mindtrace/registry"
 	"github.com/mindtrace/registry/cache"
+	"github.com/mindtrace/registry/internal/servers"
 	"github.com/mindtrace/registry/material"
 	"github.com/mindtrace/registry/store"
 	_ "github.com/mindtrace/registry/store/gcsstore"
@@ -26,27 +27,25 @@ import (
 // One table uses everything that the library can do on every backend: what
 // comes of it, to the byte, is the same.
 func TestEveryVerbOnEveryBackend(t *testing.T) {
-	on, direct := backends, map[string]string{}
+	on, direct := servers.Backends, map[string]string{}
 	if registry.ThroughFaults() {
-		on = on[:1:1]
-		on = append(on, on[0])
-		on[1].name, on[1].url = "network", func(t *testing.T, _ string) string {
+		on = append(on[:1:1], servers.Backend{Name: "network", URL: func(t testing.TB, _ string) string {
 			there, net := registry.NewPlace(t)
 			direct[net] = there
 			return net
-		}
+		}})
 	} else if testing.Short() {
 		t.Skip("real servers")
 	}
 	results := map[string][]string{}
 	for _, b := range on {
-		t.Run(b.name, func(t *testing.T) {
-			w := &world{ctx: t.Context(), urlA: b.url(t, "a"), urlB: b.url(t, "b"), urlC: b.url(t, "c"), dir: t.TempDir(), direct: direct}
+		t.Run(b.Name, func(t *testing.T) {
+			w := &world{ctx: t.Context(), urlA: b.URL(t, "a"), urlB: b.URL(t, "b"), urlC: b.URL(t, "c"), dir: t.TempDir(), direct: direct}
 			w.files(t)
 			for _, s := range verbs {
 				w.out.Reset()
 				s.do(w)
-				results[b.name] = append(results[b.name], "# "+s.uses+"\n"+w.normal(w.out.String()))
+				results[b.Name] = append(results[b.Name], "# "+s.uses+"\n"+w.normal(w.out.String()))
 			}
 		})
 	}

@@ -3,7 +3,6 @@ package registry_test
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,31 +14,8 @@ import (
 	"testing"
 
 	"github.com/mindtrace/registry"
-	"github.com/mindtrace/registry/internal/servers"
 	"github.com/mindtrace/registry/store"
 )
-
-// backends are all stores that there are: each test that goes over them has
-// to come to the same end everywhere. The URL is that of a new place.
-var backends = []struct {
-	name string
-	url  func(t *testing.T, place string) string
-}{
-	{"file", func(t *testing.T, place string) string { return t.TempDir() + "/" + place }},
-	{"mem", func(t *testing.T, place string) string {
-		return "mem://" + strings.ToLower(rand.Text()) + "-" + place
-	}},
-	{"minio", bucketOf(servers.MinIO)},
-	{"versitygw", bucketOf(servers.VersityGW)},
-	{"gcs", bucketOf(servers.GCS)},
-}
-
-func bucketOf(start func(testing.TB) *servers.Server) func(*testing.T, string) string {
-	return func(t *testing.T, place string) string {
-		s := start(t)
-		return s.URL(s.Bucket(t) + "/" + place)
-	}
-}
 
 // world is what the steps work on: two registries of one backend, and files.
 type world struct {

@@ -37,13 +37,7 @@ func (r *Registry) checkout(ctx context.Context, ref string, opts []LoadOption) 
 		return "", fmt.Errorf("%w; load it to a path instead, or give Options.Cache", ErrNoCache)
 	}
 	defer r.cache.Release()
-	var o loadOptions
-	for _, opt := range opts {
-		opt.applyLoad(&o)
-	}
-	if o.progress == nil {
-		o.progress = r.progress
-	}
+	o := r.loadOptions(opts)
 	obj, err := r.object(ctx, ref)
 	if err != nil {
 		return "", err

@@ -50,7 +50,8 @@ func Load[T any](ctx context.Context, r *Registry, ref string, opts ...LoadOptio
 	return v, err
 }
 
-func (r *Registry) load(ctx context.Context, ref string, into any, opts []LoadOption) error {
+// loadOptions are the options of one load.
+func (r *Registry) loadOptions(opts []LoadOption) loadOptions {
 	var o loadOptions
 	for _, opt := range opts {
 		opt.applyLoad(&o)
@@ -58,6 +59,11 @@ func (r *Registry) load(ctx context.Context, ref string, into any, opts []LoadOp
 	if o.progress == nil {
 		o.progress = r.progress
 	}
+	return o
+}
+
+func (r *Registry) load(ctx context.Context, ref string, into any, opts []LoadOption) error {
+	o := r.loadOptions(opts)
 	obj, err := r.object(ctx, ref)
 	if err != nil {
 		return err

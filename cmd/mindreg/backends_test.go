@@ -16,28 +16,6 @@ import (
 	_ "github.com/mindtrace/registry/store/memstore"
 )
 
-// backends are all stores that there are: each test that goes over them has
-// to come to the same end everywhere. The URL is that of a new place.
-var backends = []struct {
-	name string
-	url  func(t *testing.T, place string) string
-}{
-	{"file", func(t *testing.T, place string) string { return t.TempDir() + "/" + place }},
-	{"mem", func(t *testing.T, place string) string {
-		return "mem://" + strings.ToLower(strings.ReplaceAll(t.Name(), "/", "-")) + "-" + place
-	}},
-	{"minio", bucketOf(servers.MinIO)},
-	{"versitygw", bucketOf(servers.VersityGW)},
-	{"gcs", bucketOf(servers.GCS)},
-}
-
-func bucketOf(start func(testing.TB) *servers.Server) func(*testing.T, string) string {
-	return func(t *testing.T, place string) string {
-		s := start(t)
-		return s.URL(s.Bucket(t) + "/" + place)
-	}
-}
-
 // steps use every command. "A" and "B" are two registries, "{dir}" a directory
 // with files in it. A step that begins with "!" fails.
 var steps = []string{
@@ -110,9 +88,9 @@ func TestEveryCommandOnEveryBackend(t *testing.T) {
 		t.Skip("real servers")
 	}
 	transcripts := map[string][]string{}
-	for _, b := range backends {
-		t.Run(b.name, func(t *testing.T) {
-			transcripts[b.name] = transcript(t, b.url(t, "a"), b.url(t, "b"))
+	for _, b := range servers.Backends {
+		t.Run(b.Name, func(t *testing.T) {
+			transcripts[b.Name] = transcript(t, b.URL(t, "a"), b.URL(t, "b"))
 		})
 	}
 	want := transcripts["file"]

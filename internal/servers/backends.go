@@ -1,0 +1,33 @@
+package servers
+
+import (
+	"crypto/rand"
+	"strings"
+	"testing"
+)
+
+// Backend is a kind of store, and where registries of it may be made.
+type Backend struct {
+	Name string
+	// URL returns a fresh place, which ends in the given name.
+	URL func(t testing.TB, place string) string
+}
+
+// Backends are all stores that there are: each test that goes over them has
+// equal results on all.
+var Backends = []Backend{
+	{"file", func(t testing.TB, place string) string { return t.TempDir() + "/" + place }},
+	{"mem", func(t testing.TB, place string) string {
+		return "mem://" + strings.ToLower(rand.Text()) + "-" + place
+	}},
+	{"minio", bucketOf(MinIO)},
+	{"versitygw", bucketOf(VersityGW)},
+	{"gcs", bucketOf(GCS)},
+}
+
+func bucketOf(start func(testing.TB) *Server) func(testing.TB, string) string {
+	return func(t testing.TB, place string) string {
+		s := start(t)
+		return s.URL(s.Bucket(t) + "/" + place)
+	}
+}
