@@ -3,8 +3,6 @@ package registry
 import (
 	"context"
 	"fmt"
-	"strings"
-	"unicode"
 
 	"github.com/mindtrace/registry/manifest"
 )
@@ -28,15 +26,4 @@ func notEmpty(name string) error {
 		return nil
 	}
 	return fmt.Errorf("%w (%s); give an empty or new directory or prefix", ErrNotEmpty, name)
-}
-
-// shellWord quotes a location for a command that is to be pasted into a shell,
-// where "?" and "&" of URLs mean something else.
-func shellWord(s string) string {
-	if !strings.ContainsFunc(s, func(r rune) bool {
-		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("/\\:._-+@%,=~", r)
-	}) {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }

@@ -13,7 +13,7 @@ const module = "github.com/mindtrace/registry"
 // of other modules. A package that is not listed may import nothing.
 var allowed = map[string][]string{
 	"": {
-		"cache", "chunk", "internal/knob", "lease", "manifest", "material", "store", "store/filestore", "store/storecheck",
+		"cache", "chunk", "internal/knob", "internal/plain", "lease", "manifest", "material", "store", "store/filestore", "store/storecheck",
 		"github.com/go-json-experiment/json", "github.com/gofrs/flock", "github.com/Masterminds/semver/v3",
 	},
 	"store":                 {"internal/knob"},
@@ -32,11 +32,12 @@ var allowed = map[string][]string{
 	"material":              {"github.com/go-json-experiment/json"},
 	"material/materialtest": {"manifest", "material", "github.com/google/go-cmp"},
 	"cmd/mindreg": {
-		"", "cache", "manifest", "material", "store", "store/storecheck", "store/gcsstore", "store/s3store", "github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/vbauerster/mpb/v8",
-		"github.com/dustin/go-humanize", "golang.org/x/term",
+		"", "cache", "internal/plain", "manifest", "material", "store", "store/storecheck", "store/gcsstore", "store/s3store", "github.com/spf13/cobra", "github.com/spf13/pflag",
+		"github.com/dustin/go-humanize", "golang.org/x/sys", "golang.org/x/term",
 	},
 	"examples/quickstart": {""},
 	"internal/knob":       {},
+	"internal/plain":      {},
 	"internal/sim":        {"", "internal/knob", "manifest", "material", "store", "github.com/go-json-experiment/json", "github.com/klauspost/compress"},
 	"internal/testall":    {"internal/serverbin"},
 	"internal/serverbin":  {"github.com/gofrs/flock"},

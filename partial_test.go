@@ -236,7 +236,13 @@ func TestInterruptedSaveMovesOnlyTheRest(t *testing.T) {
 		t.Fatalf("%d MB were put before the end", first>>20)
 	}
 	trace.Reset()
-	mustSave(t, r, "m", body)
+	var report SaveReport
+	if _, err := r.Save(t.Context(), "m", body, WithReport(&report)); err != nil {
+		t.Fatal(err)
+	}
+	if moved := put(); report.Found == 0 || report.Found+moved != report.Stored {
+		t.Errorf("reported %d bytes as found of %d stored, %d were put", report.Found, report.Stored, moved)
+	}
 	if again := put(); again > int64(len(body))*55/100 {
 		t.Errorf("put %d MB of %d MB again", again>>20, len(body)>>20)
 	}

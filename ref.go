@@ -16,7 +16,8 @@ import (
 //	my:model@latest      the same
 //	my:model@1.2.3       exactly this version; also 1, 1.2 and v1.2.3
 //	my:model@^1.2        the highest version that the range allows; * allows all
-//	my:model@sha256:...  the version with this digest
+//	my:model@sha256:...  the version with this digest, or with the only one that
+//	                     begins so: seven digits at least
 //	my:model@prod        the version that the tag prod points at
 type Ref struct {
 	Name     string
@@ -24,7 +25,7 @@ type Ref struct {
 
 	kind    selectorKind
 	version Version
-	digest  manifest.Digest
+	digits  string // of a digest, all or the first
 	allows  *semver.Constraints
 }
 
@@ -41,6 +42,9 @@ const (
 // Latest is the selector of the highest release, or the highest pre-release
 // if there are only such.
 const Latest = "latest"
+
+// minDigits is how many digits of a digest have to be given.
+const minDigits = 7
 
 // ParseRef reads a reference of the form name or name@selector.
 func ParseRef(s string) (Ref, error) {
@@ -65,11 +69,10 @@ func (r *Ref) parseSelector() error {
 		r.kind = selectLatest
 		return nil
 	case strings.HasPrefix(s, manifest.DigestPrefix):
-		d, err := manifest.ParseDigest(s)
-		if err != nil {
-			return fmt.Errorf("%w %q: %w", ErrInvalidRef, r, err)
+		r.kind, r.digits = selectDigest, strings.TrimPrefix(s, manifest.DigestPrefix)
+		if len(r.digits) < minDigits || len(r.digits) > 2*len(manifest.Digest{}) || strings.Trim(r.digits, "0123456789abcdef") != "" {
+			return fmt.Errorf("%w %q: a digest is %s and 64 hexadecimal digits, or the first of them, %d at least", ErrInvalidRef, r, manifest.DigestPrefix, minDigits)
 		}
-		r.kind, r.digest = selectDigest, d
 		return nil
 	case manifest.IsRange(s):
 		c, err := semver.NewConstraint(s)

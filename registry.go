@@ -14,6 +14,7 @@ import (
 
 	"github.com/mindtrace/registry/cache"
 	"github.com/mindtrace/registry/chunk"
+	"github.com/mindtrace/registry/internal/plain"
 	"github.com/mindtrace/registry/lease"
 	"github.com/mindtrace/registry/manifest"
 	"github.com/mindtrace/registry/material"
@@ -138,8 +139,8 @@ func defaultDir() (string, error) {
 //
 //	import _ "github.com/mindtrace/registry/store/memstore" // mem:
 //
-// An empty location means DefaultURL; the user's own default directory is
-// created if need be. Everywhere else Options.Create must say so.
+// An empty location means DefaultURL. Nothing is created unless Options.Create
+// says so.
 //
 // It costs one request.
 func Open(ctx context.Context, location string, opts *Options) (*Registry, error) {
@@ -152,7 +153,6 @@ func Open(ctx context.Context, location string, opts *Options) (*Registry, error
 		if err != nil {
 			return nil, wrap("open", "", err)
 		}
-		o.Create = o.Create || os.Getenv("MINDREG_URL") == ""
 		location = url
 	}
 	if o.Offline && o.Cache == nil {
@@ -221,7 +221,7 @@ func open(ctx context.Context, st store.Store, url string, o Options) (*Registry
 			return nil, wrap("open", url, err)
 		}
 	case notFound(err):
-		return nil, wrap("open", url, fmt.Errorf("%w; to make one, run mindreg init %s (in Go: Options.Create)", ErrNoRegistry, shellWord(url)))
+		return nil, wrap("open", url, fmt.Errorf("%w; to make one, run mindreg init %s (in Go: Options.Create)", ErrNoRegistry, plain.ShellWord(url)))
 	case err != nil:
 		return nil, wrap("open", url, err)
 	default:
@@ -231,10 +231,10 @@ func open(ctx context.Context, st store.Store, url string, o Options) (*Registry
 	}
 	r.probed = r.settings.Probed
 	if o.Unversioned && !r.settings.Unversioned {
-		return nil, wrap("open", url, errors.New("the registry keeps versions; it cannot be used as an unversioned one"))
+		return nil, wrap("open", url, fmt.Errorf("it %w and keeps versions, which is fixed; make an unversioned registry in another place", ErrExists))
 	}
 	if o.Locking != "" && o.Locking != string(r.settings.Locking) {
-		return nil, wrap("open", url, fmt.Errorf("the registry was not made with locking %q, and that is fixed", o.Locking))
+		return nil, wrap("open", url, fmt.Errorf("it %w, made without locking %q, and that is fixed; make one in another place", ErrExists, o.Locking))
 	}
 	r.log.DebugContext(ctx, "registry opened", "url", url, "id", r.settings.ID, "unversioned", r.settings.Unversioned)
 	return r, nil

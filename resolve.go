@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 
 	"github.com/mindtrace/registry/chunk"
 	"github.com/mindtrace/registry/manifest"
@@ -118,7 +119,7 @@ func (r *Registry) resolve(ctx context.Context, ref Ref) (*found, error) {
 
 // best returns the best live version among all that ref may mean, and reports
 // whether it has passed deleted versions.
-func (r *Registry) best(ctx context.Context, ref Ref, all []Version) (_ *found, passed bool, err error) {
+func (r *Registry) best(ctx context.Context, ref Ref, all []Version) (first *found, passed bool, err error) {
 	var bad error
 	for _, v := range candidates(all, ref) {
 		f, err := r.read(ctx, ref.Name, v)
@@ -139,12 +140,23 @@ func (r *Registry) best(ctx context.Context, ref Ref, all []Version) (_ *found, 
 			}
 			continue
 		}
-		if ref.kind == selectDigest && f.Digest != ref.digest {
-			continue
+		if ref.kind != selectDigest {
+			return f, passed, nil
 		}
-		return f, passed, nil
+		switch hex := f.Digest.Hex(); {
+		case hex == ref.digits:
+			return f, passed, nil
+		case !strings.HasPrefix(hex, ref.digits):
+		case first == nil:
+			first = f // all must be seen: they may have other digests that begin so
+		case first.Digest != f.Digest:
+			return nil, passed, fmt.Errorf("%w: versions %s and %s both have a digest that begins so; give more digits", ErrInvalidRef, first.Version, f.Version)
+		}
 	}
-	if bad != nil {
+	switch {
+	case first != nil:
+		return first, passed, nil
+	case bad != nil:
 		return nil, passed, bad
 	}
 	return nil, passed, r.noMatch(ref, all)

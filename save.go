@@ -24,6 +24,7 @@ type SaveReport struct {
 	Reused int64 // of these, found stored already
 	Stored int64 // bytes of packs put for it, compressed where that pays, with the table of very many files; small objects need none
 	Packs  int   // packs put for it
+	Found  int64 // of Stored, what a save that was interrupted had put already
 }
 
 // Save stores v as a version of the object name and returns the version: the
@@ -112,6 +113,7 @@ func (s *save) run(ctx context.Context, v any) (Version, error) {
 		*s.o.report = SaveReport{
 			Info: s.r.info(f), Read: mf.Size,
 			Reused: res.Stats.Reused, Stored: res.Stats.Stored + s.table.Stored, Packs: res.Stats.Packs + s.table.Packs,
+			Found: res.Stats.Found + s.table.Found,
 		}
 	}
 	if s.o.progress != nil {

@@ -335,6 +335,9 @@ func (p *packer) put(number int, sums []manifest.Digest, body []byte, from *pool
 		p.packs[number] = pack
 		p.stats.Stored += pack.Size
 		p.stats.Packs++
+		if l := p.w.cfg.looking; l != nil {
+			p.stats.Found = l.found.Load()
+		}
 		p.mu.Unlock()
 		p.report()
 		return nil

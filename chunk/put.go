@@ -81,6 +81,7 @@ const maxTurns = 10
 type looking struct {
 	misses atomic.Int32 // since the last that was there
 	always atomic.Bool  // the store takes bodies early: they are to be compared before
+	found  atomic.Int64 // bytes of packs that were there
 }
 
 // maxMisses is after how many packs that are not there a save stops looking.
@@ -117,7 +118,11 @@ func findPack(ctx context.Context, cfg *Config, pack manifest.Pack, body []byte)
 		return false, err
 	}
 	now, err := timeOf(ctx, cfg, info)
-	return err == nil && cfg.Times.EraOf(now) == pack.Era, err
+	if err != nil || cfg.Times.EraOf(now) != pack.Era {
+		return false, err
+	}
+	l.found.Add(pack.Size)
+	return true, nil
 }
 
 // confirm makes sure that a pack that is there already is the right one. Where

@@ -63,6 +63,7 @@ type Stats struct {
 	Reused int64 // of these, found in the base or earlier in the same object
 	Stored int64 // bytes of packs put, or found there from an earlier try
 	Packs  int   // packs put, or found
+	Found  int64 // of Stored, what was found
 }
 
 // A Writer stores the files of one object: Create for each, then Finish.

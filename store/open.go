@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"net/url"
 	"slices"
@@ -34,12 +35,32 @@ func Register(scheme string, open Opener) {
 	openers.byScheme[scheme] = open
 }
 
-// ErrScheme: no backend for the URL's scheme is linked into the program.
+// ErrScheme: no backend for the URL's scheme is linked into the program. It is
+// also ErrLocation.
 var ErrScheme = errors.New("no backend for this URL scheme")
+
+// ErrLocation: what should say where a registry is does not: it is no URL, has
+// unknown options, or is a path of something that is not a directory.
+var ErrLocation = errors.New("not a location of a registry")
+
+// locationError is an ErrLocation that says so in its own words.
+type locationError struct{ error }
+
+func (e locationError) Is(target error) bool { return target == ErrLocation }
+func (e locationError) Unwrap() error        { return e.error }
 
 // Open returns the Store that a location names: a URL such as
 // "s3://bucket/prefix" or "file:///srv/models", or a path of the file system.
+// A mistake in the location is ErrLocation.
 func Open(ctx context.Context, location string) (Store, error) {
+	st, err := openURL(ctx, location)
+	if err == nil || errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrUnavailable) || ctx.Err() != nil {
+		return st, err
+	}
+	return nil, locationError{err}
+}
+
+func openURL(ctx context.Context, location string) (Store, error) {
 	u, err := ParseURL(location)
 	if err != nil {
 		return nil, err
@@ -49,8 +70,11 @@ func Open(ctx context.Context, location string) (Store, error) {
 	known := slices.Sorted(maps.Keys(openers.byScheme))
 	openers.Unlock()
 	if open == nil {
-		return nil, fmt.Errorf("%w %q (linked: %s): import the backend's package, for example _ %q",
-			ErrScheme, u.Scheme, strings.Join(known, ", "), "github.com/mindtrace/registry/store/"+packageOf(u.Scheme))
+		err := fmt.Errorf("%w %q (linked: %s)", ErrScheme, u.Scheme, strings.Join(known, ", "))
+		if pkg := packageOf(u.Scheme); pkg != "" { // it exists, but this program does not import it
+			err = fmt.Errorf("%w: import the backend's package, for example _ %q", err, "github.com/mindtrace/registry/store/"+pkg)
+		}
+		return nil, err
 	}
 	return open(ctx, u)
 }
@@ -62,5 +86,5 @@ func packageOf(scheme string) string {
 	case "mem", "file", "s3":
 		return scheme + "store"
 	}
-	return "..."
+	return ""
 }

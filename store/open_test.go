@@ -64,7 +64,7 @@ func TestOpenUnknownScheme(t *testing.T) {
 		"s3://b?region=": `"s3"`,
 	} {
 		_, err := store.Open(t.Context(), location)
-		if !errors.Is(err, store.ErrScheme) || !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), "(linked: ") {
+		if !errors.Is(err, store.ErrScheme) || !errors.Is(err, store.ErrLocation) || !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), "(linked: ") {
 			t.Errorf("Open(%q): %v, want %q", location, err, says)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // ParseURL reads a location as Open does. A path of the file system becomes
@@ -17,6 +18,12 @@ import (
 func ParseURL(location string) (*url.URL, error) {
 	if location == "" {
 		return nil, errors.New("empty registry location")
+	}
+	if strings.ContainsFunc(location, unicode.IsControl) {
+		return nil, fmt.Errorf("registry location %.200q: it holds a line break or another control character; take that out", shown(location))
+	}
+	if strings.TrimSpace(location) != location {
+		return nil, fmt.Errorf("registry location %.200q: it begins or ends with white space; take that out", shown(location))
 	}
 	scheme, rest, found := strings.Cut(location, ":")
 	// One letter before the colon is a Windows drive.

@@ -198,7 +198,7 @@ the digests that this registry names.`,
 			}
 			a.bars.stop()
 			err = a.print(verifiedOf(report), func(w io.Writer) { printProblems(w, report.Problems, report.Damage) })
-			a.remark("%s checked, %s in %s", count(report.Versions, "version", "versions"), size(report.Bytes), count(report.Files, "file", "files"))
+			a.remark("%s checked, %s in %s", count(report.Versions, "version", "versions"), size(report.Bytes), count(report.Files, "entry", "entries"))
 			if err == nil && !report.OK() {
 				err = fmt.Errorf("verify: %s: %w", count(len(report.Problems), "problem", "problems"), errProblems)
 			}

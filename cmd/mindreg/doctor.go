@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	registry "github.com/mindtrace/registry"
+	"github.com/mindtrace/registry/internal/plain"
 	"github.com/mindtrace/registry/manifest"
 	"github.com/mindtrace/registry/store"
 	"github.com/mindtrace/registry/store/storecheck"
@@ -125,9 +126,9 @@ func (d *doctor) fact(f store.Fact) {
 	if d.output != "human" {
 		return
 	}
-	fmt.Fprintf(d.stdout, "%-16s %s\n", f.Name, f.Value)
+	fmt.Fprintf(d.people(), "%-16s %s\n", f.Name, plain.Text(f.Value))
 	if f.Warning != "" {
-		fmt.Fprintf(d.stdout, "%-16s ! %s\n", "", f.Warning)
+		fmt.Fprintf(d.people(), "%-16s ! %s\n", "", plain.Text(f.Warning))
 	}
 }
 
@@ -222,9 +223,9 @@ func (d *doctor) promises(rounds, keys int) error {
 		}
 		d.out.Checks = append(d.out.Checks, r)
 		if d.output == "human" {
-			fmt.Fprintf(d.stdout, "%-7s %-18s %6.2fs  %s\n", verdict, c.Name, took.Seconds(), c.Promise)
+			fmt.Fprintf(d.people(), "%-7s %-18s %6.2fs  %s\n", verdict, c.Name, took.Seconds(), c.Promise)
 			if err != nil {
-				fmt.Fprintf(d.stdout, "        %v\n", err)
+				fmt.Fprintf(d.people(), "        %s\n", textOf(err, "\n        "))
 			}
 		}
 	}

@@ -33,6 +33,7 @@ func TestExitCodes(t *testing.T) {
 		{registry.ErrInvalidVersion, 2},
 		{registry.ErrInvalidRef, 2},
 		{registry.ErrInvalidTag, 2},
+		{store.ErrLocation, 2},
 		{registry.ErrTagged, 5},
 		{&partialError{registry.ErrNotFound}, 3},
 		{registry.ErrNotFound, 4},

@@ -21,7 +21,8 @@ meant:
   my:model@~1.2.3      the highest from 1.2.3 up to, but not including, 1.3.0
   my:model@1.x         the highest 1.something; * is any
   'my:model@>=1 <3'    the highest that meets both; || is or; mind the quotes
-  my:model@sha256:...  the one with this digest, all 64 digits of it
+  my:model@sha256:...  the one with this digest: all 64 digits of it, or the first
+                       seven or more
   my:model@prod        the one that the tag prod points at
 
 Where all versions in a range are meant and not the highest (rm, cp, verify),

@@ -55,7 +55,7 @@ interrupted goes on where it was when it is run again.`,
 			}
 			a.bars.stop()
 			a.remark("%s, %s, %s in %s; %s", report.Info.Ref(), report.Info.Digest, size(report.Info.Size),
-				count(report.Info.Files, "file", "files"), time.Since(start).Round(10*time.Millisecond))
+				entries(report.Info), time.Since(start).Round(10*time.Millisecond))
 			if dest == "-" {
 				return nil
 			}

@@ -96,7 +96,7 @@ func (a *app) lockRun(ctx context.Context, lock lockFunc, name string, opts *reg
 	defer cancel()
 	stopWaiting := context.AfterFunc(ctx, cancel)
 	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
+	signal.Notify(signals, passedOn...)
 	defer signal.Stop(signals)
 	locked, unlock, err := lock(waiting, name, opts)
 	if err != nil {
@@ -106,7 +106,7 @@ func (a *app) lockRun(ctx context.Context, lock lockFunc, name string, opts *reg
 	if !stopWaiting() {
 		return errors.Join(context.Cause(ctx), unlock())
 	}
-	child.Stdin, child.Stdout, child.Stderr = a.stdin, a.stdout.w, a.stderr
+	child.Stdin, child.Stdout, child.Stderr = a.stdin, a.stdout.w, a.terminal
 	child.Env = append(os.Environ(), "MINDREG_LOCK_EPOCH="+strconv.FormatUint(registry.LockEpoch(locked), 10))
 	if err := child.Start(); err != nil {
 		if uerr := unlock(); uerr != nil {
@@ -136,7 +136,7 @@ func attend(locked context.Context, child *exec.Cmd, signals <-chan os.Signal, g
 			return childError(err)
 		case s := <-signals:
 			// From a terminal, the child has it already: the whole group gets it.
-			if s == os.Interrupt || s == syscall.SIGQUIT {
+			if ofTerminal(s) {
 				if term.IsTerminal(int(os.Stdin.Fd())) {
 					continue
 				}
@@ -161,7 +161,7 @@ func (e *exitError) Error() string { return fmt.Sprintf("exit code %d", e.code) 
 
 // notRun is the end of a child that has not begun: what shells say then.
 func (a *app) notRun(err error) error {
-	fmt.Fprintf(a.stderr, "mindreg: %v\n", err)
+	a.say(err)
 	if errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist) {
 		return &exitError{127}
 	}

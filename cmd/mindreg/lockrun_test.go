@@ -23,9 +23,9 @@ func TestLockRunPassesSignalsOn(t *testing.T) {
 	if err := mindreg("init").Run(); err != nil {
 		t.Fatal(err)
 	}
-	for _, sig := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
+	for _, sig := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGWINCH, syscall.SIGCONT, syscall.SIGALRM} {
 		cmd := mindreg("lock", "run", "n", "--", "sh", "-c", `
-			trap 'trap "echo two; exit 33" INT TERM HUP; echo one' INT TERM HUP
+			trap 'trap "echo two; exit 33" INT TERM HUP QUIT USR1 USR2 WINCH CONT ALRM; echo one' INT TERM HUP QUIT USR1 USR2 WINCH CONT ALRM
 			echo ready
 			for i in $(seq 1000); do sleep 0.01; done`)
 		out, err := cmd.StdoutPipe()

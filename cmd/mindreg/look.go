@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	registry "github.com/mindtrace/registry"
+	"github.com/mindtrace/registry/internal/plain"
 )
 
 func (a *app) lsCommand() *cobra.Command {
@@ -106,6 +107,8 @@ digests are in the output of -o json, and in mindreg info.`,
 					}
 					if i.Deleted != nil {
 						row = append(row, when(*i.Deleted))
+					} else if deleted {
+						row = append(row, "")
 					}
 					rows = append(rows, row)
 				}
@@ -130,7 +133,7 @@ func (a *app) readable(list iter.Seq2[registry.Info, error]) (infos []registry.I
 			infos = append(infos, info)
 		case errors.Is(err, registry.ErrIntegrity), errors.Is(err, registry.ErrNewer):
 			n++
-			fmt.Fprintf(a.stderr, "mindreg: %v\n", err)
+			a.say(err)
 		default:
 			return infos, nil, err
 		}
@@ -186,7 +189,7 @@ func printInfo(w io.Writer, i *withTags) {
 		{"digest", i.Digest},
 		{"class", i.Class},
 		{"materializer", i.Materializer},
-		{"size", fmt.Sprintf("%s (%d bytes) in %s", size(i.Size), i.Size, count(i.Files, "file", "files"))},
+		{"size", fmt.Sprintf("%s (%d bytes) in %s", size(i.Size), i.Size, entries(i.Info))},
 		{"created", when(i.Created)},
 		{"path", i.Path},
 	}
@@ -217,9 +220,9 @@ func (a *app) printFiles(cmd *cobra.Command, reg *registry.Registry, ref string)
 		for _, f := range obj.Files() {
 			switch {
 			case f.Dir:
-				a.remark("%s/ (empty directory)", visible(f.Path))
+				a.remark("%s/ (empty directory)", f.Path)
 			case f.Link != "":
-				a.remark("%s -> %s", visible(f.Path), visible(f.Link))
+				a.remark("%s -> %s", f.Path, f.Link)
 			default:
 				fmt.Fprintln(w, sumLine(f))
 			}
@@ -228,10 +231,12 @@ func (a *app) printFiles(cmd *cobra.Command, reg *registry.Registry, ref string)
 }
 
 // sumLine is a line as sha256sum writes it: names with a backslash or line
-// break are escaped, and the line is marked by a backslash.
+// break are escaped, and the line is marked by a backslash. So are other
+// characters that no terminal should get, which sha256sum would write as they
+// are: it cannot check such a line, and says so.
 // https://www.gnu.org/software/coreutils/manual/html_node/cksum-output-modes.html
 func sumLine(f registry.File) string {
-	escaped := strings.NewReplacer(`\`, `\\`, "\n", `\n`, "\r", `\r`).Replace(f.Path)
+	escaped := plain.Lines(strings.NewReplacer(`\`, `\\`, "\n", `\n`).Replace(f.Path))
 	mark := ""
 	if escaped != f.Path {
 		mark = `\`

@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -21,6 +22,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/mindtrace/registry/cache"
+	"github.com/mindtrace/registry/internal/plain"
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
@@ -34,12 +36,12 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		stop() // a second interrupt kills
 	}()
 	out := &sticky{w: stdout}
-	a := &app{stdout: out, stderr: stderr, stdin: stdin}
+	a := &app{stdout: out, stderr: plain.NewWriter(stderr), terminal: stderr, stdin: stdin}
 	root := a.command()
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(out)
-	root.SetErr(stderr)
+	root.SetErr(a.stderr)
 	err := interruptible(ctx, &a.patient, func() error { return root.ExecuteContext(ctx) })
 	a.bars.stop()
 	if c := a.cached.Load(); c != nil {
@@ -73,18 +75,22 @@ func interruptible(ctx context.Context, patient *atomic.Bool, command func() err
 		if patient.Load() {
 			return <-done
 		}
-		return context.Cause(ctx)
+		return errLeft
 	}
 }
 
+// errLeft is the end of a command that was left in the middle.
+var errLeft = errors.New("left while it was under way")
+
 // app is what the commands share.
 type app struct {
-	stdin   io.Reader
-	stdout  *sticky
-	stderr  io.Writer
-	bars    bars
-	patient atomic.Bool // the command is to be waited for after an interrupt
-	cached  atomic.Pointer[cache.Cache]
+	stdin    io.Reader
+	stdout   *sticky   // for JSON and the bytes of objects; text goes through people
+	stderr   io.Writer // for text: it escapes what no terminal should get
+	terminal io.Writer // what stderr writes to, for progress and for other programs
+	bars     bars
+	patient  atomic.Bool // the command is to be waited for after an interrupt
+	cached   atomic.Pointer[cache.Cache]
 
 	url     string // --registry
 	output  string // --output
@@ -92,6 +98,9 @@ type app struct {
 	quiet   bool
 	offline bool
 	noCache bool
+
+	ran    string // the command, such as "tag set"
+	writes bool   // it may change the registry
 }
 
 func (a *app) command() *cobra.Command {
@@ -128,6 +137,11 @@ $MINDREG_URL, or else a directory among your own data.`,
 			if a.output != "human" && a.output != "json" {
 				return usagef("--output is human or json, not %q", a.output)
 			}
+			a.ran = strings.TrimPrefix(cmd.CommandPath(), "mindreg ")
+			switch cmd.Name() {
+			case "save", "cp", "set", "rm", "init", "undelete", "prune", "purge", "gc", "verify", "run", "break":
+				a.writes = true
+			}
 			if a.offline {
 				a.remark("offline: the answer is from the cache and may be old")
 			}
@@ -144,7 +158,7 @@ $MINDREG_URL, or else a directory among your own data.`,
 	f.BoolVar(&a.offline, "offline", false, "ask no registry in a bucket: show what the cache has, which may be old")
 	f.BoolVar(&a.noCache, "no-cache", false, "neither use nor fill the local cache")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usagef("%v (%s --help lists the flags)", err, cmd.CommandPath())
+		return usagef("%v%s (%s --help lists the flags)", err, meantFlag(cmd, err), cmd.CommandPath())
 	})
 	root.AddGroup(
 		&cobra.Group{ID: "main", Title: "Saving and loading:"},
@@ -191,10 +205,14 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	}
 	if cmd.HasSubCommands() {
 		msg := fmt.Sprintf("unknown command %q", args[0])
-		for _, s := range cmd.SuggestionsFor(args[0]) {
+		var names []string
+		for _, c := range cmd.Commands() {
+			names = append(names, c.Name())
+		}
+		for _, s := range nearest(args[0], names) {
 			msg += fmt.Sprintf("; did you mean %q?", s)
 		}
-		return usagef("%s (mindreg --help lists the commands)", msg)
+		return usagef("%s (%s --help lists the commands)", msg, cmd.CommandPath())
 	}
 	return usagef("%s takes no arguments, but got %q", cmd.Name(), args)
 }

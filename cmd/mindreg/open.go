@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"os"
 
 	registry "github.com/mindtrace/registry"
 	"github.com/mindtrace/registry/cache"
@@ -18,6 +19,20 @@ func (a *app) open(ctx context.Context) (*registry.Registry, error) {
 	}
 	return registry.Open(ctx, a.url, opts)
 }
+
+// openOrMake is open for a command that saves. In the place that nobody has
+// named, one's own data directory, it makes the registry.
+func (a *app) openOrMake(ctx context.Context) (*registry.Registry, error) {
+	opts, err := a.options()
+	if err != nil {
+		return nil, err
+	}
+	opts.Create = a.url == "" && onDefault()
+	return registry.Open(ctx, a.url, opts)
+}
+
+// onDefault reports whether the environment names no registry.
+func onDefault() bool { return os.Getenv("MINDREG_URL") == "" }
 
 // options are those that the global flags mean.
 func (a *app) options() (*registry.Options, error) {
@@ -43,6 +58,11 @@ func (a *app) options() (*registry.Options, error) {
 
 // cache returns the cache that the environment names.
 func (a *app) cache() (*cache.Cache, error) {
+	if s := os.Getenv("MINDREG_CACHE_SIZE"); s != "" {
+		if _, err := cache.ParseSize(s); err != nil {
+			return nil, usagef("MINDREG_CACHE_SIZE: %v", err)
+		}
+	}
 	return cache.Open(&cache.Options{Logger: slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{
 		Level: a.level(),
 		ReplaceAttr: func(_ []string, attr slog.Attr) slog.Attr {

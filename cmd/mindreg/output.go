@@ -1,34 +1,44 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/dustin/go-humanize"
+
+	registry "github.com/mindtrace/registry"
+	"github.com/mindtrace/registry/internal/plain"
 )
 
 // Rules of what is written where: the answer goes to stdout, and nothing
 // else does; with -o json it is one JSON document. Everything that is said
-// beside the answer goes to stderr, in lower case, without a full stop.
+// beside the answer goes to stderr, in lower case, without a full stop. What is
+// written for people has nothing in it that a terminal obeys (package plain).
 
 // print writes v as JSON, or calls human to write it for people.
 func (a *app) print(v any, human func(w io.Writer)) error {
-	if a.output == "json" {
-		e := json.NewEncoder(a.stdout)
-		e.SetEscapeHTML(false)
-		e.SetIndent("", "  ")
-		return e.Encode(v)
+	if a.output != "json" {
+		human(a.people())
+		return nil
 	}
-	human(a.stdout)
-	return nil
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(v); err != nil {
+		return err
+	}
+	_, err := a.stdout.Write(plain.JSON(b.Bytes()))
+	return err
 }
+
+// people is standard output for text.
+func (a *app) people() io.Writer { return plain.NewWriter(a.stdout) }
 
 // sticky is a writer that keeps its first error: what is written for people
 // goes through functions that do not look.
@@ -49,7 +59,7 @@ func (s *sticky) Write(p []byte) (int, error) {
 // remark says something beside the answer.
 func (a *app) remark(format string, args ...any) {
 	if !a.quiet && a.output == "human" {
-		fmt.Fprintf(a.stderr, format+"\n", args...)
+		fmt.Fprintln(a.stderr, plain.Text(fmt.Sprintf(format, args...)))
 	}
 }
 
@@ -58,20 +68,11 @@ func table(w io.Writer, rows [][]string) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, row := range rows {
 		for i := range row {
-			row[i] = visible(row[i])
+			row[i] = plain.Text(row[i])
 		}
 		fmt.Fprintln(t, strings.Join(row, "\t"))
 	}
 	t.Flush()
-}
-
-// visible escapes what is stored and no program should send to a terminal.
-func visible(s string) string {
-	if utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
-		return s
-	}
-	quoted := strconv.QuoteToGraphic(s)
-	return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
 }
 
 func size(n int64) string { return humanize.Bytes(uint64(max(n, 0))) }
@@ -85,6 +86,15 @@ func short(digest string) string {
 		return digest[:n]
 	}
 	return digest
+}
+
+// entries counts what an object has in its tree. In a directory that may be
+// links and empty directories, too.
+func entries(i registry.Info) string {
+	if i.Class == "dir" {
+		return count(i.Files, "entry", "entries")
+	}
+	return count(i.Files, "file", "files")
 }
 
 func count(n int, one, many string) string {

@@ -95,7 +95,7 @@ use for the data it moves (default: 256MiB, or less on a small machine).`,
 					opts = append(opts, registry.WithClass("stream"))
 				}
 			}
-			reg, err := a.open(cmd.Context())
+			reg, err := a.openOrMake(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -108,7 +108,7 @@ use for the data it moves (default: 256MiB, or less on a small machine).`,
 			}
 			a.bars.stop()
 			a.remark("%s", saveSummary(report, time.Since(start)))
-			perr := a.print(saved{report.Info, report.Stored, report.Reused}, func(w io.Writer) {
+			perr := a.print(saved{report.Info, report.Stored, report.Reused, report.Found}, func(w io.Writer) {
 				fmt.Fprintln(w, report.Info.Ref())
 			})
 			return cmp.Or(perr, err)
@@ -132,14 +132,19 @@ use for the data it moves (default: 256MiB, or less on a small machine).`,
 // saved is the JSON output of save.
 type saved struct {
 	registry.Info
-	Stored int64 `json:"stored"` // bytes put for this version
-	Reused int64 `json:"reused"` // bytes found stored already
+	Stored int64 `json:"stored"`          // bytes put for this version
+	Reused int64 `json:"reused"`          // bytes found stored already
+	Found  int64 `json:"found,omitempty"` // of stored, bytes that an interrupted save had put
 }
 
 func saveSummary(r registry.SaveReport, took time.Duration) string {
-	s := fmt.Sprintf("%s, %s in %s", r.Info.Digest, size(r.Read), count(r.Info.Files, "file", "files"))
+	s := fmt.Sprintf("%s, %s in %s", r.Info.Digest, size(r.Read), entries(r.Info))
 	if r.Packs > 0 || r.Reused > 0 {
-		s += fmt.Sprintf("; %s stored in %s, %s reused", size(r.Stored), count(r.Packs, "pack", "packs"), size(r.Reused))
+		s += fmt.Sprintf("; %s stored in %s", size(r.Stored), count(r.Packs, "pack", "packs"))
+		if r.Found > 0 {
+			s += fmt.Sprintf(", of which an interrupted save had moved %s", size(r.Found))
+		}
+		s += fmt.Sprintf(", %s reused", size(r.Reused))
 	}
 	return s + fmt.Sprintf("; %s", took.Round(10*time.Millisecond))
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -117,6 +118,14 @@ func (a *app) tagLsCommand() *cobra.Command {
 					return err
 				}
 				tags = append(tags, t)
+			}
+			if len(tags) == 0 {
+				for _, err := range reg.AllVersions(cmd.Context(), args[0]) {
+					if errors.Is(err, registry.ErrNotFound) {
+						return err
+					}
+					break
+				}
 			}
 			return a.print(tags, func(w io.Writer) {
 				if len(tags) == 0 {

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	registry "github.com/mindtrace/registry"
+)
+
+var shortVersion = regexp.MustCompile(`^v?[0-9]+(\.[0-9]+)?$`)
+
+// whereToLook helps with an object, version or tag that was not found.
+func (a *app) whereToLook(ctx context.Context, e *registry.Error) {
+	switch e.Op {
+	case "load", "open object", "check out", "info", "list versions", "list tags", "tag", "untag", "tag history", "delete", "undelete", "purge", "verify":
+	default: // it is not about what is in the registry on this side
+		return
+	}
+	name, selector, _ := strings.Cut(e.Ref, "@")
+	v, err := registry.ParseVersion(selector)
+	if err == nil && shortVersion.MatchString(selector) && e.Op != "undelete" { // that takes no range
+		a.hint(fmt.Sprintf("%s is short for %s; for the highest that begins so, write %s@%s.x", selector, v, name, selector))
+	}
+	ctx, cancel := context.WithTimeout(ctx, suggestLimit)
+	defer cancel()
+	if like := a.similar(ctx, name, selector); len(like) > 0 {
+		a.hint("did you mean " + strings.Join(like, " or ") + "?")
+	}
+	if url, err := a.location(nil); err == nil {
+		a.hint(fmt.Sprintf("looked in %s; mindreg ls and mindreg versions NAME list what is there", url))
+	}
+}
+
+const (
+	suggestLimit = 5 * time.Second // for looking what else could be meant
+	maxSuggested = 3
+	maxLookedAt  = 10_000 // names, or versions, that are compared
+)
+
+// similar returns references that are there and look like name@selector.
+func (a *app) similar(ctx context.Context, name, selector string) []string {
+	reg, err := a.open(ctx)
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for n, err := range reg.Objects(ctx, "") {
+		if err != nil || len(names) == maxLookedAt {
+			break
+		}
+		names = append(names, n)
+	}
+	if slices.Contains(names, name) {
+		return refsOf(name, nearest(selector, selectors(ctx, reg, name)))
+	}
+	// NAME:TAG, as images are called
+	if i := strings.LastIndexByte(name, ':'); i > 0 && selector == "" && slices.Contains(names, name[:i]) {
+		if like := nearest(name[i+1:], selectors(ctx, reg, name[:i])); len(like) > 0 {
+			return refsOf(name[:i], like)
+		}
+	}
+	like := nearest(name, names)
+	if selector == "" {
+		return like
+	}
+	for i := range like {
+		like[i] += "@" + selector
+	}
+	return like
+}
+
+func refsOf(name string, selectors []string) (refs []string) {
+	for _, s := range selectors {
+		refs = append(refs, name+"@"+s)
+	}
+	return refs
+}
+
+// selectors returns the tags and versions of an object.
+func selectors(ctx context.Context, reg *registry.Registry, name string) []string {
+	all := tagNames(ctx, reg, name, "")
+	for info, err := range reg.Versions(ctx, name) {
+		if err != nil || len(all) >= maxLookedAt {
+			break
+		}
+		all = append(all, info.Version.String())
+	}
+	return append(all, registry.Latest)
+}
+
+// meantFlag suggests a flag in place of one that there is not.
+func meantFlag(cmd *cobra.Command, err error) string {
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) || len(unknown.GetSpecifiedName()) < 2 {
+		return ""
+	}
+	var flags []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { flags = append(flags, f.Name) })
+	like := nearest(unknown.GetSpecifiedName(), flags)
+	if len(like) == 0 {
+		return ""
+	}
+	return "; did you mean --" + strings.Join(like, " or --") + "?"
+}
+
+// nearest returns those of all that are most like s: they differ in a few
+// letters, or s begins or ends them.
+func nearest(s string, all []string) []string {
+	if s == "" {
+		return nil
+	}
+	const unlike = 1 << 30
+	distance := func(other string) int {
+		a, b := strings.ToLower(s), strings.ToLower(other)
+		if d := edits(a, b); d <= 1+len(a)/5 {
+			return d
+		}
+		if len(a) >= 3 && (strings.HasPrefix(b, a) || strings.HasSuffix(b, a)) {
+			return 1 + len(a)/5
+		}
+		return unlike
+	}
+	near := map[string]int{}
+	for _, other := range all {
+		if d := distance(other); d < unlike {
+			near[other] = d
+		}
+	}
+	var out []string
+	for _, other := range all {
+		if _, ok := near[other]; ok && !slices.Contains(out, other) {
+			out = append(out, other)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b string) int { return near[a] - near[b] })
+	return out[:min(len(out), maxSuggested)]
+}
+
+// edits is the Levenshtein distance between two strings, in bytes; a swap of
+// neighbours counts as one.
+func edits(a, b string) int {
+	var before, last []int
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		before, last, row = last, row, make([]int, len(b)+1)
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
+		}
+	}
+	return row[len(b)]
+}

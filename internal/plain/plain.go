@@ -1,0 +1,122 @@
+// Package plain makes text safe to show to people. File names, metadata,
+// messages of servers and the reasons of locks come from others: they may hold
+// sequences that a terminal obeys, or characters that turn the order of what
+// is read. Here they become visible instead.
+package plain
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// shown reports whether a terminal shows r as something, and does nothing else
+// with it. Not so: control characters (also those from U+0080 to U+009F),
+// characters that change the direction of text, separators of lines and
+// paragraphs, invisible ones, private and unassigned ones. The two joiners,
+// which scripts and emoji need, are let through.
+func shown(r rune) bool {
+	return unicode.IsGraphic(r) || r == '\u200c' || r == '\u200d'
+}
+
+// Text returns s with everything escaped that is not shown: as \n, \r, \t,
+// \xHH for other bytes below 128 and for bytes that are not UTF-8, else as
+// \uHHHH or \UHHHHHHHH. The result is one line. Text that has nothing of the
+// kind stays what it is, with its backslashes.
+func Text(s string) string { return escaped(s, "") }
+
+// Lines is Text that keeps line feeds and tabs.
+func Lines(s string) string { return escaped(s, "\n\t") }
+
+func escaped(s, keep string) string {
+	first := strings.IndexFunc(s, func(r rune) bool { return r == utf8.RuneError || !shown(r) })
+	if first < 0 {
+		return s
+	}
+	var b strings.Builder
+	b.WriteString(s[:first])
+	for i := first; i < len(s); {
+		r, n := utf8.DecodeRuneInString(s[i:])
+		switch {
+		case r == utf8.RuneError && n == 1:
+			fmt.Fprintf(&b, `\x%02x`, s[i])
+		case shown(r), strings.ContainsRune(keep, r):
+			b.WriteRune(r)
+		case r == '\n':
+			b.WriteString(`\n`)
+		case r == '\r':
+			b.WriteString(`\r`)
+		case r == '\t':
+			b.WriteString(`\t`)
+		case r < utf8.RuneSelf:
+			fmt.Fprintf(&b, `\x%02x`, r)
+		case r <= 0xffff:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		default:
+			fmt.Fprintf(&b, `\U%08x`, r)
+		}
+		i += n
+	}
+	return b.String()
+}
+
+// JSON returns a JSON text in which every character that is not shown is
+// written as \uHHHH. It means the same: outside of strings JSON has none of
+// them but line feeds, which stay.
+func JSON(text []byte) []byte {
+	var b bytes.Buffer
+	for len(text) > 0 {
+		r, n := utf8.DecodeRune(text)
+		switch {
+		case r == utf8.RuneError && n == 1, shown(r), r == '\n':
+			b.Write(text[:n])
+		case r <= 0xffff:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		default:
+			r -= 0x10000
+			fmt.Fprintf(&b, `\u%04x\u%04x`, 0xd800+r>>10, 0xdc00+r&0x3ff)
+		}
+		text = text[n:]
+	}
+	return b.Bytes()
+}
+
+// NewWriter returns a writer that passes on what it is given as Lines does.
+// Each call has to hold whole characters.
+func NewWriter(w io.Writer) io.Writer { return writer{w} }
+
+type writer struct{ w io.Writer }
+
+func (w writer) Write(p []byte) (int, error) {
+	if _, err := io.WriteString(w.w, Lines(string(p))); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// ShellWord quotes s for a command that can be pasted into a shell. Text that
+// no pasted command can hold safely, such as control characters, is written as
+// bash and zsh read it: $'...'.
+func ShellWord(s string) string {
+	if Text(s) != s {
+		var b strings.Builder
+		for _, c := range []byte(s) {
+			if c < 0x20 || c > 0x7e || c == '\'' || c == '\\' {
+				fmt.Fprintf(&b, `\%03o`, c)
+			} else {
+				b.WriteByte(c)
+			}
+		}
+		return "$'" + b.String() + "'"
+	}
+	safe := s != "" && s[0] != '~' && s[0] != '=' && !strings.ContainsFunc(s, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("/:._-+@%,=~", r)
+	})
+	if safe {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
