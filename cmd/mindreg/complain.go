@@ -70,8 +70,8 @@ func (a *app) complain(ctx context.Context, err error) {
 	switch {
 	case errors.Is(err, store.ErrScheme):
 		a.hint("a registry is in a directory, or at s3://bucket/prefix or gs://bucket/prefix")
-	case errors.Is(err, registry.ErrNoRegistry):
-		a.noRegistry()
+	case errors.Is(err, registry.ErrNoRegistry) && errors.As(err, &e):
+		a.noRegistry(e.Ref)
 	case errors.Is(err, registry.ErrOffline):
 		a.hint("without --offline, the registry is asked for it")
 	case errors.Is(err, registry.ErrTagged):
@@ -122,13 +122,12 @@ func (a *app) interrupted(err error) {
 }
 
 // noRegistry helps with a location that has no registry.
-func (a *app) noRegistry() {
-	url, err := a.location(nil)
+func (a *app) noRegistry(location string) {
+	mine, err := registry.DefaultURL()
 	switch {
-	case err != nil:
-	case a.url == "" && onDefault():
-		a.hint("it is made by the first mindreg save; --registry or $MINDREG_URL names another place")
-	case strings.HasPrefix(url, "~"):
+	case err == nil && location == mine && onDefault():
+		a.hint("the first mindreg save makes it; --registry or $MINDREG_URL names another place")
+	case strings.HasPrefix(location, "~"):
 		a.hint("the ~ stands as it is, for no shell has replaced it: that would be a directory of this name; give the whole path")
 	}
 }

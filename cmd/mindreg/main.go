@@ -100,7 +100,8 @@ type app struct {
 	noCache bool
 
 	ran    string // the command, such as "tag set"
-	writes bool   // it may change the registry
+	args   []string
+	writes bool // it may change the registry
 }
 
 func (a *app) command() *cobra.Command {
@@ -130,14 +131,14 @@ $MINDREG_URL, or else a directory among your own data.`,
   mindreg load my:model@^1 ./somewhere`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+		PersistentPreRunE: func(cmd *cobra.Command, args []string) error {
 			if err := noEmptyFlags(cmd); err != nil {
 				return err
 			}
 			if a.output != "human" && a.output != "json" {
 				return usagef("--output is human or json, not %q", a.output)
 			}
-			a.ran = strings.TrimPrefix(cmd.CommandPath(), "mindreg ")
+			a.ran, a.args = strings.TrimPrefix(cmd.CommandPath(), "mindreg "), args
 			switch cmd.Name() {
 			case "save", "cp", "set", "rm", "init", "undelete", "prune", "purge", "gc", "verify", "run", "break":
 				a.writes = true

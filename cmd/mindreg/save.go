@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"runtime"
 	"strings"
 	"sync"
@@ -107,6 +108,9 @@ use for the data it moves (default: 256MiB, or less on a small machine).`,
 				return err
 			}
 			a.bars.stop()
+			if i := strings.LastIndexByte(name, ':'); i > 0 && imageTag.MatchString(name[i+1:]) {
+				a.remark("%s is the name of an object; version %s of %s is saved with --version %[2]s", name, name[i+1:], name[:i])
+			}
 			a.remark("%s", saveSummary(report, time.Since(start)))
 			perr := a.print(saved{report.Info, report.Stored, report.Reused, report.Found}, func(w io.Writer) {
 				fmt.Fprintln(w, report.Info.Ref())
@@ -128,6 +132,9 @@ use for the data it moves (default: 256MiB, or less on a small machine).`,
 	f.StringVar(&class, "class", "", "what `kind` of thing this is, for info")
 	return cmd
 }
+
+// imageTag is a version where a name ends: so other tools write it.
+var imageTag = regexp.MustCompile(`^v?[0-9]+\.[0-9]+\.[0-9]+`)
 
 // saved is the JSON output of save.
 type saved struct {

@@ -25,6 +25,9 @@ func (a *app) whereToLook(ctx context.Context, e *registry.Error) {
 		return
 	}
 	name, selector, _ := strings.Cut(e.Ref, "@")
+	if (e.Op == "untag" || e.Op == "tag history") && len(a.args) == 2 {
+		selector = a.args[1]
+	}
 	v, err := registry.ParseVersion(selector)
 	if err == nil && shortVersion.MatchString(selector) && e.Op != "undelete" { // that takes no range
 		a.hint(fmt.Sprintf("%s is short for %s; for the highest that begins so, write %s@%s.x", selector, v, name, selector))
