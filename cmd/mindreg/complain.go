@@ -107,8 +107,11 @@ func (a *app) interrupted(err error) {
 	}
 	what = strings.TrimPrefix(what+": interrupted", ": ")
 	switch {
-	case errors.Is(err, registry.ErrOutcomeUnknown), errors.Is(err, errLeft) && a.writes:
+	case errors.Is(err, registry.ErrOutcomeUnknown):
 		a.say(errors.New(what + " while its last step was under way; it may have been done, or may still be"))
+		a.hint("look with mindreg versions before you try again")
+	case errors.Is(err, errLeft) && a.writes:
+		a.say(errors.New(what + ", and left in the middle; its last step may have been done"))
 		a.hint("look with mindreg versions before you try again")
 	case e != nil && e.Op == "save":
 		a.say(errors.New(what + "; no version was saved"))

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -26,6 +28,30 @@ func TestErrorsOfPeopleAreLines(t *testing.T) {
 	} {
 		if got := textOf(c.err, "|"); got != c.want {
 			t.Errorf("%q is told as %q, want %q", c.err, got, c.want)
+		}
+	}
+}
+
+// Only the bytes of objects, JSON, progress, and the output of a command under
+// a lock go round the writers that escape.
+func TestNothingGoesRoundTheEscaping(t *testing.T) {
+	may := map[string]bool{"main.go": true, "output.go": true, "load.go": true, "lockrun.go": true, "progress.go": true}
+	files, err := filepath.Glob("*.go")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	for _, name := range files {
+		if may[name] || strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, raw := range []string{".stdout", ".terminal", "os.Stdout", "os.Stderr", "fmt.Print(", "fmt.Printf(", "fmt.Println("} {
+			if strings.Contains(string(text), raw) {
+				t.Errorf("%s uses %s; write to people(), stderr, or by print", name, raw)
+			}
 		}
 	}
 }
