@@ -32,6 +32,10 @@ func (a *app) whereToLook(ctx context.Context, e *registry.Error) {
 	if err == nil && shortVersion.MatchString(selector) && e.Op != "undelete" { // that takes no range
 		a.hint(fmt.Sprintf("%s is short for %s; for the highest that begins so, write %s@%s.x", selector, v, name, selector))
 	}
+	if strings.HasPrefix(e.Ref, "sha256:") {
+		a.hint("a digest stands after the name: NAME@" + e.Ref)
+		return
+	}
 	ctx, cancel := context.WithTimeout(ctx, suggestLimit)
 	defer cancel()
 	if like := a.similar(ctx, name, selector); len(like) > 0 {
