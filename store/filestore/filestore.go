@@ -121,7 +121,7 @@ func (s *Store) Get(ctx context.Context, key string, opts *store.GetOptions) ([]
 	}
 	for try := 0; ; try++ {
 		body, info, err := s.get(ctx, key, opts)
-		if isStale(err) && try < 10 {
+		if isStale(err) && try < maxStale {
 			continue
 		}
 		if err = s.found(err); err != nil {
@@ -160,7 +160,9 @@ func (s *Store) get(ctx context.Context, key string, opts *store.GetOptions) ([]
 		buf = make([]byte, n)
 	}
 	buf = buf[:n]
-	if err := readAt(ctx, f, buf, opts.Offset); err != nil {
+	if err := readAt(ctx, f, buf, opts.Offset); errors.Is(err, fs.ErrNotExist) {
+		return nil, store.Info{}, errStale
+	} else if err != nil {
 		return nil, store.Info{}, err
 	}
 	return buf, s.info(key, st), nil
@@ -173,6 +175,13 @@ func (s *Store) openFile(key string) (*os.File, error) {
 		return nil, &fs.PathError{Op: "get", Path: s.path(key), Err: fs.ErrNotExist}
 	}
 	f, err := held.file(s.path(key), key)
+	if errors.Is(err, fs.ErrNotExist) {
+		// On FUSE a name may lead to a file that is replaced before it is
+		// opened, and then there is none: but the name is there.
+		if _, serr := s.status("get", key); serr == nil {
+			return nil, errStale
+		}
+	}
 	if err != nil {
 		return nil, s.linkAt("get", key, err)
 	}
@@ -192,6 +201,9 @@ func (s *Store) lostName(key string, open status) bool {
 // errStale: the file was replaced or deleted just after it was opened. That
 // moves its change time, so the state that it was cannot be told any more.
 var errStale = errors.New("file was replaced while it was read")
+
+// maxStale is how often a file is opened again that was replaced meanwhile.
+const maxStale = 20
 
 // ioSize is the size of one read or write: large enough to be cheap, small
 // enough to notice a cancellation at once and for the kernel to find memory

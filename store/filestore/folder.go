@@ -101,11 +101,16 @@ func (s *Store) status(op, rel string) (status, error) {
 	if held == nil {
 		return status{}, &fs.PathError{Op: op, Path: s.path(rel), Err: fs.ErrNotExist}
 	}
-	st, err := held.status(s.path(rel), rel)
-	if err != nil {
-		return status{}, s.linkAt(op, rel, err)
+	for try := 0; ; try++ {
+		st, err := held.status(s.path(rel), rel)
+		if isStale(err) && try < maxStale {
+			continue
+		}
+		if err != nil {
+			return status{}, s.linkAt(op, rel, err)
+		}
+		return st, nil
 	}
-	return st, nil
 }
 
 // regular returns an error unless st is of a file. Everything else but a link

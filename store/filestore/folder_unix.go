@@ -135,9 +135,14 @@ type status struct {
 
 func (st status) same(other status) bool { return st.device == other.device && st.inode == other.inode }
 
+// statusOf is the status of what is open as fd.
 func statusOf(fd int, path string) (status, error) {
 	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil {
+	err := unix.Fstat(fd, &st)
+	if err == unix.ENOENT { // on FUSE, of what is open and replaced
+		return status{}, errStale
+	}
+	if err != nil {
 		return status{}, &fs.PathError{Op: "stat", Path: path, Err: err}
 	}
 	return newStatus(&st), nil
