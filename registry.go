@@ -230,6 +230,7 @@ func open(ctx context.Context, st store.Store, url string, o Options) (*Registry
 		}
 	}
 	r.probed = r.settings.Probed
+	store.Anchor(r.st, manifest.SettingsKey, r.mine)
 	if o.Unversioned && !r.settings.Unversioned {
 		return nil, wrap("open", url, errors.New("the registry keeps versions; it cannot be used as an unversioned one"))
 	}

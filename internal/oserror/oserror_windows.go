@@ -10,7 +10,7 @@ import (
 var classes = map[syscall.Errno]Class{
 	2: Absent, 3: Absent, 267: Absent, // file, path not found; not a directory
 	80: Exists, 183: Exists,
-	5: Denied,
+	5:  Denied,
 	19: ReadOnly,
 	39: Full, 112: Full, 1295: Full,
 	681: Link, 1921: Link,

@@ -65,8 +65,9 @@ func init() {
 
 // Store is a store in a directory.
 type Store struct {
-	root string                   // its path
-	held atomic.Pointer[heldRoot] // nil: there was none
+	root   string                   // its path
+	held   atomic.Pointer[heldRoot] // nil: there was none
+	anchor atomic.Pointer[anchor]   // nil: none
 
 	durable sync.Map                // directories known to be on the medium: path → identity
 	clock   atomic.Pointer[reading] // of the file system's clock, the last one
@@ -119,15 +120,20 @@ func (s *Store) Get(ctx context.Context, key string, opts *store.GetOptions) ([]
 	if opts == nil {
 		opts = &store.GetOptions{}
 	}
+	body, info, err := s.getAgain(ctx, key, opts)
+	if err = s.found(err); err != nil {
+		return nil, store.Info{Now: info.Now}, err
+	}
+	return body, info, nil
+}
+
+// getAgain is get, again where the file was replaced in between.
+func (s *Store) getAgain(ctx context.Context, key string, opts *store.GetOptions) ([]byte, store.Info, error) {
 	for try := 0; ; try++ {
 		body, info, err := s.get(ctx, key, opts)
-		if isStale(err) && try < maxStale {
-			continue
+		if !isStale(err) || try == maxStale {
+			return body, info, err
 		}
-		if err = s.found(err); err != nil {
-			return nil, store.Info{Now: info.Now}, err
-		}
-		return body, info, nil
 	}
 }
 
@@ -178,7 +184,7 @@ func (s *Store) openFile(key string) (*os.File, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		// On FUSE a name may lead to a file that is replaced before it is
 		// opened, and then there is none: but the name is there.
-		if _, serr := s.status("get", key); serr == nil {
+		if st, serr := s.status("get", key); serr == nil && st.mode.IsRegular() {
 			return nil, errStale
 		}
 	}

@@ -86,6 +86,7 @@ type status struct {
 	mode     fs.FileMode // its kind
 	size     int64
 	modified time.Time
+	device   uint64    // unknown here
 	changed  time.Time // by the file system, which no program sets
 	names    uint64    // how many it has; nobody counts them here
 }
@@ -99,7 +100,7 @@ func statusOfFile(f *os.File) (status, error) {
 		return status{}, err
 	}
 	changed, err := changeTime(f, fi)
-	return status{fi.Mode().Type(), fi.Size(), fi.ModTime(), changed, 1}, err
+	return status{mode: fi.Mode().Type(), size: fi.Size(), modified: fi.ModTime(), changed: changed, names: 1}, err
 }
 
 func (d *folder) join(name string) string { return d.path + string(os.PathSeparator) + name }

@@ -225,3 +225,42 @@ func TestPipesAreNoKeys(t *testing.T) {
 		}
 	}
 }
+
+// Inspect names the links, with what to do about them, and enters none.
+func TestInspectNamesLinks(t *testing.T) {
+	s := open(t, t.TempDir())
+	put(t, s, "a/k", "1", store.Absent)
+	if facts, err := s.Inspect(t.Context()); err != nil || len(facts) > 0 {
+		t.Errorf("without links: %v, %v", facts, err)
+	}
+	want := []string{s.path("a/loop"), s.path("a/nowhere"), s.path(".link")}
+	for i, to := range []string{"..", "nothing", t.TempDir()} {
+		if err := os.Symlink(to, want[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	facts, err := s.Inspect(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, f := range facts {
+		got = append(got, f.Value)
+		if f.Name != "link" || f.Warning == "" {
+			t.Errorf("%+v", f)
+		}
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("it names %q, want %q", got, want)
+	}
+	for i := range 2 * maxTold {
+		if err := os.Symlink("..", s.path("a/l"+strings.Repeat("l", i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if facts, err = s.Inspect(t.Context()); err != nil || len(facts) != maxTold+1 {
+		t.Errorf("of many links %d are told (%v)", len(facts), err)
+	}
+}

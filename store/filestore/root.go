@@ -16,9 +16,9 @@ var _ store.RootMaker = (*Store)(nil)
 
 // A Store takes hold of its root when it is opened, and reaches everything
 // below through it: so nothing is ever written to another directory that has
-// got the path meanwhile, and none is made anew. The path is looked at before
-// a call ends: a directory that was renamed or unmounted still takes in files,
-// but nobody finds them where they belong.
+// got the path meanwhile, and none is made anew. Before a call ends, the path
+// and the anchor are looked at: a directory that was renamed or unmounted still
+// takes in files, but nobody finds them where they belong.
 
 // hold takes hold of the root, if it is there.
 func (s *Store) hold() error {
@@ -82,7 +82,7 @@ func (s *Store) here() error {
 	same, err := held.isAt(s.root)
 	switch class := oserror.Of(err); {
 	case err == nil && same:
-		return nil
+		return translate(s.anchored())
 	case err == nil:
 		return fmt.Errorf("%w: there is another directory at %s; open the registry again, or put the one that was opened back", store.ErrNoRoot, s.root)
 	case class == oserror.Absent:
