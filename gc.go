@@ -152,18 +152,11 @@ func (c *collector) run(ctx context.Context) error {
 // long ago, and upgraded since by a program that knows of more roots
 // (attack A27).
 func (c *collector) checkSettings(ctx context.Context) error {
-	body, _, err := c.r.st.Get(ctx, manifest.SettingsKey, nil)
-	if err != nil {
-		return err
+	s, _, err := c.r.readSettings(ctx)
+	if err == nil && s.Times != c.r.settings.Times {
+		err = fmt.Errorf("%w: its times are others than when it was opened; open it again", ErrNoRegistry)
 	}
-	s, err := manifest.DecodeSettings(body)
-	if err != nil {
-		return err
-	}
-	if s.ID != c.r.settings.ID || s.Times != c.r.settings.Times {
-		return errors.New("another registry is at this place than the one that was opened; open it again")
-	}
-	return nil
+	return err
 }
 
 // begin puts the marker: the store's date of it is the time that all ages are

@@ -100,7 +100,7 @@ func (r *Registry) deletedMeanwhile(ctx context.Context, f *found, err error) er
 	if g, rerr := r.read(ctx, f.Name, f.Version); rerr == nil && g.State != manifest.Live {
 		return fmt.Errorf("version %s was %w while it was read", f.Version, ErrDeleted)
 	}
-	return err
+	return r.lost(ctx, err)
 }
 
 func (r *Registry) materialize(ctx context.Context, obj *Object, into any, o loadOptions) error {

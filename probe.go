@@ -45,7 +45,7 @@ func (r *Registry) fresh(now time.Time) bool {
 
 // trust probes the store before the first write after a day: a server is
 // upgraded, a bucket moved behind another endpoint, a directory mounted in
-// another way. The verdict is recorded in the settings, for all.
+// another way. The settings have to be those that were opened. The verdict is recorded in the settings, for all.
 func (r *Registry) trust(ctx context.Context) error {
 	select {
 	case r.probing <- struct{}{}:
@@ -60,11 +60,7 @@ func (r *Registry) trust(ctx context.Context) error {
 	if r.fresh(now) {
 		return nil
 	}
-	body, info, err := r.st.Get(ctx, manifest.SettingsKey, nil)
-	if err != nil {
-		return err
-	}
-	s, err := manifest.DecodeSettings(body)
+	s, info, err := r.readSettings(ctx)
 	if err != nil {
 		return err
 	}
@@ -77,7 +73,8 @@ func (r *Registry) trust(ctx context.Context) error {
 	}
 	s.Probed = at.UTC().Truncate(time.Second)
 	s.Succeed()
-	if body, err = s.Encode(); err != nil {
+	body, err := s.Encode()
+	if err != nil {
 		return err
 	}
 	if _, err := r.writeUnprobed(ctx, manifest.SettingsKey, body, info.Token, s.Nonce); err != nil && !errors.Is(err, ErrConflict) {

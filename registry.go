@@ -230,6 +230,7 @@ func open(ctx context.Context, st store.Store, url string, o Options) (*Registry
 		}
 	}
 	r.probed = r.settings.Probed
+	store.Anchor(r.st, manifest.SettingsKey, r.mine)
 	if o.Unversioned && !r.settings.Unversioned {
 		return nil, wrap("open", url, fmt.Errorf("it %w and keeps versions, which is fixed; make an unversioned registry in another place", ErrExists))
 	}
@@ -242,6 +243,9 @@ func open(ctx context.Context, st store.Store, url string, o Options) (*Registry
 
 // create makes a new registry, unless somebody else does so at the same time.
 func (r *Registry) create(ctx context.Context, o Options) (*manifest.Settings, error) {
+	if err := store.MakeRoot(ctx, r.st); err != nil {
+		return nil, err
+	}
 	for info, err := range r.st.List(ctx, "", "") {
 		if err != nil {
 			return nil, err

@@ -123,7 +123,10 @@ func (r *Registry) best(ctx context.Context, ref Ref, all []Version) (first *fou
 	var bad error
 	for _, v := range candidates(all, ref) {
 		f, err := r.read(ctx, ref.Name, v)
-		if errors.Is(err, ErrNotFound) {
+		if errors.Is(err, ErrNotFound) { // it was listed
+			if err := r.lost(ctx, nil); err != nil {
+				return nil, passed, err
+			}
 			continue
 		}
 		if ref.kind == selectDigest && unreadable(err) {

@@ -33,7 +33,11 @@ func (r *Registry) resolveTag(ctx context.Context, name, tag string) (*found, er
 		case !errors.Is(err, ErrNotFound):
 			return nil, err
 		case t.Nonce == seen:
-			return nil, fmt.Errorf("%w %s: %w; set the tag anew or remove it", ErrDangling, tag, err)
+			err = fmt.Errorf("%w %s: %w; set the tag anew or remove it", ErrDangling, tag, err)
+			if !errors.Is(err, ErrDeleted) { // a version that was there leaves a register
+				err = r.lost(ctx, err)
+			}
+			return nil, err
 		}
 		// Perhaps the tag was moved and the version deleted after we read the
 		// tag: then it is another one now.

@@ -50,9 +50,16 @@ func (r *Registry) writeUnprobed(ctx context.Context, key string, body []byte, m
 			// Even the first try may be refused because of itself: there are
 			// load balancers that repeat a put.
 			mine, info, gerr := r.wrote(ctx, key, nonce)
+			if notFound(gerr) && match != store.Absent { // no register ever goes
+				if lost := r.lost(ctx, nil); lost != nil {
+					return give(lost)
+				}
+			}
 			switch {
 			case gerr == nil && mine:
 				return info, nil
+			case errors.Is(gerr, store.ErrNoRoot):
+				return give(gerr)
 			case gerr == nil, unknown == nil, notFound(gerr) && match != store.Absent:
 				return info, ErrConflict // and no earlier try can land any more
 			}

@@ -132,7 +132,7 @@ func TestProcessesAreKilled(t *testing.T) {
 		each, kills = 100, 200
 	}
 	t.Run("file", func(t *testing.T) {
-		contend(t, filepath.Join(t.TempDir(), "store"), time.Second, processes, each, kills)
+		contend(t, t.TempDir(), time.Second, processes, each, kills)
 	})
 	t.Run("minio", func(t *testing.T) {
 		if testing.Short() {

@@ -196,6 +196,12 @@ func (d *doctor) promises(rounds, keys int) error {
 	prefix := manifest.ProbePrefix + string(manifest.NewNonce()) + "/"
 	d.out.Fit = true
 	broken := 0
+	for _, st := range d.conns {
+		if err := store.MakeRoot(d.ctx, st); err != nil {
+			d.out.Fit = false
+			return err
+		}
+	}
 	for _, c := range storecheck.All() {
 		env := &storecheck.Env{Conns: d.conns, Prefix: prefix + c.Name + "/", Rounds: rounds, Keys: keys}
 		start := time.Now()

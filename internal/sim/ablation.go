@@ -17,7 +17,9 @@ type ablation struct {
 	in   *scenario
 	view func(*client, store.Store) store.Store
 	// order is the order of listings in place of that of the keys.
-	order func(key string) string
+	order       func(key string) string
+	anew        bool // see rootless
+	looksBefore bool
 	// ignore are the invariants that it violates as such. What counts is what
 	// that leads to.
 	ignore []string
@@ -39,6 +41,8 @@ var ablations = []*ablation{
 	{name: "above a milestone", in: milestones, view: func(c *client, st store.Store) store.Store { return fromMilestone{st, c, true} }},
 	{name: "updates take one number", in: updating, view: func(c *client, st store.Store) store.Store { return nextFree{st, c} }},
 	{name: "undelete looks again", in: replacing, view: func(c *client, st store.Store) store.Store { return &listsOnce{Store: st, c: c, kind: undelete} }},
+	{name: "root is never made anew", in: losing, anew: true},
+	{name: "root is looked at after a change", in: losing, looksBefore: true},
 }
 
 // settings has collectors believe in other times than everybody else.

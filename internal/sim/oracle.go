@@ -40,6 +40,7 @@ type register struct {
 	m         *manifest.Manifest
 	modified  time.Time
 	protected bool // its present state, or the one that it buried, must keep its packs
+	found     bool // it was in place at some moment
 	promised  map[manifest.Nonce]bool
 	lifetimes [][2]int // steps at which it became live and ceased to be
 }
@@ -175,6 +176,7 @@ func (o *oracle) putRegister(c *call, old, now object) {
 
 	was := reg.m
 	reg.m, reg.modified = m, now.modified
+	reg.found = reg.found || o.r.w.root == inPlace
 	if m.State == manifest.Live {
 		reg.protected = !now.modified.After(m.NotAfter) || reg.promised[m.Nonce]
 		reg.lifetimes = append(reg.lifetimes, [2]int{o.r.step, 1 << 30})

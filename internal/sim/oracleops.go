@@ -66,6 +66,8 @@ func (o *oracle) count(p *op) {
 		o.r.count(string(p.kind) + "s acknowledged")
 	case errors.Is(p.err, registry.ErrOutcomeUnknown):
 		o.r.count(string(p.kind) + "s of unknown outcome")
+	case errors.Is(p.err, registry.ErrNoRegistry):
+		o.r.count(string(p.kind) + "s without a root")
 	case errors.Is(p.err, registry.ErrTooSlow):
 		o.r.count(string(p.kind) + "s too slow")
 	case errors.Is(p.err, registry.ErrExists), errors.Is(p.err, registry.ErrConflict):
@@ -96,6 +98,9 @@ func (o *oracle) endSave(p *op) {
 	if reg == nil || reg.m.Name != p.name || reg.m.Version.String() != p.result {
 		o.fail("I4: save %s was acknowledged as %s@%s, which it is not", p.id, p.name, p.result)
 		return
+	}
+	if !reg.found {
+		o.fail("I4: save %s was acknowledged, and has never been at the place of the registry", p.id)
 	}
 	v := reg.m.Version
 	if least, ok := o.minimum[p]; ok && least != (manifest.Version{}) && v.Compare(least) <= 0 {

@@ -47,6 +47,7 @@ type run struct {
 	wrong   int // per mille of the requests
 	jump    int // per mille of the steps
 	suspend int
+	loss    int // per mille of the steps, of the root
 	kinds   []fault
 	only    func(*call) bool // nil: whatever goes wrong, goes wrong with any request
 	nap     time.Duration    // how much time passes when all wait for it
@@ -135,7 +136,10 @@ func schedule(t *testing.T, sc *scenario, ab *ablation, ch *choices, counts map[
 			sc.tune(r)
 		}
 		if ab != nil {
-			r.w.order = ab.order
+			r.w.order, r.w.looksBefore = ab.order, ab.looksBefore
+			if ab.anew {
+				r.w.anew = map[string]object{}
+			}
 		}
 		for i, o := range ops {
 			r.newClient(i+1, o).start()
@@ -227,7 +231,7 @@ func (r *run) ready() (ready []*call, sleeping bool, later time.Time) {
 
 // disturb perhaps does something else than to serve a request.
 func (r *run) disturb(ready []*call) bool {
-	total := r.jump + r.suspend + 2*r.wrong + r.jump/4
+	total := r.jump + r.suspend + 2*r.wrong + r.jump/4 + r.loss
 	if total == 0 {
 		return false
 	}
@@ -259,6 +263,9 @@ func (r *run) disturb(ready []*call) bool {
 		r.uneven = true
 		r.note("the clients' clocks jump by %s", d)
 		r.count("client clock jumps")
+		return true
+	case within(r.loss):
+		r.turnRoot()
 		return true
 	}
 	return false
@@ -292,6 +299,9 @@ func (r *run) sleep(d time.Duration) {
 // settle is the end: what floats lands or never does, and all that was
 // promised is there.
 func (r *run) settle() {
+	if r.w.root != inPlace {
+		r.turnRoot()
+	}
 	for len(r.w.floating) > 0 && r.oracle.violation == "" {
 		if i := r.ch.draw(len(r.w.floating)); r.ch.draw(2) == 1 {
 			r.land(i)

@@ -23,6 +23,10 @@ type world struct {
 	tokens  int
 	page    int // keys in one page of a listing
 
+	root        rootState
+	anew        map[string]object // ablation: where changes go while the root is gone
+	looksBefore bool              // ablation: the root is not looked at after a change
+
 	order    func(key string) string // of listings; nil: of the keys (ablation)
 	born     map[string]int          // of keys that are made of nonces: their number
 	put      func(c *call, old, new object)
@@ -110,6 +114,13 @@ type answer struct {
 
 // apply serves a request.
 func (w *world) apply(c *call) answer {
+	if w.root != inPlace && c.op != opStart && c.op != opSource {
+		return w.rootless(c)
+	}
+	return w.served(c)
+}
+
+func (w *world) served(c *call) answer {
 	old, there := w.objects[c.key]
 	info := store.Info{Key: c.key, Size: int64(len(old.body)), Token: old.token, Modified: old.modified, Now: w.now}
 	switch c.op {

@@ -1,0 +1,132 @@
+package storecheck
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/mindtrace/registry/store"
+)
+
+// Place is where a store is that has a root which can be taken away.
+type Place struct {
+	// Open opens the store at the place, as another process does. Its root is
+	// there.
+	Open func() (store.Store, error)
+	// Ways are what can happen to the root.
+	Ways []Way
+}
+
+// Way is something that can happen to a root.
+type Way struct {
+	Name string
+	// Lose has it happen. Seen describes all that is at the place then, and back
+	// undoes it; nil: it cannot be undone.
+	Lose func() (seen func() (string, error), back func() error, err error)
+}
+
+// Root checks clause 17 of the contract: a store never makes its own root after
+// it was opened, and never writes to another root than the one opened.
+func Root(ctx context.Context, p Place) error {
+	for _, w := range p.Ways {
+		if err := p.lose(ctx, w); err != nil {
+			return fmt.Errorf("root %s: %w", w.Name, err)
+		}
+	}
+	return nil
+}
+
+func (p Place) lose(ctx context.Context, w Way) (err error) {
+	st, err := p.Open()
+	if err != nil {
+		return err
+	}
+	key := func(name string) string { return "root/" + name }
+	info, err := st.Put(ctx, key("there"), []byte("1"), store.Absent)
+	if err != nil {
+		return err
+	}
+	staged, _, err := store.Stage(ctx, st, key("staged"), make([]byte, 4<<20))
+	if err != nil {
+		return err
+	}
+	defer staged.Discard()
+	seen, back, err := w.Lose()
+	if err != nil {
+		return err
+	}
+	before, err := seen()
+	if err != nil {
+		return err
+	}
+	for name, call := range lostCalls(st, staged, key, info.Token) {
+		if err := call(ctx); !errors.Is(err, store.ErrNoRoot) || errors.Is(err, store.ErrNotExist) {
+			return fmt.Errorf("%s ended with %v, want ErrNoRoot", name, err)
+		}
+	}
+	if after, err := seen(); err != nil || after != before {
+		return fmt.Errorf("what is at its place now was %q and has become %q (%v)", before, after, err)
+	}
+	if back == nil {
+		return nil
+	}
+	if err := back(); err != nil {
+		return err
+	}
+	if body, _, err := st.Get(ctx, key("there"), nil); err != nil || string(body) != "1" {
+		return fmt.Errorf("once the root is back, a key shows %q, %v", body, err)
+	}
+	if _, err := st.Put(ctx, key("there"), []byte("2"), info.Token); err != nil {
+		return fmt.Errorf("once the root is back, a put: %w", err)
+	}
+	return st.Delete(ctx, key("there"))
+}
+
+// lostCalls are all calls on a store without its root.
+func lostCalls(st store.Store, staged store.Staged, key func(string) string, match store.Token) map[string]func(context.Context) error {
+	list := func(ctx context.Context) error {
+		_, err := list(ctx, st, "", "")
+		return err
+	}
+	return map[string]func(context.Context) error{
+		"Get":                  func(ctx context.Context) error { _, _, err := st.Get(ctx, key("there"), nil); return err },
+		"Get of an absent key": func(ctx context.Context) error { _, _, err := st.Get(ctx, key("absent"), nil); return err },
+		"Stat":                 func(ctx context.Context) error { _, err := st.Stat(ctx, key("absent")); return err },
+		"Put": func(ctx context.Context) error {
+			_, err := st.Put(ctx, key("new"), []byte("1"), store.Absent)
+			return err
+		},
+		"Put in place of another": func(ctx context.Context) error {
+			_, err := st.Put(ctx, key("there"), []byte("2"), match)
+			return err
+		},
+		"Put of a key that is there": func(ctx context.Context) error {
+			_, err := st.Put(ctx, key("there"), []byte("2"), store.Absent)
+			return err
+		},
+		"Commit": func(ctx context.Context) error { _, err := staged.Commit(ctx, key("staged")); return err },
+		"Delete": func(ctx context.Context) error { return st.Delete(ctx, key("absent")) },
+		"List":   list,
+		"Now":    func(ctx context.Context) error { _, err := st.Now(ctx); return err },
+		"Clean": func(ctx context.Context) error {
+			if _, ok := st.(store.Cleaner); !ok {
+				return store.ErrNoRoot
+			}
+			_, err := store.Clean(ctx, st, time.Now().Add(time.Hour), false)
+			return err
+		},
+		"Flush": func(ctx context.Context) error {
+			if _, ok := st.(store.Flusher); !ok {
+				return store.ErrNoRoot
+			}
+			return store.Flush(ctx, st, key("there"))
+		},
+		"MakeRoot": func(ctx context.Context) error {
+			if _, ok := st.(store.RootMaker); !ok {
+				return store.ErrNoRoot
+			}
+			return store.MakeRoot(ctx, st)
+		},
+	}
+}
