@@ -206,7 +206,7 @@ func (r *Registry) undelete(ctx context.Context, s string) error {
 		}
 		return store.Flush(ctx, r.st, manifest.VersionKey(f.Name, f.Version))
 	case manifest.Purged:
-		return fmt.Errorf("version %s was %w on %s, too long ago to bring it back", f.Version, ErrDeleted, f.Died.Format(time.DateOnly))
+		return fmt.Errorf("version %s was %w: it was deleted on %s and purged then, or after a week; it cannot be brought back", f.Version, ErrPurged, f.Died.Format(time.DateOnly))
 	}
 	if f.late() {
 		return fmt.Errorf("version %s was %w because it had been saved too late to be safe: its data may be gone, and it cannot be brought back; save it again", f.Version, ErrDeleted)

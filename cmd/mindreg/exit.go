@@ -98,8 +98,11 @@ func (a *app) complain(ctx context.Context, err error) {
 		fmt.Fprintln(w, "  a registry is in a directory, or at s3://bucket/prefix or gs://bucket/prefix")
 	case errors.Is(err, registry.ErrOffline):
 		fmt.Fprintln(w, "  without --offline, the registry is asked for it")
+	case errors.Is(err, registry.ErrTagged) && errors.As(err, &e) && e.Op == "purge":
+		fmt.Fprintln(w, "  mindreg purge --force purges the version and removes its tags")
 	case errors.Is(err, registry.ErrTagged):
 		fmt.Fprintln(w, "  mindreg rm --force deletes the version and removes its tags")
+	case errors.Is(err, registry.ErrPurged): // there is nothing to do
 	case errors.Is(err, registry.ErrDeleted):
 		fmt.Fprintln(w, "  for a week after it was deleted, mindreg undelete NAME@VERSION brings a version back;")
 		fmt.Fprintln(w, "  mindreg versions --deleted NAME lists them")
@@ -126,7 +129,7 @@ var shortVersion = regexp.MustCompile(`^v?[0-9]+(\.[0-9]+)?$`)
 // whereToLook helps with an object, version or tag that was not found.
 func (a *app) whereToLook(e *registry.Error) {
 	switch e.Op {
-	case "load", "open object", "check out", "info", "list versions", "list tags", "tag", "untag", "delete", "undelete", "verify":
+	case "load", "open object", "check out", "info", "list versions", "list tags", "tag", "untag", "delete", "undelete", "purge", "verify":
 	default: // it is not about what is in the registry on this side
 		return
 	}

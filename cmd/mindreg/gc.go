@@ -20,7 +20,8 @@ func (a *app) gcCommand() *cobra.Command {
 		Short:   "Free the space of what was deleted",
 		Long: `Free what no version needs any more. It may run at any time, beside everything
 else. What was deleted is freed some eight days after, and not before the week in
-which it was stored is over; until then it can be brought back.
+which it was stored is over; until then it can be brought back. What was purged is
+freed a day after, and not before a day after that week either.
 
 It reads the description of every version, and frees nothing if one of them cannot
 be read: mindreg verify tells which.`,
@@ -61,6 +62,7 @@ func printGC(w io.Writer, r *registry.GCReport) {
 	}
 	row("live", r.Live, true)
 	row("kept for undelete", r.Tombstones, false)
+	row("purged, kept for saves under way", r.Purged, false)
 	row("too young to be freed", r.Young, false)
 	row("the store keeps them", r.Retained, false)
 	row(freed, r.Freed, true)

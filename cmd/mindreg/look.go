@@ -105,7 +105,7 @@ digests are in the output of -o json, and in mindreg info.`,
 						row = append(row, strings.Join(i.Tags, ","))
 					}
 					if i.Deleted != nil {
-						row = append(row, when(*i.Deleted))
+						row = append(row, when(*i.Deleted)+forGood(i.Purged))
 					}
 					rows = append(rows, row)
 				}
