@@ -246,12 +246,12 @@ func (c *collector) isOver(ctx context.Context, info store.Info) (bool, error) {
 	return c.m0.Sub(info.Modified) > c.r.settings.Times.WindowD(), nil
 }
 
-// isRoot reports whether the packs of a version are kept at a time. Those of
-// a tombstone are not once it is so old that it can neither be brought back,
-// unless it was purged, nor be evidence for a save under way.
-func (r *Registry) isRoot(f *found, at time.Time) bool {
-	t := r.settings.Times
-	age := at.Sub(f.info.Modified)
+// isRoot reports whether the packs of a version are kept. Those of a tombstone
+// are not once it is so old that it can neither be brought back, unless it was
+// purged, nor be evidence for a save under way.
+func (c *collector) isRoot(f *found) bool {
+	t := c.r.settings.Times
+	age := c.m0.Sub(f.info.Modified)
 	switch f.State {
 	case manifest.Live:
 		return true

@@ -134,7 +134,7 @@ func (c *collector) register(ctx context.Context, info store.Info) (*found, erro
 		return nil, fmt.Errorf("%s cannot be read; mindreg verify tells more: %w", info.Key, err)
 	}
 	c.note(info.Key, f.info.Token)
-	if c.r.isRoot(f, c.m0) && f.Table != nil {
+	if c.isRoot(f) && f.Table != nil {
 		c.tables.Lock()
 		defer c.tables.Unlock()
 		if err := c.r.complete(ctx, f); err != nil {
@@ -156,7 +156,7 @@ func (c *collector) progressRead(n int64) {
 // add takes in what one register names. One that has changed since an earlier
 // listing adds to what it named then; it counts in both of its states.
 func (c *collector) add(f *found) {
-	root, flag := c.r.isRoot(f, c.m0), byLive
+	root, flag := c.isRoot(f), byLive
 	switch {
 	case f.State == manifest.Live:
 		c.report.Versions.Live++

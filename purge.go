@@ -200,14 +200,12 @@ func (p *purging) purge(ctx context.Context, f *found) error {
 		if err != nil {
 			return err
 		}
-		m := f.Purging(f.info.Modified)
-		switch {
-		case f.State == manifest.Live:
-			m = f.Purging(now)
-		case !p.r.isRoot(f, now): // a collection may be freeing its packs
-			m = f.Purged(f.info.Modified)
+		died := f.info.Modified
+		if f.State == manifest.Live {
+			died = now
 		}
-		done := PurgedVersion{Name: f.Name, Version: f.Version, Size: f.Size, Live: f.State == manifest.Live, Frees: p.frees(f, m, now)}
+		m := f.Purging(died)
+		done := PurgedVersion{Name: f.Name, Version: f.Version, Size: f.Size, Live: f.State == manifest.Live, Frees: p.frees(f, now)}
 		if !p.o.DryRun {
 			p.tried = append(p.tried, f.Version)
 			g, err := p.r.replace(ctx, f, m)
@@ -219,7 +217,7 @@ func (p *purging) purge(ctx context.Context, f *found) error {
 			if err != nil {
 				return err
 			}
-			done.Frees = p.frees(f, m, g.info.Modified)
+			done.Frees = p.frees(f, g.info.Modified)
 			p.r.log.InfoContext(ctx, "purged", "name", f.Name, "version", f.Version)
 		}
 		p.report.Purged = append(p.report.Purged, done)
@@ -228,13 +226,10 @@ func (p *purging) purge(ctx context.Context, f *found) error {
 }
 
 // frees returns after when a collection may free the packs of a version that
-// becomes m at a time.
-func (p *purging) frees(f *found, m *manifest.Manifest, purged time.Time) time.Time {
+// is purged at a time.
+func (p *purging) frees(f *found, purged time.Time) time.Time {
 	t := p.r.settings.Times
 	end := purged
-	if !m.NamesPacks() {
-		end = purged.Add(-t.WindowD() - t.MarginD())
-	}
 	for _, k := range f.Packs() {
 		if e := t.EraEnd(k.Era); e.After(end) {
 			end = e

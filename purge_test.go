@@ -322,28 +322,6 @@ func TestPurgeOfTables(t *testing.T) {
 	}
 }
 
-// A version that was deleted so long ago that a collection may be freeing its
-// packs names none of them any more.
-func TestPurgeOfTheOld(t *testing.T) {
-	r, _, mem, clock := timed(t)
-	mustSave(t, r, "m", noise(1, 1<<20))
-	mustDelete(t, r, "m@1")
-	died := clock.now()
-	clock.advance(grace)
-	if frees := mustPurge(t, r, "m@1", nil).Purged[0].Frees; frees.After(clock.now()) {
-		t.Errorf("freed after %s", frees)
-	}
-	clock.advance(1)
-	if rep := mustGC(t, r); rep.Freed.Packs != 1 || rep.Versions != (GCVersions{Purged: 1}) || len(packKeys(t, mem)) > 0 {
-		t.Errorf("%+v", rep)
-	}
-	for i := range r.AllVersions(t.Context(), "m") {
-		if !i.Deleted.Equal(died) {
-			t.Errorf("it died %s, not %s", i.Deleted, died)
-		}
-	}
-}
-
 // In an unversioned registry what is below goes too, so that the object does
 // not become what it was before; what a save left that came too late stays.
 func TestUnversionedPurge(t *testing.T) {
