@@ -45,7 +45,8 @@ var (
 	// a version removes its tags; this delete was interrupted. It is also
 	// ErrNotFound.
 	ErrDangling = errors.New("dangling tag")
-	// ErrNoRegistry: there is no registry at the location.
+	// ErrNoRegistry: there is no registry at the location, or not the one any
+	// more that was opened.
 	ErrNoRegistry = errors.New("no registry here")
 	// ErrNotEmpty: the location holds something that is not a registry.
 	ErrNotEmpty = errors.New("holds something that is not a registry")
@@ -130,6 +131,8 @@ func wrap(op, ref string, err error) error {
 		return err
 	}
 	switch {
+	case errors.Is(err, store.ErrNoRoot) && !errors.Is(err, ErrNoRegistry):
+		err = fmt.Errorf("%w: %w", ErrNoRegistry, err)
 	case errors.Is(err, ErrIntegrity):
 	case damaged(err):
 		err = fmt.Errorf("%w: %w", ErrIntegrity, err)
@@ -142,7 +145,7 @@ func wrap(op, ref string, err error) error {
 // damaged tells damage of what is stored from other failures.
 func damaged(err error) bool {
 	return errors.Is(err, chunk.ErrCorrupt) || errors.Is(err, chunk.ErrMissing) || errors.Is(err, manifest.ErrCorrupt) ||
-		errors.Is(err, store.ErrTooLarge) || errors.Is(err, ErrIntegrity)
+		errors.Is(err, store.ErrTooLarge) || errors.Is(err, store.ErrForeign) || errors.Is(err, ErrIntegrity)
 }
 
 // unreadable tells the failure to read one version, whatever the reader does,

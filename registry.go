@@ -242,6 +242,9 @@ func open(ctx context.Context, st store.Store, url string, o Options) (*Registry
 
 // create makes a new registry, unless somebody else does so at the same time.
 func (r *Registry) create(ctx context.Context, o Options) (*manifest.Settings, error) {
+	if err := store.MakeRoot(ctx, r.st); err != nil {
+		return nil, err
+	}
 	for info, err := range r.st.List(ctx, "", "") {
 		if err != nil {
 			return nil, err

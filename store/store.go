@@ -55,6 +55,12 @@ import (
 //     and, where the medium can promise it, a loss of power.
 //   - Cancellation [16]: a cancelled call returns within a second; if a change
 //     might have been applied the error is ErrUnknown.
+//   - Root [17]: a store never makes its own root after it was opened, and
+//     never writes to another root than the one opened. While that is not at its
+//     place (removed, renamed, unmounted, replaced), every call fails with
+//     [ErrNoRoot], with ErrUnknown too where a change was under way. A bucket
+//     is known by its name alone and cannot promise this:
+//     docs/guarantees.md says what the registry does instead.
 //
 // A caller promises: valid keys ([ValidKey]); never to use a key that is
 // a path prefix of another ("a" and "a/b"); and not to change the body passed

@@ -1,10 +1,6 @@
 package filestore
 
-import (
-	"os"
-	"path/filepath"
-	"sync"
-)
+import "sync"
 
 // chain is a directory that is not known to be durable, and those above it of
 // which the same holds, from the lowest up.
@@ -15,16 +11,15 @@ type chain struct {
 
 // link is one directory of a chain.
 type link struct {
-	dir    string
-	id     identity
-	in     string   // the directory that has its name
-	parent *os.File // the same, open; nil where it is the store that has none, and on Windows
+	dir string
+	id  identity
+	in  *folder // the directory that has its name; nil where it is the store, which has none
 }
 
-// unsecured returns the directories from dir, open as d, upwards that secure
+// unsecured returns the directories from rel, open as d, upwards that secure
 // has to make durable; nil if there are none. They are held open from now on:
 // what comes in between cannot be an error of opening them.
-func (s *Store) unsecured(dir string, d *os.File) (_ *chain, err error) {
+func (s *Store) unsecured(rel string, d *folder) (_ *chain, err error) {
 	var c *chain
 	defer func() {
 		if err != nil {
@@ -32,27 +27,27 @@ func (s *Store) unsecured(dir string, d *os.File) (_ *chain, err error) {
 		}
 	}()
 	for {
-		id, err := identify(d)
+		id, err := identify(d.f)
 		if err != nil {
 			return nil, err
 		}
-		if known, ok := s.durable.Load(dir); ok && known == id {
+		if known, ok := s.durable.Load(d.path); ok && known == id {
 			return c, nil
 		}
 		if c == nil {
 			c = &chain{}
 		}
-		if dir == s.root {
-			c.links = append(c.links, link{dir: dir, id: id})
+		if rel == "" {
+			c.links = append(c.links, link{dir: d.path, id: id})
 			c.top = true
 			return c, nil
 		}
-		up := filepath.Dir(dir)
-		if d, err = holdDir(up); err != nil {
+		dir := d.path
+		rel = parent(rel)
+		if d, err = s.openFolder(rel); err != nil {
 			return nil, err
 		}
-		c.links = append(c.links, link{dir, id, up, d})
-		dir = up
+		c.links = append(c.links, link{dir, id, d})
 	}
 }
 
@@ -70,10 +65,10 @@ func (s *Store) flushChain(c *chain) (wait func() error) {
 			continue // by now, and so are those above
 		}
 		wg.Go(func() {
-			if l.dir == s.root {
+			if l.in == nil {
 				errs[i] = s.flushAbove()
 			} else {
-				errs[i] = s.flush(l.in, l.parent)
+				errs[i] = s.flush(l.in)
 			}
 		})
 	}
@@ -98,9 +93,7 @@ func (c *chain) close() {
 		return
 	}
 	for _, l := range c.links {
-		if l.parent != nil {
-			l.parent.Close()
-		}
+		l.in.close()
 	}
 	c.links = nil
 }

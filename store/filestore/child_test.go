@@ -76,6 +76,27 @@ func open(t testing.TB, dir string) *Store {
 	return s
 }
 
+// made returns a store in dir, which it makes.
+func made(t testing.TB, dir string) *Store {
+	t.Helper()
+	s := open(t, dir)
+	if err := s.MakeRoot(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// folderAt opens a directory by its path.
+func folderAt(t testing.TB, dir string) *folder {
+	t.Helper()
+	d, err := open(t, dir).openFolder("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(d.close)
+	return d
+}
+
 func put(t testing.TB, s *Store, key, body string, match store.Token) store.Info {
 	t.Helper()
 	info, err := s.Put(t.Context(), key, []byte(body), match)

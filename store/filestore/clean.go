@@ -4,11 +4,10 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
+	"github.com/mindtrace/registry/internal/oserror"
 	"github.com/mindtrace/registry/store"
 )
 
@@ -22,8 +21,17 @@ var _ store.Cleaner = (*Store)(nil)
 // into a directory makes it again (attack A49).
 func (s *Store) Clean(ctx context.Context, before time.Time, dryRun bool) (store.Cleaned, error) {
 	c := &cleaning{ctx: ctx, s: s, before: before, dryRun: dryRun}
-	_, err := c.dir(s.root)
-	return c.done, errors.Join(append(c.failed, err)...)
+	err := s.here()
+	if s.held.Load() == nil {
+		return c.done, nil
+	}
+	if err == nil {
+		_, err = c.dir("")
+	}
+	if err == nil {
+		err = s.here()
+	}
+	return c.done, errors.Join(append(c.failed, translate(err))...)
 }
 
 type cleaning struct {
@@ -35,26 +43,33 @@ type cleaning struct {
 	failed []error // removals
 }
 
-// dir cleans a directory, and reports whether it is empty now.
-func (c *cleaning) dir(dir string) (empty bool, err error) {
+// dir cleans the directory rel, and reports whether it is empty now.
+func (c *cleaning) dir(rel string) (empty bool, err error) {
 	if err := c.ctx.Err(); err != nil {
 		return false, err
 	}
-	f, err := openDir(dir)
-	if errors.Is(translate(err), fs.ErrNotExist) {
-		return false, nil // pruned by somebody else, or the store is not there yet
+	d, err := c.s.openFolder(rel)
+	if oserror.Of(err) == oserror.Absent || errors.Is(err, store.ErrForeign) {
+		return false, nil // pruned by somebody else, or made a link of
 	}
 	if err != nil {
 		return false, err
 	}
-	entries, err := f.ReadDir(-1)
-	f.Close()
-	if err != nil {
+	defer d.close()
+	type entry struct {
+		name string
+		mode fs.FileMode
+	}
+	var entries []entry
+	if _, err := d.each(func(name []byte, mode fs.FileMode) error {
+		entries = append(entries, entry{string(name), mode})
+		return nil
+	}); err != nil {
 		return false, err
 	}
 	left := len(entries)
 	for _, e := range entries {
-		gone, err := c.entry(filepath.Join(dir, e.Name()), e)
+		gone, err := c.entry(d, rel, e.name, e.mode)
 		if err != nil {
 			return false, err
 		}
@@ -65,63 +80,50 @@ func (c *cleaning) dir(dir string) (empty bool, err error) {
 	return left == 0, nil
 }
 
-// entry cleans what is called path, and reports whether it is gone.
-func (c *cleaning) entry(path string, e fs.DirEntry) (gone bool, err error) {
+// entry cleans what is called name in d, and reports whether it is gone. It
+// enters what can be part of a key, and no link.
+func (c *cleaning) entry(d *folder, rel, name string, mode fs.FileMode) (gone bool, err error) {
 	switch {
-	case strings.HasPrefix(e.Name(), tempPrefix) && e.Type().IsRegular():
-		fi, old := c.old(path)
-		if !old || !c.remove(path) {
+	case strings.HasPrefix(name, tempPrefix) && mode.IsRegular():
+		st, old := c.old(d, name)
+		if !old || !c.remove(d, name, d.remove) {
 			return false, nil
 		}
 		c.done.Files++
-		c.done.Bytes += fi.Size()
+		c.done.Bytes += st.size
 		return true, nil
-	case store.ValidSegment(e.Name()) != nil:
+	case store.ValidSegment(name) != nil, !mode.IsDir():
 		return false, nil // the locks, what others have put there
-	case e.IsDir():
-		_, old := c.old(path) // before its entries are removed, which makes it young
-		empty, err := c.dir(path)
-		if err != nil || !empty || !old || !c.remove(path) {
-			return false, err
-		}
-		c.done.Dirs++
-		return true, nil
-	case e.Type()&fs.ModeSymlink != 0:
-		if fi, err := os.Stat(path); err == nil && fi.IsDir() { // a part on another disk
-			_, err := c.dir(path)
-			return false, err
-		}
 	}
-	return false, nil
+	_, old := c.old(d, name) // before its entries are removed, which makes it young
+	below := strings.TrimPrefix(rel+"/"+name, "/")
+	if store.ValidKey(below) != nil {
+		return false, nil // too deep for keys
+	}
+	empty, err := c.dir(below)
+	if err != nil || !empty || !old || !c.remove(d, name, d.rmdir) {
+		return false, err
+	}
+	c.done.Dirs++
+	return true, nil
 }
 
-func (c *cleaning) old(path string) (fs.FileInfo, bool) {
-	fi, changed, err := stat(path)
-	return fi, err == nil && changed.Before(c.before)
+func (c *cleaning) old(d *folder, name string) (status, bool) {
+	st, err := d.status(name)
+	return st, err == nil && st.changed.Before(c.before)
 }
 
 // remove removes a file, or a directory if it is empty.
-func (c *cleaning) remove(path string) bool {
+func (c *cleaning) remove(d *folder, name string, remove func(string) error) bool {
 	if c.dryRun {
 		return true
 	}
+	path := d.join(name)
 	c.s.note("remove", path)
-	err := c.s.do(effect{op: opRemove, path: path}, func() error { return os.Remove(path) })
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		if empty, rerr := isEmpty(path); rerr == nil && !empty {
-			return false // somebody has just put something in
-		}
-		c.failed = append(c.failed, err)
+	err := c.s.do(effect{op: opRemove, path: path}, func() error { return remove(name) })
+	if err == nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, errNotEmpty) {
+		return err == nil // somebody has just removed it, or put something in
 	}
-	return err == nil
-}
-
-func isEmpty(dir string) (bool, error) {
-	f, err := openDir(dir)
-	if err != nil {
-		return false, err
-	}
-	defer f.Close()
-	names, err := f.Readdirnames(1)
-	return len(names) == 0, err
+	c.failed = append(c.failed, err)
+	return false
 }

@@ -2,11 +2,9 @@ package filestore
 
 import (
 	"context"
-	"crypto/rand"
-	"errors"
-	"io/fs"
-	"path/filepath"
 	"time"
+
+	"github.com/mindtrace/registry/internal/oserror"
 )
 
 // reading is a reading of the file system's clock.
@@ -27,28 +25,36 @@ func (s *Store) Now(ctx context.Context) (time.Time, error) {
 		return time.Time{}, err
 	}
 	before := time.Now()
-	f, err := s.createTemp(filepath.Join(s.root, tempPrefix+rand.Text()[:16]))
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) || isReadOnly(err) || isFull(err) {
-		if known := s.now(); !known.IsZero() {
-			return known, nil
+	at, err := s.stamp()
+	switch class := oserror.Of(err); {
+	case err == nil:
+		s.observe(at, before, time.Now())
+	case class == oserror.Absent, class == oserror.Denied, class == oserror.ReadOnly, class == oserror.Full:
+		if at, err = s.now(), nil; at.IsZero() {
+			at = before.Round(0)
 		}
-		return before.Round(0), nil
 	}
+	if err = s.found(err); err != nil {
+		return time.Time{}, err
+	}
+	return at, nil
+}
+
+// stamp reads the file system's clock off a new file.
+func (s *Store) stamp() (time.Time, error) {
+	d, err := s.openFolder("")
 	if err != nil {
 		return time.Time{}, err
 	}
-	defer s.removeTemp(f.Name())
+	defer d.close()
+	f, err := s.createTemp(d)
+	if err != nil {
+		return time.Time{}, err
+	}
+	defer s.removeTemp(d, f)
 	defer f.Close()
-	fi, err := f.Stat()
-	if err != nil {
-		return time.Time{}, err
-	}
-	changed, err := changeTime(f, fi)
-	if err != nil {
-		return time.Time{}, err
-	}
-	s.observe(changed, before, time.Now())
-	return changed, nil
+	st, err := statusOfFile(f)
+	return st.changed, err
 }
 
 // observe takes note of a time that the file system stamped between two

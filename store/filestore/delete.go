@@ -5,9 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
 
+	"github.com/mindtrace/registry/internal/oserror"
 	"github.com/mindtrace/registry/store"
 )
 
@@ -16,21 +15,25 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 	if err := check(ctx, key); err != nil {
 		return err
 	}
-	path := s.path(key)
-	fi, err := os.Stat(path)
-	if err = translate(err); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	err := s.delete(ctx, key)
+	return s.done(err, err == nil)
+}
+
+func (s *Store) delete(ctx context.Context, key string) error {
+	st, err := s.status("delete", key)
+	if err != nil && oserror.Of(err) != oserror.Absent {
 		return err
 	}
-	if err != nil || !fi.Mode().IsRegular() { // a directory, or a link to one, is no key
-		return s.flushGone(path)
+	if err != nil || !st.mode.IsRegular() { // a directory is no key
+		return s.flushGone(key)
 	}
 	unlock, err := s.lock(ctx, key)
-	if isFull(err) {
+	if oserror.Of(err) == oserror.Full {
 		// There is no room for a lock file, but this is how to make some.
-		if err := s.remove(path); err != nil {
+		if err := s.remove(key); err != nil {
 			return err
 		}
-		if _, err := os.Stat(s.lockPath(key)); err != nil {
+		if _, err := s.status("delete", lockKey(key)); err != nil {
 			return nil
 		}
 		// Somebody has found room for it meanwhile, and may just be replacing
@@ -43,26 +46,29 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 		return err
 	}
 	defer unlock()
-	return s.remove(path)
+	return s.remove(key)
 }
 
 // remove removes a file, durably.
-func (s *Store) remove(path string) error {
-	dir := filepath.Dir(path)
-	d, err := holdDir(dir)
+func (s *Store) remove(key string) error {
+	d, err := s.openFolder(parent(key))
 	if errors.Is(err, fs.ErrNotExist) {
-		return s.flushGone(path)
+		return s.flushGone(key)
 	}
 	if err != nil {
 		return err
 	}
-	defer d.Close()
+	defer d.close()
+	if err := s.here(); err != nil {
+		return err
+	}
+	path := s.path(key)
 	s.note("remove", path)
-	gone := func() error { return removeFile(path) }
+	gone := func() error { return d.remove(base(key)) }
 	if err := s.do(effect{op: opRemove, path: path}, gone); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := s.flush(dir, d); err != nil {
+	if err := s.flush(d); err != nil {
 		return fmt.Errorf("%w: %w", store.ErrUnknown, err)
 	}
 	return nil
@@ -70,14 +76,15 @@ func (s *Store) remove(path string) error {
 
 // flushGone makes the absence of a file durable: another process may have
 // removed it just now, or an earlier Delete, whose flush failed.
-func (s *Store) flushGone(path string) error {
-	for dir := path; dir != s.root; {
-		dir = filepath.Dir(dir)
-		err := s.syncDir(dir)
+func (s *Store) flushGone(key string) error {
+	for rel := key; rel != ""; {
+		rel = parent(rel)
+		d, err := s.openFolder(rel)
 		if err == nil {
-			return nil
+			defer d.close()
+			return s.flush(d)
 		}
-		if !errors.Is(translate(err), fs.ErrNotExist) {
+		if oserror.Of(err) != oserror.Absent {
 			return err
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"os"
 	"path/filepath"
 
 	"github.com/mindtrace/registry/store"
@@ -12,53 +11,32 @@ import (
 
 var _ store.Flusher = (*Store)(nil)
 
-// makeDir makes dir and those of its parents that are not there.
-func (s *Store) makeDir(dir string) error {
-	mkdir := func() error { return os.Mkdir(dir, 0o777) }
-	err := s.do(effect{op: opMkdir, path: dir}, mkdir)
-	if parent := filepath.Dir(dir); errors.Is(err, fs.ErrNotExist) && parent != dir {
-		if err := s.makeDir(parent); err != nil {
-			return err
-		}
-		err = s.do(effect{op: opMkdir, path: dir}, mkdir)
-	}
-	if errors.Is(err, fs.ErrExist) {
-		return nil
-	}
-	if err == nil {
-		s.note("mkdir", dir)
-		s.durable.Delete(dir) // the one known was another, since pruned
-	}
-	return err
-}
-
 // secure makes dir durable, with every directory above it. One that is there
 // already may be another process's that has not flushed it yet, so each
 // process flushes all of them once (attack A42).
 //
 // A directory is known again by its identity, not by its path: it may have
-// been pruned, and made anew by somebody else (attack A49). The caller holds
-// it open as d and has a file in it, so neither it nor one above it can be
-// removed meanwhile.
-func (s *Store) secure(dir string, d *os.File) error {
-	c, err := s.unsecured(dir, d)
+// been pruned, and made anew by somebody else (attack A49). The caller has
+// a file in it, so neither it nor one above it can be removed meanwhile.
+func (s *Store) secure(rel string, d *folder) error {
+	c, err := s.unsecured(rel, d)
 	if err != nil {
 		return err
 	}
 	return s.flushChain(c)()
 }
 
-// secureIn makes the names in dir durable, and dir itself.
-func (s *Store) secureIn(dir string) error {
-	d, err := holdDir(dir)
+// secureIn makes the names in a directory durable, and the directory itself.
+func (s *Store) secureIn(rel string) error {
+	d, err := s.openFolder(rel)
 	if err != nil {
 		return err
 	}
-	defer d.Close()
-	if err := s.secure(dir, d); err != nil {
+	defer d.close()
+	if err := s.secure(rel, d); err != nil {
 		return err
 	}
-	return s.flush(dir, d)
+	return s.flush(d)
 }
 
 // Flush implements store.Flusher: the name of key may be another process's that
@@ -67,7 +45,7 @@ func (s *Store) Flush(ctx context.Context, key string) error {
 	if err := check(ctx, key); err != nil {
 		return err
 	}
-	err := translate(s.secureIn(filepath.Dir(s.path(key))))
+	err := s.found(s.secureIn(parent(key)))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -92,18 +70,18 @@ func (s *Store) flushAbove() error {
 	return nil
 }
 
-// syncDir flushes the names in the directory dir.
+// syncDir flushes the names in a directory above the root.
 func (s *Store) syncDir(dir string) error {
 	d, err := holdDir(dir)
 	if err != nil {
 		return err
 	}
 	defer d.Close()
-	return s.flush(dir, d)
+	return s.flush(&folder{dir, d})
 }
 
-// flush flushes the names in the directory dir, which is open as d.
-func (s *Store) flush(dir string, d *os.File) error {
-	s.note("syncdir", dir)
-	return s.do(effect{op: opSyncDir, path: dir, file: d}, func() error { return flushDir(d) })
+// flush flushes the names in a directory.
+func (s *Store) flush(d *folder) error {
+	s.note("syncdir", d.path)
+	return s.do(effect{op: opSyncDir, path: d.path, file: d.f}, func() error { return flushDir(d.f) })
 }

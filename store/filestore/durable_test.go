@@ -102,6 +102,9 @@ func TestParentsOfTheStore(t *testing.T) {
 	base := t.TempDir()
 	s := open(t, filepath.Join(base, "x", "y"))
 	r := record(s)
+	if err := s.MakeRoot(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	put(t, s, "k", "1", store.Absent)
 	ops := r.take()
 	for _, dir := range []string{filepath.Join(base, "x"), s.root} {
@@ -225,12 +228,7 @@ func TestParentsMadeAnew(t *testing.T) {
 
 func identityOf(t *testing.T, dir string) identity {
 	t.Helper()
-	d, err := holdDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer d.Close()
-	id, err := identify(d)
+	id, err := identify(folderAt(t, dir).f)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -186,7 +186,7 @@ func intact(s *Store, n int) error {
 func TestReadOnlyDirectory(t *testing.T) {
 	base := t.TempDir()
 	dir := filepath.Join(base, "store")
-	s := open(t, dir)
+	s := made(t, dir)
 	info := put(t, s, "a/k", "1", store.Absent)
 	put(t, s, "a/k", "2", info.Token) // makes a lock file
 	cmd := child(t, "read-only", dir)

@@ -2,7 +2,9 @@
 // system. The path of a key is the key itself, so the directory can be read,
 // copied and mirrored with any tool.
 //
-// URLs: a bare path, or file:///path. Nothing is created until the first Put.
+// URLs: a bare path, or file:///path. Its root is made by MakeRoot alone, and
+// held open from New on: see root.go. Until it is closed by the collector of
+// garbage, its file system cannot be unmounted but lazily.
 //
 // # How it keeps the contract
 //
@@ -24,9 +26,12 @@
 //     in .locks. Creating, and so saving, never depends on one. Mounts known
 //     to ignore file locks are refused for replacements.
 //
-// A key is a regular file, or a symbolic link to one. Directories may be
-// symbolic links, to spread a store over several disks. Everything whose name
-// cannot be part of a key is ignored, as is everything that is no file.
+// A key is a regular file. The root may be a symbolic link; below it, none is
+// followed, and one where a key or a directory of keys could be is an error,
+// also of List: what it leads to may be part of the registry to somebody, and
+// a listing without it would have a collection delete what it names.
+// Everything whose name cannot be part of a key is ignored, as are named pipes,
+// sockets and devices.
 //
 // On Windows, directories cannot be flushed; a rename with write-through
 // stands in for it.
@@ -60,13 +65,14 @@ func init() {
 
 // Store is a store in a directory.
 type Store struct {
-	root string
+	root string                   // its path
+	held atomic.Pointer[heldRoot] // nil: there was none
 
 	durable sync.Map                // directories known to be on the medium: path → identity
 	clock   atomic.Pointer[reading] // of the file system's clock, the last one
 	locks   [lockFiles]chan struct{}
 	slow    atomic.Int32 // bodies of late that the disk took long for: see writeDirect
-	cas     func() error // why replacements are refused here, found out once
+	cas     verdict      // whether replacements can be trusted here
 
 	patience time.Duration                             // see List
 	trace    func(op, path string)                     // tests watch the order of system calls
@@ -76,7 +82,8 @@ type Store struct {
 	piecemeal bool // no directory is taken to have been read at one moment
 }
 
-// New returns the store in the directory dir, which need not exist yet.
+// New returns the store in the directory dir, and takes hold of that. If there
+// is none, the store is empty until MakeRoot makes it.
 func New(dir string) (*Store, error) {
 	if dir == "" {
 		return nil, errors.New("file store: empty directory name")
@@ -85,15 +92,11 @@ func New(dir string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if fi, err := os.Stat(root); err == nil && !fi.IsDir() {
-		return nil, &fs.PathError{Op: "open registry", Path: dir, Err: errors.New("not a directory")}
-	}
 	s := &Store{root: root, patience: patience, early: minStaged}
 	for i := range s.locks {
 		s.locks[i] = make(chan struct{}, 1)
 	}
-	s.cas = sync.OnceValue(func() error { return mountRefusal(root) })
-	return s, nil
+	return s, s.hold()
 }
 
 func (s *Store) path(key string) string { return filepath.Join(s.root, filepath.FromSlash(key)) }
@@ -104,8 +107,8 @@ func tokenOf(modified time.Time) store.Token {
 	return store.Token(strconv.FormatInt(modified.UnixNano(), 36))
 }
 
-func (s *Store) info(key string, fi fs.FileInfo, changed time.Time) store.Info {
-	return store.Info{Key: key, Size: fi.Size(), Token: tokenOf(fi.ModTime()), Modified: changed, Now: s.now()}
+func (s *Store) info(key string, st status) store.Info {
+	return store.Info{Key: key, Size: st.size, Token: tokenOf(st.modified), Modified: st.changed, Now: s.now()}
 }
 
 // Get implements store.Store.
@@ -118,34 +121,34 @@ func (s *Store) Get(ctx context.Context, key string, opts *store.GetOptions) ([]
 	}
 	for try := 0; ; try++ {
 		body, info, err := s.get(ctx, key, opts)
-		if !isStale(err) || try == 10 {
-			return body, info, err
+		if isStale(err) && try < 10 {
+			continue
 		}
+		if err = s.found(err); err != nil {
+			return nil, store.Info{Now: info.Now}, err
+		}
+		return body, info, nil
 	}
 }
 
 func (s *Store) get(ctx context.Context, key string, opts *store.GetOptions) ([]byte, store.Info, error) {
-	f, err := openShared(s.path(key))
+	f, err := s.openFile(key)
 	if err != nil {
-		return nil, store.Info{Now: s.now()}, translate(err)
+		return nil, store.Info{Now: s.now()}, err
 	}
 	defer f.Close()
 	s.note("opened", f.Name())
-	fi, err := f.Stat()
+	st, err := statusOfFile(f)
+	if err == nil {
+		err = st.regular("get", f.Name())
+	}
 	if err != nil {
-		return nil, store.Info{}, err
+		return nil, store.Info{Now: s.now()}, err
 	}
-	if !fi.Mode().IsRegular() {
-		return nil, store.Info{Now: s.now()}, &fs.PathError{Op: "get", Path: f.Name(), Err: store.ErrNotExist}
-	}
-	if lostName(f, fi) {
+	if s.lostName(key, st) {
 		return nil, store.Info{}, errStale
 	}
-	changed, err := changeTime(f, fi)
-	if err != nil {
-		return nil, store.Info{}, err
-	}
-	n := max(fi.Size()-opts.Offset, 0)
+	n := max(st.size-opts.Offset, 0)
 	if opts.Length > 0 {
 		n = min(n, opts.Length)
 	}
@@ -160,7 +163,30 @@ func (s *Store) get(ctx context.Context, key string, opts *store.GetOptions) ([]
 	if err := readAt(ctx, f, buf, opts.Offset); err != nil {
 		return nil, store.Info{}, err
 	}
-	return buf, s.info(key, fi, changed), nil
+	return buf, s.info(key, st), nil
+}
+
+// openFile opens the file of a key for reading.
+func (s *Store) openFile(key string) (*os.File, error) {
+	held := s.held.Load()
+	if held == nil {
+		return nil, &fs.PathError{Op: "get", Path: s.path(key), Err: fs.ErrNotExist}
+	}
+	f, err := held.file(s.path(key), key)
+	if err != nil {
+		return nil, s.linkAt("get", key, err)
+	}
+	return f, nil
+}
+
+// lostName reports whether the open file of a key has no name any more. Some
+// FUSE drivers count no names at all, so the count alone says nothing.
+func (s *Store) lostName(key string, open status) bool {
+	if open.names > 0 {
+		return false
+	}
+	there, err := s.status("get", key)
+	return err != nil || !open.same(there)
 }
 
 // errStale: the file was replaced or deleted just after it was opened. That
@@ -195,14 +221,14 @@ func (s *Store) Stat(ctx context.Context, key string) (store.Info, error) {
 	if err := check(ctx, key); err != nil {
 		return store.Info{}, err
 	}
-	fi, changed, err := stat(s.path(key))
-	if err == nil && !fi.Mode().IsRegular() {
-		err = &fs.PathError{Op: "stat", Path: s.path(key), Err: store.ErrNotExist}
+	st, err := s.status("stat", key)
+	if err == nil {
+		err = st.regular("stat", s.path(key))
 	}
-	if err != nil {
-		return store.Info{Now: s.now()}, translate(err)
+	if err = s.found(err); err != nil {
+		return store.Info{Now: s.now()}, err
 	}
-	return s.info(key, fi, changed), nil
+	return s.info(key, st), nil
 }
 
 func check(ctx context.Context, key string) error {
@@ -210,18 +236,6 @@ func check(ctx context.Context, key string) error {
 		return err
 	}
 	return store.ValidKey(key)
-}
-
-// translate gives the store's errors their names. A parent that is a file
-// ("not a directory") means that the key does not exist.
-func translate(err error) error {
-	if err == nil || errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	if isNotDir(err) {
-		return fmt.Errorf("%w: %w", store.ErrNotExist, err)
-	}
-	return err
 }
 
 func (s *Store) note(op, path string) {

@@ -2,12 +2,10 @@ package filestore
 
 import (
 	"context"
-	"errors"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"strings"
 
+	"github.com/mindtrace/registry/internal/oserror"
 	"github.com/mindtrace/registry/store"
 )
 
@@ -17,35 +15,41 @@ var _ store.Shared = (*Store)(nil)
 // of a key. Hidden files do not count, nor do what file systems themselves
 // put into their top directory, and empty directories.
 func (s *Store) Foreign(ctx context.Context) (string, error) {
-	found := ""
-	err := filepath.WalkDir(s.root, func(path string, d fs.DirEntry, err error) error {
-		if cerr := ctx.Err(); cerr != nil {
-			return cerr
-		}
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil // not there yet, or gone since
-		}
-		if err != nil {
-			return err
-		}
-		switch name := d.Name(); {
-		case path == s.root:
-		case strings.HasPrefix(name, "."), ofSystem[name]:
-			if d.IsDir() {
-				return fs.SkipDir
-			}
-		case !d.IsDir() && store.ValidKey(s.key(path)) != nil:
-			found = s.key(path)
-			return fs.SkipAll
+	found, err := s.foreignIn(ctx, "")
+	return found, s.found(err)
+}
+
+func (s *Store) foreignIn(ctx context.Context, rel string) (found string, err error) {
+	if err := ctx.Err(); err != nil {
+		return "", err
+	}
+	d, err := s.openFolder(rel)
+	if oserror.Of(err) == oserror.Absent {
+		return "", nil // not there yet, or gone since
+	}
+	if err != nil {
+		return "", err
+	}
+	defer d.close()
+	var below []string
+	_, err = d.each(func(name []byte, mode fs.FileMode) error {
+		key := strings.TrimPrefix(rel+"/"+string(name), "/")
+		switch {
+		case name[0] == '.', ofSystem[string(name)], found != "":
+		case mode.IsDir():
+			below = append(below, key)
+		case store.ValidKey(key) != nil, !mode.IsRegular():
+			found = key
 		}
 		return nil
 	})
+	for _, key := range below {
+		if err != nil || found != "" {
+			break
+		}
+		found, err = s.foreignIn(ctx, key)
+	}
 	return found, err
-}
-
-// key is the path below the root, with slashes.
-func (s *Store) key(path string) string {
-	return filepath.ToSlash(strings.TrimPrefix(strings.TrimPrefix(path, s.root), string(os.PathSeparator)))
 }
 
 var ofSystem = map[string]bool{"lost+found": true, "System Volume Information": true, "$RECYCLE.BIN": true}

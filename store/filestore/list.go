@@ -5,12 +5,11 @@ import (
 	"errors"
 	"io/fs"
 	"iter"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/mindtrace/registry/internal/oserror"
 	"github.com/mindtrace/registry/store"
 )
 
@@ -33,12 +32,14 @@ const (
 // List implements store.Store.
 func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[store.Info, error] {
 	return func(yield func(store.Info, error) bool) {
+		var in *folder // where the last key was: the next one is mostly there, too
+		defer func() { in.close() }()
 		for key, err := range s.Keys(ctx, prefix, after) {
 			if err != nil {
 				yield(store.Info{}, err)
 				return
 			}
-			info, err := s.Stat(ctx, key)
+			info, err := s.statListed(ctx, &in, key)
 			if errors.Is(err, fs.ErrNotExist) {
 				continue // deleted since
 			}
@@ -47,6 +48,22 @@ func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[store.
 			}
 		}
 	}
+}
+
+// statListed is Stat of a key that was listed, by way of its directory, which
+// is held in *in.
+func (s *Store) statListed(ctx context.Context, in **folder, key string) (store.Info, error) {
+	if dir := s.path(parent(key)); *in == nil || (*in).path != dir {
+		(*in).close()
+		if *in, _ = s.openFolder(parent(key)); *in == nil {
+			return s.Stat(ctx, key)
+		}
+	}
+	st, err := (*in).status(base(key))
+	if err != nil || !st.mode.IsRegular() || ctx.Err() != nil { // the directory may have been made anew
+		return s.Stat(ctx, key)
+	}
+	return s.info(key, st), nil
 }
 
 // Keys implements store.KeyLister: it looks at directories and not at files.
@@ -66,7 +83,7 @@ func (s *Store) Keys(ctx context.Context, prefix, after string) iter.Seq2[string
 		for ; ; size = min(size*4, maxPage) {
 			w := walk{ctx: ctx, store: s, prefix: prefix, after: after, size: size, highest: store.HighestOf(ctx)}
 			keys, more, err := w.page(top, deadline)
-			if err != nil {
+			if err = s.found(err); err != nil {
 				yield("", err)
 				return
 			}
@@ -150,16 +167,15 @@ func (w *walk) dir(rel string) error {
 	if err := w.ctx.Err(); err != nil {
 		return err
 	}
-	path := w.store.path(rel)
-	w.store.note("readdir", path)
-	keys, moment, err := w.readDir(path, rel)
+	w.store.note("readdir", w.store.path(rel))
+	keys, moment, err := w.read(rel)
 	w.dirs++
 	w.moment = moment && !w.store.piecemeal
+	if oserror.Of(err) == oserror.Absent {
+		w.moment = true // there is nothing to miss
+		return nil
+	}
 	if err != nil {
-		if errors.Is(translate(err), fs.ErrNotExist) {
-			w.moment = true // there is nothing to miss
-			return nil
-		}
 		return err
 	}
 	if w.highest > 0 {
@@ -189,15 +205,29 @@ func (w *walk) dir(rel string) error {
 	return nil
 }
 
+// read returns what is in the directory of key prefix rel: see readDir.
+func (w *walk) read(rel string) (keys []string, moment bool, err error) {
+	d, err := w.store.openFolder(strings.TrimSuffix(rel, "/"))
+	if err != nil {
+		return nil, false, err
+	}
+	defer d.close()
+	return w.readDir(d, rel)
+}
+
 // readDir returns what the names in a directory make of rel: keys, and what
 // they begin with for directories, with a slash at the end, all in order: "a-b"
 // comes before "a/". It reports whether that is how the directory was at one
 // moment.
-func (w *walk) readDir(dir, rel string) (keys []string, moment bool, err error) {
+//
+// A symbolic link that could be a key, or a directory of keys, in the range is
+// an error: to list the rest as if it were all would be a lie that garbage
+// collection believes.
+func (w *walk) readDir(d *folder, rel string) (keys []string, moment bool, err error) {
 	var dirs []string
 	var key []byte
 	lowest := w.after // keys up to it are not wanted
-	moment, err = eachName(dir, func(name []byte, mode fs.FileMode) error {
+	moment, err = d.each(func(name []byte, mode fs.FileMode) error {
 		key = append(append(key[:0], rel...), name...)
 		if mode.IsRegular() && string(key) <= lowest {
 			return nil
@@ -206,12 +236,9 @@ func (w *walk) readDir(dir, rel string) (keys []string, moment bool, err error) 
 		if store.ValidSegment(whole[len(rel):]) != nil {
 			return nil // temporaries, locks, what others have put there
 		}
-		if mode&fs.ModeSymlink != 0 { // somebody moved a part to another disk
-			if mode, err = follow(filepath.Join(dir, string(name))); err != nil {
-				return err
-			}
-		}
 		switch {
+		case mode&fs.ModeSymlink != 0 && w.concerns(whole):
+			return foreign("list", d.join(string(name)), isLink)
 		case mode.IsDir():
 			dirs = append(dirs, whole+"/")
 			return nil
@@ -238,21 +265,9 @@ func (w *walk) cut(keys []string) []string {
 	return keys[:copy(keys, keys[len(keys)-w.highest:])]
 }
 
-// follow returns the mode of what a symbolic link points to. Behind a link to
-// nowhere there may be half the store, on a disk that is not mounted: to list
-// the rest as if it were all would be a lie that garbage collection believes.
-func follow(link string) (fs.FileMode, error) {
-	fi, err := os.Stat(link)
-	if err == nil {
-		return fi.Mode(), nil
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
-		return 0, err
-	}
-	if _, err := os.Lstat(link); err != nil {
-		return 0, nil // deleted since, like any other file
-	}
-	return 0, &fs.PathError{Op: "list", Path: link, Err: errNowhere}
+// concerns reports whether a key, or a directory of that name, is in the range
+// that is listed.
+func (w *walk) concerns(key string) bool {
+	return strings.HasPrefix(key, w.prefix) && key > w.after ||
+		strings.HasPrefix(w.prefix, key+"/") || strings.HasPrefix(key+"/", w.prefix) && key+"0" > w.after // '0' follows '/'
 }
-
-var errNowhere = errors.New("symbolic link to nowhere")

@@ -6,11 +6,9 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"time"
 
-	"github.com/gofrs/flock"
+	"github.com/mindtrace/registry/internal/oserror"
 )
 
 const (
@@ -25,9 +23,8 @@ func lockNumber(key string) int {
 	return int(h.Sum32() % lockFiles)
 }
 
-func (s *Store) lockPath(key string) string {
-	return filepath.Join(s.root, lockDir, fmt.Sprintf("%02x", lockNumber(key)))
-}
+// lockKey is the path of the lock file of key, below the root.
+func lockKey(key string) string { return fmt.Sprintf("%s/%02x", lockDir, lockNumber(key)) }
 
 // lock takes the lock that guards replacing and deleting key. flock excludes
 // other processes, the channel the goroutines of this one. A lock file must
@@ -39,32 +36,75 @@ func (s *Store) lock(ctx context.Context, key string) (unlock func(), err error)
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	l, err := lockFile(ctx, s.lockPath(key))
+	release, err := s.lockFile(ctx, lockKey(key))
 	if err != nil {
 		<-s.locks[i]
 		return nil, err
 	}
 	return func() {
-		l.Unlock()
+		release()
 		<-s.locks[i]
 	}, nil
 }
 
-// lockFile locks the file name. Somebody may prune its directory while that is
+// lockFile locks a lock file. Somebody may prune its directory while that is
 // empty.
-func lockFile(ctx context.Context, name string) (*flock.Flock, error) {
+func (s *Store) lockFile(ctx context.Context, rel string) (release func(), err error) {
 	const tries = 1000
-	l := flock.New(name, flock.SetPermissions(0o666))
 	for try := 0; ; try++ {
-		_, err := l.TryLockContext(ctx, time.Millisecond)
-		if err == nil {
-			return l, nil
-		}
+		release, err := s.tryLock(ctx, rel)
 		if !errors.Is(err, fs.ErrNotExist) || try == tries {
+			return release, err
+		}
+		if err := errors.Join(ctx.Err(), s.here()); err != nil {
 			return nil, err
 		}
-		if err := os.MkdirAll(filepath.Dir(name), 0o777); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := s.makeLockDir(); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
+		}
+	}
+}
+
+func (s *Store) tryLock(ctx context.Context, rel string) (release func(), err error) {
+	d, err := s.openFolder(parent(rel))
+	if oserror.Of(err) == oserror.Absent && !errors.Is(err, fs.ErrNotExist) { // it is no directory
+		return nil, foreign("lock", s.path(parent(rel)), isNoLock)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer d.close()
+	return d.lock(ctx, base(rel))
+}
+
+// makeLockDir makes the directory of the lock files. It holds nothing that has
+// to be durable, and so is no effect.
+func (s *Store) makeLockDir() error {
+	d, err := s.openFolder("")
+	if err != nil {
+		return err
+	}
+	defer d.close()
+	if err := d.mkdir(lockDir); !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return nil
+}
+
+const isNoLock = "here should be the locks of the registry, and is something else; move it away"
+
+// poll repeats a try for a lock until it succeeds or fails.
+func poll(ctx context.Context, try func() (bool, error)) error {
+	for {
+		if ok, err := try(); ok || err != nil {
+			return err
+		}
+		t := time.NewTimer(time.Millisecond)
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			t.Stop()
+			return ctx.Err()
 		}
 	}
 }

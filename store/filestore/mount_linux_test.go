@@ -135,7 +135,7 @@ func TestRefusedMount(t *testing.T) {
 	s := open(t, t.TempDir())
 	info := put(t, s, "k", "1", "")
 	refusal := findMount(strings.NewReader(mountinfo), "/mnt/bucket").refusal()
-	s.cas = func() error { return refusal }
+	s.cas.known, s.cas.err = true, refusal
 	put(t, s, "k2", "1", "")
 	if _, err := s.Put(t.Context(), "k", []byte("2"), info.Token); err != refusal {
 		t.Errorf("a replacement: got %v, want %v", err, refusal)

@@ -55,6 +55,11 @@ func (w *world) check(im *filestore.Image, dir string, collect bool) error {
 		}
 	}
 	made := len(w.facts) > 0 && w.facts[0].ack < im.Moment
+	if !made {
+		if err := st.MakeRoot(ctx); err != nil {
+			return err
+		}
+	}
 	r, err := openOn(st, w.wrap, !made)
 	if err != nil {
 		return err

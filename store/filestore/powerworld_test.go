@@ -98,6 +98,9 @@ func (w *world) process(before func(pending []string)) *registry.Registry {
 		w.Fatal(err)
 	}
 	w.disk.Watch(st, earlySize, before)
+	if err := st.MakeRoot(context.Background()); err != nil {
+		w.Fatal(err)
+	}
 	r, err := openOn(st, w.wrap, true)
 	if err != nil {
 		w.Fatal(err)

@@ -5,10 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"time"
 
+	"github.com/mindtrace/registry/internal/oserror"
 	"github.com/mindtrace/registry/store"
 )
 
@@ -20,19 +19,30 @@ func (s *Store) Put(ctx context.Context, key string, body []byte, match store.To
 	if len(body) > store.MaxBody {
 		return store.Info{}, fmt.Errorf("put %s: %d bytes, the limit is %d", key, len(body), store.MaxBody)
 	}
+	var info store.Info
+	var err error
 	if match == store.Absent {
-		return s.create(ctx, key, body)
+		info, err = s.create(ctx, key, body)
+	} else {
+		info, err = s.replace(ctx, key, body, match)
 	}
-	return s.replace(ctx, key, body, match)
+	return s.ended(info, err)
+}
+
+// ended is how a put ends.
+func (s *Store) ended(info store.Info, err error) (store.Info, error) {
+	if err = s.done(err, err == nil); err != nil {
+		return store.Info{Now: info.Now}, err
+	}
+	return info, nil
 }
 
 // create gives body the name of key if that name is free.
 func (s *Store) create(ctx context.Context, key string, body []byte) (store.Info, error) {
-	path := s.path(key)
-	if _, err := os.Lstat(path); err == nil { // spare the flush; link decides
-		return s.refused(key, path)
+	if _, err := s.status("put", key); err == nil || errors.Is(err, store.ErrForeign) { // spare the flush; link decides
+		return s.refused(key)
 	}
-	t, err := s.writeTemp(ctx, filepath.Dir(path), body)
+	t, err := s.writeTemp(ctx, parent(key), body)
 	if err != nil {
 		return store.Info{}, err
 	}
@@ -40,24 +50,25 @@ func (s *Store) create(ctx context.Context, key string, body []byte) (store.Info
 	if err := t.sync(); err != nil {
 		return store.Info{}, err
 	}
-	return s.name(ctx, key, path, t)
+	return s.name(ctx, key, t)
 }
 
 // name gives t, which is flushed, the name of key if that is free.
-func (s *Store) name(ctx context.Context, key, path string, t *temp) (store.Info, error) {
-	if err := ctx.Err(); err != nil {
+func (s *Store) name(ctx context.Context, key string, t *temp) (store.Info, error) {
+	if err := errors.Join(ctx.Err(), s.here()); err != nil {
 		return store.Info{}, err
 	}
+	path := s.path(key)
 	s.note("link", path)
 	before := time.Now()
-	link := func() error { return publish(t.f, path) }
+	link := func() error { return t.dir.publish(t.f, base(key)) }
 	switch err := s.do(effect{op: opLink, path: path, file: t.f}, link); {
 	case errors.Is(err, fs.ErrExist):
-		return s.refused(key, path)
+		return s.refused(key)
 	case err != nil:
 		return store.Info{}, err
 	}
-	return s.finish(key, path, t, before)
+	return s.finish(key, t, before)
 }
 
 // replace gives body the name of key if its present token is match.
@@ -66,14 +77,13 @@ func (s *Store) name(ctx context.Context, key, path string, t *temp) (store.Info
 // one than what it replaces, so a token never comes back: the A-B-A problem
 // of content hashes does not arise.
 func (s *Store) replace(ctx context.Context, key string, body []byte, match store.Token) (store.Info, error) {
-	path := s.path(key)
-	if fi, err := os.Stat(path); err != nil || tokenOf(fi.ModTime()) != match { // spare the flush
-		return s.refused(key, path)
+	if st, err := s.state(key); err != nil || tokenOf(st.modified) != match { // spare the flush
+		return s.refused(key)
 	}
-	if err := s.cas(); err != nil {
+	if err := s.cas.of(s); err != nil {
 		return store.Info{}, err
 	}
-	t, err := s.writeTemp(ctx, filepath.Dir(path), body)
+	t, err := s.writeTemp(ctx, parent(key), body)
 	if err != nil {
 		return store.Info{}, err
 	}
@@ -86,65 +96,72 @@ func (s *Store) replace(ctx context.Context, key string, body []byte, match stor
 		return store.Info{}, err
 	}
 	defer unlock()
-	fi, err := os.Stat(path)
-	if err != nil || tokenOf(fi.ModTime()) != match {
-		return s.refused(key, path)
+	st, err := s.state(key)
+	if err != nil || tokenOf(st.modified) != match {
+		return s.refused(key)
 	}
-	if err := t.laterThan(fi.ModTime()); err != nil {
+	if err := t.laterThan(st.modified); err != nil {
 		return store.Info{}, err
 	}
+	if err := s.here(); err != nil {
+		return store.Info{}, err
+	}
+	path := s.path(key)
 	s.note("rename", path)
 	before := time.Now()
-	rename := func() error { return replaceFile(t.f, path) }
+	rename := func() error { return t.dir.replace(t.f, base(key)) }
 	if err := s.do(effect{op: opRename, path: path, file: t.f}, rename); err != nil {
 		return store.Info{}, err
 	}
 	t.named = true
-	return s.finish(key, path, t, before)
+	return s.finish(key, t, before)
+}
+
+// state is the status of the file of key: what is no file is none.
+func (s *Store) state(key string) (status, error) {
+	st, err := s.status("put", key)
+	if err == nil {
+		err = st.regular("put", s.path(key))
+	}
+	return st, err
 }
 
 // finish makes the new name durable. The name is visible already: an error
 // leaves the outcome open.
-func (s *Store) finish(key, path string, t *temp, before time.Time) (store.Info, error) {
+func (s *Store) finish(key string, t *temp, before time.Time) (store.Info, error) {
 	t.unname()
-	changed, err := namedAt(t.f, path)
+	st, err := namedAt(t.f, t.dir, base(key))
 	if err != nil { // deleted already
-		changed = s.now()
+		st.changed = s.now()
 	}
-	s.observe(changed, before, time.Now())
-	if err := s.flush(filepath.Dir(path), t.dir); err != nil {
+	s.observe(st.changed, before, time.Now())
+	if err := s.flush(t.dir); err != nil {
 		return store.Info{}, fmt.Errorf("%w: %w", store.ErrUnknown, err)
 	}
 	now := s.now()
-	if now.Before(changed) {
-		now = changed
+	if now.Before(st.changed) {
+		now = st.changed
 	}
 	return store.Info{
-		Key: key, Size: t.size, Token: tokenOf(t.modified), Modified: changed, Now: now,
+		Key: key, Size: t.size, Token: tokenOf(t.modified), Modified: st.changed, Now: now,
 	}, nil
 }
 
 // refused tells that key is in another state than the caller named. The
 // caller builds on that state, which may be a put that is still to be flushed,
 // or our own whose flush has failed: so it is flushed first.
-func (s *Store) refused(key, path string) (store.Info, error) {
-	fi, err := os.Stat(path)
+func (s *Store) refused(key string) (store.Info, error) {
+	st, err := s.status("put", key)
 	switch {
-	case err == nil && !fi.Mode().IsRegular():
+	case err == nil && !st.mode.IsRegular():
 		// No key, and never will be: the caller would try for ever.
-		return store.Info{}, &fs.PathError{Op: "put", Path: path, Err: errNoFile}
+		return store.Info{}, foreign("put", s.path(key), isOther)
 	case err == nil:
-		if err := s.secureIn(filepath.Dir(path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := s.secureIn(parent(key)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return store.Info{}, err
 		}
-	case errors.Is(err, fs.ErrNotExist):
-		if _, err := os.Lstat(path); err == nil {
-			return store.Info{}, &fs.PathError{Op: "put", Path: path, Err: errNowhere}
-		}
-	case !isNotDir(err):
+	case oserror.Of(err) != oserror.Absent:
 		return store.Info{}, err
 	}
 	return store.Info{Now: s.now()}, fmt.Errorf("put %s: %w", key, store.ErrPrecondition)
 }
-
-var errNoFile = errors.New("this is a directory or some other thing that is not a file")

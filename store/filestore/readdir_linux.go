@@ -5,8 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -19,22 +17,16 @@ const (
 
 var readBuffers = sync.Pool{New: func() any { return new([smallRead]byte) }}
 
-// eachName calls visit for each entry of a directory, in no order, with its
+// each calls visit for each entry of the directory, in no order, with its
 // type. It reports whether that is how the directory was at one moment.
 //
 // The kernel holds a directory's lock, which whoever changes it takes for
 // himself, for as long as one call reads it. So what a single call returns is
 // of one moment if the call after it finds that nothing was left.
 // https://docs.kernel.org/filesystems/locking.html (iterate_shared)
-func eachName(dir string, visit func(name []byte, mode fs.FileMode) error) (moment bool, err error) {
-	fail := func(op string, err error) (bool, error) { return false, &fs.PathError{Op: op, Path: dir, Err: err} }
-	fd, err := again(func() (int, error) {
-		return unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	})
-	if err != nil {
-		return fail("open", err)
-	}
-	defer unix.Close(fd)
+func (d *folder) each(visit func(name []byte, mode fs.FileMode) error) (moment bool, err error) {
+	fail := func(op string, err error) (bool, error) { return false, &fs.PathError{Op: op, Path: d.path, Err: err} }
+	fd := d.fd()
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
 		return fail("stat", err)
@@ -53,7 +45,7 @@ func eachName(dir string, visit func(name []byte, mode fs.FileMode) error) (mome
 		if n == 0 {
 			return calls <= 1 && locksDirectories(fd), nil
 		}
-		if err := eachEntry(dir, buf[:n], visit); err != nil {
+		if err := d.eachEntry(buf[:n], visit); err != nil {
 			return false, err
 		}
 	}
@@ -61,12 +53,12 @@ func eachName(dir string, visit func(name []byte, mode fs.FileMode) error) (mome
 
 // eachEntry calls visit for each of the entries that the kernel has returned.
 // https://man7.org/linux/man-pages/man2/getdents.2.html (linux_dirent64)
-func eachEntry(dir string, entries []byte, visit func(name []byte, mode fs.FileMode) error) error {
+func (d *folder) eachEntry(entries []byte, visit func(name []byte, mode fs.FileMode) error) error {
 	const length, kind, text = 16, 18, 19
 	for len(entries) > text {
 		n := int(binary.NativeEndian.Uint16(entries[length:]))
 		if n <= text || n > len(entries) {
-			return &fs.PathError{Op: "readdirent", Path: dir, Err: errors.New("the kernel returned a broken entry")}
+			return &fs.PathError{Op: "readdirent", Path: d.path, Err: errors.New("the kernel returned a broken entry")}
 		}
 		name, _, _ := bytes.Cut(entries[text:n], []byte{0})
 		mode, known := modes[entries[kind]]
@@ -75,14 +67,14 @@ func eachEntry(dir string, entries []byte, visit func(name []byte, mode fs.FileM
 			continue
 		}
 		if !known {
-			fi, err := os.Lstat(filepath.Join(dir, string(name)))
+			st, err := d.status(string(name))
 			if errors.Is(err, fs.ErrNotExist) {
 				continue // removed since
 			}
 			if err != nil {
 				return err
 			}
-			mode = fi.Mode().Type()
+			mode = st.mode
 		}
 		if err := visit(name, mode); err != nil {
 			return err
@@ -110,14 +102,4 @@ func locksDirectories(fd int) bool {
 		return true
 	}
 	return false
-}
-
-// again repeats a system call that a signal has interrupted.
-func again(call func() (int, error)) (int, error) {
-	for {
-		n, err := call()
-		if !errors.Is(err, unix.EINTR) {
-			return n, err
-		}
-	}
 }

@@ -34,7 +34,7 @@ func TestReadDirOfAnySize(t *testing.T) {
 			}
 		}
 		slices.Sort(want)
-		got, _, err := new(walk).readDir(dir, "d/")
+		got, _, err := new(walk).readDir(folderAt(t, dir), "d/")
 		if err != nil || !slices.Equal(got, want) {
 			t.Errorf("of %d names %d are listed (%v)", n, len(got), err)
 		}
@@ -74,7 +74,7 @@ func TestReadingOfOneMomentMissesNothing(t *testing.T) {
 		for w := range writers {
 			before[w] = made[w].Load()
 		}
-		keys, moment, err := new(walk).readDir(dir, "")
+		keys, moment, err := (&walk{store: s}).read("d/")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -89,7 +89,7 @@ func TestReadingOfOneMomentMissesNothing(t *testing.T) {
 		}
 		for _, key := range keys {
 			var w, i int
-			if n, _ := fmt.Sscanf(key, "%d-%d", &w, &i); n == 2 {
+			if n, _ := fmt.Sscanf(key, "d/%d-%d", &w, &i); n == 2 {
 				seen[w][i] = true
 			}
 		}

@@ -2,9 +2,8 @@ package filestore
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 
 	"github.com/mindtrace/registry/store"
 )
@@ -23,15 +22,17 @@ func (s *Store) Stage(ctx context.Context, key string, body []byte) (store.Stage
 	if len(body) > store.MaxBody {
 		return nil, fmt.Errorf("put %s: %d bytes, the limit is %d", key, len(body), store.MaxBody)
 	}
-	path := s.path(key)
-	if _, err := os.Lstat(path); err == nil || len(body) < s.early {
+	if len(body) < s.early {
 		return nil, nil
 	}
-	t, err := s.writeTemp(ctx, filepath.Dir(path), body)
-	if err != nil {
-		return nil, err
+	if _, err := s.status("put", key); err == nil {
+		return nil, nil
 	}
-	return &staged{s: s, t: t}, nil
+	t, err := s.writeTemp(ctx, parent(key), body)
+	if err != nil {
+		return nil, s.done(err, false)
+	}
+	return &staged{s: s, key: key, t: t}, nil
 }
 
 // minStaged is how large a body must be for the disk to be told to begin.
@@ -39,8 +40,9 @@ const minStaged = 1 << 20
 
 // staged is a temporary file that is written and perhaps not flushed.
 type staged struct {
-	s *Store
-	t *temp
+	s   *Store
+	key string
+	t   *temp
 }
 
 // Commit implements store.Staged.
@@ -48,15 +50,18 @@ func (g *staged) Commit(ctx context.Context, key string) (store.Info, error) {
 	if err := check(ctx, key); err != nil {
 		return store.Info{}, err
 	}
-	path := g.s.path(key)
-	if _, err := os.Lstat(path); err == nil {
-		return g.s.refused(key, path)
+	return g.s.ended(g.commit(ctx, key))
+}
+
+func (g *staged) commit(ctx context.Context, key string) (store.Info, error) {
+	if _, err := g.s.status("put", key); err == nil || errors.Is(err, store.ErrForeign) {
+		return g.s.refused(key)
 	}
 	if err := g.t.sync(); err != nil {
 		return store.Info{}, err
 	}
-	if !g.t.named && filepath.Dir(path) == filepath.Dir(g.t.f.Name()) {
-		return g.s.name(ctx, key, path, g.t)
+	if !g.t.named && parent(key) == parent(g.key) {
+		return g.s.name(ctx, key, g.t)
 	}
 	// The time has come for another key meanwhile.
 	body := make([]byte, g.t.size)

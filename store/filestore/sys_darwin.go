@@ -10,17 +10,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func changeTime(_ *os.File, fi fs.FileInfo) (time.Time, error) {
-	c := fi.Sys().(*syscall.Stat_t).Ctimespec
-	return time.Unix(c.Unix()), nil
+// handle opens what only its identity and its names are wanted of.
+const handle = unix.O_RDONLY | unix.O_NONBLOCK
+
+// openBelow opens what is below a directory, without following any link.
+func openBelow(dir int, rel string, flags int) (int, error) { return walkBelow(dir, rel, flags) }
+
+func renameExclusive(dir int, from, to string) error {
+	return unix.RenameatxNp(dir, from, dir, to, unix.RENAME_EXCL)
 }
 
-func renameExclusive(from, to string) error {
-	if err := unix.RenamexNp(from, to, unix.RENAME_EXCL); err != nil {
-		return &os.LinkError{Op: "rename", Old: from, New: to, Err: err}
+func setTime(d *folder, name string, at time.Time) error {
+	const omit = -2 // UTIME_OMIT of sys/stat.h
+	ts, err := unix.TimeToTimespec(at)
+	if err != nil {
+		return err
 	}
-	return nil
+	return unix.UtimesNanoAt(d.fd(), name, []unix.Timespec{{Nsec: omit}, ts}, unix.AT_SYMLINK_NOFOLLOW)
 }
+
+func (d *folder) entries() ([]fs.DirEntry, error) { return d.f.ReadDir(-1) }
 
 func mountRefusal(string) error { return nil }
 

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/windows"
 
+	"github.com/mindtrace/registry/internal/oserror"
 	"github.com/mindtrace/registry/store"
 )
 
@@ -34,9 +35,6 @@ func openNew(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
 }
 
-// openDir opens a directory.
-func openDir(path string) (*os.File, error) { return os.Open(path) }
-
 // Directories cannot be flushed here, so none is held for it, and none needs
 // to be told from another.
 func holdDir(string) (*os.File, error)    { return nil, nil }
@@ -45,19 +43,8 @@ func identify(*os.File) (identity, error) { return identity{}, nil }
 
 type identity struct{}
 
-func stat(path string) (fs.FileInfo, time.Time, error) {
-	f, err := openShared(path)
-	if err != nil {
-		return nil, time.Time{}, err
-	}
-	defer f.Close()
-	fi, err := f.Stat()
-	if err != nil {
-		return nil, time.Time{}, err
-	}
-	changed, err := changeTime(f, fi)
-	return fi, changed, err
-}
+// errNotEmpty is why a directory cannot be removed.
+var errNotEmpty error = windows.ERROR_DIR_NOT_EMPTY
 
 // fileBasicInfo is FILE_BASIC_INFO of winbase.h.
 type fileBasicInfo struct {
@@ -81,16 +68,6 @@ func changeTime(f *os.File, fi fs.FileInfo) (time.Time, error) {
 	return time.Unix(0, ft.Nanoseconds()), nil
 }
 
-// namedAt returns the change time of the file f, which has just got the name
-// path, and is closed.
-func namedAt(_ *os.File, path string) (time.Time, error) {
-	_, at, err := stat(path)
-	return at, err
-}
-
-// lostName: Windows does not replace a file that is open.
-func lostName(*os.File, fs.FileInfo) bool { return false }
-
 func isStale(error) bool { return false }
 
 // setModTime uses the handle that was written through: closing that would set
@@ -103,8 +80,6 @@ func setModTime(f *os.File, at time.Time) error {
 	}
 	return nil
 }
-
-func publish(f *os.File, path string) error { return move(f, path, 0) }
 
 func replaceFile(f *os.File, path string) error {
 	return move(f, path, windows.MOVEFILE_REPLACE_EXISTING)
@@ -136,7 +111,7 @@ func removeFile(path string) error {
 // outcome marks a change of names as undecided that failed with err: unless
 // the error is one of a call that has not changed anything.
 func outcome(err error) error {
-	if err == nil || errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) || isFull(err) {
+	if err == nil || errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) || oserror.Of(err) == oserror.Full {
 		return err
 	}
 	for _, definite := range []error{
@@ -164,15 +139,7 @@ func retryShared(do func() error) error {
 	}
 }
 
-func isFull(err error) bool {
-	return errors.Is(err, windows.ERROR_DISK_FULL) || errors.Is(err, windows.ERROR_HANDLE_DISK_FULL)
-}
-
-func isNotDir(err error) bool { return errors.Is(err, windows.ERROR_PATH_NOT_FOUND) }
-
 func mountRefusal(string) error { return nil }
-
-func isReadOnly(err error) bool { return errors.Is(err, windows.ERROR_WRITE_PROTECT) }
 
 // writeBack: this system offers nothing of the kind.
 func writeBack(*os.File, int64, int64) {}

@@ -20,7 +20,7 @@ type temp struct {
 	// dir is the directory it is in, to be flushed once the file has its
 	// name. It is opened before: afterwards, an error would leave the outcome
 	// open.
-	dir      *os.File
+	dir      *folder
 	parents  *chain // to be flushed before it has a proper name; nil: none
 	modified time.Time
 	size     int64
@@ -30,57 +30,59 @@ type temp struct {
 	flushErr error // final: a second flush would say nothing (attack A42)
 }
 
-func (s *Store) writeTemp(ctx context.Context, dir string, body []byte) (_ *temp, err error) {
-	f, err := s.openTemp(ctx, dir)
+// writeTemp writes a body into a new file in the directory rel.
+func (s *Store) writeTemp(ctx context.Context, rel string, body []byte) (_ *temp, err error) {
+	dir, f, err := s.openTemp(ctx, rel)
 	if err != nil {
 		return nil, err
 	}
-	t := &temp{s: s, f: f, size: int64(len(body))}
+	t := &temp{s: s, f: f, dir: dir, size: int64(len(body))}
 	defer func() {
 		if err != nil {
 			t.discard()
 		}
 	}()
-	if t.dir, err = holdDir(dir); err != nil {
+	if t.parents, err = s.unsecured(rel, dir); err != nil {
 		return nil, err
 	}
-	if t.parents, err = s.unsecured(dir, t.dir); err != nil {
-		return nil, err
-	}
-	s.note("write", dir)
+	s.note("write", dir.path)
 	if err := s.writeBody(ctx, f, body); err != nil {
 		return nil, err
 	}
 	return t, t.setModified(time.Now())
 }
 
-// openTemp creates a temporary file in dir, and dir if need be. Somebody may
-// prune the empty directory in between, again and again, until the file is in
-// it (attack A49).
-func (s *Store) openTemp(ctx context.Context, dir string) (*os.File, error) {
-	const tries = 1000 // a symbolic link to nowhere fails for ever
+// openTemp creates a temporary file in the directory rel, and that if need be.
+// Somebody may prune the empty directory in between, again and again, until the
+// file is in it (attack A49).
+func (s *Store) openTemp(ctx context.Context, rel string) (*folder, *os.File, error) {
+	const tries = 1000
 	for try := 0; ; try++ {
-		name := filepath.Join(dir, tempPrefix+rand.Text()[:16])
-		f, err := s.createTemp(name)
+		f, err := (*os.File)(nil), error(nil)
+		d, err := s.openFolder(rel)
 		if err == nil {
-			return f, nil
+			if f, err = s.createTemp(d); err == nil {
+				return d, f, nil
+			}
+			d.close()
 		}
 		if !errors.Is(err, fs.ErrNotExist) || try == tries {
-			return nil, err
+			return nil, nil, err
 		}
-		if err := ctx.Err(); err != nil {
-			return nil, err
+		if err := errors.Join(ctx.Err(), s.here()); err != nil {
+			return nil, nil, err
 		}
-		if err := s.makeDir(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, err
+		if err := s.makeFolder(rel); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, nil, err
 		}
 	}
 }
 
-// createTemp creates a file of this name.
-func (s *Store) createTemp(name string) (f *os.File, err error) {
-	err = s.do(effect{op: opCreate, path: name}, func() (err error) {
-		f, err = openNew(name)
+// createTemp creates a temporary file in a directory.
+func (s *Store) createTemp(d *folder) (f *os.File, err error) {
+	name := tempPrefix + rand.Text()[:16]
+	err = s.do(effect{op: opCreate, path: d.join(name)}, func() (err error) {
+		f, err = d.create(name)
 		return err
 	})
 	return f, err
@@ -88,8 +90,8 @@ func (s *Store) createTemp(name string) (f *os.File, err error) {
 
 // removeTemp removes what createTemp has created. Where that fails, Clean
 // will.
-func (s *Store) removeTemp(name string) {
-	s.do(effect{op: opRemove, path: name}, func() error { return os.Remove(name) })
+func (s *Store) removeTemp(d *folder, f *os.File) {
+	s.do(effect{op: opRemove, path: f.Name()}, func() error { return d.remove(filepath.Base(f.Name())) })
 }
 
 // sync flushes the file, unless it is flushed already, and beside it the
@@ -100,7 +102,7 @@ func (t *temp) sync() error {
 	}
 	secured := t.s.flushChain(t.parents)
 	if !t.flushed {
-		t.s.note("sync", filepath.Dir(t.f.Name()))
+		t.s.note("sync", t.dir.path)
 		t.flushErr = t.s.do(effect{op: opSync, file: t.f}, t.f.Sync)
 		t.flushed = t.flushErr == nil
 	}
@@ -114,15 +116,15 @@ func (t *temp) sync() error {
 // setModified gives the file its token. The kernel's own time stamps are too
 // coarse: two puts in one tick would share one.
 func (t *temp) setModified(at time.Time) error {
-	set := func() error { return setModTime(t.f, at) }
+	set := func() error { return t.dir.setModTime(t.f, at) }
 	if err := t.s.do(effect{op: opTime, file: t.f, time: at}, set); err != nil {
 		return err
 	}
-	fi, err := t.f.Stat()
+	st, err := statusOfFile(t.f)
 	if err != nil {
 		return err
 	}
-	t.modified = fi.ModTime() // as precise as this file system can say it
+	t.modified = st.modified // as precise as this file system can say it
 	t.flushed = false
 	return nil
 }
@@ -141,13 +143,13 @@ func (t *temp) laterThan(at time.Time) error {
 			return t.sync()
 		}
 	}
-	return fmt.Errorf("file store: %s does not keep modification times", filepath.Dir(t.f.Name()))
+	return fmt.Errorf("file store: %s does not keep modification times", t.dir.path)
 }
 
 // unname removes the temporary name; the file stays open.
 func (t *temp) unname() {
 	if !t.named {
-		t.s.removeTemp(t.f.Name())
+		t.s.removeTemp(t.dir, t.f)
 		t.named = true
 	}
 }
@@ -157,5 +159,5 @@ func (t *temp) discard() {
 	t.f.Close()
 	t.unname()
 	t.parents.close()
-	t.dir.Close()
+	t.dir.close()
 }

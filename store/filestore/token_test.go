@@ -14,7 +14,7 @@ import (
 func newTemp(t *testing.T) *temp {
 	t.Helper()
 	s := open(t, t.TempDir())
-	tmp, err := s.writeTemp(t.Context(), s.root, []byte("x"))
+	tmp, err := s.writeTemp(t.Context(), "", []byte("x"))
 	if err != nil {
 		t.Fatal(err)
 	}
