@@ -29,6 +29,7 @@ import (
 // ErrTagged, unless WithForce is given: then the tags are removed. So is a tag
 // that is set at the same moment. Undelete does not bring tags back.
 func (r *Registry) Delete(ctx context.Context, ref string, opts ...DeleteOption) ([]Version, error) {
+	ctx = store.Freeing(ctx)
 	var name string
 	var tried []Version
 	done, err := r.delete(ctx, ref, opts, func(f *found) error {

@@ -101,7 +101,7 @@ func (r *Registry) GC(ctx context.Context, opts ...GCOption) (*GCReport, error) 
 		c.o.progress = r.progress
 	}
 	begun := time.Now()
-	err := c.run(ctx)
+	err := c.run(store.Freeing(ctx))
 	c.report.Seconds = time.Since(begun).Seconds()
 	return &c.report, wrap("collect garbage", "", err)
 }
@@ -145,6 +145,9 @@ func (c *collector) run(ctx context.Context) error {
 	}
 	if err := c.finish(ctx); err != nil {
 		return err
+	}
+	if !c.o.dryRun {
+		c.r.reserve(ctx)
 	}
 	c.progress("finished", c.report.Total.Bytes, true)
 	c.r.log.InfoContext(ctx, "garbage collected", "dryRun", c.o.dryRun, "live", c.report.Live, "freed", c.report.Freed)

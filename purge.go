@@ -63,6 +63,7 @@ func (r *Registry) Purge(ctx context.Context, ref string, opts *PurgeOptions) (*
 		p.o = *opts
 	}
 	p.report.DryRun = p.o.DryRun
+	ctx = store.Freeing(ctx)
 	err := p.run(ctx, ref)
 	if !p.o.DryRun {
 		if derr := r.dropTags(ctx, p.name, p.tried); derr != nil {

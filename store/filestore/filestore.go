@@ -33,6 +33,9 @@
 // Everything whose name cannot be part of a key is ignored, as are named pipes,
 // sockets and devices.
 //
+// When the disk is full, puts that serve to free space get what was set aside in
+// .reserve, a mebibyte: see store.Reserver.
+//
 // On Windows, directories cannot be flushed; a rename with write-through
 // stands in for it.
 package filestore
