@@ -49,9 +49,9 @@ type GCReport struct {
 	Retained   GCAmount `json:"retained"`   // because the store refused to delete them;
 	Freed      GCAmount `json:"freed"`      // deleted
 
-	Missing   int           `json:"missing,omitzero"`   // packs that live versions name and the store does not list; see Verify
-	Strangers int           `json:"strangers,omitzero"` // keys among the packs that are none; they are left alone
-	Leftovers store.Cleaned `json:"leftovers"`          // of killed writers, removed
+	Missing   int           `json:"missing,omitzero"`    // packs that live versions name and the store does not list; see Verify
+	Strangers []string      `json:"strangers,omitempty"` // keys that no registry has, such as files of other programs, at most 100; they are left alone
+	Leftovers store.Cleaned `json:"leftovers"`           // of killed writers, removed
 }
 
 // GCVersions counts versions.
@@ -89,8 +89,10 @@ func (a *GCAmount) add(bytes int64) {
 // is freed W+ε after it was purged, and not before that either.
 //
 // It reads every register of the registry. One that cannot be read, a key that
-// does not belong there, or a feature that this program does not know, ends
-// it before anything is deleted: what is not understood may name any pack.
+// may be that of a register, though of no version, or a feature that this
+// program does not know, ends it before anything is deleted: what is not
+// understood may name any pack. Other keys that do not belong there are passed
+// over, and told.
 // The report is returned in any case.
 func (r *Registry) GC(ctx context.Context, opts ...GCOption) (*GCReport, error) {
 	c := &collector{r: r, markState: markState{roots: map[root]flags{}, seen: map[state]struct{}{}}}

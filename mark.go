@@ -94,7 +94,7 @@ func (c *collector) mark(ctx context.Context) error {
 func (c *collector) pass(ctx context.Context) (fresh, old int, err error) {
 	registers := func(yield func(store.Info, error) bool) {
 		for info, err := range c.r.st.List(ctx, manifest.ObjectsPrefix, "") {
-			if err == nil && (manifest.IsMilestone(info.Key) || !c.note(info.Key, info.Token)) {
+			if err == nil && (manifest.IsMilestone(info.Key) || !c.note(info.Key, info.Token) || c.strange(info.Key)) {
 				continue
 			}
 			if !yield(info, err) {
@@ -119,8 +119,8 @@ func (c *collector) pass(ctx context.Context) (fresh, old int, err error) {
 // read ends the collection (attack A25).
 func (c *collector) register(ctx context.Context, info store.Info) (*found, error) {
 	name, v, err := manifest.ParseVersionRegisterKey(info.Key)
-	if err != nil {
-		return nil, fmt.Errorf("%s does not belong into a registry, move it away: %w", info.Key, err)
+	if err != nil { // it is not strange, and so may be a register
+		return nil, fmt.Errorf("%w: %s may be the register of a version, but no version has this name; move it out of the registry, it may be a copy that another program has made", ErrIntegrity, info.Key)
 	}
 	var f *found
 	err = c.retry(ctx, func() (err error) {

@@ -27,7 +27,7 @@ func (c *collector) sweep(ctx context.Context) error {
 		}
 		p, err := manifest.ParsePackKey(info.Key)
 		if err != nil {
-			c.report.Strangers++
+			c.stranger(info.Key)
 			continue
 		}
 		if c.report.Eras.Total == 0 || p.Era != last {

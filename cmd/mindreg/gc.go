@@ -24,7 +24,8 @@ which it was stored is over; until then it can be brought back. What was purged 
 freed a day after, and not before a day after that week either.
 
 It reads the description of every version, and frees nothing if one of them cannot
-be read: mindreg verify tells which.`,
+be read: mindreg verify tells which. A file that other programs have put among them
+is passed over and named, unless it may be such a description under another name.`,
 		Example: `  mindreg gc --dry-run
   mindreg gc`,
 		Args: noArgs,
@@ -41,6 +42,9 @@ be read: mindreg verify tells which.`,
 			a.bars.stop()
 			if err != nil {
 				return err
+			}
+			for _, key := range report.Strangers {
+				a.remark("%s does not belong into a registry; move it away", visible(key))
 			}
 			return a.print(report, func(w io.Writer) { printGC(w, report) })
 		},

@@ -23,7 +23,7 @@ const (
 	reserveDir   = ".reserve" // List does not show it
 	reserveFiles = 32
 	reserveSize  = 32 << 10 // of each file; together they have room for the largest register there is as a rule
-	lendTries    = 20        // so often others may take what was given up
+	lendTries    = 20       // so often others may take what was given up
 )
 
 var _ store.Reserver = (*Store)(nil)
