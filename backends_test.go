@@ -298,6 +298,13 @@ var verbs = []struct {
 		w.is(w.a.Undelete(w.ctx, "my:model@7.0.0"), registry.ErrNotFound)
 		all(w, w.a.Versions(w.ctx, "my:model"))
 	}},
+	{"Registry.Purge", func(w *world) {
+		w.say(w.a.Save(w.ctx, "personal", "data"))
+		w.say(w.a.Purge(w.ctx, "personal@*", &registry.PurgeOptions{DryRun: true}))
+		w.say(w.a.Purge(w.ctx, "personal@1.0.0", nil))
+		w.say(w.a.Purge(w.ctx, "personal@1.0.0", nil))
+		w.is(w.a.Undelete(w.ctx, "personal@1.0.0"), registry.ErrPurged)
+	}},
 	{"Registry.Prune", func(w *world) {
 		w.say(w.a.Prune(w.ctx, registry.PruneOptions{KeepLast: 1, Names: []string{"counter"}, DryRun: true}))
 		w.say(w.a.Prune(w.ctx, registry.PruneOptions{KeepLast: 2, KeepTagged: true, Prefix: "cou"}))

@@ -29,6 +29,7 @@ import (
 // ErrTagged, unless WithForce is given: then the tags are removed. So is a tag
 // that is set at the same moment. Undelete does not bring tags back.
 func (r *Registry) Delete(ctx context.Context, ref string, opts ...DeleteOption) ([]Version, error) {
+	ctx = store.Freeing(ctx)
 	var name string
 	var tried []Version
 	done, err := r.delete(ctx, ref, opts, func(f *found) error {
@@ -206,7 +207,7 @@ func (r *Registry) undelete(ctx context.Context, s string) error {
 		}
 		return store.Flush(ctx, r.st, manifest.VersionKey(f.Name, f.Version))
 	case manifest.Purged:
-		return fmt.Errorf("version %s was %w on %s, too long ago to bring it back", f.Version, ErrDeleted, f.Died.Format(time.DateOnly))
+		return fmt.Errorf("version %s was %w: it was deleted on %s and purged then, or after a week; it cannot be brought back", f.Version, ErrPurged, f.Died.Format(time.DateOnly))
 	}
 	if f.late() {
 		return fmt.Errorf("version %s was %w because it had been saved too late to be safe: its data may be gone, and it cannot be brought back; save it again", f.Version, ErrDeleted)

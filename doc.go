@@ -54,7 +54,8 @@
 //
 // [Registry.Delete] can be undone for a week by [Registry.Undelete]. After eight
 // days [Registry.GC], which may run at any time, frees what nothing needs any
-// more. [Registry.Prune] deletes by rules.
+// more. [Registry.Prune] deletes by rules. [Registry.Purge] deletes for good, and
+// a day later GC frees that too.
 //
 // # Cache
 //

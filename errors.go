@@ -23,6 +23,9 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrDeleted: the version was deleted. It is also ErrNotFound.
 	ErrDeleted error = deletedError{}
+	// ErrPurged: the version was deleted for good: by Purge, or too long ago to
+	// be brought back. It is also ErrDeleted and ErrNotFound.
+	ErrPurged error = purgedError{}
 	// ErrExists: the version exists, or existed: numbers are never reused.
 	ErrExists = errors.New("already exists")
 	// ErrConflict: somebody else changed it in the meantime. Nothing was
@@ -76,6 +79,11 @@ type deletedError struct{}
 
 func (deletedError) Error() string        { return "deleted" }
 func (deletedError) Is(target error) bool { return target == ErrNotFound }
+
+type purgedError struct{}
+
+func (purgedError) Error() string        { return "deleted for good" }
+func (purgedError) Is(target error) bool { return target == ErrDeleted || target == ErrNotFound }
 
 // Error is how every method of a Registry fails: what was attempted, on what,
 // and why.

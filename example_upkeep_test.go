@@ -2,6 +2,7 @@ package registry_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -81,6 +82,23 @@ func ExampleRegistry_GC() {
 	check(err)
 	fmt.Println("freed", report.Freed.Packs, "kept for undelete", report.Tombstones.Packs)
 	// Output: freed 0 kept for undelete 1
+}
+
+// What has to go for good is purged: nothing brings it back, and its space comes
+// back a week sooner.
+func ExampleRegistry_Purge() {
+	reg := open()
+	_, err := reg.Save(ctx, "my:model", "by mistake")
+	check(err)
+
+	purged, err := reg.Purge(ctx, "my:model@1.0.0", nil) // for good; purged.Purged[i].Frees says from when GC frees it
+	check(err)
+	fmt.Println("purged", purged.Purged[0].Version)
+	err = reg.Undelete(ctx, "my:model@1.0.0")
+	fmt.Println(errors.Is(err, registry.ErrPurged))
+	// Output:
+	// purged 1.0.0
+	// true
 }
 
 // A copy has the same numbers, digests and tags; what is there already is not

@@ -44,20 +44,22 @@ type GCReport struct {
 	Total      GCAmount `json:"total"`      // packs found
 	Live       GCAmount `json:"live"`       // of these, kept because live versions name them,
 	Tombstones GCAmount `json:"tombstones"` // because only recently deleted versions do,
+	Purged     GCAmount `json:"purged"`     // because only recently purged versions do, on which saves under way may build,
 	Young      GCAmount `json:"young"`      // because nothing names them but a save may be about to,
 	Retained   GCAmount `json:"retained"`   // because the store refused to delete them;
 	Freed      GCAmount `json:"freed"`      // deleted
 
-	Missing   int           `json:"missing,omitzero"`   // packs that live versions name and the store does not list; see Verify
-	Strangers int           `json:"strangers,omitzero"` // keys among the packs that are none; they are left alone
-	Leftovers store.Cleaned `json:"leftovers"`          // of killed writers, removed
+	Missing   int           `json:"missing,omitzero"`    // packs that live versions name and the store does not list; see Verify
+	Strangers []string      `json:"strangers,omitempty"` // keys that no registry has, such as files of other programs, at most 100; they are left alone
+	Leftovers store.Cleaned `json:"leftovers"`           // of killed writers, removed
 }
 
 // GCVersions counts versions.
 type GCVersions struct {
 	Live    int `json:"live"`
 	Deleted int `json:"deleted"` // recently: they may come back
-	Purged  int `json:"purged"`  // deleted longer ago: only their numbers are kept
+	Purged  int `json:"purged"`  // deleted for good, by Purge or longer ago: only their numbers are kept
+	Waiting int `json:"waiting"` // of Purged, those purged so recently that their packs are kept
 	Purging int `json:"purging"` // of Purged, those whose manifests this run removed
 }
 
@@ -83,11 +85,14 @@ func (a *GCAmount) add(bytes int64) {
 // It may run at any time, beside everything else and beside other collections.
 //
 // What was deleted is freed R+W+ε after it was deleted (some eight days), and
-// not before its era, a week, has been over for W+ε (some day).
+// not before its era, a week, has been over for W+ε (some day). What was purged
+// is freed W+ε after it was purged, and not before that either.
 //
 // It reads every register of the registry. One that cannot be read, a key that
-// does not belong there, or a feature that this program does not know, ends
-// it before anything is deleted: what is not understood may name any pack.
+// may be that of a register, though of no version, or a feature that this
+// program does not know, ends it before anything is deleted: what is not
+// understood may name any pack. Other keys that do not belong there are passed
+// over, and told.
 // The report is returned in any case.
 func (r *Registry) GC(ctx context.Context, opts ...GCOption) (*GCReport, error) {
 	c := &collector{r: r, markState: markState{roots: map[root]flags{}, seen: map[state]struct{}{}}}
@@ -98,7 +103,7 @@ func (r *Registry) GC(ctx context.Context, opts ...GCOption) (*GCReport, error) 
 		c.o.progress = r.progress
 	}
 	begun := time.Now()
-	err := c.run(ctx)
+	err := c.run(store.Freeing(ctx))
 	c.report.Seconds = time.Since(begun).Seconds()
 	return &c.report, wrap("collect garbage", "", err)
 }
@@ -131,7 +136,7 @@ func (c *collector) run(ctx context.Context) error {
 	if err := c.sweep(ctx); err != nil {
 		return err
 	}
-	if err := c.purge(ctx); err != nil {
+	if err := c.reduce(ctx); err != nil {
 		return err
 	}
 	times := c.r.settings.Times
@@ -142,6 +147,9 @@ func (c *collector) run(ctx context.Context) error {
 	}
 	if err := c.finish(ctx); err != nil {
 		return err
+	}
+	if !c.o.dryRun {
+		c.r.reserve(ctx)
 	}
 	c.progress("finished", c.report.Total.Bytes, true)
 	c.r.log.InfoContext(ctx, "garbage collected", "dryRun", c.o.dryRun, "live", c.report.Live, "freed", c.report.Freed)
@@ -236,11 +244,19 @@ func (c *collector) isOver(ctx context.Context, info store.Info) (bool, error) {
 	return c.m0.Sub(info.Modified) > c.r.settings.Times.WindowD(), nil
 }
 
-// graceOver reports whether a version that died then is no root any more: it
-// can neither be brought back, nor be evidence for a save under way.
-func (c *collector) graceOver(died time.Time) bool {
+// isRoot reports whether the packs of a version are kept. Those of a tombstone
+// are not once it is so old that it can neither be brought back, unless it was
+// purged, nor be evidence for a save under way.
+func (c *collector) isRoot(f *found) bool {
 	t := c.r.settings.Times
-	return c.m0.Sub(died) >= t.RetainD()+t.WindowD()+t.MarginD()
+	age := c.m0.Sub(f.info.Modified)
+	switch f.State {
+	case manifest.Live:
+		return true
+	case manifest.Purged:
+		return f.NamesPacks() && age < t.WindowD()+t.MarginD()
+	}
+	return age < t.RetainD()+t.WindowD()+t.MarginD()
 }
 
 // closed reports whether no save can name packs of an era any more that no

@@ -3,6 +3,7 @@ package registry
 import (
 	"bytes"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -65,7 +66,7 @@ func TestGC(t *testing.T) {
 		Versions: GCVersions{Live: 1, Purged: 2, Purging: 2}, Eras: GCEras{1, 1},
 		Total: GCAmount{2, 8 << 20}, Live: GCAmount{1, 3 << 20}, Freed: GCAmount{1, 5 << 20},
 	}
-	if *rep != want {
+	if !reflect.DeepEqual(*rep, want) {
 		t.Errorf("got  %+v\nwant %+v", *rep, want)
 	}
 	if after := keysOf(t, mem); len(after) != len(before)-1 {

@@ -22,7 +22,7 @@ type Info struct {
 	Files        int             `json:"files"`              // entries in the tree
 	Created      time.Time       `json:"created"`            // when the save began, by the store's clock
 	Deleted      *time.Time      `json:"deleted,omitempty"`  // when it was deleted, by the store's clock; nil: it is live
-	Purged       bool            `json:"purged,omitempty"`   // deleted too long ago to be brought back
+	Purged       bool            `json:"purged,omitempty"`   // deleted for good, by Purge or long ago: it cannot be brought back
 	Path         string          `json:"path"`               // where in the store its register is
 }
 

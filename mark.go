@@ -38,6 +38,7 @@ type flags uint8
 const (
 	byLive    flags = 1 << iota // a live version names the pack
 	byDeleted                   // a recently deleted one does
+	byPurged                    // a recently purged one does
 	listed                      // the store lists it
 )
 
@@ -70,6 +71,11 @@ const enough = 10
 // after m0 need not be seen — the protocol proves that what they name is
 // a root by others, or too young — so in a registry where every listing shows
 // new ones, these alone do not keep it going for ever.
+//
+// A register that another collection has reduced, which began long after this
+// one, names nothing any more. All that was built on it was committed before,
+// and the next listing shows it. So one of these is worth another listing,
+// always.
 func (c *collector) mark(ctx context.Context) error {
 	for {
 		c.report.Listings++
@@ -88,7 +94,7 @@ func (c *collector) mark(ctx context.Context) error {
 func (c *collector) pass(ctx context.Context) (fresh, old int, err error) {
 	registers := func(yield func(store.Info, error) bool) {
 		for info, err := range c.r.st.List(ctx, manifest.ObjectsPrefix, "") {
-			if err == nil && (manifest.IsMilestone(info.Key) || !c.note(info.Key, info.Token)) {
+			if err == nil && (manifest.IsMilestone(info.Key) || !c.note(info.Key, info.Token) || c.strange(info.Key)) {
 				continue
 			}
 			if !yield(info, err) {
@@ -101,7 +107,7 @@ func (c *collector) pass(ctx context.Context) (fresh, old int, err error) {
 			return 0, 0, res.err
 		}
 		fresh++
-		if !res.in.Modified.After(c.m0) {
+		if !res.in.Modified.After(c.m0) || res.out.reduced() {
 			old++
 		}
 		c.add(res.out)
@@ -113,8 +119,8 @@ func (c *collector) pass(ctx context.Context) (fresh, old int, err error) {
 // read ends the collection (attack A25).
 func (c *collector) register(ctx context.Context, info store.Info) (*found, error) {
 	name, v, err := manifest.ParseVersionRegisterKey(info.Key)
-	if err != nil {
-		return nil, fmt.Errorf("%s does not belong into a registry, move it away: %w", info.Key, err)
+	if err != nil { // it is not strange, and so may be a register
+		return nil, fmt.Errorf("%w: %s may be the register of a version, but no version has this name; move it out of the registry, it may be a copy that another program has made", ErrIntegrity, info.Key)
 	}
 	var f *found
 	err = c.retry(ctx, func() (err error) {
@@ -128,7 +134,7 @@ func (c *collector) register(ctx context.Context, info store.Info) (*found, erro
 		return nil, fmt.Errorf("%s cannot be read; mindreg verify tells more: %w", info.Key, err)
 	}
 	c.note(info.Key, f.info.Token)
-	if f.State != manifest.Purged && !(f.State == manifest.Deleted && c.graceOver(f.info.Modified)) && f.Table != nil {
+	if c.isRoot(f) && f.Table != nil {
 		c.tables.Lock()
 		defer c.tables.Unlock()
 		if err := c.r.complete(ctx, f); err != nil {
@@ -150,34 +156,44 @@ func (c *collector) progressRead(n int64) {
 // add takes in what one register names. One that has changed since an earlier
 // listing adds to what it named then; it counts in both of its states.
 func (c *collector) add(f *found) {
-	flag := byLive
+	root, flag := c.isRoot(f), byLive
 	switch {
+	case f.State == manifest.Live:
+		c.report.Versions.Live++
+	case f.reduced():
+		c.report.Versions.Purged++
+	case f.State == manifest.Purged && root:
+		c.report.Versions.Purged++
+		c.report.Versions.Waiting++
+		flag = byPurged
 	case f.State == manifest.Purged:
 		c.report.Versions.Purged++
-		return
-	case f.late() && c.r.settings.Unversioned && c.graceOver(f.info.Modified):
-		c.report.Versions.Deleted++ // its register says that what is below it counts
-		return
-	case f.State == manifest.Deleted && c.graceOver(f.info.Modified):
-		c.report.Versions.Purged++
-		purged := &found{f.Purged(f.info.Modified), f.info}
-		c.purgeable = append(c.purgeable, purged)
-		return
-	case f.State == manifest.Deleted:
+		c.purgeable = append(c.purgeable, &found{f.Purged(f.Died), f.info})
+	case root:
 		c.report.Versions.Deleted++
 		flag = byDeleted
+	case f.late() && c.r.settings.Unversioned:
+		c.report.Versions.Deleted++ // its register says that what is below it counts
 	default:
-		c.report.Versions.Live++
+		c.report.Versions.Purged++
+		c.purgeable = append(c.purgeable, &found{f.Purged(f.info.Modified), f.info})
 	}
-	for _, p := range f.Packs() {
-		c.roots[rootOf(p)] |= flag
+	if root {
+		for _, p := range f.Packs() {
+			c.roots[rootOf(p)] |= flag
+		}
 	}
 }
 
-// purge reduces the registers of versions that can no longer be brought back.
-// An Undelete is refused by its age alone, and one that was held up loses
-// against the purge, or the purge against it: both swap the same state.
-func (c *collector) purge(ctx context.Context) error {
+// reduced reports whether nothing is left in a register that a collection
+// looks for.
+func (f *found) reduced() bool { return f.State == manifest.Purged && !f.NamesPacks() }
+
+// reduce reduces the registers of versions that can no longer be brought back,
+// and that nobody builds on. An Undelete is refused by its age alone, and one
+// that was held up loses against this, or this against it: both swap the same
+// state.
+func (c *collector) reduce(ctx context.Context) error {
 	c.report.Versions.Purging = len(c.purgeable)
 	if c.o.dryRun {
 		return nil
@@ -204,7 +220,7 @@ func (c *collector) purge(ctx context.Context) error {
 		case res.in == nil:
 			return res.err
 		case !errors.Is(res.err, ErrConflict): // another collection has done it
-			return fmt.Errorf("purging %s@%s: %w", res.in.Name, res.in.Version, res.err)
+			return fmt.Errorf("reducing the register of %s@%s: %w", res.in.Name, res.in.Version, res.err)
 		}
 	}
 	return ctx.Err()

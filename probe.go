@@ -81,5 +81,13 @@ func (r *Registry) trust(ctx context.Context) error {
 		return err
 	}
 	r.probed = s.Probed
+	r.reserve(ctx)
 	return nil
+}
+
+// reserve has the store set room aside for deletions on a full disk.
+func (r *Registry) reserve(ctx context.Context) {
+	if err := store.Reserve(ctx, r.st); err != nil {
+		r.log.DebugContext(ctx, "no room set aside", "url", r.url, "error", err)
+	}
 }

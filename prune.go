@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mindtrace/registry/manifest"
+	"github.com/mindtrace/registry/store"
 )
 
 // PruneOptions say which versions Prune keeps: those that at least one rule
@@ -45,7 +46,7 @@ type Pruned struct {
 // When it fails half-way, the report says what was deleted until then.
 func (r *Registry) Prune(ctx context.Context, opts PruneOptions) (*PruneReport, error) {
 	p := &pruning{r: r, o: opts, report: PruneReport{DryRun: opts.DryRun, Deleted: []Pruned{}}}
-	return &p.report, wrap("prune", "", p.run(ctx))
+	return &p.report, wrap("prune", "", p.run(store.Freeing(ctx)))
 }
 
 type pruning struct {

@@ -280,6 +280,7 @@ func (r *Registry) create(ctx context.Context, o Options) (*manifest.Settings, e
 	if err != nil {
 		return nil, err
 	}
+	r.reserve(ctx)
 	r.log.InfoContext(ctx, "registry created", "url", r.url, "id", s.ID)
 	return s, nil
 }

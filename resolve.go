@@ -87,10 +87,13 @@ func (r *Registry) readLive(ctx context.Context, name string, v Version) (*found
 	if err != nil {
 		return nil, err
 	}
-	if f.State != manifest.Live {
-		return nil, fmt.Errorf("version %s was %w", v, ErrDeleted)
+	switch f.State {
+	case manifest.Live:
+		return f, nil
+	case manifest.Purged:
+		return nil, fmt.Errorf("version %s was %w", v, ErrPurged)
 	}
-	return f, nil
+	return nil, fmt.Errorf("version %s was %w", v, ErrDeleted)
 }
 
 // complete reads the table of a large manifest.

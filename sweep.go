@@ -27,7 +27,7 @@ func (c *collector) sweep(ctx context.Context) error {
 		}
 		p, err := manifest.ParsePackKey(info.Key)
 		if err != nil {
-			c.report.Strangers++
+			c.stranger(info.Key)
 			continue
 		}
 		if c.report.Eras.Total == 0 || p.Era != last {
@@ -45,8 +45,10 @@ func (c *collector) sweep(ctx context.Context) error {
 		switch {
 		case flag&byLive != 0:
 			c.report.Live.add(info.Size)
-		case named:
+		case flag&byDeleted != 0:
 			c.report.Tombstones.add(info.Size)
+		case named:
+			c.report.Purged.add(info.Size)
 		case !c.closed(p.Era):
 			c.report.Young.add(info.Size)
 		default:

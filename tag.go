@@ -201,7 +201,7 @@ func (r *Registry) stillLive(ctx context.Context, t foundTag) error {
 // ErrInvalidTag, ErrConflict (with WithIfTag only), ErrOutcomeUnknown, and
 // those of the store.
 func (r *Registry) Untag(ctx context.Context, name, tag string, opts ...TagOption) error {
-	return wrap("untag", name, r.untag(ctx, name, tag, opts))
+	return wrap("untag", name, r.untag(store.Freeing(ctx), name, tag, opts))
 }
 
 func (r *Registry) untag(ctx context.Context, name, tag string, opts []TagOption) error {

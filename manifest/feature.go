@@ -9,9 +9,12 @@ import (
 // compressed.
 const featureZstd = "zstd"
 
+// featurePurge is in the Requires of purged versions that still name packs.
+const featurePurge = "purge"
+
 // features are what this program knows of each kind of register, beyond what
 // everybody knows.
-var features = map[string][]string{KindVersion: {featureZstd}}
+var features = map[string][]string{KindVersion: {featureZstd, featurePurge}}
 
 // unknown returns the features of a register that this program does not know.
 func (h *Head) unknown() []string {
@@ -24,8 +27,10 @@ func (h *Head) unknown() []string {
 	return names
 }
 
+func (h *Head) requires(feature string) bool { return slices.Contains(h.Requires, feature) }
+
 func (h *Head) require(feature string) {
-	if !slices.Contains(h.Requires, feature) {
+	if !h.requires(feature) {
 		h.Requires = append(h.Requires[:len(h.Requires):len(h.Requires)], feature)
 	}
 }
@@ -40,7 +45,7 @@ func compressed(files []File) bool {
 // checkFeatures refuses a register that uses what it does not require: a
 // program that does not know it would take one chunk for another.
 func (m *Manifest) checkFeatures() error {
-	if slices.Contains(m.Requires, featureZstd) {
+	if m.requires(featureZstd) {
 		return nil
 	}
 	if len(m.Placement.Zstd) > 0 || m.Table != nil && compressed([]File{m.Table.File}) {

@@ -6,22 +6,24 @@ import (
 	"testing"
 )
 
-// Attack A27: a program that knows no compression refuses what uses it, and
-// does not take it for damage.
-func TestOlderProgramRefusesCompression(t *testing.T) {
-	body, err := os.ReadFile("testdata/zstd.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	v := Version{Major: 1, Minor: 10, Pre: "rc.1"}
-	if _, err := Decode(body, "team-a:vision:net", v); err != nil {
-		t.Fatal(err)
-	}
-	known := features
-	features = nil
-	defer func() { features = known }()
-	_, err = Decode(body, "team-a:vision:net", v)
-	if !errors.Is(err, ErrNewer) || errors.Is(err, ErrCorrupt) {
-		t.Errorf("got %v, want %v", err, ErrNewer)
+// Attack A27: a program that knows no compression, or no purge, refuses what
+// uses it, and does not take it for damage. A collection of its ends there.
+func TestOlderProgramRefusesFeatures(t *testing.T) {
+	for _, file := range []string{"testdata/zstd.json", "testdata/purging.json"} {
+		body, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v := Version{Major: 1, Minor: 10, Pre: "rc.1"}
+		if _, err := Decode(body, "team-a:vision:net", v); err != nil {
+			t.Fatal(err)
+		}
+		known := features
+		features = nil
+		_, err = Decode(body, "team-a:vision:net", v)
+		features = known
+		if !errors.Is(err, ErrNewer) || errors.Is(err, ErrCorrupt) {
+			t.Errorf("%s: got %v, want %v", file, err, ErrNewer)
+		}
 	}
 }

@@ -83,7 +83,7 @@ func whose(body []byte) (name string, v manifest.Version) {
 }
 
 func FuzzDecode(f *testing.F) {
-	for _, pattern := range []string{"inline.json", "packs.json", "deleted.json", "purged.json", "table.json", "zstd.json"} {
+	for _, pattern := range []string{"inline.json", "packs.json", "deleted.json", "purged.json", "purging.json", "table.json", "zstd.json"} {
 		addVectors(f, pattern)
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {

@@ -125,6 +125,13 @@ func ParseVersionRegisterKey(key string) (name string, v Version, err error) {
 	return name, v, err
 }
 
+// MayBeRegister reports whether a key looks like that of a register which
+// another program has copied or renamed: "a1.a0.a0~-conflict-host.json",
+// "a1.a0.a0~.json.tmp".
+func MayBeRegister(key string) bool {
+	return strings.Contains(key[strings.LastIndexByte(key, '/')+1:], registerSuffix)
+}
+
 // VersionOf returns the version of the object name whose register has a key.
 // It is ParseVersionRegisterKey for those who go through many of one object.
 func VersionOf(name, key string) (Version, error) {

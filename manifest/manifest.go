@@ -13,12 +13,12 @@ import (
 type State string
 
 // A version register is created live; from there it goes to deleted, and
-// perhaps back; once it is too late for that, to purged. Its number is never
-// used for anything else.
+// perhaps back; once it is too late for that, or at once where somebody purges
+// it, to purged. Its number is never used for anything else.
 const (
 	Live    State = "live"
 	Deleted State = "deleted" // a tombstone that still holds the whole manifest
-	Purged  State = "purged"  // a tombstone that only says what it was; see Manifest.Purged
+	Purged  State = "purged"  // a tombstone that only says what it was; see Manifest.Purged and Purging
 )
 
 // Limits of one register.
@@ -221,7 +221,7 @@ func (m *Manifest) Packs() []Pack {
 // are there: it is live, and was committed in time. modified is when the
 // store put it.
 func (m *Manifest) Sound(modified time.Time) bool {
-	if m.NotAfter.IsZero() && m.Table == nil && len(m.Placement.Packs) == 0 {
+	if m.NotAfter.IsZero() && !m.NamesPacks() {
 		return m.State == Live // it names none
 	}
 	return m.State == Live && !modified.After(m.NotAfter)

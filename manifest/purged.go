@@ -5,9 +5,10 @@ import (
 	"time"
 )
 
-// Purged returns what is left of a tombstone once its version can no longer
-// be brought back: the name and number, which stay taken for ever, and the
-// digest and sizes of what it was. died is when it was deleted.
+// Purged returns what is left of a version once it cannot be brought back, and
+// nobody may count on its packs any more: the name and number, which stay taken
+// for ever, and the digest and sizes of what it was. died is when it was
+// deleted.
 //
 // The result has the head of m; call Succeed before it is written.
 func (m *Manifest) Purged(died time.Time) *Manifest {
@@ -20,17 +21,50 @@ func (m *Manifest) Purged(died time.Time) *Manifest {
 	}
 }
 
-// checkPurged refuses a purged register that still holds something: whoever
-// wrote it thinks differently of what purged means.
+// Purging returns what is left of a version that is deleted for good now: what
+// Purged returns, and its packs. They stay roots of collections for a window
+// and a margin, for the saves that have read the version while it was live and
+// reuse its chunks. A program that does not know of this must not collect, so
+// the register requires a feature.
+func (m *Manifest) Purging(died time.Time) *Manifest {
+	p := m.Purged(died)
+	p.Placement.Packs, p.Table = m.Placement.Packs, m.Table
+	if m.Table != nil {
+		p.Placement = Placement{} // it is in the table
+		if compressed([]File{m.Table.File}) {
+			p.require(featureZstd)
+		}
+	}
+	if p.NamesPacks() {
+		p.require(featurePurge)
+	}
+	return p
+}
+
+// NamesPacks reports whether the register names packs, itself or in its table.
+func (m *Manifest) NamesPacks() bool { return m.Table != nil || len(m.Placement.Packs) > 0 }
+
+// checkPurged refuses a purged register that holds more than it may: its writer
+// thinks differently of what purged means.
 func (m *Manifest) checkPurged() error {
-	c := &m.Content
+	c, p := &m.Content, m.Placement
+	p.Packs = nil
 	switch {
 	case c.Class != "" || c.Materializer != "" || c.Metadata != nil || c.Files != nil:
 		return errors.New("a purged register with content")
-	case !m.Placement.empty() || m.Table != nil || !m.NotAfter.IsZero():
+	case !p.empty() || !m.NotAfter.IsZero():
 		return errors.New("a purged register with a placement")
 	case m.Died.IsZero():
 		return errors.New("a purged register without a time of death")
+	case m.NamesPacks() && !m.requires(featurePurge):
+		return errors.New(`a purged register that names packs, and does not require "purge"`)
+	case m.Table == nil:
+		return checkPacks(m.Placement.Packs)
+	case len(m.Placement.Packs) > 0:
+		return errors.New("it has both a table and packs")
 	}
-	return nil
+	if err := m.checkFeatures(); err != nil {
+		return err
+	}
+	return m.Table.check()
 }

@@ -105,7 +105,7 @@ func (m *Manifest) SetTable(size int64, sum Digest, chunks []Chunk, packs []Pack
 
 // DecodeTable completes a manifest whose Table is set, from the table's
 // bytes. It checks them as Decode does. Until then m has no files and
-// no placement.
+// no placement. A purged manifest gets only the packs.
 func (m *Manifest) DecodeTable(table []byte) error {
 	corrupt := func(err error) error {
 		return fmt.Errorf("%s@%s: %w table: %v", m.Name, m.Version, ErrCorrupt, err)
@@ -116,6 +116,13 @@ func (m *Manifest) DecodeTable(table []byte) error {
 	var t tables
 	if err := json.Unmarshal(table, &t, json.RejectUnknownMembers(true)); err != nil {
 		return corrupt(err)
+	}
+	if m.State == Purged { // nothing but its packs counts any more
+		if err := checkPacks(t.Placement.Packs); err != nil {
+			return corrupt(err)
+		}
+		m.Placement.Packs = t.Placement.Packs
+		return nil
 	}
 	m.Content.Files, m.Placement = t.Files, t.Placement
 	err := m.checkFeatures()

@@ -145,6 +145,16 @@ func purgedVector(t testing.TB) *manifest.Manifest {
 	return m
 }
 
+// purgingVector is deletedVector after it was deleted for good before that.
+func purgingVector(t testing.TB) *manifest.Manifest {
+	m := deletedVector()
+	seal(t, m)
+	m = m.Purging(vectorTime.Add(time.Hour))
+	m.Prev = append([]manifest.Nonce{m.Nonce}, m.Prev...)
+	m.Nonce = nonce("b")
+	return m
+}
+
 func collectionVector() *manifest.Collection {
 	return &manifest.Collection{
 		Head: vectorHead(manifest.KindCollection, "9"), Started: vectorTime,
@@ -259,18 +269,20 @@ func TestVectors(t *testing.T) {
 // checkPurgedVectors compares the registers that hold no content.
 func checkPurgedVectors(t *testing.T) {
 	t.Helper()
-	m := purgedVector(t)
-	body, err := m.Encode()
-	if err != nil {
-		t.Fatal(err)
-	}
-	golden(t, "purged.json", body)
-	got, err := manifest.Decode(body, m.Name, m.Version)
-	if err != nil || diff(m, got) != "" {
-		t.Errorf("a purged register is read as %+v, %v", got, err)
+	for file, m := range map[string]*manifest.Manifest{"purged.json": purgedVector(t), "purging.json": purgingVector(t)} {
+		body, err := m.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		golden(t, file, body)
+		got, err := manifest.Decode(body, m.Name, m.Version)
+		if err != nil || diff(m, got) != "" {
+			t.Errorf("%s is read as %+v, %v", file, got, err)
+		}
 	}
 	c := collectionVector()
-	if body, err = c.Encode(); err != nil {
+	body, err := c.Encode()
+	if err != nil {
 		t.Fatal(err)
 	}
 	golden(t, "collection.json", body)

@@ -73,7 +73,8 @@ func (a *app) rmCommand() *cobra.Command {
 NAME@1.2.3, NAME@latest, 'NAME@<2', or 'NAME@*' for all. The versions deleted are
 printed. For a week, "mindreg undelete" brings them back. A number is never used
 again. A version that has tags is deleted only with --force, and its tags with
-it; without, nothing is deleted, and the exit code is 5.`,
+it; without, nothing is deleted, and the exit code is 5. The space comes back in
+some eight days; "mindreg purge" gets it back sooner, for good.`,
 		Example: `  mindreg rm my:model@1.2.3
   mindreg rm 'my:model@<2' --dry-run
   mindreg rm 'my:model@*' --force`,

@@ -74,8 +74,11 @@ func (a *app) complain(ctx context.Context, err error) {
 		a.noRegistry(e.Ref)
 	case errors.Is(err, registry.ErrOffline):
 		a.hint("without --offline, the registry is asked for it")
+	case errors.Is(err, registry.ErrTagged) && errors.As(err, &e) && e.Op == "purge":
+		a.hint("mindreg purge --force purges the version and removes its tags")
 	case errors.Is(err, registry.ErrTagged):
 		a.hint("mindreg rm --force deletes the version and removes its tags")
+	case errors.Is(err, registry.ErrPurged): // there is nothing to do
 	case errors.Is(err, registry.ErrDeleted):
 		a.hint("for a week after it was deleted, mindreg undelete NAME@VERSION brings a version back;",
 			"mindreg versions --deleted NAME lists them")

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	registry "github.com/mindtrace/registry"
+	"github.com/mindtrace/registry/internal/plain"
 )
 
 func (a *app) gcCommand() *cobra.Command {
@@ -20,10 +21,12 @@ func (a *app) gcCommand() *cobra.Command {
 		Short:   "Free the space of what was deleted",
 		Long: `Free what no version needs any more. It may run at any time, beside everything
 else. What was deleted is freed some eight days after, and not before the week in
-which it was stored is over; until then it can be brought back.
+which it was stored is over; until then it can be brought back. What was purged is
+freed a day after, and not before a day after that week either.
 
 It reads the description of every version, and frees nothing if one of them cannot
-be read: mindreg verify tells which.`,
+be read: mindreg verify tells which. A file that other programs have put among them
+is passed over and named, unless it may be such a description under another name.`,
 		Example: `  mindreg gc --dry-run
   mindreg gc`,
 		Args: noArgs,
@@ -40,6 +43,9 @@ be read: mindreg verify tells which.`,
 			a.bars.stop()
 			if err != nil {
 				return err
+			}
+			for _, key := range report.Strangers {
+				a.remark("%s does not belong into a registry; move it away", plain.Text(key))
 			}
 			return a.print(report, func(w io.Writer) { printGC(w, report) })
 		},
@@ -61,6 +67,7 @@ func printGC(w io.Writer, r *registry.GCReport) {
 	}
 	row("live", r.Live, true)
 	row("kept for undelete", r.Tombstones, false)
+	row("purged, kept for saves under way", r.Purged, false)
 	row("too young to be freed", r.Young, false)
 	row("the store keeps them", r.Retained, false)
 	row(freed, r.Freed, true)

@@ -106,7 +106,7 @@ digests are in the output of -o json, and in mindreg info.`,
 						row = append(row, strings.Join(i.Tags, ","))
 					}
 					if i.Deleted != nil {
-						row = append(row, when(*i.Deleted))
+						row = append(row, when(*i.Deleted)+forGood(i.Purged))
 					} else if deleted {
 						row = append(row, "")
 					}

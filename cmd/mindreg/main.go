@@ -169,7 +169,7 @@ $MINDREG_URL, or else a directory among your own data.`,
 	root.AddCommand(
 		a.saveCommand(), a.loadCommand(), a.checkoutCommand(), a.cpCommand(), a.tagCommand(),
 		a.lsCommand(), a.versionsCommand(), a.infoCommand(),
-		a.initCommand(), a.rmCommand(), a.undeleteCommand(), a.pruneCommand(), a.gcCommand(),
+		a.initCommand(), a.rmCommand(), a.undeleteCommand(), a.purgeCommand(), a.pruneCommand(), a.gcCommand(),
 		a.verifyCommand(), a.lockCommand(), a.doctorCommand(), a.cacheCommand(), a.versionCommand(),
 	)
 	root.AddCommand(topics()...)

@@ -40,9 +40,22 @@ var ablations = []*ablation{
 	{name: "below a milestone", in: milestones, view: func(c *client, st store.Store) store.Store { return fromMilestone{st, c, false} }},
 	{name: "above a milestone", in: milestones, view: func(c *client, st store.Store) store.Store { return fromMilestone{st, c, true} }},
 	{name: "updates take one number", in: updating, view: func(c *client, st store.Store) store.Store { return nextFree{st, c} }},
+	{name: "purged versions are roots", in: purging, ignore: []string{"I10"}, view: collectorSees(purgedIsNoRoot)},
+	{name: "roots for a window", in: purging, ignore: []string{"I10"}, view: collectorSees(purgedIsOld)},
+	{name: "marks again", in: purging, ignore: []string{"I10"}, view: func(c *client, st store.Store) store.Store { return &listsTwice{Store: st, c: c} }},
 	{name: "undelete looks again", in: replacing, view: func(c *client, st store.Store) store.Store { return &listsOnce{Store: st, c: c, kind: undelete} }},
 	{name: "root is never made anew", in: losing, anew: true},
 	{name: "root is looked at after a change", in: losing, looksBefore: true},
+}
+
+// collectorSees has collectors see other registers than everybody else.
+func collectorSees(change func(key string, body []byte, info store.Info) ([]byte, store.Info)) func(*client, store.Store) store.Store {
+	return func(c *client, st store.Store) store.Store {
+		if len(c.ops) == 0 || c.ops[0].kind != gc {
+			return st
+		}
+		return altered{st, change}
+	}
 }
 
 // settings has collectors believe in other times than everybody else.

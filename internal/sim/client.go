@@ -44,6 +44,7 @@ const (
 	load     kind = "load"
 	remove   kind = "delete"
 	undelete kind = "undelete"
+	purge    kind = "purge"
 	gc       kind = "gc"
 	tag      kind = "tag"
 	untag    kind = "untag"
@@ -201,6 +202,12 @@ func (c *client) do(o *op) {
 		o.removed, o.err = c.reg.Delete(ctx, ref)
 	case undelete:
 		o.err = c.reg.Undelete(ctx, ref)
+	case purge:
+		var rep *registry.PurgeReport
+		rep, o.err = c.reg.Purge(ctx, ref, nil)
+		for _, v := range rep.Purged {
+			o.removed = append(o.removed, v.Version)
+		}
 	case gc:
 		_, o.err = c.reg.GC(ctx)
 	case tag:

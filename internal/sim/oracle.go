@@ -32,6 +32,7 @@ type oracle struct {
 	ops       []*op                       // begun
 	turned    map[string]int              // step of the last deletion or undeletion, by name
 	holders   []holding
+	born      map[string]int // step at which a pack was put
 }
 
 // register is one version.
@@ -39,8 +40,10 @@ type register struct {
 	key, id   string
 	m         *manifest.Manifest
 	modified  time.Time
-	protected bool // its present state, or the one that it buried, must keep its packs
-	found     bool // it was in place at some moment
+	before    []manifest.Pack // packs that it named before the last change
+	turned    int             // step of that
+	protected bool            // its present state, or the one that it buried, must keep its packs
+	found     bool            // it was in place at some moment
 	promised  map[manifest.Nonce]bool
 	lifetimes [][2]int // steps at which it became live and ceased to be
 }
@@ -57,7 +60,7 @@ func newOracle(r *run) *oracle {
 		r: r, registers: map[string]*register{}, saves: map[string]*op{}, nonces: map[manifest.Nonce]string{},
 		next: map[string]bool{}, doomed: map[string]bool{}, latest: map[string][]moment{},
 		acked: map[string]manifest.Version{}, minimum: map[*op]manifest.Version{}, floor: map[*op]manifest.Version{},
-		turned: map[string]int{},
+		turned: map[string]int{}, born: map[string]int{},
 	}
 }
 
@@ -99,6 +102,7 @@ func (o *oracle) put(c *call, old, now object) {
 			o.fail("I6: pack %s was written twice", c.key)
 		}
 		o.r.count("packs put")
+		o.born[c.key] = o.r.step
 		if p.Era < times.EraOf(o.r.w.now) {
 			// No evidence that anybody may use: its era is over.
 			o.r.count("packs put too late")
@@ -133,9 +137,7 @@ func (o *oracle) putRegister(c *call, old, now object) {
 	reg := o.registers[c.key]
 	if m.State == manifest.Purged && reg != nil {
 		id = reg.id // all content is gone but its digest
-		if reg.m.State != manifest.Deleted || o.r.w.now.Sub(reg.modified) < times.RetainD() {
-			o.fail("I10: %s was purged when it was %s since %s", c.key, reg.m.State, o.r.w.now.Sub(reg.modified))
-		}
+		o.checkPurge(reg, m)
 	} else if err := json.Unmarshal(m.Content.Metadata, &id); err != nil || o.saves[id] == nil {
 		o.fail("%s holds something that nobody saved: %s", c.key, m.Content.Metadata)
 		return
@@ -166,6 +168,8 @@ func (o *oracle) putRegister(c *call, old, now object) {
 	switch {
 	case o.nonces[m.Nonce] != "":
 		o.fail("I2: nonce %s written to %s and to %s", m.Nonce, o.nonces[m.Nonce], c.key)
+	case reg.m != nil && reg.m.State == manifest.Purged && m.State != manifest.Purged:
+		o.fail("I11: %s was deleted for good, and is %s again", c.key, m.State)
 	case o.next[c.key+string(before)]:
 		o.fail("I2: %s has two bodies after %q", c.key, before)
 	case reg.id != id, reg.m != nil && reg.m.Digest != m.Digest:
@@ -175,7 +179,13 @@ func (o *oracle) putRegister(c *call, old, now object) {
 	o.next[c.key+string(before)] = true
 
 	was := reg.m
-	reg.m, reg.modified = m, now.modified
+	if was != nil {
+		reg.before = was.Packs()
+		if was.State != manifest.Live && now.modified.Sub(reg.modified) >= readable(was) {
+			reg.protected = false // it was too old already
+		}
+	}
+	reg.m, reg.modified, reg.turned = m, now.modified, o.r.step
 	reg.found = reg.found || o.r.w.root == inPlace
 	if m.State == manifest.Live {
 		reg.protected = !now.modified.After(m.NotAfter) || reg.promised[m.Nonce]
@@ -197,6 +207,8 @@ func (o *oracle) putRegister(c *call, old, now object) {
 		}
 	case m.State == manifest.Live:
 		o.r.count("undeletes applied")
+	case m.State == manifest.Purged && m.NamesPacks():
+		o.r.count("purges applied")
 	case m.State == manifest.Purged:
 		o.r.count("versions purged")
 	default:
@@ -225,6 +237,7 @@ func (o *oracle) deleted(c *call, old object) {
 		for _, reg := range o.registers {
 			o.check(reg, c.key)
 		}
+		o.countPurged(c.key)
 	}
 }
 
@@ -236,11 +249,11 @@ func (o *oracle) check(reg *register, pack string) {
 	}
 	why := fmt.Sprintf("I1: the live version %s@%s", m.Name, m.Version)
 	if m.State != manifest.Live {
-		if age := o.r.w.now.Sub(reg.modified); age >= times.RetainD()+times.WindowD() {
+		age := o.r.w.now.Sub(reg.modified)
+		if age >= readable(m) {
 			return
-		} else {
-			why = fmt.Sprintf("I10: the version %s@%s, deleted %s ago,", m.Name, m.Version, age)
 		}
+		why = fmt.Sprintf("I10: the version %s@%s, %s %s ago,", m.Name, m.Version, m.State, age)
 	}
 	for _, p := range m.Packs() {
 		key := p.Key()
@@ -248,7 +261,7 @@ func (o *oracle) check(reg *register, pack string) {
 			continue
 		}
 		if _, ok := o.r.w.objects[key]; !ok {
-			o.fail("%s (save %s, notAfter %s) has lost its pack %s", why, reg.id, m.NotAfter.Format(time.TimeOnly), o.r.w.short(key))
+			o.fail(why+" (save %s, notAfter %s) has lost its pack %s", reg.id, m.NotAfter.Format(time.TimeOnly), o.r.w.short(key))
 		}
 	}
 }

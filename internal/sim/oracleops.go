@@ -55,6 +55,10 @@ func (o *oracle) end(p *op) {
 		}
 	case undelete:
 		o.endUndelete(p)
+	case purge:
+		o.endPurge(p)
+	case gc:
+		o.endCollection(p)
 	case tag:
 		o.endTag(p)
 	}
@@ -184,7 +188,7 @@ func (o *oracle) endLoad(p *op) {
 // was committed too late and not acknowledged, or deleted long ago.
 func (o *oracle) mayFail(p *op) bool {
 	for _, reg := range o.registers {
-		old := reg.m.State == manifest.Purged || reg.m.State == manifest.Deleted && o.r.w.now.Sub(reg.modified) >= times.RetainD()+times.WindowD()
+		old := reg.m.State != manifest.Live && (!reg.m.NamesPacks() || o.r.w.now.Sub(reg.modified) >= readable(reg.m))
 		if reg.m.Name == p.name && (!reg.protected || old) {
 			return true
 		}

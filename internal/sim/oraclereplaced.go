@@ -37,7 +37,7 @@ func (o *oracle) checkReplaced(p *op, got manifest.Version) {
 	}
 	floor, none := o.floor[p], manifest.Version{}
 	o.r.count("replaced objects checked")
-	deletes := slices.ContainsFunc(o.ops, func(d *op) bool { return d.kind == remove && d.name == p.name })
+	deletes := slices.ContainsFunc(o.ops, func(d *op) bool { return d.deletes() && d.name == p.name })
 	if got == none {
 		if floor != none && !deletes {
 			o.fail("I8: %s found nothing, though %s had been acknowledged and nobody deletes", p, floor)
@@ -48,7 +48,7 @@ func (o *oracle) checkReplaced(p *op, got manifest.Version) {
 		o.fail("I8: %s returned %s, though %s had been acknowledged", p, got, floor)
 	}
 	for _, d := range o.ops {
-		if d.kind != remove || d.err != nil || !d.done || d.name != p.name || d.ended >= p.began || len(d.removed) == 0 {
+		if !d.deletes() || d.err != nil || !d.done || d.name != p.name || d.ended >= p.began || len(d.removed) == 0 {
 			continue
 		}
 		if got.Compare(slices.MaxFunc(d.removed, manifest.Version.Compare)) <= 0 && !o.broughtBack(p, d, got) {

@@ -313,5 +313,5 @@ var replacing = &scenario{name: "replacing", unversioned: true, plan: func(ch *c
 
 var scenarios = []*scenario{
 	mixed, collecting, deleting, racing, listing, infecting, tagging, locking, turning, replacing,
-	milestones, replacingFar, compressing, updating, losing,
+	milestones, replacingFar, compressing, updating, losing, purging, purgingReplaced,
 }

@@ -25,7 +25,11 @@ func (s *Store) Now(ctx context.Context) (time.Time, error) {
 		return time.Time{}, err
 	}
 	before := time.Now()
-	at, err := s.stamp()
+	var at time.Time
+	err := s.lend(ctx, func() (err error) {
+		at, err = s.stamp()
+		return err
+	})
 	switch class := oserror.Of(err); {
 	case err == nil:
 		s.observe(at, before, time.Now())

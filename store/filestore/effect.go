@@ -6,7 +6,7 @@ import (
 )
 
 // effect is a change that a Store makes to the file system, or the flush of
-// one. These are all, but for the lock files, which hold nothing.
+// one. These are all, but for the lock files and the reserve, which hold nothing.
 type effect struct {
 	op   effectOp
 	path string    // what gets or loses its name

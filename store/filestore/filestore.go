@@ -33,6 +33,9 @@
 // Everything whose name cannot be part of a key is ignored, as are named pipes,
 // sockets and devices.
 //
+// When the disk is full, puts that serve to free space get what was set aside in
+// .reserve, a mebibyte: see store.Reserver.
+//
 // On Windows, directories cannot be flushed; a rename with write-through
 // stands in for it.
 package filestore
@@ -103,8 +106,12 @@ func New(dir string) (*Store, error) {
 func (s *Store) path(key string) string { return filepath.Join(s.root, filepath.FromSlash(key)) }
 
 // tokenOf makes the token of a modification time: see replace for why it
-// never repeats.
+// never repeats. Outside the years that count in nanoseconds, 1678 to 2262, it
+// has seconds and nanoseconds apart: somebody may have dated a file so.
 func tokenOf(modified time.Time) store.Token {
+	if year := modified.UTC().Year(); year < 1678 || year >= 2262 {
+		return store.Token(strconv.FormatInt(modified.Unix(), 36) + "." + strconv.Itoa(modified.Nanosecond()))
+	}
 	return store.Token(strconv.FormatInt(modified.UnixNano(), 36))
 }
 

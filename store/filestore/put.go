@@ -20,12 +20,14 @@ func (s *Store) Put(ctx context.Context, key string, body []byte, match store.To
 		return store.Info{}, fmt.Errorf("put %s: %d bytes, the limit is %d", key, len(body), store.MaxBody)
 	}
 	var info store.Info
-	var err error
-	if match == store.Absent {
-		info, err = s.create(ctx, key, body)
-	} else {
-		info, err = s.replace(ctx, key, body, match)
-	}
+	err := s.lend(ctx, func() (err error) {
+		if match == store.Absent {
+			info, err = s.create(ctx, key, body)
+		} else {
+			info, err = s.replace(ctx, key, body, match)
+		}
+		return err
+	})
 	return s.ended(info, err)
 }
 

@@ -131,20 +131,36 @@ func (t *temp) setModified(at time.Time) error {
 
 // laterThan makes the modification time later than at, by as little as the
 // file system can express.
+//
+// Somebody may have given the file the last date that there is here. It was none
+// of ours, so what follows it starts anew with the present one, which is later
+// than all of ours before.
 func (t *temp) laterThan(at time.Time) error {
 	if t.modified.After(at) {
 		return nil
 	}
+	now := t.modified
 	for _, step := range []time.Duration{1, time.Microsecond, time.Millisecond, time.Second, 2 * time.Second} {
-		if err := t.setModified(at.Add(step)); err != nil {
+		err := t.setModified(at.Add(step))
+		if err != nil && at.Sub(now) < foreignDate {
 			return err
 		}
-		if t.modified.After(at) {
+		if err == nil && t.modified.After(at) {
 			return t.sync()
 		}
 	}
+	if at.Sub(now) >= foreignDate {
+		if err := t.setModified(now); err != nil {
+			return err
+		}
+		return t.sync()
+	}
 	return fmt.Errorf("file store: %s does not keep modification times", t.dir.path)
 }
+
+// foreignDate is how far in the future a date is that no writer has given
+// a file, each of which adds some seconds at most.
+const foreignDate = 100 * 365 * 24 * time.Hour
 
 // unname removes the temporary name; the file stays open.
 func (t *temp) unname() {

@@ -39,7 +39,8 @@ func Probe(ctx context.Context, e *Env) (err error) {
 	return nil
 }
 
-// Clean deletes all keys under a prefix. Of several errors it returns one.
+// Clean deletes all keys under a prefix, and the directories that are left of
+// them. Of several errors it returns one.
 func Clean(ctx context.Context, st store.Store, prefix string) error {
 	var keys []string
 	for info, err := range st.List(ctx, prefix, "") {
@@ -59,7 +60,10 @@ func Clean(ctx context.Context, st store.Store, prefix string) error {
 		})
 	}
 	wg.Wait()
-	return one(errs)
+	if err := one(errs); err != nil {
+		return err
+	}
+	return store.Prune(ctx, st, prefix)
 }
 
 type probe struct{ *Env }

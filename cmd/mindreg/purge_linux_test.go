@@ -1,0 +1,79 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// terminal returns a terminal at which somebody has typed a line.
+func terminal(t *testing.T, typed string) *os.File {
+	t.Helper()
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	t.Cleanup(func() { master.Close() })
+	if err := unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0); err != nil {
+		t.Skip(err)
+	}
+	n, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
+	if err != nil {
+		t.Skip(err)
+	}
+	tty, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	t.Cleanup(func() { tty.Close() })
+	if _, err := io.WriteString(master, typed); err != nil {
+		t.Fatal(err)
+	}
+	return tty
+}
+
+// At a terminal, purge says what it is about to do, and does it only after yes.
+func TestPurgeAsks(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("MINDREG_URL", filepath.Join(dir, "reg"))
+	t.Setenv("HOME", dir)
+	file := filepath.Join(dir, "f")
+	if err := os.WriteFile(file, []byte("x"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	mindreg := func(stdin io.Reader, args ...string) (code int, stdout, stderr string) {
+		var out, errs strings.Builder
+		code = run(args, stdin, &out, &errs)
+		return code, out.String(), errs.String()
+	}
+	for _, args := range [][]string{{"init"}, {"save", "m", file}, {"save", "m", file}, {"rm", "m@1.0.0"}} {
+		if code, _, errs := mindreg(strings.NewReader(""), args...); code != 0 {
+			t.Fatal(args, code, errs)
+		}
+	}
+	for _, typed := range []string{"n\n", "\n", "\x04", "yess\n"} {
+		code, out, errs := mindreg(terminal(t, typed), "purge", "m@*")
+		if code != exitFailure || out != "" || !strings.Contains(errs, "nothing was purged") {
+			t.Errorf("typed %q: exit %d, %q, %q", typed, code, out, errs)
+		}
+		if !strings.Contains(errs, "Delete 2 versions of 2 B for good, 1 of them live?") || !strings.Contains(errs, "m@1.0.0  1 B  deleted") {
+			t.Errorf("it asks %q", errs)
+		}
+	}
+	if code, out, errs := mindreg(strings.NewReader(""), "load", "m", "-"); code != 0 || out != "x" {
+		t.Fatal(code, errs)
+	}
+	for _, typed := range []string{"y\n", "YES\n"} {
+		if code, _, errs := mindreg(terminal(t, typed), "purge", "m@*"); code != 0 {
+			t.Errorf("typed %q: exit %d, %s", typed, code, errs)
+		}
+	}
+	if code, _, errs := mindreg(strings.NewReader(""), "load", "m", "-"); code != exitNotFound || !strings.Contains(errs, "all its versions were deleted") {
+		t.Error(code, errs)
+	}
+}

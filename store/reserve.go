@@ -1,0 +1,36 @@
+package store
+
+import "context"
+
+// Reserver is what a Store is besides that can run full, and keeps some room for
+// that: deleting takes room, too, and must not fail for want of it.
+type Reserver interface {
+	// Reserve sets room aside, or as much of it as there is. It does nothing
+	// where there is enough.
+	Reserve(ctx context.Context) error
+}
+
+// Reserve has st set room aside, if it is a Reserver, or wraps one.
+func Reserve(ctx context.Context, st Store) error {
+	for {
+		if r, ok := st.(Reserver); ok {
+			return r.Reserve(ctx)
+		}
+		w, ok := st.(interface{ Unwrap() Store })
+		if !ok {
+			return nil
+		}
+		st = w.Unwrap()
+	}
+}
+
+type freeingKey struct{}
+
+// Freeing returns a context that tells the store what its requests are for: to
+// get space back, now or later. They may use what Reserve has set aside.
+func Freeing(ctx context.Context) context.Context {
+	return context.WithValue(ctx, freeingKey{}, true)
+}
+
+// IsFreeing reports whether ctx is of Freeing.
+func IsFreeing(ctx context.Context) bool { return ctx.Value(freeingKey{}) != nil }
