@@ -22,6 +22,7 @@ type kind struct {
 	args    func(addr, dir string) []string
 	env     []string
 	slow    bool // see Slow
+	open    bool // see Open
 }
 
 // MinIO: small buffers, no console, no look for updates; see
@@ -76,7 +77,7 @@ var versityKind = &kind{
 }
 
 var gofakes3Kind = &kind{
-	tool: "gofakes3", scheme: "s3",
+	tool: "gofakes3", scheme: "s3", open: true,
 	args: func(addr, dir string) []string {
 		return []string{"-host", addr, "-backend", "memory", "-quiet"}
 	},

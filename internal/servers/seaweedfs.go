@@ -24,7 +24,8 @@ var seaweedKind = &kind{
 		args := []string{
 			"server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-dir=" + filepath.Join(dir, "data"),
 			"-master.volumeSizeLimitMB=64", "-volume.max=50", "-master.telemetry=false",
-			"-filer", "-s3", "-s3.config=" + filepath.Join(dir, "s3.json"), "-s3.port.iceberg=0", "-s3.port.lance=0",
+			"-filer", "-s3", "-s3.config=" + filepath.Join(dir, "s3.json"), "-s3.autoCreateBucket=false",
+			"-s3.port.iceberg=0", "-s3.port.lance=0",
 		}
 		_, port, _ := net.SplitHostPort(addr)
 		args = append(args, "-s3.port="+port)

@@ -199,3 +199,10 @@ func (s *Server) Addr() string { return s.addr }
 // Slow reports whether calls that race for one key take the server seconds: a
 // test then races fewer times.
 func (s *Server) Slow() bool { return s.kind.slow }
+
+// ByComponent reports whether the server lists by path component, which takes
+// more requests to sort.
+func (s *Server) ByComponent() bool { return s.kind == seaweedKind }
+
+// Open reports whether the server takes every request, whoever has signed it.
+func (s *Server) Open() bool { return s.kind.open }
