@@ -16,7 +16,8 @@ func onEveryStore(t *testing.T, test func(t *testing.T, st store.Store)) {
 		return
 	}
 	for name, start := range map[string]func(testing.TB) *servers.Server{
-		"minio": servers.MinIO, "versitygw": servers.VersityGW, "gcs": servers.GCS,
+		"minio": servers.MinIO, "versitygw": servers.VersityGW, "seaweedfs": servers.SeaweedFS,
+		"gofakes3": servers.GoFakeS3, "gcs": servers.GCS,
 	} {
 		t.Run(name, func(t *testing.T) {
 			if testing.Short() {

@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	registry "github.com/mindtrace/registry"
-	"github.com/mindtrace/registry/internal/plain"
 )
 
 func (a *app) gcCommand() *cobra.Command {
@@ -45,7 +44,7 @@ is passed over and named, unless it may be such a description under another name
 				return err
 			}
 			for _, key := range report.Strangers {
-				a.remark("%s does not belong into a registry; move it away", plain.Text(key))
+				a.remark("%s does not belong into a registry; move it away", key)
 			}
 			return a.print(report, func(w io.Writer) { printGC(w, report) })
 		},

@@ -1,5 +1,7 @@
 // Package serverbin builds the servers that tests run against, from the
 // modules in tools, which pin them and the hash of all that they are made of.
+// SeaweedFS, whose module cannot be had, comes as a Python wheel, which is
+// pinned in the same way.
 //
 // A build takes minutes, so its result is kept: in .cache/bin of the module,
 // or in $MINDREG_CACHE, which may be shared between checkouts.
@@ -23,14 +25,18 @@ import (
 )
 
 // Env is the variable that tells tests where the binaries are: "tool=path",
-// joined by the list separator of the system.
+// joined by the list separator of the system. The path is empty where the tool
+// cannot be had.
 const Env = "MINDREG_TEST_SERVERS"
 
-// tools maps the name of a module in tools to the package in it to build.
-var tools = []struct{ name, pkg string }{
-	{"minio", "github.com/minio/minio"},
-	{"versitygw", "github.com/versity/versitygw/cmd/versitygw"},
-	{"gcs", "."},
+// tools maps the name of a directory in tools to what to make of it: a package
+// of the module there to build, or a program in the wheel that it pins.
+var tools = []struct{ name, pkg, program string }{
+	{name: "minio", pkg: "github.com/minio/minio"},
+	{name: "versitygw", pkg: "github.com/versity/versitygw/cmd/versitygw"},
+	{name: "gofakes3", pkg: "github.com/johannesboyne/gofakes3/cmd/gofakes3"},
+	{name: "gcs", pkg: "."},
+	{name: "seaweedfs", program: "weed"},
 }
 
 // Build makes what is not made yet, one after the other, and returns the
@@ -49,11 +55,16 @@ func Build(root string, log io.Writer) (string, error) {
 	var made []string
 	for _, tool := range tools {
 		dir := filepath.Join(root, "tools", tool.name)
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); errors.Is(err, fs.ErrNotExist) {
-			fmt.Fprintf(log, "   %s: no module tools/%s\n", tool.name, tool.name)
+		if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+			fmt.Fprintf(log, "   %s: no directory tools/%s\n", tool.name, tool.name)
 			continue
 		}
-		path, err := build(dir, tool.name, tool.pkg, bin, log)
+		var path string
+		if tool.program != "" {
+			path, err = fetchWheel(dir, tool.name, tool.program, bin, log)
+		} else {
+			path, err = build(dir, tool.name, tool.pkg, bin, log)
+		}
 		if err != nil {
 			return "", fmt.Errorf("tools/%s: %w", tool.name, err)
 		}
@@ -104,7 +115,7 @@ func identity(dir string) (string, error) {
 		return "", err
 	}
 	for _, e := range entries { // sorted by name
-		if !slices.Contains([]string{".mod", ".sum", ".go"}, filepath.Ext(e.Name())) || strings.HasSuffix(e.Name(), "_test.go") {
+		if !slices.Contains([]string{".mod", ".sum", ".go", ".txt"}, filepath.Ext(e.Name())) || strings.HasSuffix(e.Name(), "_test.go") {
 			continue
 		}
 		b, err := os.ReadFile(filepath.Join(dir, e.Name()))

@@ -22,6 +22,8 @@ var Backends = []Backend{
 	}},
 	{"minio", bucketOf(MinIO)},
 	{"versitygw", bucketOf(VersityGW)},
+	{"seaweedfs", bucketOf(SeaweedFS)},
+	{"gofakes3", bucketOf(GoFakeS3)},
 	{"gcs", bucketOf(GCS)},
 }
 

@@ -21,6 +21,8 @@ type kind struct {
 	prepare func(dir string) error
 	args    func(addr, dir string) []string
 	env     []string
+	slow    bool // see Slow
+	open    bool // see Open
 }
 
 // MinIO: small buffers, no console, no look for updates; see
@@ -71,6 +73,13 @@ var versityKind = &kind{
 	prepare: func(dir string) error { return os.MkdirAll(filepath.Join(dir, "data"), 0o777) },
 	args: func(addr, dir string) []string {
 		return []string{"--port", addr, "--region", Region, "posix", filepath.Join(dir, "data")}
+	},
+}
+
+var gofakes3Kind = &kind{
+	tool: "gofakes3", scheme: "s3", open: true,
+	args: func(addr, dir string) []string {
+		return []string{"-host", addr, "-backend", "memory", "-quiet"}
 	},
 }
 

@@ -1,6 +1,7 @@
 // Package servers runs the real servers that tests need: MinIO, the Versity
-// S3 gateway and a Google Cloud Storage server, each on a free port of the
-// loopback interface and with its data in a temporary directory.
+// S3 gateway, SeaweedFS, gofakes3 and a Google Cloud Storage server, each on a
+// free port of the loopback interface and with its data in a temporary
+// directory.
 //
 // A test binary starts one server of a kind, when a test first asks for it,
 // and all its tests share that one, each in a bucket of its own. A test that
@@ -40,6 +41,14 @@ func MinIO(t testing.TB) *Server { return shared(t, minioKind) }
 // VersityGW returns the Versity S3 gateway of this test binary.
 func VersityGW(t testing.TB) *Server { return shared(t, versityKind) }
 
+// SeaweedFS returns the SeaweedFS of this test binary. It lists by path
+// component.
+func SeaweedFS(t testing.TB) *Server { return shared(t, seaweedKind) }
+
+// GoFakeS3 returns the gofakes3 of this test binary. It keeps its data in
+// memory.
+func GoFakeS3(t testing.TB) *Server { return shared(t, gofakes3Kind) }
+
 // GCS returns the Google Cloud Storage server of this test binary.
 func GCS(t testing.TB) *Server { return shared(t, gcsKind) }
 
@@ -60,10 +69,12 @@ func TwoPoolMinIO(t testing.TB) *Server { return private(t, twoPoolKind) }
 // trusts, for this test alone.
 func TLSMinIO(t testing.TB) *Server { return private(t, tlsKind) }
 
-// S3 returns the S3 servers of this test binary by name, for tests that must
-// pass on each of them.
-func S3(t testing.TB) map[string]*Server {
-	return map[string]*Server{"minio": MinIO(t), "versitygw": VersityGW(t)}
+// S3 are the S3 servers by name, for tests that must pass on each of them.
+var S3 = []struct {
+	Name  string
+	Start func(testing.TB) *Server
+}{
+	{"minio", MinIO}, {"versitygw", VersityGW}, {"seaweedfs", SeaweedFS}, {"gofakes3", GoFakeS3},
 }
 
 // all is what runs in this process.
@@ -154,6 +165,9 @@ func binary(t testing.TB, k *kind) string {
 	}
 	for _, entry := range filepath.SplitList(list) {
 		if name, path, _ := strings.Cut(entry, "="); name == k.tool {
+			if path == "" {
+				t.Skipf("it needs %s, which make test fetches with Python's pip, on Linux and macOS; there was none", k.tool)
+			}
 			return path
 		}
 	}
@@ -181,3 +195,14 @@ func (s *Server) Endpoint() string {
 
 // Addr returns the server's address, as host:port.
 func (s *Server) Addr() string { return s.addr }
+
+// Slow reports whether calls that race for one key take the server seconds: a
+// test then races fewer times.
+func (s *Server) Slow() bool { return s.kind.slow }
+
+// ByComponent reports whether the server lists by path component, which takes
+// more requests to sort.
+func (s *Server) ByComponent() bool { return s.kind == seaweedKind }
+
+// Open reports whether the server takes every request, whoever has signed it.
+func (s *Server) Open() bool { return s.kind.open }

@@ -18,6 +18,10 @@ func (s *Store) MakeBucket(ctx context.Context) error {
 	case err == nil, minio.ToErrorResponse(err).Code == "BucketAlreadyOwnedByYou":
 		return nil
 	case minio.ToErrorResponse(err).Code == "BucketAlreadyExists":
+		// Off AWS, where names are not shared with all the world, it may mean one's own.
+		if own, err := s.core.Client.BucketExists(ctx, s.bucket); !s.endpoint.aws && own && err == nil {
+			return nil
+		}
 		return fmt.Errorf("create bucket %s: %w: it belongs to somebody else; choose another name", s.bucket, fs.ErrExist)
 	}
 	return s.writeError(ctx, "create bucket", s.bucket, err, ex, store.Absent)

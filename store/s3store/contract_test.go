@@ -23,15 +23,20 @@ func open(t testing.TB, url string) store.Store {
 
 // onEachServer runs a test on a new bucket of each S3 server.
 func onEachServer(t *testing.T, test func(t *testing.T, s *servers.Server, bucket string)) {
-	for _, s := range []struct {
-		name  string
-		start func(testing.TB) *servers.Server
-	}{{"minio", servers.MinIO}, {"versitygw", servers.VersityGW}} {
-		t.Run(s.name, func(t *testing.T) {
-			server := s.start(t)
+	for _, s := range servers.S3 {
+		t.Run(s.Name, func(t *testing.T) {
+			server := s.Start(t)
 			test(t, server, server.Bucket(t))
 		})
 	}
+}
+
+// rounds is how often to race on a server.
+func rounds(s *servers.Server) int {
+	if s.Slow() {
+		return 3
+	}
+	return 20
 }
 
 // Eight connections, each with a client of its own.
@@ -41,13 +46,13 @@ func TestContract(t *testing.T) {
 		for i := range conns {
 			conns[i] = open(t, s.URL(bucket+"/some/prefix"))
 		}
-		storetest.Run(t, conns, &storetest.Options{Rounds: 20, Keys: 5000})
+		storetest.Run(t, conns, &storetest.Options{Rounds: rounds(s), Keys: 5000})
 	})
 }
 
 // Eight processes.
 func TestContractBetweenProcesses(t *testing.T) {
 	onEachServer(t, func(t *testing.T, s *servers.Server, bucket string) {
-		storetest.Run(t, storetest.Processes(t, s.URL(bucket), 8), nil)
+		storetest.Run(t, storetest.Processes(t, s.URL(bucket), 8), &storetest.Options{Rounds: rounds(s)})
 	})
 }

@@ -66,7 +66,9 @@ func (s *Store) writeError(ctx context.Context, op, key string, err error, ex *e
 	resp := minio.ToErrorResponse(err)
 	f := failure{s, ctx, op, key, err, ex}
 	switch {
-	case resp.StatusCode == http.StatusPreconditionFailed, match != store.Absent && absent(resp):
+	case match != store.Absent && absent(resp):
+		return fmt.Errorf("%s %s: %w", op, key, errNoKey)
+	case resp.StatusCode == http.StatusPreconditionFailed:
 		return fmt.Errorf("%s %s: %w", op, key, store.ErrPrecondition)
 	case resp.StatusCode == http.StatusTooManyRequests, resp.Code == "RequestTimeout",
 		resp.StatusCode == http.StatusConflict && conflicts[resp.Code]:
@@ -122,7 +124,7 @@ func (f failure) translate() error {
 		return f.otherRegion(resp)
 	case status == http.StatusBadRequest && strings.Contains(resp.Message, "HTTPS server"):
 		return f.is(nil, "the server wants TLS; write the endpoint as https://%s", s.endpoint.host)
-	case status == http.StatusNotImplemented:
+	case status == http.StatusNotImplemented, resp.Code == "NotImplemented": // Alibaba's OSS says so with 400
 		return f.is(errors.ErrUnsupported, "%s cannot do what a registry needs; conditional puts are among it", s.endpoint.url())
 	case status == http.StatusTooManyRequests, status >= 500:
 		return f.is(store.ErrUnavailable, "")

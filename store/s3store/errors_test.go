@@ -56,7 +56,11 @@ func TestNoBucket(t *testing.T) {
 		st := open(t, s.URL("not-there"))
 		// An answer to HEAD has no body: nothing tells the bucket from the key.
 		// Deleting from it is what has already happened.
-		wantAll(t, everyCall(t.Context(), st), store.ErrNoBucket, "--create-bucket", "stat", "now")
+		but := []string{"stat", "now"}
+		if s.ByComponent() { // SeaweedFS looks at the condition of a swap before it looks for the bucket
+			but = append(but, "replace")
+		}
+		wantAll(t, everyCall(t.Context(), st), store.ErrNoBucket, "--create-bucket", but...)
 		_, err := registry.Open(t.Context(), s.URL("not-there"), &registry.Options{Create: true})
 		wantAll(t, map[string]error{"open": err}, store.ErrNoBucket, "--create-bucket")
 
@@ -77,6 +81,9 @@ func TestNoBucket(t *testing.T) {
 
 func TestWrongSecret(t *testing.T) {
 	onEachServer(t, func(t *testing.T, s *servers.Server, bucket string) {
+		if s.Open() {
+			t.Skip("it has no accounts")
+		}
 		t.Setenv("AWS_SECRET_ACCESS_KEY", "not-the-secret")
 		// HEAD is answered without a body: 403 is all there is to see.
 		errs := everyCall(t.Context(), open(t, s.URL(bucket)))
@@ -87,6 +94,9 @@ func TestWrongSecret(t *testing.T) {
 
 func TestWrongKeyID(t *testing.T) {
 	onEachServer(t, func(t *testing.T, s *servers.Server, bucket string) {
+		if s.Open() {
+			t.Skip("it has no accounts")
+		}
 		t.Setenv("AWS_ACCESS_KEY_ID", "nobody")
 		errs := everyCall(t.Context(), open(t, s.URL(bucket)))
 		wantAll(t, errs, fs.ErrPermission, "knows no such access key", "stat", "now")

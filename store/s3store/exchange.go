@@ -18,6 +18,7 @@ type exchange struct {
 	changed atomic.Bool // a request that changes something may have reached the server
 	foreign bool        // the last answer is none that an S3 server gives
 	versity bool        // the server is the Versity gateway
+	known   bool        // it says that it is a server which lists in the order of bytes
 }
 
 type exchangeKey struct{}
@@ -50,7 +51,9 @@ func (t tap) RoundTrip(req *http.Request) (*http.Response, error) {
 			ex.date = date.UTC()
 		}
 		ex.foreign = foreign(req, resp)
-		ex.versity = resp.Header.Get("Server") == "VERSITYGW"
+		server := resp.Header.Get("Server")
+		ex.versity = server == "VERSITYGW"
+		ex.known = server == "VERSITYGW" || server == "MinIO" || server == "AmazonS3"
 	}
 	return resp, err
 }

@@ -55,8 +55,11 @@ type Store struct {
 
 	pathStyle bool // see Options
 
-	opaque  atomic.Bool // ETags are not the MD5 of the body
-	versity atomic.Bool // the server is the Versity gateway: see settled
+	opaque  atomic.Bool  // ETags are not the MD5 of the body
+	versity atomic.Bool  // the server is the Versity gateway: see settled
+	quoting atomic.Int32 // a quoting: see swap
+	order   atomic.Int32 // an order: see sorter
+	known   atomic.Bool  // the server names itself as one that lists by bytes
 }
 
 // info translates what the server says of an object. Last-Modified is read to
@@ -91,6 +94,14 @@ func (s *Store) Put(ctx context.Context, key string, body []byte, match store.To
 	if len(body) > store.MaxBody {
 		return store.Info{}, fmt.Errorf("put %s: %d bytes, the limit is %d", key, len(body), store.MaxBody)
 	}
+	if match == store.Absent {
+		return s.put(ctx, key, body, ifMatch{})
+	}
+	return s.swap(ctx, key, body, match)
+}
+
+// put makes one request. Without a token the key must be absent.
+func (s *Store) put(ctx context.Context, key string, body []byte, match ifMatch) (store.Info, error) {
 	opts := minio.PutObjectOptions{
 		DisableMultipart:     true, // a multipart upload ignores the condition
 		DisableContentSha256: true, // the checksum protects the body, at a tenth of the cost
@@ -98,15 +109,15 @@ func (s *Store) Put(ctx context.Context, key string, body []byte, match store.To
 		ContentType:          "application/octet-stream",
 		CacheControl:         "no-store",
 	}
-	if match == store.Absent {
+	if match.token == store.Absent {
 		opts.SetMatchETagExcept("*")
 	} else {
-		opts.SetMatchETag(string(match))
+		opts.ServerSideEncryption = match
 	}
 	ctx, ex := observe(ctx)
 	info, err := s.core.Client.PutObject(ctx, s.bucket, s.prefix+key, bytes.NewReader(body), int64(len(body)), opts)
 	if err != nil {
-		return store.Info{Now: ex.date}, s.writeError(ctx, "put", key, err, ex, match)
+		return store.Info{Now: ex.date}, s.writeError(ctx, "put", key, err, ex, match.token)
 	}
 	if info.ETag == "" {
 		return store.Info{Now: ex.date}, fmt.Errorf("put %s: %w: %s sends no ETag, which a registry needs", key, store.ErrUnknown, s.endpoint.url())
@@ -132,7 +143,7 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 // List implements store.Store.
 func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[store.Info, error] {
 	return func(yield func(store.Info, error) bool) {
-		for info, err := range s.pages(ctx, prefix, after) {
+		for info, err := range s.sorted(ctx, prefix, after) {
 			if err == nil && s.versity.Load() && info.Now.Sub(info.Modified) < freshFor {
 				if info, err = s.settled(ctx, info); errors.Is(err, store.ErrNotExist) {
 					continue // deleted since
@@ -148,7 +159,7 @@ func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[store.
 // Keys implements store.KeyLister: keys are of one state, whatever the server.
 func (s *Store) Keys(ctx context.Context, prefix, after string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
-		for info, err := range s.pages(ctx, prefix, after) {
+		for info, err := range s.sorted(ctx, prefix, after) {
 			if !yield(info.Key, err) || err != nil {
 				return
 			}
@@ -156,7 +167,7 @@ func (s *Store) Keys(ctx context.Context, prefix, after string) iter.Seq2[string
 	}
 }
 
-// pages lists in pages of a thousand keys. The first has as many as the caller
+// pages lists in the order that the server has, in pages of a thousand keys. The first has as many as the caller
 // expects; if it looks at more, the next have a thousand again.
 func (s *Store) pages(ctx context.Context, prefix, after string) iter.Seq2[store.Info, error] {
 	first := store.Expected(ctx)
@@ -188,25 +199,30 @@ func (s *Store) list(parent context.Context, prefix, after string, page int) ite
 		}
 		ctx, ex := observe(parent)
 		opts := minio.ListObjectsOptions{Prefix: s.prefix + prefix, Recursive: true, FetchOwner: new(bool), MaxKeys: page}
-		if after != "" {
-			opts.StartAfter = s.prefix + after
+		var w walk
+		switch {
+		case after == "", after < prefix: // which makes some servers list nothing
+		case strings.HasPrefix(after, prefix):
+			opts.StartAfter, w.last = s.prefix+after, after
+		default: // the prefix lies behind
+			return
 		}
-		last := after
 		for o := range s.core.Client.ListObjectsIter(ctx, s.bucket, opts) {
 			if o.Err != nil {
 				yield(store.Info{}, s.readError(ctx, "list", prefix, o.Err, ex))
 				return
 			}
 			key := strings.TrimPrefix(o.Key, s.prefix)
-			if key <= last && last != "" {
-				yield(store.Info{}, fmt.Errorf("list %s: %w: %q comes after %q", prefix, errUnordered, key, last))
+			before := w.last
+			if !w.next(key, s.order.Load()) {
+				yield(store.Info{}, fmt.Errorf("list %s: %w: %q comes after %q", prefix, errUnordered, key, before))
 				return
 			}
-			last = key
 			if store.ValidKey(key) != nil {
 				continue // not ours
 			}
 			s.versity.Store(ex.versity)
+			s.known.Store(ex.known)
 			if !yield(s.info(key, o, ex), nil) {
 				return
 			}
@@ -218,8 +234,6 @@ func (s *Store) list(parent context.Context, prefix, after string, page int) ite
 		}
 	}
 }
-
-var errUnordered = errors.New("this store does not list keys in order (an S3 directory bucket?), which a registry needs")
 
 // Now implements store.Store: the Date of an answer about the bucket.
 func (s *Store) Now(ctx context.Context) (time.Time, error) {

@@ -101,7 +101,7 @@ func listComplete(ctx context.Context, e *Env) error {
 			}
 			return nil
 		}
-		for {
+		for n := 0; ; n++ {
 			last := finished()
 			got, err := list(ctx, st, dir, "")
 			if err != nil {
@@ -126,8 +126,8 @@ func listComplete(ctx context.Context, e *Env) error {
 					return fmt.Errorf("a List shows %s but not %s, which was complete before that one was begun", of, key)
 				}
 			}
-			if last {
-				return nil
+			if last || !pause(ctx, pace(n)) {
+				return ctx.Err()
 			}
 		}
 	})

@@ -17,21 +17,26 @@ var ErrBroken = errors.New("this store does not keep what a registry needs")
 
 // Probe asks a store about the promises whose absence would lose data at
 // once — a key that exists is not created again, of several creators one wins,
-// a swap needs the present token, listings are ordered — in some sixty small
-// requests, and removes its keys. It proves nothing; it finds what other
-// servers than those tested get wrong, such as a MinIO of two server pools
-// (creates succeed on existing keys) and S3 directory buckets (listings
-// without order). The error is ErrBroken then. It ends with the first error. A
-// network that loses or repeats requests is no fault of the store: it is judged
-// by what it certainly did.
+// of several swaps of one state one wins, a swap needs the present token,
+// listings are ordered — in some hundred small requests, and removes its keys. It
+// proves nothing; it finds what other servers than those tested get wrong, such
+// as a MinIO of two server pools (creates succeed on existing keys), s3proxy
+// (all of several swaps at once succeed) and S3 directory buckets (listings
+// without order). The error is ErrBroken then. It ends with the first error,
+// and in bounded time. A network that loses or repeats requests is no fault of
+// the store: it is judged by what it certainly did.
 func Probe(ctx context.Context, e *Env) (err error) {
+	return within(judge)(ctx, e)
+}
+
+func judge(ctx context.Context, e *Env) (err error) {
 	defer func() {
 		if cerr := Clean(context.WithoutCancel(ctx), e.conn(0), e.Prefix); err == nil {
 			err = cerr
 		}
 	}()
 	p := &probe{Env: e}
-	for _, step := range []func(context.Context) error{p.creates, p.swaps, p.order} {
+	for _, step := range []func(context.Context) error{p.creates, p.swaps, p.swapRaces, p.order} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -39,9 +44,14 @@ func Probe(ctx context.Context, e *Env) (err error) {
 	return nil
 }
 
+// cleanLimit is how long it may take to remove the keys of a check.
+const cleanLimit = 5 * time.Minute
+
 // Clean deletes all keys under a prefix, and the directories that are left of
-// them. Of several errors it returns one.
+// them. Of several errors it returns one. It ends within five minutes.
 func Clean(ctx context.Context, st store.Store, prefix string) error {
+	ctx, cancel := context.WithTimeout(ctx, cleanLimit)
+	defer cancel()
 	var keys []string
 	for info, err := range st.List(ctx, prefix, "") {
 		if err != nil {
@@ -66,7 +76,10 @@ func Clean(ctx context.Context, st store.Store, prefix string) error {
 	return store.Prune(ctx, st, prefix)
 }
 
-type probe struct{ *Env }
+type probe struct {
+	*Env
+	state [probeKeys]store.Token // of the keys that creates has made
+}
 
 const (
 	probeKeys  = 5
@@ -78,11 +91,13 @@ func (p *probe) key(i int) string { return fmt.Sprintf("%sprobe/%d", p.Prefix, i
 // creates lets several create each of some keys at once, and then tries to
 // create them again.
 func (p *probe) creates(ctx context.Context) error {
-	won := make([]int, probeKeys)
+	var won [probeKeys]int
 	var mu sync.Mutex
 	try := func(i int, st store.Store) error {
-		err := repeat(ctx, func() error {
-			_, err := create(ctx, st, p.key(i%probeKeys), fmt.Appendf(nil, "try %d", i))
+		k := i % probeKeys
+		var info store.Info
+		err := repeat(ctx, func() (err error) {
+			info, err = busy(ctx, st, p.key(k), fmt.Appendf(nil, "try %d", i), store.Absent)
 			return err
 		})
 		if errors.Is(err, store.ErrPrecondition) {
@@ -91,7 +106,8 @@ func (p *probe) creates(ctx context.Context) error {
 		if err == nil {
 			mu.Lock()
 			defer mu.Unlock()
-			won[i%probeKeys]++
+			won[k]++
+			p.state[k] = info.Token
 		}
 		return err
 	}
@@ -101,14 +117,18 @@ func (p *probe) creates(ctx context.Context) error {
 	first := 0
 	for i, n := range won {
 		if n == 0 { // unless the answer to the winner was lost
-			switch _, err := p.conn(i).Stat(ctx, p.key(i)); {
+			switch info, err := p.conn(i).Stat(ctx, p.key(i)); {
 			case err == nil:
+				p.state[i] = info.Token
 				continue
 			case !errors.Is(err, store.ErrNotExist):
 				return err
 			}
 		}
-		if first += n; n != 1 {
+		switch first += n; {
+		case n == probeTries:
+			return fmt.Errorf("%w: %d creators of one key at once, and all were told that they won; the condition of a put (If-None-Match) seems to be ignored", ErrBroken, n)
+		case n != 1:
 			return fmt.Errorf("%w: %d creators of one key at once, and %d were told that they won", ErrBroken, probeTries, n)
 		}
 	}
@@ -129,17 +149,20 @@ func (p *probe) creates(ctx context.Context) error {
 // no key.
 func (p *probe) swaps(ctx context.Context) error {
 	key := p.Prefix + "swap"
-	first, err := settled(ctx, p.conn(0), key, "first", store.Absent)
+	first, err := create(ctx, p.conn(0), key, []byte("first"))
 	if err != nil {
 		return err
 	}
-	if _, err := settled(ctx, p.conn(1), key, "second", first.Token); err != nil {
+	switch _, err := put(ctx, p.conn(1), key, []byte("second"), first.Token); {
+	case errors.Is(err, store.ErrPrecondition):
+		return fmt.Errorf("%w: replacing a key in its present state is refused; the server, or a gateway before it, does not understand the condition of a put (If-Match) or changes it. Use a newer release of it, or another store", ErrBroken)
+	case err != nil:
 		return fmt.Errorf("replacing a key in its present state: %w", err)
 	}
 	for i, c := range []struct{ what, key string }{
 		{"a key that has changed since", key}, {"a key that does not exist", key + "-absent"},
 	} {
-		switch _, err := settled(ctx, p.conn(2+i), c.key, "third", first.Token); {
+		switch _, err := put(ctx, p.conn(2+i), c.key, []byte("third"), first.Token); {
 		case err == nil:
 			return fmt.Errorf("%w: replacing %s succeeds, and should be refused", ErrBroken, c.what)
 		case !errors.Is(err, store.ErrPrecondition):
@@ -153,12 +176,53 @@ func (p *probe) swaps(ctx context.Context) error {
 	return err
 }
 
+// swapRaces lets several replace the present state of each of some keys at
+// once: those that creates has made. A server that compares and then writes
+// passes what asks one call after the other.
+func (p *probe) swapRaces(ctx context.Context) error {
+	var won [probeKeys][]string
+	var mu sync.Mutex
+	err := p.together(ctx, probeKeys*probeTries, func(i int, st store.Store) error {
+		k, body := i%probeKeys, fmt.Sprintf("swap %d", i)
+		err := repeat(ctx, func() error {
+			_, err := busy(ctx, st, p.key(k), []byte(body), p.state[k])
+			return err
+		})
+		if errors.Is(err, store.ErrPrecondition) {
+			return nil
+		}
+		if err == nil {
+			mu.Lock()
+			defer mu.Unlock()
+			won[k] = append(won[k], body)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for k, winners := range won {
+		body, info, err := p.conn(k).Get(ctx, p.key(k), nil)
+		switch {
+		case err != nil:
+			return err
+		case len(winners) > 1:
+			return fmt.Errorf("%w: %d replacements of one state at once, and %d were told that they won; updates get lost", ErrBroken, probeTries, len(winners))
+		case info.Token == p.state[k]:
+			return fmt.Errorf("%w: %d replacements of one state at once, and none won", ErrBroken, probeTries)
+		case len(winners) == 1 && string(body) != winners[0]: // 0: the answer to the winner was lost
+			return fmt.Errorf("%w: %q won against others that replaced the same state, but the key shows %q", ErrBroken, winners[0], body)
+		}
+	}
+	return nil
+}
+
 // order lists keys that a directory, or a server that keeps no order, would
 // list in another.
 func (p *probe) order(ctx context.Context) error {
 	names := []string{"c", "a/b", "a-b", "!a", "b", "a.b", "a0", "a/a"}
 	err := p.together(ctx, len(names), func(i int, st store.Store) error {
-		_, err := settled(ctx, st, p.Prefix+"order/"+names[i], "x", store.Absent)
+		_, err := create(ctx, st, p.Prefix+"order/"+names[i], []byte("x"))
 		return err
 	})
 	if err != nil {
@@ -177,42 +241,4 @@ func (p *probe) order(ctx context.Context) error {
 		return fmt.Errorf("%w: it lists %q, not %q", ErrBroken, listed, names)
 	}
 	return nil
-}
-
-// patience is how often a put is repeated whose outcome is unknown.
-const patience = 10
-
-// repeat repeats a put until it is certain what it came to.
-func repeat(ctx context.Context, put func() error) error {
-	for try := 0; ; try++ {
-		err := put()
-		if !errors.Is(err, store.ErrUnknown) || try == patience {
-			return err
-		}
-		select {
-		case <-time.After(5 * time.Millisecond << try):
-		case <-ctx.Done():
-			return err
-		}
-	}
-}
-
-// settled is a put of a body that nobody else puts under the key: if it is
-// refused and is there, then an earlier try, or a copy of this one that the
-// network has made, was applied.
-func settled(ctx context.Context, st store.Store, key, body string, match store.Token) (info store.Info, err error) {
-	err = repeat(ctx, func() error {
-		info, err = put(ctx, st, key, []byte(body), match)
-		return err
-	})
-	if !errors.Is(err, store.ErrPrecondition) {
-		return info, err
-	}
-	switch is, info, gerr := st.Get(ctx, key, nil); {
-	case gerr == nil && string(is) == body:
-		return info, nil
-	case gerr != nil && !errors.Is(gerr, store.ErrNotExist):
-		return info, gerr
-	}
-	return info, err
 }

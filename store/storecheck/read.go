@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"sync"
 	"time"
 
@@ -36,12 +37,32 @@ func (o *observed) get(t store.Token) (state, bool) {
 	return s, ok
 }
 
+// shown is what a reader was shown of a key. Of a body it keeps what it is made
+// of: a writer that makes no headway leaves readers time for many.
+type shown struct {
+	info store.Info
+	size int   // of the body
+	fill byte  // its first byte
+	torn error // it is not made of that byte alone
+}
+
+func showing(body []byte, info store.Info) shown {
+	s := shown{info: info, size: len(body)}
+	for i, c := range body {
+		if s.fill = body[0]; c != s.fill {
+			s.torn = fmt.Errorf("torn: byte 0 is %d, byte %d is %d", body[0], i, c)
+			break
+		}
+	}
+	return s
+}
+
 // besideWriter replaces the state of key again and again, every state with
 // another size and fill, while read runs on three connections. seen is called
-// with each Info that read returned, after the writer's bookkeeping is
-// complete, and with what was recorded of that token.
+// with all that read returned, after the writer's bookkeeping is complete, and
+// with what was recorded of that token.
 func (e *Env) besideWriter(ctx context.Context, key string, size int,
-	read func(st store.Store) (store.Info, []byte, error), seen func(store.Info, []byte, state) error,
+	read func(st store.Store) (shown, error), seen func(shown, state) error,
 ) error {
 	states := &observed{states: map[store.Token]state{}}
 	info, err := create(ctx, e.conn(0), key, filled(1, size))
@@ -50,12 +71,8 @@ func (e *Env) besideWriter(ctx context.Context, key string, size int,
 	}
 	states.add(info.Token, state{int64(size), 1})
 	stop := make(chan struct{})
-	type reading struct {
-		info store.Info
-		body []byte
-	}
 	var mu sync.Mutex
-	var readings []reading
+	var readings []shown
 	err = e.together(ctx, 4, func(i int, st store.Store) error {
 		if i == 0 {
 			defer close(stop)
@@ -70,18 +87,18 @@ func (e *Env) besideWriter(ctx context.Context, key string, size int,
 			}
 			return nil
 		}
-		for {
-			got, body, err := read(st)
+		for n := 0; ; n++ {
+			got, err := read(st)
 			if err != nil {
 				return err
 			}
 			mu.Lock()
-			readings = append(readings, reading{got, body})
+			readings = append(readings, got)
 			mu.Unlock()
 			select {
 			case <-stop:
 				return nil
-			case <-time.After(time.Millisecond):
+			case <-time.After(pace(n)):
 			}
 		}
 	})
@@ -93,27 +110,35 @@ func (e *Env) besideWriter(ctx context.Context, key string, size int,
 		if !ok {
 			return fmt.Errorf("a reader saw the token %q, which no put returned", r.info.Token)
 		}
-		if err := seen(r.info, r.body, s); err != nil {
+		if err := seen(r, s); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// pace is how long a reader waits after its nth reading: beside a writer that
+// makes no headway it is not to flood the store.
+func pace(n int) time.Duration {
+	if n < 1000 {
+		return time.Millisecond
+	}
+	return 100 * time.Millisecond
+}
+
 // atomic: clause 1.
 func atomic(ctx context.Context, e *Env) error {
 	key := e.Prefix + "torn"
 	return e.besideWriter(ctx, key, 300<<10,
-		func(st store.Store) (store.Info, []byte, error) {
+		func(st store.Store) (shown, error) {
 			body, info, err := st.Get(ctx, key, nil)
-			return info, body, err
+			return showing(body, info), err
 		},
-		func(info store.Info, body []byte, s state) error {
-			if info.Size != s.size || int64(len(body)) != s.size || body[0] != s.fill {
-				return fmt.Errorf("a Get showed %d bytes of fill %d and said %d; the state has %d of %d",
-					len(body), body[0], info.Size, s.size, s.fill)
+		func(r shown, s state) error {
+			if r.info.Size != s.size || int64(r.size) != s.size || r.fill != s.fill {
+				return fmt.Errorf("a Get showed %d bytes of fill %d and said %d; the state has %d of %d", r.size, r.fill, r.info.Size, s.size, s.fill)
 			}
-			return uniform(body)
+			return r.torn
 		})
 }
 
@@ -122,16 +147,16 @@ func getVersion(ctx context.Context, e *Env) error {
 	key := e.Prefix + "range"
 	const off, length = 1000, 200 << 10
 	return e.besideWriter(ctx, key, 300<<10,
-		func(st store.Store) (store.Info, []byte, error) {
+		func(st store.Store) (shown, error) {
 			body, info, err := st.Get(ctx, key, &store.GetOptions{Offset: off, Length: length})
-			return info, body, err
+			return showing(body, info), err
 		},
-		func(info store.Info, body []byte, s state) error {
-			if len(body) != length || body[0] != s.fill || info.Size != s.size {
+		func(r shown, s state) error {
+			if r.size != length || r.fill != s.fill || r.info.Size != s.size {
 				return fmt.Errorf("a range showed %d bytes of fill %d, object size %d; the token's state has fill %d, size %d",
-					len(body), body[0], info.Size, s.fill, s.size)
+					r.size, r.fill, r.info.Size, s.fill, s.size)
 			}
-			return uniform(body)
+			return r.torn
 		})
 }
 
@@ -139,19 +164,19 @@ func getVersion(ctx context.Context, e *Env) error {
 func listState(ctx context.Context, e *Env) error {
 	key := e.Prefix + "listed"
 	return e.besideWriter(ctx, key, 100,
-		func(st store.Store) (store.Info, []byte, error) {
+		func(st store.Store) (shown, error) {
 			all, err := list(ctx, st, key, "")
 			if err == nil && len(all) != 1 {
 				err = fmt.Errorf("a List shows %d keys while one is being replaced, want 1", len(all))
 			}
 			if err != nil {
-				return store.Info{}, nil, err
+				return shown{}, err
 			}
-			return all[0], nil, nil
+			return shown{info: all[0]}, nil
 		},
-		func(info store.Info, _ []byte, s state) error {
-			if info.Size != s.size {
-				return fmt.Errorf("a List paired token %q with size %d; that state has %d", info.Token, info.Size, s.size)
+		func(r shown, s state) error {
+			if r.info.Size != s.size {
+				return fmt.Errorf("a List paired token %q with size %d; that state has %d", r.info.Token, r.info.Size, s.size)
 			}
 			return nil
 		})
@@ -192,34 +217,34 @@ func linearizable(ctx context.Context, e *Env) error {
 		}
 	}
 	key := e.Prefix + "monotone"
-	if _, err := create(ctx, e.conn(0), key, []byte{0, 0}); err != nil {
+	if _, err := create(ctx, e.conn(0), key, nil); err != nil {
 		return err
 	}
 	stop := make(chan struct{})
 	return e.together(ctx, 4, func(i int, st store.Store) error {
 		if i == 0 {
 			defer close(stop)
-			for range e.rounds() * 2 {
-				err := change(ctx, st, key, func(b []byte) []byte { return []byte{b[0], b[1] + 1} })
-				if err != nil {
+			for n := range e.rounds() * 2 {
+				if err := add(ctx, st, key, strconv.Itoa(n)); err != nil {
 					return err
 				}
 			}
 			return nil
 		}
-		for last := byte(0); ; {
+		var last []byte
+		for n := 0; ; n++ {
 			body, _, err := st.Get(ctx, key, nil)
 			if err != nil {
 				return err
 			}
-			if body[1] < last {
-				return fmt.Errorf("a reader saw state %d after state %d", body[1], last)
+			if !bytes.HasPrefix(body, last) {
+				return fmt.Errorf("a reader saw the states %q after %q", body, last)
 			}
-			last = body[1]
+			last = bytes.Clone(body)
 			select {
 			case <-stop:
 				return nil
-			default:
+			case <-time.After(pace(n)):
 			}
 		}
 	})

@@ -9,9 +9,6 @@ package storecheck
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -30,19 +27,22 @@ type Env struct {
 	Rounds int
 	// Keys is how many keys to put under one prefix. 0 means 1000.
 	Keys int
+	// Limit is how long one check may take. 0 means a minute, and 6 s more a
+	// round and 20 ms a key.
+	Limit time.Duration
 }
 
 // Check tests one clause of the contract.
 type Check struct {
-	Clause  int    // number in the list at store.Store
-	Name    string // short, for command lines and test names
-	Promise string // what must hold, as a sentence
-	Run     func(ctx context.Context, e *Env) error
+	Clause  int                                     // number in the list at store.Store
+	Name    string                                  // short, for command lines and test names
+	Promise string                                  // what must hold, as a sentence
+	Run     func(ctx context.Context, e *Env) error // ends in bounded time on any store whose calls can be cancelled
 }
 
 // All returns the checks, in the order of the clauses.
 func All() []Check {
-	return []Check{
+	checks := []Check{
 		{1, "atomic", "Get, Stat and List never show part of a Put.", atomic},
 		{2, "linearizable", "What was acknowledged is seen by every later call, on every connection.", linearizable},
 		{3, "create-one-winner", "Of many creators of a key exactly one wins, and the body is the winner's.", createRace},
@@ -65,6 +65,10 @@ func All() []Check {
 		{14, "body-too-large", "A body over the limit is refused whole.", bodyTooLarge},
 		{16, "cancel", "A cancelled call returns within a second, and applies nothing silently.", cancel},
 	}
+	for i := range checks {
+		checks[i].Run = within(checks[i].Run)
+	}
+	return checks
 }
 
 func (e *Env) rounds() int {
@@ -111,41 +115,6 @@ func one(errs []error) error {
 	return nil
 }
 
-// create puts a new key, and repeats while the store is busy.
-func create(ctx context.Context, st store.Store, key string, body []byte) (store.Info, error) {
-	return put(ctx, st, key, body, store.Absent)
-}
-
-// put repeats a Put while the store says it is busy.
-func put(ctx context.Context, st store.Store, key string, body []byte, match store.Token) (store.Info, error) {
-	for wait := 5 * time.Millisecond; ; wait = min(2*wait, time.Second) {
-		info, err := st.Put(ctx, key, body, match)
-		if !errors.Is(err, store.ErrRetry) {
-			return info, err
-		}
-		select {
-		case <-time.After(wait/2 + rand.N(wait)):
-		case <-ctx.Done():
-			return info, ctx.Err()
-		}
-	}
-}
-
-// change replaces the state of key by what edit makes of it, however many
-// others do so as well.
-func change(ctx context.Context, st store.Store, key string, edit func([]byte) []byte) error {
-	for {
-		body, info, err := st.Get(ctx, key, nil)
-		if err != nil {
-			return err
-		}
-		_, err = put(ctx, st, key, edit(body), info.Token)
-		if !errors.Is(err, store.ErrPrecondition) {
-			return err
-		}
-	}
-}
-
 func list(ctx context.Context, st store.Store, prefix, after string) ([]store.Info, error) {
 	var all []store.Info
 	for info, err := range st.List(ctx, prefix, after) {
@@ -165,14 +134,4 @@ func filled(seed byte, n int) []byte {
 		b[i] = seed
 	}
 	return b
-}
-
-// uniform checks that body is one that filled made.
-func uniform(body []byte) error {
-	for i, c := range body {
-		if c != body[0] {
-			return fmt.Errorf("torn: byte 0 is %d, byte %d is %d", body[0], i, c)
-		}
-	}
-	return nil
 }

@@ -34,7 +34,7 @@ func Run(t *testing.T, conns []store.Store, opts *Options) {
 		o = *opts
 	}
 	if testing.Short() {
-		o.Rounds, o.Keys = o.Rounds/5, o.Keys/10
+		o.Rounds, o.Keys = (o.Rounds+4)/5, o.Keys/10 // not to 0, which means another number
 	}
 	if o.Prefix == "" {
 		o.Prefix = "contract/"
