@@ -29,6 +29,9 @@ func (s *Store) Inspect(ctx context.Context) ([]store.Fact, error) {
 		{Name: "bucket", Value: d.Bucket}, {Name: "prefix", Value: d.Prefix},
 		{Name: "addressing", Value: addressing}, {Name: "credentials", Value: d.Credentials},
 	}
+	if s.server.Proxy != "" {
+		facts = append(facts, store.Fact{Name: "proxy", Value: s.server.Proxy})
+	}
 	if err != nil {
 		return facts, err
 	}

@@ -33,13 +33,13 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
 
+	"github.com/mindtrace/registry/internal/transport"
 	"github.com/mindtrace/registry/store"
 )
 
@@ -52,6 +52,7 @@ type Store struct {
 	region   string
 	endpoint endpoint
 	account  account
+	server   transport.Server // for errors
 
 	pathStyle bool // see Options
 
@@ -108,6 +109,9 @@ func (s *Store) Put(ctx context.Context, key string, body []byte, match store.To
 	if err != nil {
 		return store.Info{Now: ex.date}, s.writeError(ctx, "put", key, err, ex, match)
 	}
+	if ex.foreign {
+		return store.Info{Now: ex.date}, s.foreign("put", key, ex, store.ErrUnknown)
+	}
 	if info.ETag == "" {
 		return store.Info{Now: ex.date}, fmt.Errorf("put %s: %w: %s sends no ETag, which a registry needs", key, store.ErrUnknown, s.endpoint.url())
 	}
@@ -125,6 +129,9 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 	err := s.core.Client.RemoveObject(ctx, s.bucket, s.prefix+key, minio.RemoveObjectOptions{})
 	if err != nil && !absent(minio.ToErrorResponse(err)) {
 		return s.writeError(ctx, "delete", key, err, ex, "")
+	}
+	if ex.foreign {
+		return s.foreign("delete", key, ex, nil)
 	}
 	return nil
 }
@@ -197,7 +204,11 @@ func (s *Store) list(parent context.Context, prefix, after string, page int) ite
 				yield(store.Info{}, s.readError(ctx, "list", prefix, o.Err, ex))
 				return
 			}
-			key := strings.TrimPrefix(o.Key, s.prefix)
+			key, err := s.listed(prefix, o.Key)
+			if err != nil {
+				yield(store.Info{}, err)
+				return
+			}
 			if key <= last && last != "" {
 				yield(store.Info{}, fmt.Errorf("list %s: %w: %q comes after %q", prefix, errUnordered, key, last))
 				return
@@ -206,6 +217,7 @@ func (s *Store) list(parent context.Context, prefix, after string, page int) ite
 			if store.ValidKey(key) != nil {
 				continue // not ours
 			}
+			ex.barren = 0
 			s.versity.Store(ex.versity)
 			if !yield(s.info(key, o, ex), nil) {
 				return

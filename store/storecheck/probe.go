@@ -180,9 +180,10 @@ const patience = 10
 
 // repeat repeats a put until it is certain what it came to.
 func repeat(ctx context.Context, put func() error) error {
+	var stalls store.Stalls
 	for try := 0; ; try++ {
 		err := put()
-		if !errors.Is(err, store.ErrUnknown) || try == patience {
+		if !errors.Is(err, store.ErrUnknown) || stalls.Enough(err) || try == patience {
 			return err
 		}
 		select {
