@@ -49,7 +49,7 @@ func (s Server) Explain(err error) Fault {
 		return f
 	}
 	var record tls.RecordHeaderError
-	var alert tls.AlertError
+	var op *net.OpError
 	var authority x509.UnknownAuthorityError
 	var host x509.HostnameError
 	var invalid x509.CertificateInvalidError
@@ -70,7 +70,7 @@ func (s Server) Explain(err error) Fault {
 			s.URL, time.Now().UTC().Format(time.RFC3339))}
 	case errors.As(err, &authority), errors.As(err, &invalid):
 		return Fault{nil, fmt.Sprintf("the certificate of %s is not trusted; add its authority to those of the system, or name its file in $SSL_CERT_FILE", s.URL)}
-	case errors.As(err, &alert):
+	case errors.As(err, &op) && op.Op == "remote error": // a TLS alert
 		return Fault{nil, fmt.Sprintf("%s refuses the TLS connection: it may want a certificate of the client, or speak old versions of TLS alone", s.URL)}
 	case strings.Contains(err.Error(), `malformed HTTP response "\x15\x03`): // a TLS alert
 		return Fault{nil, fmt.Sprintf("the server wants TLS; write the endpoint as %s", s.with("https"))}
