@@ -18,11 +18,15 @@ func ParseURL(location string) (*url.URL, error) {
 	if location == "" {
 		return nil, errors.New("empty registry location")
 	}
-	scheme, rest, found := strings.Cut(location, ":")
+	// White space around a URL is the newline of a file or of a copied line. The
+	// name of a directory may have it.
+	trimmed := strings.TrimSpace(location)
+	scheme, rest, found := strings.Cut(trimmed, ":")
 	// One letter before the colon is a Windows drive.
 	if !found || len(scheme) < 2 || strings.ContainsAny(scheme, `/\.`) {
 		return &url.URL{Scheme: "file", Path: location}, nil
 	}
+	location = trimmed
 	bad := func(format string, args ...any) (*url.URL, error) {
 		return nil, fmt.Errorf("registry location %.200q: %s", shown(location), fmt.Sprintf(format, args...))
 	}

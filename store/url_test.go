@@ -12,6 +12,7 @@ func TestParseURLOfPaths(t *testing.T) {
 		"/srv/models", "models", ".", "..", "./models", "../models", "~/models", "a b", "/", "models/", ":x", "é",
 		"./my:models", "../my:models", "/srv/my:models", "dir.d:x", "./s3://x", // a slash or dot before the colon: no scheme
 		`C:\models`, "C:/models", "c:models", "C:", `\\server\share`, `.\my:models`, // Windows
+		"models ", " models\n", // white space may be part of a name
 		"50%", "%41", "what?", "a#b", "me@home", // nothing is unescaped, nothing is an option
 	} {
 		u, err := store.ParseURL(path)
@@ -29,6 +30,8 @@ func TestParseURL(t *testing.T) {
 	for _, c := range []struct{ location, scheme, host, path, query string }{
 		{"s3://bucket", "s3", "bucket", "", ""},
 		{"s3://bucket/a/b?region=eu-1&endpoint=http://127.0.0.1:9000", "s3", "bucket", "/a/b", "region=eu-1&endpoint=http://127.0.0.1:9000"},
+		{" s3://bucket/a?region=eu-1\r\n", "s3", "bucket", "/a", "region=eu-1"},
+		{"mem:\n", "mem", "", "", ""},
 		{"S3://bucket", "s3", "bucket", "", ""},
 		{"s3://bucket/me@home", "s3", "bucket", "/me@home", ""},
 		{"gs://bucket/a%20b", "gs", "bucket", "/a b", ""},

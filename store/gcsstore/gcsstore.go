@@ -14,7 +14,10 @@
 // "gcloud auth application-default login" left, the service account of the
 // machine. They are renewed before they expire. They are never part of a URL,
 // and go to Google's hosts only, unless they were named together with the
-// endpoint; never over http.
+// endpoint; never over http. White space around the settings is dropped.
+//
+// A request that makes no headway for 20 s ends, with an error that is
+// store.ErrStalled.
 //
 // # How it keeps the contract
 //

@@ -97,10 +97,17 @@ var conflicts = map[string]bool{
 	"ConditionalRequestConflict": true, "OperationAborted": true, minio.Conflict: true, "ExistingObjectIsDirectory": true,
 }
 
+// maxSaid is how many bytes of what a server says are repeated.
+const maxSaid = 300
+
 // translate finds the kind of a failure, and what to do about it.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 func (f failure) translate() error {
 	s, resp := f.s, minio.ToErrorResponse(f.err)
+	if len(resp.Message) > maxSaid {
+		resp.Message = resp.Message[:maxSaid] + "..."
+		f.err = resp
+	}
 	switch resp.Code {
 	case minio.NoSuchBucket:
 		return f.is(store.ErrNoBucket, "there is no bucket %q at %s; check its name and the endpoint, or create it (mindreg init --create-bucket)",
@@ -129,6 +136,10 @@ func (f failure) translate() error {
 		return f.skewed()
 	case status == http.StatusForbidden, status == http.StatusUnauthorized:
 		return f.is(fs.ErrPermission, "it needs the right %s on %s/%s* (credentials: %s)", rights[f.op], s.bucket, s.prefix, s.account.source())
+	case status == http.StatusBadRequest && unsaid && resp.Region != "" && resp.Region != s.region:
+		return f.otherRegion(resp)
+	case status == http.StatusBadRequest && unsaid:
+		return f.is(nil, "the answer does not say why: expired credentials, another region, or no server of objects at %s; mindreg doctor asks in another way", s.endpoint.url())
 	case f.ex.moved != "":
 		return f.elsewhere()
 	case status == http.StatusMovedPermanently, status == http.StatusTemporaryRedirect:

@@ -2,6 +2,7 @@ package s3store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -32,10 +33,13 @@ func (s *Store) Inspect(ctx context.Context) ([]store.Fact, error) {
 	if s.server.Proxy != "" {
 		facts = append(facts, store.Fact{Name: "proxy", Value: s.server.Proxy})
 	}
-	if err != nil {
+	if errors.Is(err, store.ErrUnavailable) {
 		return facts, err
 	}
-	if err := s.listable(ctx); err != nil {
+	if lerr := s.listable(ctx); lerr != nil { // which says why, unlike the answer to HEAD before it
+		return facts, lerr
+	}
+	if err != nil {
 		return facts, err
 	}
 	return append(facts, s.versioning(ctx), s.objectLock(ctx), s.lifecycle(ctx)), nil

@@ -105,6 +105,27 @@ func TestClockOffWithoutBody(t *testing.T) {
 	}
 }
 
+// Neither could it name the region, which a header does.
+func TestOtherRegionWithoutBody(t *testing.T) {
+	st, _ := answering(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-Amz-Bucket-Region", "eu-west-1")
+		w.WriteHeader(400)
+	})
+	if _, err := st.Stat(t.Context(), "k"); err == nil || !strings.Contains(err.Error(), "?region=eu-west-1") {
+		t.Error(err)
+	}
+}
+
+// Doctor asks in a way that is answered with the reason.
+func TestInspectSaysWhy(t *testing.T) {
+	st, _ := answering(t, func(w http.ResponseWriter, r *http.Request) {
+		refusal(w, r, 403, "SignatureDoesNotMatch", "The request signature we calculated does not match.")
+	})
+	if _, err := st.Inspect(t.Context()); err == nil || !strings.Contains(err.Error(), "the secret key is not that of the access key") {
+		t.Error(err)
+	}
+}
+
 // White space at the ends of what people set is no part of it, wherever it
 // comes from.
 func TestWhiteSpace(t *testing.T) {

@@ -14,7 +14,11 @@
 // Credentials are looked for in the usual places, in the usual order: the
 // environment, shared files and profiles (also of SSO and of processes), web
 // identity, container and instance roles. They are renewed before they
-// expire. They are never part of a URL.
+// expire. They are never part of a URL. White space at their ends, and at those
+// of the other settings, is dropped.
+//
+// A request that makes no headway for 20 s ends, with an error that is
+// store.ErrStalled.
 //
 // # How it keeps the contract
 //
