@@ -22,7 +22,7 @@ const (
 	least = 1 << 10
 	// piece is how many bytes are sent at once. That the connection has taken
 	// them is headway; how many of them it has taken before, nobody sees.
-	piece = 8 << 10
+	piece = 16 << 10
 )
 
 // phase is what a request is about.
@@ -181,7 +181,7 @@ func (e *stalledError) Error() string {
 	case connecting:
 		return fmt.Sprintf("%s took no connection for %v", e.host, e.patience)
 	case sending:
-		return fmt.Sprintf("%s took less than 8 KiB in %v, after %d bytes of what is sent", e.host, e.patience, e.bytes)
+		return fmt.Sprintf("%s took less than 16 KiB in %v, after %d bytes of what is sent", e.host, e.patience, e.bytes)
 	case waiting:
 		return fmt.Sprintf("%s did not answer for %v", e.host, e.patience)
 	}

@@ -30,7 +30,7 @@ func Base() *http.Transport {
 //   - A request that makes no headway for Patience ends with an error that is
 //     store.ErrStalled: while it connects, while its body is sent, while the
 //     answer is waited for, and while that is read. Headway is the next step,
-//     the next 8 KiB sent, the next KiB received.
+//     the next 16 KiB sent, the next KiB received.
 //   - An answer longer than any that a store gives ends with ErrEndless. The
 //     bytes of an object are more than those of other answers: see Media.
 //   - A refusal, which is every answer but 2xx, is read before it is returned:

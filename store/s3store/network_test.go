@@ -80,6 +80,14 @@ func TestPutAnsweredWithAPage(t *testing.T) {
 	}
 }
 
+// No bucket is made by a page that says welcome.
+func TestMakeBucketAnsweredWithAPage(t *testing.T) {
+	st, _ := answering(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "<html>Welcome</html>") })
+	if err := st.MakeBucket(t.Context()); err == nil || !strings.Contains(err.Error(), "no answer of a server of objects") {
+		t.Error(err)
+	}
+}
+
 // An object that is a web page is an object.
 func TestObjectThatIsAPage(t *testing.T) {
 	const page = "<!DOCTYPE html><html></html>"
