@@ -279,10 +279,11 @@ var errRetained = errors.New("the store refuses to delete it")
 // retry makes a request until its outcome is known. Only for requests that
 // may be repeated: reads, and deletions of keys that are never written again.
 func (c *collector) retry(ctx context.Context, request func() error) error {
+	var stalls store.Stalls
 	for try := 0; ; try++ {
 		err := request()
 		again := errors.Is(err, store.ErrUnknown) || errors.Is(err, store.ErrRetry) || errors.Is(err, store.ErrUnavailable)
-		if !again || try == maxUnknown {
+		if !again || stalls.Enough(err) || try == maxUnknown {
 			return err
 		}
 		if serr := sleep(ctx, jitter(try)); serr != nil {

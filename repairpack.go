@@ -255,6 +255,7 @@ func whole(pack manifest.Pack, chunks []*wanted, body []byte) bool {
 
 // put writes a pack over the state that was read.
 func (p *repair) put(ctx context.Context, key string, body []byte, token store.Token) error {
+	var stalls store.Stalls
 	for try := 0; ; try++ {
 		_, err := p.r.st.Put(ctx, key, body, token)
 		switch {
@@ -265,7 +266,7 @@ func (p *repair) put(ctx context.Context, key string, body []byte, token store.T
 			}
 			return fmt.Errorf("%s was changed meanwhile; verify again: %w", key, errors.Join(ErrConflict, gerr))
 		case errors.Is(err, store.ErrRetry), errors.Is(err, store.ErrUnknown):
-			if try == maxUnknown {
+			if stalls.Enough(err) || try == maxUnknown {
 				return err
 			}
 			if serr := sleep(ctx, jitter(try)); serr != nil {

@@ -11,8 +11,9 @@ import (
 )
 
 // maxUnknown is how often a write is repeated whose outcome is unknown: for
-// about a minute, in which a server can be restarted. A store that cannot be
-// reached, or is busy, is store.Retry's affair.
+// about a minute, in which a server can be restarted; see store.Stalls for one
+// that stalls. A store that cannot be reached, or is busy, is store.Retry's
+// affair.
 const maxUnknown = 40
 
 // write puts a register whose present token is match, and finds out whether
@@ -35,6 +36,7 @@ func (r *Registry) write(ctx context.Context, key string, body []byte, match sto
 
 func (r *Registry) writeUnprobed(ctx context.Context, key string, body []byte, match store.Token, nonce manifest.Nonce) (store.Info, error) {
 	var unknown error // why an earlier try may have been applied
+	var stalls store.Stalls
 	give := func(err error) (store.Info, error) {
 		if unknown == nil {
 			return store.Info{}, err
@@ -69,7 +71,7 @@ func (r *Registry) writeUnprobed(ctx context.Context, key string, body []byte, m
 		default:
 			return give(err)
 		}
-		if try == maxUnknown {
+		if stalls.Enough(err) || try == maxUnknown {
 			return give(err)
 		}
 		if serr := sleep(ctx, jitter(try)); serr != nil {

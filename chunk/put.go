@@ -55,7 +55,7 @@ func putPack(ctx context.Context, cfg *Config, pack manifest.Pack, body []byte, 
 		case errors.Is(err, store.ErrUnknown): // the same bytes under the same key: no harm done twice
 			err = fmt.Errorf("%w: %w", errMoved, err)
 		}
-		if errors.Is(err, errMoved) && b.wait(ctx) {
+		if errors.Is(err, errMoved) && !b.stalls.Enough(err) && b.wait(ctx) {
 			continue
 		}
 		if err != nil {
@@ -158,7 +158,10 @@ func timeOf(ctx context.Context, cfg *Config, info store.Info) (time.Time, error
 
 // backoff waits longer and longer, with full jitter, about a minute in all:
 // a store that loses its answers may be a server being restarted.
-type backoff struct{ tries int }
+type backoff struct {
+	tries  int
+	stalls store.Stalls
+}
 
 const maxTries = 18
 

@@ -36,6 +36,7 @@ func (s *Locks) put(ctx context.Context, key string, reg *manifest.Lock, match s
 		return store.Info{}, err
 	}
 	var unknown error
+	var stalls store.Stalls
 	give := func(err error) (store.Info, error) {
 		if unknown != nil {
 			err = fmt.Errorf("%w: writing %s with nonce %s: %w", store.ErrUnknown, key, reg.Nonce, errors.Join(unknown, err))
@@ -60,7 +61,7 @@ func (s *Locks) put(ctx context.Context, key string, reg *manifest.Lock, match s
 		case errors.Is(err, store.ErrRetry):
 			heals = true
 		}
-		if !heals || patience == 0 && try == maxTries {
+		if !heals || patience == 0 && (stalls.Enough(err) || try == maxTries) {
 			return give(err)
 		}
 		if serr := sleep(ctx, jitter(try)); serr != nil {

@@ -31,9 +31,9 @@ type RetryPolicy struct {
 //   - Delete on ErrUnknown too, since it may be repeated.
 //
 // Between tries it waits for a random time, up to a limit that doubles from
-// 100 ms to 5 s. When the time of the policy is over, the last error is
-// returned. A call that does not fail costs no more requests than without
-// Retry.
+// 100 ms to 5 s. When the time of the policy is over, or two tries of the call
+// have stalled (see Stalls), the last error is returned. A call that does not
+// fail costs no more requests than without Retry.
 func Retry(st Store, policy RetryPolicy) Store {
 	if policy.First == 0 {
 		policy.First = 4 * time.Second
@@ -62,6 +62,7 @@ type attempts struct {
 	r     *retrying
 	start time.Time // of the first failure
 	n     int       // failures
+	stall Stalls
 }
 
 // again takes note of what a try came to. It reports whether to try once
@@ -85,7 +86,7 @@ func (a *attempts) again(ctx context.Context, err error, kinds ...error) (bool, 
 	if a.r.answered.Load() {
 		budget = a.r.policy.Later
 	}
-	if time.Since(a.start)+wait > budget {
+	if a.stall.Enough(err) || time.Since(a.start)+wait > budget {
 		return false, fmt.Errorf("%w (tried %d times)", err, a.n)
 	}
 	t := time.NewTimer(wait)
@@ -163,7 +164,7 @@ func resume[T any](ctx context.Context, r *retrying, list func(after string) ite
 					break
 				}
 				after = key(entry)
-				a.n = 0 // it makes headway
+				a.n, a.stall = 0, 0 // it makes headway
 				r.answered.Store(true)
 				if !yield(entry, nil) {
 					return

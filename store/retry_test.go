@@ -199,3 +199,32 @@ func (b *breaking) List(ctx context.Context, prefix, after string) iter.Seq2[sto
 		}
 	}
 }
+
+// A call that stalls is repeated once, however much of the minute is left: each
+// try costs the whole patience. What fails at once beside it does not count.
+func TestRetryStalls(t *testing.T) {
+	stalled := fmt.Errorf("%w: %w", store.ErrUnavailable, store.ErrStalled)
+	for name, call := range calls {
+		for _, quick := range []int{0, 3} {
+			synctest.Test(t, func(t *testing.T) {
+				fst, st := one(t)
+				if _, err := st.Stat(t.Context(), "nothing"); !errors.Is(err, store.ErrNotExist) {
+					t.Fatal(err)
+				}
+				fst.Plan(func(c faultstore.Call) faultstore.Fault {
+					if c.N < quick {
+						return faultstore.Fault{Before: store.ErrUnavailable}
+					}
+					return faultstore.Fault{Before: stalled}
+				})
+				if err := call(t.Context(), st); !errors.Is(err, store.ErrStalled) || fst.Calls() != quick+2 {
+					t.Errorf("%s: %d requests, want %d; %v", name, fst.Calls(), quick+2, err)
+				}
+				fst.Plan(first(1, stalled))
+				if err := call(t.Context(), st); err != nil || fst.Calls() != 2 {
+					t.Errorf("%s, after one stall: %d requests, %v", name, fst.Calls(), err)
+				}
+			})
+		}
+	}
+}

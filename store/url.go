@@ -19,19 +19,25 @@ func ParseURL(location string) (*url.URL, error) {
 	if location == "" {
 		return nil, errors.New("empty registry location")
 	}
-	if strings.ContainsFunc(location, unicode.IsControl) {
-		return nil, fmt.Errorf("registry location %.200q: it holds a line break or another control character; take that out", shown(location))
-	}
-	if strings.TrimSpace(location) != location {
-		return nil, fmt.Errorf("registry location %.200q: it begins or ends with white space; take that out", shown(location))
-	}
-	scheme, rest, found := strings.Cut(location, ":")
+	// White space around a URL is the newline of a file or of a copied line.
+	trimmed := strings.TrimSpace(location)
+	scheme, rest, found := strings.Cut(trimmed, ":")
 	// One letter before the colon is a Windows drive.
-	if !found || len(scheme) < 2 || strings.ContainsAny(scheme, `/\.`) {
-		return &url.URL{Scheme: "file", Path: location}, nil
-	}
 	bad := func(format string, args ...any) (*url.URL, error) {
 		return nil, fmt.Errorf("registry location %.200q: %s", shown(location), fmt.Sprintf(format, args...))
+	}
+	if !found || len(scheme) < 2 || strings.ContainsAny(scheme, `/\.`) {
+		if strings.ContainsFunc(location, unicode.IsControl) {
+			return bad("it holds a line break or another control character; take that out")
+		}
+		if trimmed != location {
+			return bad("it begins or ends with white space; take that out")
+		}
+		return &url.URL{Scheme: "file", Path: location}, nil
+	}
+	location = trimmed
+	if strings.ContainsFunc(location, unicode.IsControl) {
+		return bad("it holds a line break or another control character; take that out")
 	}
 	scheme = strings.ToLower(scheme)
 	if !schemePattern.MatchString(scheme) {

@@ -29,6 +29,8 @@ func TestParseURL(t *testing.T) {
 	for _, c := range []struct{ location, scheme, host, path, query string }{
 		{"s3://bucket", "s3", "bucket", "", ""},
 		{"s3://bucket/a/b?region=eu-1&endpoint=http://127.0.0.1:9000", "s3", "bucket", "/a/b", "region=eu-1&endpoint=http://127.0.0.1:9000"},
+		{" s3://bucket/a?region=eu-1\r\n", "s3", "bucket", "/a", "region=eu-1"},
+		{"mem:\n", "mem", "", "", ""},
 		{"S3://bucket", "s3", "bucket", "", ""},
 		{"s3://bucket/me@home", "s3", "bucket", "/me@home", ""},
 		{"gs://bucket/a%20b", "gs", "bucket", "/a b", ""},
@@ -78,7 +80,7 @@ func TestParseURLRefuses(t *testing.T) {
 		"s3://bucket/%zz":     "is not a URL: invalid URL escape",
 		"s3://bucket\x7f":     "it holds a line break or another control character",
 		"/srv/models\r":       "it holds a line break or another control character",
-		"s3://k:s@b/p\n":      `"s3://...@b/p\n"`,
+		"s3://k:s@b\n/p":      `"s3://...@b\n/p"`,
 		"/srv/models ":        "begins or ends with white space",
 		" /srv/models":        "begins or ends with white space",
 		"s3://[::1":           "is not a URL: missing ']'",

@@ -217,7 +217,7 @@ func (d *doctor) promises(rounds, keys int) error {
 			d.out.Fit = false
 			return fmt.Errorf("the checks cannot be made, since these credentials may not write and delete here; loading and listing work: %w", err)
 		}
-		if errors.Is(err, store.ErrUnavailable) {
+		if errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrStalled) {
 			d.out.Fit = false
 			return err
 		}

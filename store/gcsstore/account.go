@@ -16,6 +16,7 @@ import (
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/google"
 
+	"github.com/mindtrace/registry/internal/transport"
 	"github.com/mindtrace/registry/store"
 )
 
@@ -29,18 +30,21 @@ type account struct {
 	given  []byte       // the JSON of explicit ones
 	kind   google.CredentialsType
 
+	patience time.Duration // how long a token is waited for
+
 	mu    sync.Mutex
 	creds *google.Credentials // nil until they are needed
 
 	renewing sync.Mutex  // held while a token is fetched, or found to be fresh
 	offline  atomic.Bool // no server of tokens answered
+	stalled  atomic.Bool // it took a request, and no more
 }
 
 // accountOf decides whose credentials to use. It does not look for those of
 // the environment yet.
-func accountOf(o Options, ep endpoint, transport http.RoundTripper) (*account, error) {
-	a := &account{}
-	a.client = &http.Client{Transport: line{a, transport}, Timeout: 30 * time.Second}
+func accountOf(o Options, ep endpoint, guarded http.RoundTripper) (*account, error) {
+	a := &account{patience: transport.Patience}
+	a.client = &http.Client{Transport: line{a, guarded}, Timeout: 2 * a.patience}
 	explicit := o.CredentialsFile != "" || len(o.CredentialsJSON) > 0
 	switch {
 	case explicit && o.Anonymous:
@@ -88,22 +92,39 @@ func (a *account) find() (*google.Credentials, error) {
 	ctx := context.WithValue(context.Background(), oauth2.HTTPClient, a.client)
 	var creds *google.Credentials
 	var err error
-	if a.given != nil {
+	named, from := getenv(adcVariable), a.from
+	switch {
+	case a.given != nil:
 		creds, err = google.CredentialsFromJSONWithType(ctx, a.given, a.kind, scope)
-	} else {
+	case named != "" && named != os.Getenv(adcVariable): // which the library would look for as it is
+		from = "$" + adcVariable + ", " + named
+		creds, err = fromFile(ctx, named)
+	default:
+		from = "application default credentials"
+		if named != "" {
+			from = "$" + adcVariable + ", " + named
+		}
 		creds, err = google.FindDefaultCredentials(ctx, scope)
 	}
 	if err != nil {
-		return nil, &credentialsError{from: a.from, err: err, none: a.given == nil && os.Getenv(adcVariable) == ""}
+		return nil, &credentialsError{from: from, err: err, none: a.given == nil && named == ""}
 	}
-	if a.given == nil {
-		a.from = "application default credentials"
-		if f := os.Getenv(adcVariable); f != "" {
-			a.from = "$" + adcVariable + ", " + f
-		}
-	}
+	a.from = from
 	a.creds = creds
 	return creds, nil
+}
+
+// fromFile reads a file of credentials.
+func fromFile(ctx context.Context, path string) (*google.Credentials, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var f struct{ Type google.CredentialsType }
+	if err := json.Unmarshal(b, &f); err != nil {
+		return nil, fmt.Errorf("%s is not the JSON of a key: %w", path, err)
+	}
+	return google.CredentialsFromJSONWithType(ctx, b, f.Type, scope)
 }
 
 const adcVariable = "GOOGLE_APPLICATION_CREDENTIALS"
@@ -120,11 +141,20 @@ func (a *account) token(ctx context.Context) (*oauth2.Token, error) {
 		t, err := a.fetch()
 		done <- result{t, err}
 	}()
+	t := time.NewTimer(a.patience)
+	defer t.Stop()
 	select {
 	case r := <-done:
 		return r.token, r.err
 	case <-ctx.Done():
 		return nil, ctx.Err()
+	case <-t.C:
+		from := "Google's credentials"
+		if a.mu.TryLock() { // it is not still looking for them
+			from = a.owner()
+			a.mu.Unlock()
+		}
+		return nil, &credentialsError{from: from, again: true, err: fmt.Errorf("%w: nobody handed one out for %v", store.ErrStalled, a.patience)}
 	}
 }
 
@@ -141,6 +171,9 @@ func (a *account) fetch() (*oauth2.Token, error) {
 		var refused *oauth2.RetrieveError
 		busy := errors.As(err, &refused) && refused.Response != nil &&
 			(refused.Response.StatusCode >= 500 || refused.Response.StatusCode == http.StatusTooManyRequests)
+		if a.stalled.Load() {
+			err = fmt.Errorf("%w: %w", store.ErrStalled, err)
+		}
 		return nil, &credentialsError{from: a.said(), err: err, again: busy || a.offline.Load()}
 	}
 	return t, nil
@@ -156,6 +189,7 @@ type line struct {
 func (l line) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := l.next.RoundTrip(req)
 	l.account.offline.Store(err != nil)
+	l.account.stalled.Store(errors.Is(err, store.ErrStalled))
 	return resp, err
 }
 
@@ -166,6 +200,11 @@ func (a *account) said() string {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	return a.owner()
+}
+
+// owner says whose credentials they are. It is called with mu held.
+func (a *account) owner() string {
 	if a.creds == nil && a.given == nil {
 		return "application default credentials (not looked for yet)"
 	}
@@ -266,7 +305,7 @@ func (e *credentialsError) Error() string {
 
 func (e *credentialsError) Is(target error) bool {
 	if e.again {
-		return target == store.ErrUnavailable
+		return target == store.ErrUnavailable || target == store.ErrStalled && errors.Is(e.err, target)
 	}
 	return target == fs.ErrPermission
 }

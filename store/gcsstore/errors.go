@@ -2,12 +2,10 @@ package gcsstore
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
@@ -18,11 +16,13 @@ import (
 
 	"google.golang.org/api/googleapi"
 
+	"github.com/mindtrace/registry/internal/transport"
 	"github.com/mindtrace/registry/store"
 )
 
 // exchange is what became of one call, below the client library.
 type exchange struct {
+	ctx  context.Context
 	date time.Time   // of the last answer
 	sent atomic.Bool // a request may have reached the server
 }
@@ -31,13 +31,21 @@ type exchangeKey struct{}
 
 // watch returns a context with which a call tells what becomes of it.
 func watch(ctx context.Context) (context.Context, *exchange) {
-	ex := new(exchange)
+	ex := &exchange{ctx: ctx}
 	return context.WithValue(ctx, exchangeKey{}, ex), ex
 }
 
 // tap notes whether a request got a connection, and the Date of each answer.
 // It is below the authorisation, so that requests for tokens do not count.
-type tap struct{ next http.RoundTripper }
+type tap struct {
+	next   http.RoundTripper
+	traced bool // it tells when it has a connection
+}
+
+// pageError is an answer that is a web page.
+type pageError struct{ status int }
+
+func (e *pageError) Error() string { return "the answer is a web page" }
 
 func (t tap) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx := req.Context()
@@ -45,7 +53,7 @@ func (t tap) RoundTrip(req *http.Request) (*http.Response, error) {
 	if !ok {
 		return t.next.RoundTrip(req)
 	}
-	if _, traced := t.next.(*http.Transport); traced {
+	if t.traced {
 		ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 			GotConn: func(httptrace.GotConnInfo) { ex.sent.Store(true) },
 		})
@@ -61,6 +69,10 @@ func (t tap) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err == nil {
 		if date, derr := http.ParseTime(resp.Header.Get("Date")); derr == nil {
 			ex.date = date.UTC()
+		}
+		if transport.Page(req, resp) {
+			resp.Body.Close()
+			return nil, &pageError{resp.StatusCode}
 		}
 	}
 	return resp, err
@@ -149,13 +161,21 @@ func (s *Store) putError(ctx context.Context, key string, err error, ex *exchang
 // writeError translates the failure of a call that changes something.
 func (s *Store) writeError(op, key string, err error, ex *exchange) error {
 	code := status(err)
+	var page *pageError
 	switch {
+	case transport.Refused(err), errors.As(err, &page) && (page.status >= 300 || op == "delete"):
+		// It was stopped on the way.
+	case code == http.StatusNotImplemented, code == http.StatusInsufficientStorage, code == http.StatusNetworkAuthenticationRequired:
+		// They do not pass, and say that nothing was done.
 	case code == http.StatusConflict:
 		return fmt.Errorf("%s %s: %w: %w", op, key, store.ErrRetry, brief(err))
 	case code >= 500, code == http.StatusRequestTimeout, code == 0 && ex.sent.Load():
 		// Also 503: a proxy may say so after the server has done it. And no
 		// answer, or none that could be read.
-		return fmt.Errorf("%s %s: %w: %w", op, key, store.ErrUnknown, brief(err))
+		if ex.ctx.Err() != nil {
+			return fmt.Errorf("%s %s: %w: %w", op, key, store.ErrUnknown, brief(err))
+		}
+		return fmt.Errorf("%s %s: %w: %v", op, key, transport.Stalled(store.ErrUnknown, err), brief(err))
 	}
 	return s.translate(op, key, err, ex)
 }
@@ -173,13 +193,22 @@ func (s *Store) translate(op, key string, err error, ex *exchange) error {
 	}
 	said := refusal(err)
 	if said == nil {
-		return s.networkError(err, fail)
+		return s.networkError(op, key, err, ex)
 	}
 	switch code := said.Code; {
 	case code == http.StatusTooManyRequests, code == http.StatusForbidden && tooFast(said):
 		return fail(store.ErrRetry, "")
 	case code == http.StatusForbidden, code == http.StatusUnauthorized:
 		return fail(fs.ErrPermission, s.permission(said))
+	case code == http.StatusNotImplemented:
+		return fail(errors.ErrUnsupported, s.endpoint.root+" cannot do what a registry needs")
+	case code == http.StatusInsufficientStorage:
+		return fail(nil, "the disks of the server are full, or nearly; free some of their space")
+	case code == http.StatusNetworkAuthenticationRequired:
+		return fail(nil, "the network wants you to log in before it lets anything through")
+	case code == http.StatusRequestEntityTooLarge:
+		_, remedy := s.server.Foreign(code)
+		return fail(nil, remedy)
 	case code >= 500, code == http.StatusRequestTimeout:
 		return fail(store.ErrUnavailable, "")
 	case code >= 300 && code < 400:
@@ -231,26 +260,31 @@ func brief(err error) error {
 	return err
 }
 
-// networkError translates the failure to get any answer.
-func (s *Store) networkError(err error, fail func(error, string) error) error {
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return fail(nil, "")
-	}
+// networkError translates the failure to get any answer, or one that can be
+// read. Errors of the network are not wrapped: a time-out there calls itself a
+// context.DeadlineExceeded, and a refusal of the system fs.ErrPermission.
+func (s *Store) networkError(op, key string, err error, ex *exchange) error {
 	var creds *credentialsError
-	var record tls.RecordHeaderError
-	var unknown x509.UnknownAuthorityError
-	var host x509.HostnameError
-	var invalid x509.CertificateInvalidError
-	var dns *net.DNSError
-	switch at := s.endpoint.root; {
-	case errors.As(err, &creds):
-		return fail(nil, "")
-	case errors.As(err, &record):
-		return fail(nil, fmt.Sprintf("%s does not speak TLS; is it an emulator at %s?", at, strings.Replace(at, "https:", "http:", 1)))
-	case errors.As(err, &unknown), errors.As(err, &host), errors.As(err, &invalid):
-		return fail(nil, fmt.Sprintf("the certificate of %s cannot be trusted; add its authority to the system's, or name it in $SSL_CERT_FILE", at))
-	case errors.As(err, &dns) && dns.IsNotFound:
-		return fail(store.ErrUnavailable, fmt.Sprintf("there is no host %s; check the endpoint and the network", dns.Name))
+	var page *pageError
+	var syntax *json.SyntaxError
+	var value *json.UnmarshalTypeError
+	if ex.ctx.Err() != nil || errors.As(err, &creds) {
+		return fmt.Errorf("%s %s: %w", op, key, brief(err))
 	}
-	return fail(store.ErrUnavailable, "is "+s.endpoint.root+" reachable from here?")
+	fault := transport.Fault{}
+	switch {
+	case errors.As(err, &page):
+		err, fault.Remedy = s.server.Foreign(page.status)
+	case errors.As(err, &syntax) && syntax.Error() != "unexpected end of JSON input", errors.As(err, &value):
+		err, fault.Remedy = s.server.Foreign(http.StatusOK)
+	default:
+		fault = s.server.Explain(err)
+	}
+	if fault.Remedy != "" {
+		fault.Remedy = "; " + fault.Remedy
+	}
+	if fault.Kind == nil {
+		return fmt.Errorf("%s %s: %v%s", op, key, brief(err), fault.Remedy)
+	}
+	return fmt.Errorf("%s %s: %w: %v%s", op, key, fault.Kind, brief(err), fault.Remedy)
 }

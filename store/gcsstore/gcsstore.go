@@ -14,7 +14,10 @@
 // "gcloud auth application-default login" left, the service account of the
 // machine. They are renewed before they expire. They are never part of a URL,
 // and go to Google's hosts only, unless they were named together with the
-// endpoint; never over http.
+// endpoint; never over http. White space around the settings is dropped.
+//
+// A request that makes no headway for 20 s ends, with an error that is
+// store.ErrStalled.
 //
 // # How it keeps the contract
 //
@@ -45,16 +48,15 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
-	"iter"
 	"net/http"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 
 	"google.golang.org/api/googleapi"
 	"google.golang.org/api/storage/v1"
 
+	"github.com/mindtrace/registry/internal/transport"
 	"github.com/mindtrace/registry/store"
 )
 
@@ -66,7 +68,8 @@ type Store struct {
 	project  string
 	endpoint endpoint
 	account  *account
-	found    atomic.Bool // the bucket exists
+	server   transport.Server // for errors
+	found    atomic.Bool      // the bucket exists
 }
 
 var _ store.Store = (*Store)(nil)
@@ -99,7 +102,7 @@ var errMoved = errors.New("replaced meanwhile")
 
 func (s *Store) read(ctx context.Context, key string, o *store.GetOptions) ([]byte, store.Info, error) {
 	outer := ctx
-	ctx, ex := watch(ctx)
+	ctx, ex := watch(transport.Media(ctx))
 	call := s.api.Objects.Get(s.bucket, s.prefix+key).Context(ctx)
 	switch {
 	case o.Length > 0:
@@ -132,6 +135,9 @@ func (s *Store) read(ctx context.Context, key string, o *store.GetOptions) ([]by
 	if _, err := io.ReadFull(resp.Body, buf); err != nil {
 		return nil, store.Info{Now: ex.date}, s.readError(ctx, "get", key, fmt.Errorf("the body ends early: %w", err), ex)
 	}
+	if n, _ := io.ReadFull(resp.Body, make([]byte, 1)); n > 0 {
+		return nil, store.Info{Now: ex.date}, fmt.Errorf("get %s: the server sends more than the %d bytes that it has announced", key, got.length)
+	}
 	if resp.StatusCode == http.StatusOK {
 		if err := checkCRC(resp.Header, buf); err != nil {
 			return nil, store.Info{Now: ex.date}, fmt.Errorf("get %s: %w", key, err)
@@ -140,8 +146,8 @@ func (s *Store) read(ctx context.Context, key string, o *store.GetOptions) ([]by
 		if o.Length > 0 {
 			buf = buf[:min(o.Length, int64(len(buf)))]
 		}
-	} else if got.offset != o.Offset {
-		return nil, store.Info{Now: ex.date}, fmt.Errorf("get %s: asked for the bytes from %d, got those from %d", key, o.Offset, got.offset)
+	} else if got.offset != o.Offset || o.Length > 0 && got.length > o.Length {
+		return nil, store.Info{Now: ex.date}, fmt.Errorf("get %s: asked for %d bytes from %d, got %d from %d", key, o.Length, o.Offset, got.length, got.offset)
 	}
 	info := store.Info{Key: key, Size: got.size, Token: got.token, Modified: got.modified, Now: ex.date}
 	if info.Modified.IsZero() {
@@ -233,68 +239,6 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 	}
 	return nil
 }
-
-// maxPage is how many keys a server lists at once.
-const maxPage = 1000
-
-// pageSize is how many keys the first page has. It is one more than the
-// caller expects, since the key that a listing starts after comes with it.
-func pageSize(ctx context.Context) int64 {
-	if n := store.Expected(ctx); n > 0 && n < maxPage {
-		return int64(n) + 1
-	}
-	return maxPage
-}
-
-// List implements store.Store. A page has a thousand keys, the first one as
-// many as the caller expects.
-func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[store.Info, error] {
-	return func(yield func(store.Info, error) bool) {
-		if err := ctx.Err(); err != nil {
-			yield(store.Info{}, err)
-			return
-		}
-		ctx, ex := watch(ctx)
-		call := s.api.Objects.List(s.bucket).Prefix(s.prefix + prefix).MaxResults(pageSize(ctx)).
-			Fields(googleapi.Field("nextPageToken,items(" + infoFields + ")")).Context(ctx)
-		if after != "" {
-			call.StartOffset(s.prefix + after) // itself included
-		}
-		for last := ""; ; {
-			page, err := call.Do()
-			if err != nil {
-				yield(store.Info{Now: ex.date}, s.listError(prefix, err, ex))
-				return
-			}
-			s.found.Store(true)
-			for _, obj := range page.Items {
-				key, ours := strings.CutPrefix(obj.Name, s.prefix)
-				if !ours || !strings.HasPrefix(key, prefix) || key < after || key <= last && last != "" {
-					yield(store.Info{}, fmt.Errorf("list %s: %w: %q comes after %q", prefix, errUnordered, key, last))
-					return
-				}
-				last = key
-				if key == after || store.ValidKey(key) != nil { // the latter is not ours
-					continue
-				}
-				info, err := infoOf(key, obj, ex)
-				if err != nil {
-					yield(store.Info{}, fmt.Errorf("list %s: %s: %w", prefix, key, err))
-					return
-				}
-				if !yield(info, nil) {
-					return
-				}
-			}
-			if page.NextPageToken == "" {
-				return
-			}
-			call.MaxResults(maxPage).PageToken(page.NextPageToken)
-		}
-	}
-}
-
-var errUnordered = errors.New("this server does not list keys in order, which a registry needs")
 
 // Now implements store.Store: the Date of an answer about the bucket.
 func (s *Store) Now(ctx context.Context) (time.Time, error) {

@@ -21,6 +21,9 @@ func (s *Store) Inspect(ctx context.Context) ([]store.Fact, error) {
 		{Name: "endpoint", Value: d.Endpoint}, {Name: "bucket", Value: d.Bucket}, {Name: "prefix", Value: d.Prefix},
 		{Name: "credentials", Value: d.Credentials},
 	}
+	if s.server.Proxy != "" {
+		facts = append(facts, store.Fact{Name: "proxy", Value: s.server.Proxy})
+	}
 	if err != nil {
 		return facts, err
 	}

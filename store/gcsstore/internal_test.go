@@ -4,9 +4,32 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
+
+// A path in the environment is read as it was meant, without the newline of
+// the file that it came from.
+func TestCredentialsVariableEndsInNewline(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "key.json")
+	key := `{"type": "authorized_user", "client_id": "a", "client_secret": "b", "refresh_token": "c"}`
+	if err := os.WriteFile(file, []byte(key), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range map[string]string{"as it is": file, "with a newline": " " + file + "\r\n"} {
+		t.Setenv(adcVariable, value)
+		a := &account{}
+		if _, err := a.find(); err != nil || a.from != "$"+adcVariable+", "+file {
+			t.Errorf("%s: from %q, %v", name, a.from, err)
+		}
+	}
+	t.Setenv(adcVariable, file+".absent\n")
+	if _, err := (&account{}).find(); !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), adcVariable) {
+		t.Errorf("a file that is not there: %v", err)
+	}
+}
 
 // Whether there are credentials depends on the machine; what is said if
 // there are none does not.

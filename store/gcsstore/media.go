@@ -51,8 +51,11 @@ func parseMedia(resp *http.Response) (media, error) {
 	default:
 		return m, fmt.Errorf("the server answered with status %d", resp.StatusCode)
 	}
-	if m.length < 0 || m.length > store.MaxBody {
-		return m, fmt.Errorf("the server says it sends %d bytes; no object of a store is so long", m.length)
+	switch {
+	case m.length < 0:
+		return m, errors.New("the server does not say how many bytes it sends")
+	case m.length > store.MaxBody:
+		return m, fmt.Errorf("%w: the server says it sends %d bytes; no object of a store is so long", store.ErrTooLarge, m.length)
 	}
 	// Last-Modified may move with the metadata. As long as those are the
 	// first, it is the time of creation.

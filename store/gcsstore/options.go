@@ -3,7 +3,6 @@ package gcsstore
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -16,6 +15,7 @@ import (
 	"google.golang.org/api/option"
 	"google.golang.org/api/storage/v1"
 
+	"github.com/mindtrace/registry/internal/transport"
 	"github.com/mindtrace/registry/store"
 )
 
@@ -44,7 +44,8 @@ type Options struct {
 	Anonymous       bool
 
 	// Transport, for proxies or certificates of your own. nil means one with
-	// sensible time-outs.
+	// sensible time-outs. It has to end a request whose context ends: that is
+	// how one ends that makes no headway.
 	Transport http.RoundTripper
 }
 
@@ -78,6 +79,7 @@ var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$`)
 // New returns the store in a bucket. It sends no request, and does not look
 // for credentials yet.
 func New(o Options) (*Store, error) {
+	o = o.trimmed()
 	bad := func(format string, args ...any) (*Store, error) {
 		return nil, fmt.Errorf("gs://%s: %w", o.Bucket, fmt.Errorf(format, args...))
 	}
@@ -92,15 +94,17 @@ func New(o Options) (*Store, error) {
 	if err != nil {
 		return bad("%w", err)
 	}
-	transport := o.Transport
-	if transport == nil {
-		transport = defaultTransport()
+	next := o.Transport
+	if next == nil {
+		next = defaultTransport()
 	}
-	acc, err := accountOf(o, ep, transport)
+	_, traced := next.(*http.Transport)
+	guarded := transport.Guard(next)
+	acc, err := accountOf(o, ep, guarded)
 	if err != nil {
 		return bad("%w", err)
 	}
-	var chain http.RoundTripper = tap{transport}
+	var chain http.RoundTripper = tap{guarded, traced}
 	if acc.none == "" {
 		chain = authorized{acc, chain}
 	}
@@ -116,7 +120,8 @@ func New(o Options) (*Store, error) {
 	}
 	api.UserAgent = "mindreg"
 	return &Store{
-		api: api, bucket: o.Bucket, prefix: prefix, project: first(o.Project, os.Getenv("GOOGLE_CLOUD_PROJECT")), endpoint: ep, account: acc,
+		api: api, bucket: o.Bucket, prefix: prefix, project: first(o.Project, getenv("GOOGLE_CLOUD_PROJECT")), endpoint: ep, account: acc,
+		server: transport.Server{URL: ep.root, Proxy: transport.Proxy(next, ep.root)},
 	}, nil
 }
 
@@ -146,7 +151,7 @@ type endpoint struct {
 
 // endpointOf reads an endpoint as people write it, or the environment's.
 func endpointOf(s string) (endpoint, error) {
-	s = first(s, os.Getenv("STORAGE_EMULATOR_HOST"))
+	s = first(s, getenv("STORAGE_EMULATOR_HOST"))
 	if s == "" {
 		return endpoint{root: "https://storage.googleapis.com", secure: true, google: true}, nil
 	}
@@ -164,15 +169,20 @@ func endpointOf(s string) (endpoint, error) {
 	}, nil
 }
 
-// defaultTransport gives up on a server that does not answer in seconds, but
-// lets a slow transfer take its time.
-func defaultTransport() http.RoundTripper {
-	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.DialContext = (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}).DialContext
-	t.TLSHandshakeTimeout = 10 * time.Second
-	t.ResponseHeaderTimeout = time.Minute
-	t.MaxIdleConnsPerHost = 64
-	t.DisableCompression = true
+// getenv is a variable of the environment as it was meant: white space at the
+// ends is the newline of a file or of a copied line.
+func getenv(name string) string { return strings.TrimSpace(os.Getenv(name)) }
+
+// trimmed is what was meant by options.
+func (o Options) trimmed() Options {
+	for _, s := range []*string{&o.Bucket, &o.Project, &o.Endpoint, &o.CredentialsFile} {
+		*s = strings.TrimSpace(*s)
+	}
+	return o
+}
+
+func defaultTransport() *http.Transport {
+	t := transport.Base()
 	t.WriteBufferSize, t.ReadBufferSize = 64<<10, 64<<10
 	// A connection that has died unnoticed is found out.
 	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 15 * time.Second}

@@ -4,16 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/minio/minio-go/v7/pkg/credentials"
 	"gopkg.in/ini.v1"
+
+	"github.com/mindtrace/registry/store"
 )
 
 // account is where credentials come from.
@@ -30,30 +30,43 @@ func accountOf(o Options, profile map[string]string) (account, error) {
 		if o.AccessKey == "" || o.SecretKey == "" {
 			return account{}, fmt.Errorf("s3://%s: an access key needs its secret key, and the other way round", o.Bucket)
 		}
-		v := credentials.Value{AccessKeyID: o.AccessKey, SecretAccessKey: o.SecretKey, SessionToken: o.SessionToken, SignerType: credentials.SignatureV4}
+		v, err := cleaned(credentials.Value{AccessKeyID: o.AccessKey, SecretAccessKey: o.SecretKey, SessionToken: o.SessionToken, SignerType: credentials.SignatureV4})
+		if err != nil {
+			return account{}, fmt.Errorf("s3://%s: %w", o.Bucket, err)
+		}
 		return account{&credentials.Static{Value: v}, said("given by the program")}, nil
 	}
-	name := first(o.Profile, os.Getenv("AWS_PROFILE"), "default")
-	file := named{"profile " + name, &credentials.FileAWSCredentials{Profile: o.Profile}}
+	name := first(o.Profile, getenv("AWS_PROFILE"), "default")
+	file := named{name: "profile " + name, Provider: &credentials.FileAWSCredentials{Profile: name}, meant: true}
+	if err := misspelt("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"); err != nil {
+		file.Provider = refused{err}
+	}
 	if profile["role_arn"] != "" {
 		file.Provider = refused{fmt.Errorf("it assumes a role, which is not supported; let the AWS command do that: in a profile of your own, set credential_process = aws configure export-credentials --profile %s", name)}
 	}
 	c := &chain{}
-	role := func(kind, endpoint string) named {
-		return named{kind, &credentials.IAM{Endpoint: endpoint, Client: &http.Client{Timeout: 10 * time.Second, Transport: metadataTransport()}}}
+	environment := named{name: "environment", Provider: &credentials.EnvAWS{}}
+	role := func(kind, endpoint string, meant bool, variables ...string) named {
+		if err := misspelt(variables...); err != nil {
+			return named{name: kind, Provider: refused{err}}
+		}
+		return named{kind, &credentials.IAM{Endpoint: endpoint, Client: metadataClient()}, meant}
 	}
 	switch {
 	case o.Profile != "": // asked for: nothing else will do
 		c.links = []named{file}
 		c.only = o.Profile
 	case os.Getenv("AWS_WEB_IDENTITY_TOKEN_FILE") != "":
-		c.links = []named{{"environment", &credentials.EnvAWS{}}, role("web identity", os.Getenv("AWS_ENDPOINT_URL_STS")), file}
+		c.links = []named{environment, role("web identity", getenv("AWS_ENDPOINT_URL_STS"), true,
+			"AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN", "AWS_ROLE_SESSION_NAME", "AWS_REGION"), file}
 	case os.Getenv("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI") != "", os.Getenv("AWS_CONTAINER_CREDENTIALS_FULL_URI") != "":
-		c.links = []named{{"environment", &credentials.EnvAWS{}}, file, role("container role", "")}
-	case os.Getenv("AWS_EC2_METADATA_DISABLED") == "true":
-		c.links = []named{{"environment", &credentials.EnvAWS{}}, file}
+		c.links = []named{environment, file, role("container role", "", true,
+			"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE")}
+	case getenv("AWS_EC2_METADATA_DISABLED") == "true":
+		c.links = []named{environment, file}
 	default:
-		c.links = []named{{"environment", &credentials.EnvAWS{}}, file, role("instance role", strings.TrimRight(os.Getenv("AWS_EC2_METADATA_SERVICE_ENDPOINT"), "/"))}
+		at := getenv("AWS_EC2_METADATA_SERVICE_ENDPOINT")
+		c.links = []named{environment, file, role("instance role", strings.TrimRight(at, "/"), at != "")}
 	}
 	return account{c, c.found}, nil
 }
@@ -74,17 +87,10 @@ func (r refused) IsExpired() bool { return true }
 
 func said(s string) func() string { return func() string { return s } }
 
-// metadataTransport does not wait for a metadata service that is not there.
-func metadataTransport() http.RoundTripper {
-	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.DialContext = (&net.Dialer{Timeout: time.Second}).DialContext
-	t.Proxy = nil
-	return t
-}
-
 type named struct {
 	name string
 	credentials.Provider
+	meant bool // somebody has said that there are credentials
 }
 
 // chain asks one provider after the other, and stays with the first that has
@@ -106,18 +112,26 @@ func (c *chain) RetrieveWithCredContext(cc *credentials.CredContext) (credential
 	if c.current != nil {
 		links = []named{*c.current}
 	}
-	var errs []error
+	failed := &credentialsError{profile: c.only}
 	for i := range links {
 		v, err := links[i].RetrieveWithCredContext(cc)
+		if err == nil {
+			if v, err = cleaned(v); err != nil {
+				failed.why = append(failed.why, fmt.Errorf("%s: %w", links[i].name, err))
+				return v, failed
+			}
+		}
 		if err == nil && v.AccessKeyID != "" && v.SecretAccessKey != "" {
 			c.current = &links[i]
 			return v, nil
 		}
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
-			errs = append(errs, fmt.Errorf("%s: %w", links[i].name, err))
+			failed.why = append(failed.why, fmt.Errorf("%s: %w", links[i].name, err))
+			ue := (*url.Error)(nil)
+			failed.again = failed.again || links[i].meant && errors.As(err, &ue)
 		}
 	}
-	return credentials.Value{}, &credentialsError{errs, c.only}
+	return credentials.Value{}, failed
 }
 
 // Retrieve implements credentials.Provider.
@@ -147,6 +161,15 @@ func (c *chain) found() string {
 type credentialsError struct {
 	why     []error
 	profile string // that was asked for, or ""
+	again   bool   // whoever should hand them out did not answer
+}
+
+// kind is what the error is besides.
+func (e *credentialsError) kind() error {
+	if e.again {
+		return store.ErrUnavailable
+	}
+	return nil
 }
 
 func (e *credentialsError) Error() string {
@@ -160,12 +183,20 @@ func (e *credentialsError) Error() string {
 	return fmt.Sprintf("%v (%v)", none, errors.Join(e.why...))
 }
 
-func (e *credentialsError) Is(target error) bool { return target == os.ErrPermission }
+func (e *credentialsError) Is(target error) bool { return !e.again && target == os.ErrPermission }
+
+// Unwrap returns why: a request for credentials may have stalled.
+func (e *credentialsError) Unwrap() []error {
+	if e.again {
+		return e.why
+	}
+	return nil
+}
 
 // loadProfile reads what the shared configuration says of a profile, beside
 // its credentials. What cannot be read says nothing.
 func loadProfile(name string) map[string]string {
-	name = first(name, os.Getenv("AWS_PROFILE"), "default")
+	name = first(name, getenv("AWS_PROFILE"), "default")
 	path := os.Getenv("AWS_CONFIG_FILE")
 	if path == "" {
 		home, err := os.UserHomeDir()

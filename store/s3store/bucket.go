@@ -15,6 +15,8 @@ func (s *Store) MakeBucket(ctx context.Context) error {
 	ctx, ex := observe(ctx)
 	err := s.core.Client.MakeBucket(ctx, s.bucket, minio.MakeBucketOptions{Region: s.region})
 	switch {
+	case err == nil && ex.foreign:
+		return s.foreign("create bucket", s.bucket, ex, nil)
 	case err == nil, minio.ToErrorResponse(err).Code == "BucketAlreadyOwnedByYou":
 		return nil
 	case minio.ToErrorResponse(err).Code == "BucketAlreadyExists":

@@ -2,11 +2,10 @@ package s3store
 
 import (
 	"context"
-	"crypto/x509"
+	"encoding/xml"
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
 
+	"github.com/mindtrace/registry/internal/transport"
 	"github.com/mindtrace/registry/store"
 )
 
@@ -30,8 +30,8 @@ type failure struct {
 // is returns the failure as an error of the given kind, with a remedy.
 // Either may be missing.
 func (f failure) is(kind error, remedy string, args ...any) error {
-	if remedy != "" {
-		remedy = "; " + fmt.Sprintf(remedy, args...)
+	if remedy = fmt.Sprintf(remedy, args...); remedy != "" {
+		remedy = "; " + remedy
 	}
 	what := strings.TrimSpace(f.op + " " + f.key) // a listing of everything has no key
 	if kind == nil {
@@ -53,8 +53,7 @@ func (s *Store) readError(ctx context.Context, op, key string, err error, ex *ex
 	f := failure{s, ctx, op, key, err, ex}
 	switch {
 	case ex.foreign:
-		f.err = errors.New("that is no answer of an S3 server")
-		return f.is(nil, "what listens at %s is something else; check the endpoint and its port", s.endpoint.url())
+		return s.foreign(op, key, ex, nil)
 	case absent(minio.ToErrorResponse(err)):
 		return fmt.Errorf("%s %s: %w", op, key, store.ErrNotExist)
 	}
@@ -66,6 +65,8 @@ func (s *Store) writeError(ctx context.Context, op, key string, err error, ex *e
 	resp := minio.ToErrorResponse(err)
 	f := failure{s, ctx, op, key, err, ex}
 	switch {
+	case ex.foreign:
+		return s.foreign(op, key, ex, nil)
 	case match != store.Absent && absent(resp):
 		return fmt.Errorf("%s %s: %w", op, key, errNoKey)
 	case resp.StatusCode == http.StatusPreconditionFailed:
@@ -73,16 +74,21 @@ func (s *Store) writeError(ctx context.Context, op, key string, err error, ex *e
 	case resp.StatusCode == http.StatusTooManyRequests, resp.Code == "RequestTimeout",
 		resp.StatusCode == http.StatusConflict && conflicts[resp.Code]:
 		return f.is(store.ErrRetry, "")
-	case resp.StatusCode >= 500 && resp.StatusCode != http.StatusNotImplemented:
+	case resp.StatusCode >= 500 && !final[resp.StatusCode]:
 		// Also 503: a proxy may say so after the server has done it.
 		return f.is(store.ErrUnknown, "")
-	case resp.StatusCode == 0 && ex.changed.Load(): // no answer, or none that can be read
+	case resp.StatusCode == 0 && ex.changed.Load() && !transport.Refused(err): // no answer, or none that can be read
 		if ctx.Err() != nil {
 			return fmt.Errorf("%s %s: %w: %w", op, key, store.ErrUnknown, ctx.Err())
 		}
-		return f.is(store.ErrUnknown, "")
+		return f.is(transport.Stalled(store.ErrUnknown, err), "")
 	}
 	return f.translate()
+}
+
+// final are the answers 5xx that do not pass, and say that nothing was done.
+var final = map[int]bool{
+	http.StatusNotImplemented: true, http.StatusInsufficientStorage: true, http.StatusNetworkAuthenticationRequired: true,
 }
 
 // conflicts are the codes of those answers 409 that a repetition may turn
@@ -93,10 +99,17 @@ var conflicts = map[string]bool{
 	"ConditionalRequestConflict": true, "OperationAborted": true, minio.Conflict: true, "ExistingObjectIsDirectory": true,
 }
 
+// maxSaid is how many bytes of what a server says are repeated.
+const maxSaid = 300
+
 // translate finds the kind of a failure, and what to do about it.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 func (f failure) translate() error {
 	s, resp := f.s, minio.ToErrorResponse(f.err)
+	if len(resp.Message) > maxSaid {
+		resp.Message = resp.Message[:maxSaid] + "..."
+		f.err = resp
+	}
 	switch resp.Code {
 	case minio.NoSuchBucket:
 		return f.is(store.ErrNoBucket, "there is no bucket %q at %s; check its name and the endpoint, or create it (mindreg init --create-bucket)",
@@ -104,8 +117,7 @@ func (f failure) translate() error {
 	case "ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired":
 		return f.expired()
 	case "RequestTimeTooSkewed":
-		return f.is(fs.ErrPermission, "the clock of this machine is off; it says %s, the server %s: set it",
-			time.Now().UTC().Format(time.RFC3339), f.ex.date.Format(time.RFC3339))
+		return f.skewed()
 	case "SignatureDoesNotMatch":
 		return f.is(fs.ErrPermission, "the secret key is not that of the access key (credentials: %s)", s.account.source())
 	case "InvalidAccessKeyId", "XAdminUserNotFound", "InvalidToken", "InvalidClientTokenId":
@@ -115,17 +127,39 @@ func (f failure) translate() error {
 	case "SlowDown", "SlowDownRead", "SlowDownWrite", "ServiceUnavailable", "RequestTimeout", minio.InternalError:
 		return f.is(store.ErrUnavailable, "")
 	}
+	unsaid := f.op == "stat" || f.op == "time" // an answer to HEAD has no body
 	switch status := resp.StatusCode; {
+	case status == 0 && resp.Code != "": // it is the client library that cannot make sense of the answer
+		f.err = fmt.Errorf("the answer is none of an S3 server: %w", f.err)
+		return f.is(nil, "check the endpoint, %s", s.endpoint.url())
 	case status == http.StatusConflict && conflicts[resp.Code]:
 		return f.is(store.ErrUnavailable, "")
+	case status == http.StatusForbidden && unsaid && !f.ex.date.IsZero() && time.Since(f.ex.date).Abs() > 14*time.Minute:
+		return f.skewed()
 	case status == http.StatusForbidden, status == http.StatusUnauthorized:
 		return f.is(fs.ErrPermission, "it needs the right %s on %s/%s* (credentials: %s)", rights[f.op], s.bucket, s.prefix, s.account.source())
+	case status == http.StatusBadRequest && unsaid && resp.Region != "" && resp.Region != s.region:
+		return f.otherRegion(resp)
+	case status == http.StatusBadRequest && unsaid:
+		return f.is(nil, "the answer does not say why: expired credentials, another region, or no server of objects at %s; mindreg doctor asks in another way", s.endpoint.url())
+	case f.ex.moved != "":
+		return f.elsewhere()
 	case status == http.StatusMovedPermanently, status == http.StatusTemporaryRedirect:
 		return f.otherRegion(resp)
+	case status >= 300 && status < 400:
+		f.err = fmt.Errorf("HTTP status %d", status)
+		return f.is(nil, "%s answers with a redirection; check the endpoint and proxies", s.endpoint.url())
 	case status == http.StatusBadRequest && strings.Contains(resp.Message, "HTTPS server"):
 		return f.is(nil, "the server wants TLS; write the endpoint as https://%s", s.endpoint.host)
 	case status == http.StatusNotImplemented, resp.Code == "NotImplemented": // Alibaba's OSS says so with 400
 		return f.is(errors.ErrUnsupported, "%s cannot do what a registry needs; conditional puts are among it", s.endpoint.url())
+	case status == http.StatusInsufficientStorage:
+		return f.is(nil, "the disks of the server are full, or nearly; free some of their space")
+	case status == http.StatusNetworkAuthenticationRequired:
+		return f.is(nil, "the network wants you to log in before it lets anything through")
+	case status == http.StatusRequestEntityTooLarge:
+		_, remedy := s.server.Foreign(status)
+		return f.is(nil, "%s", remedy)
 	case status == http.StatusTooManyRequests, status >= 500:
 		return f.is(store.ErrUnavailable, "")
 	case status >= 400:
@@ -146,6 +180,32 @@ func (f failure) otherRegion(resp minio.ErrorResponse) error {
 		return f.is(nil, "the bucket is in another region than %q: say ?region=%s", f.s.region, resp.Region)
 	}
 	return f.is(nil, "the bucket is in another region than %q: say which with ?region=", f.s.region)
+}
+
+func (f failure) skewed() error {
+	return f.is(fs.ErrPermission, "the clock of this machine is off; it says %s, the server %s: set it",
+		time.Now().UTC().Format(time.RFC3339), f.ex.date.Format(time.RFC3339))
+}
+
+// elsewhere is what a redirection means that is none of S3's.
+func (f failure) elsewhere() error {
+	f.err = fmt.Errorf("%s sends to %.200q instead of answering", f.s.endpoint.url(), f.ex.moved)
+	if u, err := url.Parse(f.ex.moved); err == nil && u.Scheme == "https" && !f.s.endpoint.secure && strings.EqualFold(u.Hostname(), f.s.server.Host()) {
+		return f.is(nil, "write the endpoint as https://%s", u.Host)
+	}
+	return f.is(nil, "check the endpoint, and whether the network wants you to log in")
+}
+
+// foreign says that an answer is none of an S3 server.
+func (s *Store) foreign(op, key string, ex *exchange, kind error) error {
+	f := failure{s: s, op: op, key: key}
+	if ex.moved != "" {
+		f.ex = ex
+		return f.elsewhere()
+	}
+	var remedy string
+	f.err, remedy = s.server.Foreign(ex.status)
+	return f.is(kind, "%s", remedy)
 }
 
 // expired asks for credentials again, after the server has called those of
@@ -171,24 +231,22 @@ func (f failure) network() error {
 	if err := f.ctx.Err(); err != nil {
 		return fmt.Errorf("%s %s: %w", f.op, f.key, err)
 	}
+	var creds *credentialsError
+	var syntax *xml.SyntaxError
+	var root xml.UnmarshalError
+	if errors.As(f.err, &creds) {
+		return f.is(transport.Stalled(creds.kind(), f.err), "")
+	}
 	if ue := (*url.Error)(nil); errors.As(f.err, &ue) {
 		f.err = ue.Err // op and key are said already
 	}
-	var creds *credentialsError
-	var authority x509.UnknownAuthorityError
-	var host x509.HostnameError
-	var invalid x509.CertificateInvalidError
-	var dns *net.DNSError
-	endpoint := f.s.endpoint
 	switch {
-	case errors.As(f.err, &creds):
+	case errors.Is(f.err, errListing):
 		return f.is(nil, "")
-	case errors.Is(f.err, http.ErrSchemeMismatch):
-		return f.is(nil, "write the endpoint as http://%s", endpoint.host)
-	case errors.As(f.err, &authority), errors.As(f.err, &host), errors.As(f.err, &invalid):
-		return f.is(nil, "the certificate of %s is not trusted; add its authority to those of the system, or name its file in $SSL_CERT_FILE", endpoint.host)
-	case errors.As(f.err, &dns) && dns.IsNotFound:
-		return f.is(store.ErrUnavailable, "there is no host %s; check the endpoint and the region", dns.Name)
+	case errors.As(f.err, &root), errors.As(f.err, &syntax) && syntax.Msg != "unexpected EOF":
+		f.err = fmt.Errorf("the answer is none of an S3 server: %w", f.err)
+		return f.is(nil, "check the endpoint, %s", f.s.endpoint.url())
 	}
-	return f.is(store.ErrUnavailable, "is a server listening at %s?", endpoint.url())
+	fault := f.s.server.Explain(f.err)
+	return f.is(fault.Kind, "%s", fault.Remedy)
 }

@@ -1,14 +1,14 @@
 package s3store
 
 import (
-	"bufio"
 	"bytes"
 	"context"
-	"io"
 	"net/http"
 	"net/http/httptrace"
 	"sync/atomic"
 	"time"
+
+	"github.com/mindtrace/registry/internal/transport"
 )
 
 // exchange is what became of one call, below the client library.
@@ -16,9 +16,13 @@ type exchange struct {
 	date    time.Time   // of the last answer
 	token   string      // session token of the last request
 	changed atomic.Bool // a request that changes something may have reached the server
-	foreign bool        // the last answer is none that an S3 server gives
+	status  int         // of the last answer
+	foreign bool        // which is none that an S3 server gives
+	moved   string      // where it sends to, if it is none of an S3 server
 	versity bool        // the server is the Versity gateway
 	known   bool        // it says that it is a server which lists in the order of bytes
+
+	progress // of a listing
 }
 
 type exchangeKey struct{}
@@ -35,7 +39,7 @@ type tap struct{ next http.RoundTripper }
 // RoundTrip implements http.RoundTripper.
 func (t tap) RoundTrip(req *http.Request) (*http.Response, error) {
 	ex, ok := req.Context().Value(exchangeKey{}).(*exchange)
-	if !ok {
+	if !ok || req.Header.Get("X-Amz-Sso_bearer_token") != "" { // which asks for credentials
 		return t.next.RoundTrip(req)
 	}
 	ex.token = req.Header.Get("X-Amz-Security-Token")
@@ -45,10 +49,19 @@ func (t tap) RoundTrip(req *http.Request) (*http.Response, error) {
 			GotConn: func(httptrace.GotConnInfo) { ex.changed.Store(true) },
 		}))
 	}
+	if query := req.URL.Query(); query.Has("list-type") {
+		if err := ex.page(query.Get("continuation-token")); err != nil {
+			return nil, err
+		}
+	}
 	resp, err := t.next.RoundTrip(req)
 	if err == nil {
 		if date, derr := http.ParseTime(resp.Header.Get("Date")); derr == nil {
 			ex.date = date.UTC()
+		}
+		ex.status, ex.moved = resp.StatusCode, ""
+		if resp.StatusCode >= 300 && resp.StatusCode < 400 && resp.Header.Get(requestID) == "" && resp.Header.Get("X-Amz-Bucket-Region") == "" {
+			ex.moved = resp.Header.Get("Location")
 		}
 		ex.foreign = foreign(req, resp)
 		server := resp.Header.Get("Server")
@@ -58,24 +71,27 @@ func (t tap) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
+const requestID = "X-Amz-Request-Id"
+
 // foreign recognizes servers of something else, whose 404 does not mean that a
-// key is absent, nor their 200 that a listing is empty: the client library does
-// not tell them from S3.
+// key is absent, nor their 200 that a listing is empty, that something is stored or
+// deleted: the client library does not tell them from S3.
 func foreign(req *http.Request, resp *http.Response) bool {
 	root := "<Error"
 	switch {
-	case req.Method != http.MethodGet || resp.Header.Get("X-Amz-Request-Id") != "":
+	case resp.Header.Get(requestID) != "":
+		return false
+	case transport.Page(req, resp):
+		return true
+	case req.Method == http.MethodHead && resp.StatusCode == http.StatusOK:
+		return resp.Header.Get("Last-Modified") == ""
+	case req.Method != http.MethodGet:
 		return false
 	case resp.StatusCode == http.StatusOK && req.URL.Query().Has("list-type"):
 		root = "<ListBucketResult"
 	case resp.StatusCode != http.StatusNotFound:
 		return false
 	}
-	body := bufio.NewReader(resp.Body)
-	start, _ := body.Peek(512) // less is all there is
-	resp.Body = struct {
-		io.Reader
-		io.Closer
-	}{body, resp.Body}
-	return !bytes.Contains(start, []byte(root))
+	start, err := transport.Start(resp)
+	return err == nil && !bytes.Contains(start, []byte(root))
 }

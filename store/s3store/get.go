@@ -3,15 +3,15 @@ package s3store
 import (
 	"context"
 	"crypto/md5"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/minio/minio-go/v7"
 
+	"github.com/mindtrace/registry/internal/transport"
 	"github.com/mindtrace/registry/store"
 )
 
@@ -100,7 +100,7 @@ func (s *Store) get(ctx context.Context, key string, o *store.GetOptions) ([]byt
 	if err != nil {
 		return nil, store.Info{}, fmt.Errorf("get %s: %w", key, err)
 	}
-	ctx, ex := observe(ctx)
+	ctx, ex := observe(transport.Media(ctx))
 	r, info, header, err := s.core.GetObject(ctx, s.bucket, s.prefix+key, opts)
 	if minio.ToErrorResponse(err).StatusCode == http.StatusRequestedRangeNotSatisfiable {
 		return nil, store.Info{}, err
@@ -109,18 +109,30 @@ func (s *Store) get(ctx context.Context, key string, o *store.GetOptions) ([]byt
 		return nil, store.Info{Now: ex.date}, s.readError(ctx, "get", key, err, ex)
 	}
 	defer r.Close()
-	size := info.Size // of what is sent; -1 if the server did not say
+	if ex.foreign {
+		return nil, store.Info{Now: ex.date}, s.foreign("get", key, ex, nil)
+	}
+	// What is sent, and of how much; -1 for what the server did not say.
+	size, total, err := announced(info.Size, header.Get("Content-Range"), o)
+	if err != nil {
+		return nil, store.Info{Now: ex.date}, fmt.Errorf("get %s: %w", key, err)
+	}
 	if size > store.MaxBody {
-		return nil, store.Info{}, fmt.Errorf("get %s: it has %d bytes; nothing that a registry stores has over %d", key, size, store.MaxBody)
+		return nil, store.Info{}, fmt.Errorf("get %s: %w: it has %d bytes, and nothing that a registry stores has over %d", key, store.ErrTooLarge, size, store.MaxBody)
 	}
 	body, err := readAll(r, size, o.Buffer)
-	if err != nil {
+	switch {
+	case size < 0 && errors.Is(err, transport.ErrEndless):
+		return nil, store.Info{Now: ex.date}, fmt.Errorf("get %s: %w: %w", key, store.ErrTooLarge, err)
+	case errors.Is(err, errLonger):
+		return nil, store.Info{Now: ex.date}, fmt.Errorf("get %s: %w", key, err)
+	case err != nil:
 		return nil, store.Info{Now: ex.date}, s.readError(ctx, "get", key, fmt.Errorf("reading the body: %w", err), ex)
 	}
-	info.Size = int64(len(body))
-	if total, ok := totalSize(header.Get("Content-Range")); ok {
-		info.Size = total
-	} else if o.Offset > 0 || o.Length > 0 { // all of it came
+	if info.Size = total; total < 0 {
+		info.Size = int64(len(body))
+	}
+	if header.Get("Content-Range") == "" && (o.Offset > 0 || o.Length > 0) { // all of it came
 		body = body[min(o.Offset, info.Size):]
 		if o.Length > 0 {
 			body = body[:min(o.Length, int64(len(body)))]
@@ -129,22 +141,41 @@ func (s *Store) get(ctx context.Context, key string, o *store.GetOptions) ([]byt
 	return body, s.info(key, info, ex), nil
 }
 
-// readAll reads size bytes into buf, if that is large enough.
+// readAll reads size bytes into buf, if that is large enough, or all there are
+// if size is negative. There must not be more.
 func readAll(r io.Reader, size int64, buf []byte) ([]byte, error) {
 	if size < 0 {
-		return io.ReadAll(io.LimitReader(r, store.MaxBody))
+		return io.ReadAll(r)
 	}
 	if int64(cap(buf)) < size {
 		buf = make([]byte, size)
 	}
 	buf = buf[:size]
-	_, err := io.ReadFull(r, buf)
-	return buf, err
+	if _, err := io.ReadFull(r, buf); err != nil {
+		return buf, err
+	}
+	if n, _ := io.ReadFull(r, make([]byte, 1)); n > 0 {
+		return buf, errLonger
+	}
+	return buf, nil
 }
 
-// totalSize reads the size of the whole object from "bytes 0-9/100".
-func totalSize(contentRange string) (int64, bool) {
-	_, total, ok := strings.Cut(contentRange, "/")
-	n, err := strconv.ParseInt(total, 10, 64)
-	return n, ok && err == nil
+var errLonger = errors.New("the server sends more than it has announced")
+
+// announced is how many bytes an answer has, and the object of which it is
+// a part; -1 for what is not said. An answer with other bytes than those asked
+// for is an error.
+func announced(length int64, contentRange string, o *store.GetOptions) (size, total int64, err error) {
+	if contentRange == "" {
+		return length, length, nil
+	}
+	var first, last int64
+	if _, err := fmt.Sscanf(contentRange, "bytes %d-%d/%d", &first, &last, &total); err != nil {
+		return 0, 0, fmt.Errorf("the server's Content-Range is %.100q", contentRange)
+	}
+	size = last - first + 1
+	if first != o.Offset || size < 0 || last >= total || o.Length > 0 && size > o.Length || length >= 0 && length != size {
+		return 0, 0, fmt.Errorf("the server sends other bytes than those asked for: %.100q, of length %d", contentRange, length)
+	}
+	return size, total, nil
 }

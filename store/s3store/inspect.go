@@ -2,6 +2,7 @@ package s3store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -29,10 +30,16 @@ func (s *Store) Inspect(ctx context.Context) ([]store.Fact, error) {
 		{Name: "bucket", Value: d.Bucket}, {Name: "prefix", Value: d.Prefix},
 		{Name: "addressing", Value: addressing}, {Name: "credentials", Value: d.Credentials},
 	}
-	if err != nil {
+	if s.server.Proxy != "" {
+		facts = append(facts, store.Fact{Name: "proxy", Value: s.server.Proxy})
+	}
+	if errors.Is(err, store.ErrUnavailable) {
 		return facts, err
 	}
-	if err := s.listable(ctx); err != nil {
+	if lerr := s.listable(ctx); lerr != nil { // which says why, unlike the answer to HEAD before it
+		return facts, lerr
+	}
+	if err != nil {
 		return facts, err
 	}
 	return append(facts, s.versioning(ctx), s.objectLock(ctx), s.lifecycle(ctx)), nil

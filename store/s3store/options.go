@@ -4,17 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
-	"time"
+	"unicode"
 
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
 	"github.com/minio/minio-go/v7/pkg/s3utils"
 
+	"github.com/mindtrace/registry/internal/transport"
 	"github.com/mindtrace/registry/store"
 )
 
@@ -48,7 +47,8 @@ type Options struct {
 	PathStyle *bool
 
 	// Transport, for proxies or certificates of your own. nil means one with
-	// sensible time-outs.
+	// sensible time-outs. It has to end a request whose context ends: that is
+	// how one ends that makes no headway.
 	Transport http.RoundTripper
 }
 
@@ -89,13 +89,14 @@ func looksSecret(name string) bool {
 
 // New returns the store in a bucket. It sends no request.
 func New(o Options) (*Store, error) {
+	o = o.trimmed()
 	if err := s3utils.CheckValidBucketNameStrict(o.Bucket); err != nil {
 		return nil, fmt.Errorf("s3://%s: %w; a location is s3://bucket/prefix", o.Bucket, err)
 	}
 	prefix := strings.Trim(o.Prefix, "/")
 	if prefix != "" {
-		if len(prefix) > 120 || strings.Contains(prefix, "//") {
-			return nil, fmt.Errorf("s3://%s/%s: a prefix has at most 120 bytes and no empty parts", o.Bucket, prefix)
+		if len(prefix) > 120 || strings.Contains(prefix, "//") || strings.ContainsFunc(prefix, unicode.IsControl) {
+			return nil, fmt.Errorf("s3://%s/%q: a prefix has at most 120 bytes, no empty parts and no control characters", o.Bucket, prefix)
 		}
 		prefix += "/"
 	}
@@ -104,7 +105,7 @@ func New(o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	region := first(o.Region, os.Getenv("AWS_REGION"), os.Getenv("AWS_DEFAULT_REGION"), profile["region"])
+	region := first(o.Region, getenv("AWS_REGION"), getenv("AWS_DEFAULT_REGION"), profile["region"])
 	if region == "" && !ep.aws {
 		region = "us-east-1" // what servers other than AWS call theirs
 	}
@@ -120,13 +121,17 @@ func New(o Options) (*Store, error) {
 	if pathStyle {
 		lookup = minio.BucketLookupPath
 	}
-	transport := o.Transport
-	if transport == nil {
-		transport = defaultTransport()
+	next := o.Transport
+	if next == nil {
+		next = defaultTransport()
+	}
+	server := ep.url()
+	if !pathStyle {
+		server = strings.Replace(server, "://", "://"+o.Bucket+".", 1)
 	}
 	creds := credentials.New(acc.provider)
 	client, err := minio.New(ep.host, &minio.Options{
-		Creds: creds, Secure: ep.secure, Region: region, BucketLookup: lookup, Transport: tap{transport},
+		Creds: creds, Secure: ep.secure, Region: region, BucketLookup: lookup, Transport: tap{transport.Guard(next)},
 		MaxRetries:      1,    // none: package store knows what may be repeated
 		TrailingHeaders: true, // or it takes no checksums, also not in headers
 	})
@@ -135,7 +140,7 @@ func New(o Options) (*Store, error) {
 	}
 	return &Store{
 		core: minio.Core{Client: client}, creds: creds, bucket: o.Bucket, prefix: prefix, region: region,
-		endpoint: ep, pathStyle: pathStyle, account: acc,
+		endpoint: ep, pathStyle: pathStyle, account: acc, server: transport.Server{URL: ep.url(), Proxy: transport.Proxy(next, server)},
 	}, nil
 }
 
@@ -153,7 +158,7 @@ func (e endpoint) url() string {
 }
 
 func endpointOf(o Options, profile map[string]string) (endpoint, error) {
-	s := first(o.Endpoint, os.Getenv("AWS_ENDPOINT_URL_S3"), os.Getenv("AWS_ENDPOINT_URL"), profile["endpoint_url"])
+	s := first(o.Endpoint, getenv("AWS_ENDPOINT_URL_S3"), getenv("AWS_ENDPOINT_URL"), profile["endpoint_url"])
 	if s == "" {
 		return endpoint{host: "s3.amazonaws.com", secure: true, aws: true}, nil
 	}
@@ -174,15 +179,8 @@ func endpointOf(o Options, profile map[string]string) (endpoint, error) {
 	}, nil
 }
 
-// defaultTransport gives up on a server that does not answer in seconds, but
-// lets a slow transfer take its time.
-func defaultTransport() http.RoundTripper {
-	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.DialContext = (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}).DialContext
-	t.TLSHandshakeTimeout = 10 * time.Second
-	t.ResponseHeaderTimeout = time.Minute // MinIO drops a stalled writer, who may hold up others, after 30 s
-	t.MaxIdleConnsPerHost = 64
-	t.DisableCompression = true
+func defaultTransport() *http.Transport {
+	t := transport.Base()
 	t.Protocols = new(http.Protocols)
 	t.Protocols.SetHTTP1(true) // one connection for each transfer: all in one is slower
 	return t

@@ -14,7 +14,11 @@
 // Credentials are looked for in the usual places, in the usual order: the
 // environment, shared files and profiles (also of SSO and of processes), web
 // identity, container and instance roles. They are renewed before they
-// expire. They are never part of a URL.
+// expire. They are never part of a URL. White space at their ends, and at those
+// of the other settings, is dropped.
+//
+// A request that makes no headway for 20 s ends, with an error that is
+// store.ErrStalled.
 //
 // # How it keeps the contract
 //
@@ -40,6 +44,7 @@ import (
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
 
+	"github.com/mindtrace/registry/internal/transport"
 	"github.com/mindtrace/registry/store"
 )
 
@@ -52,6 +57,7 @@ type Store struct {
 	region   string
 	endpoint endpoint
 	account  account
+	server   transport.Server // for errors
 
 	pathStyle bool // see Options
 
@@ -119,6 +125,9 @@ func (s *Store) put(ctx context.Context, key string, body []byte, match ifMatch)
 	if err != nil {
 		return store.Info{Now: ex.date}, s.writeError(ctx, "put", key, err, ex, match.token)
 	}
+	if ex.foreign {
+		return store.Info{Now: ex.date}, s.foreign("put", key, ex, store.ErrUnknown)
+	}
 	if info.ETag == "" {
 		return store.Info{Now: ex.date}, fmt.Errorf("put %s: %w: %s sends no ETag, which a registry needs", key, store.ErrUnknown, s.endpoint.url())
 	}
@@ -136,6 +145,9 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 	err := s.core.Client.RemoveObject(ctx, s.bucket, s.prefix+key, minio.RemoveObjectOptions{})
 	if err != nil && !absent(minio.ToErrorResponse(err)) {
 		return s.writeError(ctx, "delete", key, err, ex, "")
+	}
+	if ex.foreign {
+		return s.foreign("delete", key, ex, nil)
 	}
 	return nil
 }
@@ -212,7 +224,11 @@ func (s *Store) list(parent context.Context, prefix, after string, page int) ite
 				yield(store.Info{}, s.readError(ctx, "list", prefix, o.Err, ex))
 				return
 			}
-			key := strings.TrimPrefix(o.Key, s.prefix)
+			key, err := s.listed(prefix, o.Key)
+			if err != nil {
+				yield(store.Info{}, err)
+				return
+			}
 			before := w.last
 			if !w.next(key, s.order.Load()) {
 				yield(store.Info{}, fmt.Errorf("list %s: %w: %q comes after %q", prefix, errUnordered, key, before))
@@ -221,6 +237,7 @@ func (s *Store) list(parent context.Context, prefix, after string, page int) ite
 			if store.ValidKey(key) != nil {
 				continue // not ours
 			}
+			ex.barren = 0
 			s.versity.Store(ex.versity)
 			s.known.Store(ex.known)
 			if !yield(s.info(key, o, ex), nil) {

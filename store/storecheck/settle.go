@@ -74,9 +74,10 @@ func pause(ctx context.Context, d time.Duration) bool {
 
 // repeat repeats a put until it is certain what it came to.
 func repeat(ctx context.Context, put func() error) error {
+	var stalls store.Stalls
 	for try := 0; ; try++ {
 		err := put()
-		if !errors.Is(err, store.ErrUnknown) || try == unknownTries || !pause(ctx, 5*time.Millisecond<<try) {
+		if !errors.Is(err, store.ErrUnknown) || stalls.Enough(err) || try == unknownTries || !pause(ctx, 5*time.Millisecond<<try) {
 			return err
 		}
 	}
