@@ -14,9 +14,10 @@ import (
 // Gob saves any value that encoding/gob takes as the file "data.gob". It is
 // not chosen by itself, since only Go programs read it:
 // registry.WithMaterializer(material.Gob{}). What encoding/gob leaves out, it
-// leaves out silently: unexported fields, channels and functions. The bytes of
-// a map, and those written by another program, differ from one save to the
-// next, so that little of them is found stored already.
+// leaves out silently: unexported fields, channels and functions, and in structs
+// what is zero or empty: a pointer to 0, and a slice or map of length 0, come
+// back nil. The bytes of a map, and those written by another program, differ
+// from one save to the next, so that little of them is found stored already.
 type Gob struct{}
 
 // Name implements Materializer.
@@ -39,7 +40,7 @@ func (m Gob) Save(_ context.Context, dst Sink, v any) error {
 
 // Load implements Materializer.
 func (m Gob) Load(_ context.Context, src fs.FS, into any) error {
-	return loadFresh(m, src, into, func(r io.Reader, into any) error {
+	return loadFresh(m, src, into, func(r *errReader, into any) error {
 		err := gob.NewDecoder(r).Decode(into)
 		if err != nil && strings.HasPrefix(err.Error(), "gob: ") {
 			return fmt.Errorf("%w: %w", ErrType, err)
