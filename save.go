@@ -8,9 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
-
 	"github.com/mindtrace/registry/chunk"
 	"github.com/mindtrace/registry/internal/knob"
 	"github.com/mindtrace/registry/manifest"
@@ -185,11 +182,8 @@ func (s *save) check(v any) (*manifest.Content, material.Materializer, error) {
 		c.Class = material.ClassOf(v)
 	}
 	if s.o.metadata != nil {
-		raw, err := json.Marshal(s.o.metadata, json.Deterministic(true))
-		if err != nil {
-			return nil, nil, fmt.Errorf("metadata has no JSON form: %w", err)
-		}
-		if c.Metadata, err = manifest.CanonicalMetadata(jsontext.Value(raw)); err != nil {
+		var err error
+		if c.Metadata, err = encodeMetadata(s.o.metadata); err != nil {
 			return nil, nil, err
 		}
 	}
