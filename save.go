@@ -45,7 +45,7 @@ func (r *Registry) Save(ctx context.Context, name string, v any, opts ...SaveOpt
 	}
 	s := &save{r: r, o: &o, name: name}
 	version, err := s.run(ctx, v)
-	return version, wrap("save", name, err)
+	return version, wrap(ctx, "save", name, err)
 }
 
 // save is one save under way.
@@ -151,7 +151,7 @@ func (s *save) check(v any) (*manifest.Content, material.Materializer, error) {
 		s.explicit = &version
 	}
 	if s.o.base != "" {
-		if _, err := ParseRef(s.o.base); err != nil {
+		if _, err := parseRef(s.o.base); err != nil {
 			return nil, nil, fmt.Errorf("base: %w", err)
 		}
 	}
@@ -251,7 +251,7 @@ func (s *save) findBase(ctx context.Context) (*manifest.Manifest, error) {
 
 func (s *save) readBase(ctx context.Context) (*found, error) {
 	if s.o.base != "" {
-		ref, err := ParseRef(s.o.base)
+		ref, err := parseRef(s.o.base)
 		if err != nil {
 			return nil, fmt.Errorf("base: %w", err)
 		}
