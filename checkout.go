@@ -29,7 +29,7 @@ func (r *Registry) Checkout(ctx context.Context, ref string, opts ...LoadOption)
 		dir, err = r.checkout(ctx, ref, opts)
 		return err
 	})
-	return dir, wrap("check out", ref, err)
+	return dir, wrap(ctx, "check out", ref, err)
 }
 
 func (r *Registry) checkout(ctx context.Context, ref string, opts []LoadOption) (string, error) {

@@ -87,7 +87,7 @@ func Copy(ctx context.Context, to, from *Registry, ref string, opts *CopyOptions
 		c.opts.Progress = to.progress
 	}
 	err := c.run(ctx)
-	return &c.report, wrap("copy", ref, err)
+	return &c.report, wrap(ctx, "copy", ref, err)
 }
 
 type copying struct {
@@ -119,7 +119,7 @@ func (c *copying) run(ctx context.Context) error {
 		return c.dest(err)
 	}
 	if c.ref != "" {
-		ref, err := ParseRef(c.ref)
+		ref, err := parseRef(c.ref)
 		if err != nil {
 			return err
 		}

@@ -40,13 +40,13 @@ func (r *Registry) Delete(ctx context.Context, ref string, opts ...DeleteOption)
 	if derr := r.dropTags(ctx, name, tried); derr != nil {
 		err = errors.Join(err, derr)
 	}
-	return done, wrap("delete", ref, err)
+	return done, wrap(ctx, "delete", ref, err)
 }
 
 // WouldDelete returns what Delete would delete.
 func (r *Registry) WouldDelete(ctx context.Context, ref string, opts ...DeleteOption) ([]Version, error) {
 	found, err := r.delete(ctx, ref, opts, func(*found) error { return nil })
-	return found, wrap("delete", ref, err)
+	return found, wrap(ctx, "delete", ref, err)
 }
 
 // DeleteOption adjusts one Delete or WouldDelete.
@@ -74,7 +74,7 @@ func (r *Registry) delete(ctx context.Context, s string, opts []DeleteOption, bu
 		}
 		return r.checkTagged(ctx, name, versions)
 	}
-	ref, err := ParseRef(s)
+	ref, err := parseRef(s)
 	if err != nil {
 		return nil, err
 	}
@@ -185,11 +185,11 @@ func (r *Registry) replace(ctx context.Context, f *found, m *manifest.Manifest) 
 // version can come back. One whose save failed with ErrTooSlow cannot; one that
 // is live still, though saved or brought back too late, is ErrTooSlow itself.
 func (r *Registry) Undelete(ctx context.Context, ref string) error {
-	return wrap("undelete", ref, r.undelete(ctx, ref))
+	return wrap(ctx, "undelete", ref, r.undelete(ctx, ref))
 }
 
 func (r *Registry) undelete(ctx context.Context, s string) error {
-	ref, err := ParseRef(s)
+	ref, err := parseRef(s)
 	if err != nil {
 		return err
 	}

@@ -65,9 +65,12 @@
 //
 // # Errors
 //
-// Every method fails with an [*Error], which says what was attempted and
-// wraps the reason: [ErrNotFound], [ErrExists], [ErrIntegrity] and the others
-// of this package, those of package io/fs for paths, and context.Canceled.
+// Every function and method fails with an [*Error], which says what was attempted
+// and wraps the reason: [ErrNotFound], [ErrExists], [ErrIntegrity] and the others
+// of this package, and those of package io/fs for paths. When a context ends, the
+// reason is context.Canceled or context.DeadlineExceeded and also the cause that
+// was given to context.WithCancelCause and the like. Methods of an [Object] fail
+// with an *fs.PathError, in which the same is found.
 // Only after [ErrOutcomeUnknown] is it open whether something was done.
 //
 // # Trust

@@ -17,7 +17,9 @@ import (
 // Errors of this package, to be matched with errors.Is. Errors of the
 // operating system and of package context keep their own identity: a path
 // that does not exist is fs.ErrNotExist, a refused access fs.ErrPermission,
-// a cancellation context.Canceled.
+// a cancellation context.Canceled, a deadline that has passed
+// context.DeadlineExceeded; the cause given to context.WithCancelCause and the
+// like is found too.
 var (
 	// ErrNotFound: no such object or version.
 	ErrNotFound = errors.New("not found")
@@ -85,8 +87,9 @@ type purgedError struct{}
 func (purgedError) Error() string        { return "deleted for good" }
 func (purgedError) Is(target error) bool { return target == ErrDeleted || target == ErrNotFound }
 
-// Error is how every method of a Registry fails: what was attempted, on what,
-// and why.
+// Error is how every function of this package and method of a Registry fails:
+// what was attempted, on what, and why. Methods of an Object and its files fail
+// with an *fs.PathError, as package io/fs has it.
 type Error struct {
 	Op  string // "save", "load", ...
 	Ref string // name or reference, may be empty
@@ -121,14 +124,19 @@ func (e *OutcomeError) Error() string {
 func (e *OutcomeError) Unwrap() []error { return []error{ErrOutcomeUnknown, e.Err} }
 
 // wrap gives an error its operation and reference, once, and the errors of
-// the layers below their names here. io.EOF and the errors of contexts stay
-// recognizable through it.
-func wrap(op, ref string, err error) error {
+// the layers below their names here. It is the last thing that each verb does
+// with an error, and what makes of it an *Error.
+func wrap(ctx context.Context, op, ref string, err error) error {
 	if err == nil {
 		return nil
 	}
-	if e := (*Error)(nil); errors.As(err, &e) {
-		return err
+	if e, ok := err.(*Error); ok { // of a verb that this one uses
+		return &Error{Op: e.Op, Ref: e.Ref, Err: ended(ctx, e.Err)}
+	}
+	if pe, ok := err.(*fs.PathError); ok { // of a file of an Object, which has an Error of its own
+		if e, ok := pe.Err.(*Error); ok {
+			err = &fs.PathError{Op: pe.Op, Path: pe.Path, Err: e.Err}
+		}
 	}
 	switch {
 	case errors.Is(err, store.ErrNoRoot) && !errors.Is(err, ErrNoRegistry):
@@ -136,10 +144,31 @@ func wrap(op, ref string, err error) error {
 	case errors.Is(err, ErrIntegrity):
 	case damaged(err):
 		err = fmt.Errorf("%w: %w", ErrIntegrity, err)
-	case errors.Is(err, store.ErrUnknown) && !errors.Is(err, ErrOutcomeUnknown) && errors.Is(err, context.Canceled):
-		err = fmt.Errorf("%w: %w", context.Canceled, err)
+	case errors.Is(err, store.ErrUnknown) && !errors.Is(err, ErrOutcomeUnknown) && ctx.Err() != nil:
+		err = fmt.Errorf("%w: %w", ctx.Err(), err)
 	}
-	return &Error{Op: op, Ref: ref, Err: err}
+	return &Error{Op: op, Ref: ref, Err: ended(ctx, err)}
+}
+
+// ended has an error that comes of the end of ctx say so in full: it is
+// context.Canceled or context.DeadlineExceeded, and the cause that was given to
+// WithCancelCause and the like. The layers below return the one or the other.
+func ended(ctx context.Context, err error) error {
+	state, cause := ctx.Err(), context.Cause(ctx)
+	isState, isCause := errors.Is(err, state), errors.Is(err, cause)
+	switch {
+	case state == nil, isState && isCause, !isState && !isCause:
+		return err // the last: it failed for another reason
+	case isState:
+		return fmt.Errorf("%w: %w", err, cause)
+	}
+	return fmt.Errorf("%w: %w", state, err)
+}
+
+// isEnd reports whether an error comes of the end of ctx, and not of what the
+// cause given with it means otherwise.
+func isEnd(ctx context.Context, err error) bool {
+	return ctx.Err() != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx)))
 }
 
 // damaged tells damage of what is stored from other failures.

@@ -32,7 +32,7 @@ func (o *Object) extract(dest string) (_ string, err error) {
 	if err != nil {
 		return "", failedFor(dest, err)
 	}
-	defer func() { tmp.close(err) }()
+	defer func() { tmp.close(ended(o.ctx, err)) }()
 	if err = o.writeTree(tmp.tree(), tmp.old); err != nil {
 		return "", err
 	}

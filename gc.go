@@ -105,7 +105,7 @@ func (r *Registry) GC(ctx context.Context, opts ...GCOption) (*GCReport, error) 
 	begun := time.Now()
 	err := c.run(store.Freeing(ctx))
 	c.report.Seconds = time.Since(begun).Seconds()
-	return &c.report, wrap("collect garbage", "", err)
+	return &c.report, wrap(ctx, "collect garbage", "", err)
 }
 
 // collector is one garbage collection. Its safety is argued in

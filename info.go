@@ -31,10 +31,11 @@ func (i *Info) Ref() string { return i.Name + "@" + i.Version.String() }
 
 // DecodeMetadata decodes the metadata into the value that into points to.
 func (i *Info) DecodeMetadata(into any) error {
-	if len(i.Metadata) == 0 {
-		return json.Unmarshal([]byte("null"), into)
+	metadata := i.Metadata
+	if len(metadata) == 0 {
+		metadata = []byte("null")
 	}
-	return json.Unmarshal(i.Metadata, into)
+	return wrap(context.Background(), "decode metadata", i.Ref(), json.Unmarshal(metadata, into))
 }
 
 func (r *Registry) info(f *found) Info {
@@ -66,13 +67,13 @@ func pathAt(url, key string) string {
 
 // Info describes the version that ref means.
 func (r *Registry) Info(ctx context.Context, ref string) (*Info, error) {
-	p, err := ParseRef(ref)
+	p, err := parseRef(ref)
 	if err != nil {
-		return nil, wrap("info", ref, err)
+		return nil, wrap(ctx, "info", ref, err)
 	}
 	f, err := r.resolve(ctx, p)
 	if err != nil {
-		return nil, wrap("info", ref, err)
+		return nil, wrap(ctx, "info", ref, err)
 	}
 	i := r.info(f)
 	return &i, nil
@@ -81,7 +82,7 @@ func (r *Registry) Info(ctx context.Context, ref string) (*Info, error) {
 // Has reports whether there is a live version that ref means.
 func (r *Registry) Has(ctx context.Context, ref string) (bool, error) {
 	_, err := r.Info(ctx, ref)
-	if errors.Is(err, ErrNotFound) {
+	if errors.Is(err, ErrNotFound) && !isEnd(ctx, err) {
 		return false, nil
 	}
 	return err == nil, err

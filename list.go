@@ -33,7 +33,7 @@ func (r *Registry) Objects(ctx context.Context, prefix string) iter.Seq2[string,
 func (r *Registry) Latest(ctx context.Context, prefix string) iter.Seq2[Info, error] {
 	return func(yield func(Info, error) bool) {
 		if err := validPrefix(prefix); err != nil {
-			yield(Info{}, wrap("list objects", prefix, err))
+			yield(Info{}, wrap(ctx, "list objects", prefix, err))
 			return
 		}
 		names := func(yield func(object, error) bool) { r.objects(ctx, prefix, yield) }
@@ -50,7 +50,7 @@ func (r *Registry) Latest(ctx context.Context, prefix string) iter.Seq2[Info, er
 		}
 		for res := range parallel(ctx, names, latest) {
 			if res.err != nil {
-				err := wrap("list objects", prefix, res.err)
+				err := wrap(ctx, "list objects", prefix, res.err)
 				if !yield(Info{Name: res.in.name}, err) || !unreadable(err) {
 					return
 				}
@@ -85,7 +85,7 @@ func (r *Registry) AllVersions(ctx context.Context, name string) iter.Seq2[Info,
 
 func (r *Registry) versions(ctx context.Context, name string, deleted bool) iter.Seq2[Info, error] {
 	return func(yield func(Info, error) bool) {
-		fail := func(err error) { yield(Info{}, wrap("list versions", name, err)) }
+		fail := func(err error) { yield(Info{}, wrap(ctx, "list versions", name, err)) }
 		if err := manifest.ValidName(name); err != nil {
 			fail(err)
 			return
@@ -102,7 +102,7 @@ func (r *Registry) versions(ctx context.Context, name string, deleted bool) iter
 		read := func(ctx context.Context, v Version) (*found, error) { return r.read(ctx, name, v) }
 		for res := range parallel(ctx, numbers, read) {
 			if res.err != nil {
-				err := wrap("list versions", name, res.err)
+				err := wrap(ctx, "list versions", name, res.err)
 				if !yield(Info{Name: name, Version: res.in}, err) || !unreadable(err) {
 					return
 				}
@@ -151,7 +151,7 @@ func parallel[I, O any](ctx context.Context, inputs iter.Seq2[I, error], do func
 				select {
 				case queue <- ch:
 				case <-ctx.Done():
-					cut = context.Cause(ctx)
+					cut = ctx.Err()
 					return
 				}
 				if err != nil {

@@ -25,7 +25,7 @@ type LoadReport struct {
 // and those of the store. On an error, what into points to may be filled in
 // part.
 func (r *Registry) Load(ctx context.Context, ref string, into any, opts ...LoadOption) error {
-	return wrap("load", ref, r.sharing(ctx, ref, func(ctx context.Context) error {
+	return wrap(ctx, "load", ref, r.sharing(ctx, ref, func(ctx context.Context) error {
 		return r.load(ctx, ref, into, opts)
 	}))
 }
@@ -36,7 +36,7 @@ func (r *Registry) sharing(ctx context.Context, ref string, read func(context.Co
 	if r.settings.Locking == "" || r.offline {
 		return read(ctx)
 	}
-	p, err := ParseRef(ref)
+	p, err := parseRef(ref)
 	if err != nil {
 		return err
 	}
@@ -121,13 +121,13 @@ func (r *Registry) materialize(ctx context.Context, obj *Object, into any, o loa
 func (r *Registry) Object(ctx context.Context, ref string) (*Object, error) {
 	obj, err := r.object(ctx, ref)
 	if err != nil {
-		return nil, wrap("open object", ref, err)
+		return nil, wrap(ctx, "open object", ref, err)
 	}
 	return obj, nil
 }
 
 func (r *Registry) object(ctx context.Context, s string) (*Object, error) {
-	ref, err := ParseRef(s)
+	ref, err := parseRef(s)
 	if err != nil {
 		return nil, err
 	}

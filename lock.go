@@ -83,7 +83,7 @@ type lockKey struct{ id, name string }
 type lastLockKey struct{}
 
 func (r *Registry) lock(ctx context.Context, op, name string, opts *LockOptions, shared bool) (context.Context, func() error, error) {
-	fail := func(err error) (context.Context, func() error, error) { return ctx, nil, wrap(op, name, err) }
+	fail := func(err error) (context.Context, func() error, error) { return ctx, nil, wrap(ctx, op, name, err) }
 	if err := manifest.ValidName(name); err != nil {
 		return fail(err)
 	}
@@ -114,7 +114,7 @@ func (r *Registry) lock(ctx context.Context, op, name string, opts *LockOptions,
 	}
 	r.log.DebugContext(ctx, "locked", "name", name, "shared", shared, "epoch", l.Epoch())
 	held := context.WithValue(context.WithValue(l.Context(), key, l), lastLockKey{}, l)
-	return held, func() error { return wrap("unlock", name, l.Release()) }, nil
+	return held, func() error { return wrap(context.Background(), "unlock", name, l.Release()) }, nil
 }
 
 func (o *LockOptions) check() (*lease.Options, error) {
@@ -150,7 +150,7 @@ func LockEpoch(ctx context.Context) uint64 {
 func (r *Registry) Locks(ctx context.Context) iter.Seq2[LockInfo, error] {
 	return func(yield func(LockInfo, error) bool) {
 		for st, err := range r.locks.All(ctx) {
-			if !yield(st, wrap("list locks", "", err)) {
+			if !yield(st, wrap(ctx, "list locks", "", err)) {
 				return
 			}
 		}
@@ -174,7 +174,7 @@ func (r *Registry) BreakLock(ctx context.Context, name, why string) error {
 	case err == nil:
 		r.log.InfoContext(ctx, "lock broken", "name", name)
 	}
-	return wrap("break lock", name, err)
+	return wrap(ctx, "break lock", name, err)
 }
 
 // strictly does something under the name's lock if the registry is one with

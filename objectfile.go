@@ -28,7 +28,7 @@ func (f *openFile) fail(op string, err error) error {
 	if err == nil || err == io.EOF {
 		return err
 	}
-	return &fs.PathError{Op: op, Path: f.info.f.Path, Err: wrap("read", f.o.ref, err)}
+	return &fs.PathError{Op: op, Path: f.info.f.Path, Err: wrap(f.o.ctx, "read", f.o.ref, err)}
 }
 
 func (f *openFile) Stat() (fs.FileInfo, error) { return f.info, nil }

@@ -51,7 +51,7 @@ func (r *Registry) trust(ctx context.Context) error {
 	case r.probing <- struct{}{}:
 		defer func() { <-r.probing }()
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return ctx.Err()
 	}
 	now := r.clock.Now()
 	if now.IsZero() {

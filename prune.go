@@ -46,7 +46,7 @@ type Pruned struct {
 // When it fails half-way, the report says what was deleted until then.
 func (r *Registry) Prune(ctx context.Context, opts PruneOptions) (*PruneReport, error) {
 	p := &pruning{r: r, o: opts, report: PruneReport{DryRun: opts.DryRun, Deleted: []Pruned{}}}
-	return &p.report, wrap("prune", "", p.run(store.Freeing(ctx)))
+	return &p.report, wrap(ctx, "prune", "", p.run(store.Freeing(ctx)))
 }
 
 type pruning struct {

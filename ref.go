@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
@@ -48,6 +49,11 @@ const minDigits = 7
 
 // ParseRef reads a reference of the form name or name@selector.
 func ParseRef(s string) (Ref, error) {
+	ref, err := parseRef(s)
+	return ref, wrap(context.Background(), "parse reference", s, err)
+}
+
+func parseRef(s string) (Ref, error) {
 	name, selector, found := strings.Cut(s, "@")
 	if err := manifest.ValidName(name); err != nil {
 		return Ref{}, err

@@ -27,7 +27,10 @@ type Version = manifest.Version
 
 // ParseVersion reads a version; "1", "1.2" and "v1.2.3" mean 1.0.0, 1.2.0
 // and 1.2.3.
-func ParseVersion(s string) (Version, error) { return manifest.ParseVersion(s) }
+func ParseVersion(s string) (Version, error) {
+	v, err := manifest.ParseVersion(s)
+	return v, wrap(context.Background(), "parse version", s, err)
+}
 
 // Path is a file or directory on disk, as a value to save or the target of
 // a load.
@@ -113,7 +116,8 @@ func DefaultURL() (string, error) {
 	if url := os.Getenv("MINDREG_URL"); url != "" {
 		return url, nil
 	}
-	return defaultDir()
+	dir, err := defaultDir()
+	return dir, wrap(context.Background(), "find the default location", "", err)
 }
 
 func defaultDir() (string, error) {
@@ -151,19 +155,19 @@ func Open(ctx context.Context, location string, opts *Options) (*Registry, error
 	if location == "" {
 		url, err := DefaultURL()
 		if err != nil {
-			return nil, wrap("open", "", err)
+			return nil, wrap(ctx, "open", "", err)
 		}
 		location = url
 	}
 	if o.Offline && o.Cache == nil {
-		return nil, wrap("open", "", errors.New("offline, what can be read is what is in a cache; give one (in Go: Options.Cache)"))
+		return nil, wrap(ctx, "open", "", errors.New("offline, what can be read is what is in a cache; give one (in Go: Options.Cache)"))
 	}
 	if o.Offline && !isLocal(location) {
 		return open(ctx, o.Cache.Offline(location), location, o)
 	}
 	st, err := store.Open(ctx, location)
 	if err != nil {
-		return nil, wrap("open", "", err)
+		return nil, wrap(ctx, "open", "", err)
 	}
 	return open(ctx, st, location, o)
 }
@@ -182,7 +186,7 @@ func OpenStore(ctx context.Context, st store.Store, url string, opts *Options) (
 
 func open(ctx context.Context, st store.Store, url string, o Options) (*Registry, error) {
 	if err := checkCompression(o.Compression); err != nil {
-		return nil, wrap("open", url, err)
+		return nil, wrap(ctx, "open", url, err)
 	}
 	r := &Registry{
 		url: url, clock: new(store.Clock), log: o.Logger, progress: o.Progress, probing: make(chan struct{}, 1),
@@ -190,14 +194,14 @@ func open(ctx context.Context, st store.Store, url string, o Options) (*Registry
 	}
 	var err error
 	if r.memory, err = newMemory(o.MemoryLimit); err != nil {
-		return nil, wrap("open", url, err)
+		return nil, wrap(ctx, "open", url, err)
 	}
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
 	}
 	if b, ok := st.(store.BucketMaker); ok && o.CreateBucket {
 		if err := b.MakeBucket(ctx); err != nil {
-			return nil, wrap("open", url, err)
+			return nil, wrap(ctx, "open", url, err)
 		}
 	}
 	o.Create = o.Create || o.CreateBucket
@@ -218,24 +222,24 @@ func open(ctx context.Context, st store.Store, url string, o Options) (*Registry
 	switch {
 	case notFound(err) && o.Create:
 		if r.settings, err = r.create(ctx, o); err != nil {
-			return nil, wrap("open", url, err)
+			return nil, wrap(ctx, "open", url, err)
 		}
 	case notFound(err):
-		return nil, wrap("open", url, fmt.Errorf("%w; to make one, run mindreg init %s (in Go: Options.Create)", ErrNoRegistry, plain.ShellWord(url)))
+		return nil, wrap(ctx, "open", url, fmt.Errorf("%w; to make one, run mindreg init %s (in Go: Options.Create)", ErrNoRegistry, plain.ShellWord(url)))
 	case err != nil:
-		return nil, wrap("open", url, err)
+		return nil, wrap(ctx, "open", url, err)
 	default:
 		if r.settings, err = manifest.DecodeSettings(body); err != nil {
-			return nil, wrap("open", url, err)
+			return nil, wrap(ctx, "open", url, err)
 		}
 	}
 	r.probed = r.settings.Probed
 	store.Anchor(r.st, manifest.SettingsKey, r.mine)
 	if o.Unversioned && !r.settings.Unversioned {
-		return nil, wrap("open", url, fmt.Errorf("it %w and keeps versions, which is fixed; make an unversioned registry in another place", ErrExists))
+		return nil, wrap(ctx, "open", url, fmt.Errorf("it %w and keeps versions, which is fixed; make an unversioned registry in another place", ErrExists))
 	}
 	if o.Locking != "" && o.Locking != string(r.settings.Locking) {
-		return nil, wrap("open", url, fmt.Errorf("it %w, made without locking %q, and that is fixed; make one in another place", ErrExists, o.Locking))
+		return nil, wrap(ctx, "open", url, fmt.Errorf("it %w, made without locking %q, and that is fixed; make one in another place", ErrExists, o.Locking))
 	}
 	r.log.DebugContext(ctx, "registry opened", "url", url, "id", r.settings.ID, "unversioned", r.settings.Unversioned)
 	return r, nil
@@ -301,10 +305,10 @@ func (r *Registry) Locking() string { return string(r.settings.Locking) }
 // that were saved with m's name. A T is saved as it is; register T and *T if
 // both are used.
 func Register[T any](r *Registry, m material.Materializer) error {
-	return wrap("register materializer", m.Name(), r.materials.Register(reflect.TypeFor[T](), m))
+	return wrap(context.Background(), "register materializer", m.Name(), r.materials.Register(reflect.TypeFor[T](), m))
 }
 
 // RegisterMaterializer makes m known by its name, for loading.
 func (r *Registry) RegisterMaterializer(m material.Materializer) error {
-	return wrap("register materializer", m.Name(), r.materials.Register(nil, m))
+	return wrap(context.Background(), "register materializer", m.Name(), r.materials.Register(nil, m))
 }

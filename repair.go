@@ -33,7 +33,7 @@ func (r *RepairReport) OK() bool { return len(r.Problems) == 0 }
 func (r *Registry) Repair(ctx context.Context, ref string, from *Registry) (*RepairReport, error) {
 	p := &repair{r: r, from: &mirror{r: from}}
 	err := p.run(ctx, ref)
-	return &p.report, wrap("repair", ref, err)
+	return &p.report, wrap(ctx, "repair", ref, err)
 }
 
 type repair struct {

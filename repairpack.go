@@ -97,7 +97,7 @@ func (p *repair) tables(ctx context.Context, d Damage, why map[string]error) err
 		if h.File != "" || slices.Contains(p.report.Versions, h.Ref) {
 			continue
 		}
-		ref, err := ParseRef(h.Ref)
+		ref, err := parseRef(h.Ref)
 		if err == nil {
 			err = p.register(ctx, manifest.VersionKey(ref.Name, ref.version))
 		}

@@ -154,14 +154,6 @@ func TestRegistryIsNotWhatWasOpened(t *testing.T) {
 	}
 }
 
-// last returns the error of a listing.
-func last[T any](list func(func(T, error) bool)) (err error) {
-	for _, lerr := range list {
-		err = lerr
-	}
-	return err
-}
-
 // losing is a reader in the midst of which something happens.
 type losing struct {
 	io.Reader

@@ -8,9 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
-
 	"github.com/mindtrace/registry/chunk"
 	"github.com/mindtrace/registry/internal/knob"
 	"github.com/mindtrace/registry/manifest"
@@ -49,7 +46,7 @@ func (r *Registry) Save(ctx context.Context, name string, v any, opts ...SaveOpt
 	}
 	s := &save{r: r, o: &o, name: name}
 	version, err := s.run(ctx, v)
-	return version, wrap("save", name, err)
+	return version, wrap(ctx, "save", name, err)
 }
 
 // save is one save under way.
@@ -156,7 +153,7 @@ func (s *save) check(v any) (*manifest.Content, material.Materializer, error) {
 		s.explicit = &version
 	}
 	if s.o.base != "" {
-		if _, err := ParseRef(s.o.base); err != nil {
+		if _, err := parseRef(s.o.base); err != nil {
 			return nil, nil, fmt.Errorf("base: %w", err)
 		}
 	}
@@ -187,11 +184,8 @@ func (s *save) check(v any) (*manifest.Content, material.Materializer, error) {
 		c.Class = material.ClassOf(v)
 	}
 	if s.o.metadata != nil {
-		raw, err := json.Marshal(s.o.metadata, json.Deterministic(true))
-		if err != nil {
-			return nil, nil, fmt.Errorf("metadata has no JSON form: %w", err)
-		}
-		if c.Metadata, err = manifest.CanonicalMetadata(jsontext.Value(raw)); err != nil {
+		var err error
+		if c.Metadata, err = encodeMetadata(s.o.metadata); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -259,7 +253,7 @@ func (s *save) findBase(ctx context.Context) (*manifest.Manifest, error) {
 
 func (s *save) readBase(ctx context.Context) (*found, error) {
 	if s.o.base != "" {
-		ref, err := ParseRef(s.o.base)
+		ref, err := parseRef(s.o.base)
 		if err != nil {
 			return nil, fmt.Errorf("base: %w", err)
 		}

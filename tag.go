@@ -82,7 +82,7 @@ func (c *tagCondition) holds(t foundTag) error {
 // WithIfNoTag only), ErrNotFound, ErrOutcomeUnknown, and those of the store.
 // An unversioned registry has no tags.
 func (r *Registry) Tag(ctx context.Context, ref, tag string, opts ...TagOption) error {
-	return wrap("tag", ref, r.tag(ctx, ref, tag, opts))
+	return wrap(ctx, "tag", ref, r.tag(ctx, ref, tag, opts))
 }
 
 func (r *Registry) tag(ctx context.Context, s, tag string, opts []TagOption) error {
@@ -93,7 +93,7 @@ func (r *Registry) tag(ctx context.Context, s, tag string, opts []TagOption) err
 	if err != nil {
 		return err
 	}
-	ref, err := ParseRef(s)
+	ref, err := parseRef(s)
 	if err != nil {
 		return err
 	}
@@ -201,7 +201,7 @@ func (r *Registry) stillLive(ctx context.Context, t foundTag) error {
 // ErrInvalidTag, ErrConflict (with WithIfTag only), ErrOutcomeUnknown, and
 // those of the store.
 func (r *Registry) Untag(ctx context.Context, name, tag string, opts ...TagOption) error {
-	return wrap("untag", name, r.untag(store.Freeing(ctx), name, tag, opts))
+	return wrap(ctx, "untag", name, r.untag(store.Freeing(ctx), name, tag, opts))
 }
 
 func (r *Registry) untag(ctx context.Context, name, tag string, opts []TagOption) error {
@@ -238,12 +238,12 @@ func (r *Registry) untag(ctx context.Context, name, tag string, opts []TagOption
 func (r *Registry) Tags(ctx context.Context, name string) iter.Seq2[Tag, error] {
 	return func(yield func(Tag, error) bool) {
 		if err := manifest.ValidName(name); err != nil {
-			yield(Tag{}, wrap("list tags", name, err))
+			yield(Tag{}, wrap(ctx, "list tags", name, err))
 			return
 		}
 		for t, err := range r.tags(ctx, name) {
 			if err != nil {
-				yield(Tag{}, wrap("list tags", name, err))
+				yield(Tag{}, wrap(ctx, "list tags", name, err))
 				return
 			}
 			if !yield(Tag{t.Name, t.Tag.Tag, t.Version, t.Digest.String(), t.info.Modified.UTC()}, nil) {
@@ -261,7 +261,7 @@ func (r *Registry) TagHistory(ctx context.Context, name, tag string) ([]TagMove,
 		err = fmt.Errorf("%w: there never was a tag %s", ErrNotFound, tag)
 	}
 	if err != nil {
-		return nil, wrap("tag history", name, err)
+		return nil, wrap(ctx, "tag history", name, err)
 	}
 	moves := []TagMove{{t.Version, t.Digest.String(), t.info.Modified.UTC(), !t.set()}}
 	for _, m := range t.Moves {

@@ -91,11 +91,11 @@ func Update[T any](ctx context.Context, r *Registry, name string, change func(ol
 	for try := 1; ; try++ {
 		old, from, known, err := loadLatest[T](ctx, r, name, opts)
 		if err != nil {
-			return Version{}, wrap("update", name, err)
+			return Version{}, wrap(ctx, "update", name, err)
 		}
 		v, err := change(old, from)
 		if err != nil {
-			return Version{}, wrap("update", name, err)
+			return Version{}, wrap(ctx, "update", name, err)
 		}
 		expect := &expectation{absent: from == nil, seen: true, known: known}
 		if from != nil {
@@ -106,7 +106,7 @@ func Update[T any](ctx context.Context, r *Registry, name string, change func(ol
 			return version, err
 		}
 		if err := sleep(ctx, jitter(min(try, 5))); err != nil {
-			return Version{}, wrap("update", name, err)
+			return Version{}, wrap(ctx, "update", name, err)
 		}
 	}
 }

@@ -46,7 +46,7 @@ func (r *Registry) Verify(ctx context.Context, ref string, opts ...LoadOption) (
 	if err == nil && o.progress != nil {
 		o.progress(Progress{Op: "verify", Ref: ref, Done: v.report.Bytes, Total: v.report.Bytes, Finished: true})
 	}
-	return &v.report, wrap("verify", ref, err)
+	return &v.report, wrap(ctx, "verify", ref, err)
 }
 
 type verification struct {
@@ -60,7 +60,7 @@ func (v *verification) run(ctx context.Context) error {
 	if v.ref == "" {
 		return v.all(ctx)
 	}
-	ref, err := ParseRef(v.ref)
+	ref, err := parseRef(v.ref)
 	if err != nil {
 		return err
 	}

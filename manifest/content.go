@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"fmt"
 	"io"
@@ -118,13 +119,16 @@ func CanonicalMetadata(metadata jsontext.Value) (jsontext.Value, error) {
 	m := metadata.Clone()
 	exact := metadata.Clone()
 	if err := m.Canonicalize(); err != nil {
+		if bytes.HasPrefix(metadata, []byte("\ufeff")) {
+			return nil, fmt.Errorf("metadata begins with a byte order mark (BOM), which JSON does not have; leave it out: %w", err)
+		}
 		return nil, fmt.Errorf("metadata: %w", err)
 	}
 	if err := exact.Canonicalize(jsontext.CanonicalizeRawInts(false)); err != nil {
 		return nil, fmt.Errorf("metadata: %w", err)
 	}
 	if string(m) != string(exact) {
-		return nil, fmt.Errorf("metadata holds an integer beyond ±2⁵³, which most JSON readers round; write it as a string")
+		return nil, fmt.Errorf("metadata holds an integer beyond ±2⁵³, which most JSON readers round; write it as a string%s", firstNumber(metadata, isRounded))
 	}
 	if string(m) != string(metadata) { // else its numbers are what they become
 		if err := checkNumbers(metadata); err != nil {

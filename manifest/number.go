@@ -23,12 +23,41 @@ func checkNumbers(metadata jsontext.Value) error {
 		s := t.String()
 		f, err := strconv.ParseFloat(s, 64)
 		if err != nil {
-			return fmt.Errorf("metadata holds the number %.40s, which is too large for a double; write it as a string", s)
+			return fmt.Errorf("metadata holds the number %.40s, which is too large for a double; write it as a string%s", s, place(d))
 		}
 		if !prints(f, s) {
-			return fmt.Errorf("metadata holds the number %.40s, which a double cannot hold and would become %v; write it as a string", s, f)
+			return fmt.Errorf("metadata holds the number %.40s, which a double cannot hold and would become %v; write it as a string%s", s, f, place(d))
 		}
 	}
+}
+
+// firstNumber returns what the first number in metadata is for which bad is
+// true, and where, for an error.
+func firstNumber(metadata jsontext.Value, bad func(string) bool) string {
+	for d := jsontext.NewDecoder(bytes.NewReader(metadata)); ; {
+		t, err := d.ReadToken()
+		if err != nil {
+			return ""
+		}
+		if s := t.String(); t.Kind() == '0' && bad(s) {
+			return fmt.Sprintf(": %.40s%s", s, place(d))
+		}
+	}
+}
+
+// isRounded reports whether a number is an integer that its canonical form
+// would change.
+func isRounded(number string) bool {
+	rounded, exact := jsontext.Value(number), jsontext.Value(number)
+	return rounded.Canonicalize() == nil && exact.Canonicalize(jsontext.CanonicalizeRawInts(false)) == nil && string(rounded) != string(exact)
+}
+
+// place says where in the metadata the last token is, or "" if it is all.
+func place(d *jsontext.Decoder) string {
+	if p := d.StackPointer(); p != "" {
+		return fmt.Sprintf(" (at %.200q)", string(p))
+	}
+	return ""
 }
 
 // prints reports whether a JSON number is what the double f looks like with as

@@ -1,6 +1,7 @@
 package material
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -9,7 +10,9 @@ import (
 )
 
 // Bytes saves a []byte or what an io.Reader yields as the file "data", and
-// loads any object of one file into a *[]byte, a *string or an io.Writer.
+// loads any object of one file into a *[]byte, a *string, an io.Writer,
+// a *io.Reader or a **bytes.Buffer. A nil []byte is an empty file, and comes back
+// as an empty one that is not nil.
 type Bytes struct{}
 
 // Name implements Materializer.
@@ -59,13 +62,13 @@ func (m Text) Load(_ context.Context, src fs.FS, into any) error { return loadBy
 // loadBytes loads an object of one file.
 func loadBytes(m Materializer, src fs.FS, into any) error {
 	switch into.(type) {
-	case *[]byte, *string, *any, io.Writer:
+	case *[]byte, *string, *any, *io.Reader, **bytes.Buffer, io.Writer:
 		if isNilPointer(into) {
 			return wrongTarget(m, into, "")
 		}
 	default:
 		return fmt.Errorf("%w; if the file is JSON, for example, pass WithMaterializer(material.JSON{})",
-			wrongTarget(m, into, "*[]byte, *string, io.Writer or a Path"))
+			wrongTarget(m, into, "*[]byte, *string, io.Writer, *io.Reader or a Path"))
 	}
 	f, err := openOnly(src)
 	if err != nil {
@@ -85,6 +88,10 @@ func loadBytes(m Materializer, src fs.FS, into any) error {
 		*into = b
 	case *string:
 		*into = string(b)
+	case *io.Reader:
+		*into = bytes.NewReader(b)
+	case **bytes.Buffer:
+		*into = bytes.NewBuffer(b)
 	case *any:
 		if m.Name() == (Text{}).Name() {
 			*into = string(b)

@@ -2,12 +2,14 @@ package material
 
 import (
 	"context"
+	"fmt"
 	"io/fs"
 	"reflect"
 )
 
 // Func returns a Materializer made of two functions, for values of type T.
-// It loads into a *T.
+// It loads into a *T. With an interface as T, it also loads into a variable of
+// a type that implements it, if that is what load returns.
 func Func[T any](name string,
 	save func(ctx context.Context, dst Sink, v T) error,
 	load func(ctx context.Context, src fs.FS) (T, error),
@@ -31,25 +33,44 @@ func (m funcs[T]) Save(ctx context.Context, dst Sink, v any) error {
 	return m.save(ctx, dst, t)
 }
 
+// takes returns the type that it is for.
+func (m funcs[T]) takes() reflect.Type { return reflect.TypeFor[T]() }
+
 func (m funcs[T]) Load(ctx context.Context, src fs.FS, into any) error {
-	var set func(T)
-	switch into := into.(type) {
-	case *T:
-		if into != nil {
-			set = func(v T) { *into = v }
-		}
-	case *any:
-		if into != nil {
-			set = func(v T) { *into = v }
-		}
+	t, target := m.takes(), reflect.ValueOf(into)
+	if target.Kind() != reflect.Pointer || target.IsNil() {
+		return wrongTarget(m, into, "*"+t.String())
 	}
-	if set == nil {
-		return wrongTarget(m, into, "*"+reflect.TypeFor[T]().String())
+	target = target.Elem()
+	sure := t.AssignableTo(target.Type()) && (target.Type() == t || target.Kind() == reflect.Interface)
+	if !sure && !(t.Kind() == reflect.Interface && target.Type().Implements(t)) {
+		return wrongTarget(m, into, "*"+t.String())
 	}
 	v, err := m.load(ctx, src)
 	if err != nil {
 		return err
 	}
-	set(v)
+	loaded := reflect.ValueOf(&v).Elem()
+	if !sure {
+		if loaded = loaded.Elem(); !loaded.IsValid() || loaded.Type() != target.Type() {
+			return fmt.Errorf("%w: materializer %q has loaded a %T, not a %s; load into a *%s", ErrType, m.Name(), v, target.Type(), t)
+		}
+	}
+	target.Set(loaded)
 	return nil
+}
+
+// checkTakes reports why m cannot be the materializer of values of type t, as
+// far as m says what it is for, or nil. One for an interface could save them,
+// and load a value of another type.
+func checkTakes(m Materializer, t reflect.Type) error {
+	f, ok := m.(interface{ takes() reflect.Type })
+	if !ok || t == nil || f.takes() == t || f.takes().Kind() == reflect.Interface && f.takes().NumMethod() == 0 {
+		return nil
+	}
+	if f.takes().Kind() == reflect.Interface && t.Implements(f.takes()) {
+		return fmt.Errorf("%w: materializer %q loads a %s, which may be another than a %s; make one with Func[%[4]s], or name this one "+
+			"in the call (WithMaterializer) and load into a *%[3]s", ErrType, m.Name(), f.takes(), t)
+	}
+	return fmt.Errorf("%w: materializer %q is for values of type %s, not %s", ErrType, m.Name(), f.takes(), t)
 }

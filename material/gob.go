@@ -1,9 +1,11 @@
 package material
 
 import (
+	"bytes"
 	"context"
 	"encoding"
 	"encoding/gob"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -14,9 +16,10 @@ import (
 // Gob saves any value that encoding/gob takes as the file "data.gob". It is
 // not chosen by itself, since only Go programs read it:
 // registry.WithMaterializer(material.Gob{}). What encoding/gob leaves out, it
-// leaves out silently: unexported fields, channels and functions. The bytes of
-// a map, and those written by another program, differ from one save to the
-// next, so that little of them is found stored already.
+// leaves out silently: unexported fields, channels and functions, and in structs
+// what is zero or empty: a pointer to 0, and a slice or map of length 0, come
+// back nil. The bytes of a map, and those written by another program, differ
+// from one save to the next, so that little of them is found stored already.
 type Gob struct{}
 
 // Name implements Materializer.
@@ -39,7 +42,7 @@ func (m Gob) Save(_ context.Context, dst Sink, v any) error {
 
 // Load implements Materializer.
 func (m Gob) Load(_ context.Context, src fs.FS, into any) error {
-	return loadFresh(m, src, into, func(r io.Reader, into any) error {
+	return loadFresh(m, src, into, func(r *errReader, into any) error {
 		err := gob.NewDecoder(r).Decode(into)
 		if err != nil && strings.HasPrefix(err.Error(), "gob: ") {
 			return fmt.Errorf("%w: %w", ErrType, err)
@@ -49,7 +52,9 @@ func (m Gob) Load(_ context.Context, src fs.FS, into any) error {
 }
 
 // Binary saves an encoding.BinaryMarshaler as the file "data.bin", and loads
-// it with UnmarshalBinary.
+// it with UnmarshalBinary. What a value writes is read back before it is saved,
+// up to 8 MiB: one that cannot be read, or that writes other bytes then, is
+// refused.
 type Binary struct{}
 
 // Name implements Materializer.
@@ -65,10 +70,45 @@ func (m Binary) Save(_ context.Context, dst Sink, v any) error {
 	if err != nil {
 		return err
 	}
+	if len(b) <= maxReadBack {
+		if err := readsBack(bm, b); err != nil {
+			return fmt.Errorf("%w: %T: %w", ErrType, v, err)
+		}
+	}
 	return create(dst, "data.bin", func(w io.Writer) error {
 		_, err := w.Write(b)
 		return err
 	})
+}
+
+const maxReadBack = 8 << 20
+
+// readsBack reports why b, which v has written, does not become v again, or
+// nil. Of a type that cannot be read nothing is known: files may be made for
+// others.
+func readsBack(v encoding.BinaryMarshaler, b []byte) error {
+	t := reflect.TypeOf(v)
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	again := reflect.New(t)
+	into, ok := again.Interface().(encoding.BinaryUnmarshaler)
+	if !ok {
+		return nil
+	}
+	if err := into.UnmarshalBinary(bytes.Clone(b)); err != nil {
+		return fmt.Errorf("it writes %d bytes with MarshalBinary, and cannot read them: %w", len(b), err)
+	}
+	out, ok := asBinaryMarshaler(again)
+	if !ok {
+		return nil
+	}
+	if c, err := out.MarshalBinary(); err != nil {
+		return fmt.Errorf("what UnmarshalBinary makes of it cannot be written: %w", err)
+	} else if !bytes.Equal(b, c) {
+		return errors.New("what UnmarshalBinary makes of it is another value: it writes other bytes")
+	}
+	return nil
 }
 
 // asBinaryMarshaler finds the method on v, what v points to, or a pointer

@@ -29,6 +29,8 @@ var (
 		func(t reflect.Type) (reflect.Method, bool) { return t.MethodByName("MarshalBinary") },
 		func(t reflect.Type) (reflect.Method, bool) { return t.MethodByName("UnmarshalBinary") },
 	}
+	readMethod = []finder{func(t reflect.Type) (reflect.Method, bool) { return t.MethodByName("Read") }}
+	openMethod = []finder{func(t reflect.Type) (reflect.Method, bool) { return t.MethodByName("Open") }}
 )
 
 // binaryLoses tells what the methods lose by which t becomes bytes, or "".
@@ -62,6 +64,21 @@ func inherited(t reflect.Type, where string, methods []finder) string {
 	for _, sf := range held {
 		if !sf.Anonymous || !anyMethod(deref(sf.Type), methods) {
 			return fmt.Sprintf("%s marshals itself with the methods of a field embedded in it, which drops the field %s", where, sf.Name)
+		}
+	}
+	return ""
+}
+
+// fieldBeside returns an exported field of t that holds data beside an embedded
+// one by whose method t is read, or "". Unexported ones, and embedded ones such
+// as an io.Closer, are there for the stream.
+func fieldBeside(t reflect.Type, method []finder) string {
+	if t.Kind() != reflect.Struct || !isInherited(t, method[0]) {
+		return ""
+	}
+	for sf := range fields(t) {
+		if sf.IsExported() && !sf.Anonymous {
+			return sf.Name
 		}
 	}
 	return ""

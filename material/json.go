@@ -17,9 +17,19 @@ import (
 // JSON saves any value that encoding/json takes as the file "data.json", and
 // loads any object of one JSON file. Encoding is that of encoding/json, with
 // the silent losses made errors: text that is not UTF-8, and keys that come
-// twice; and on loading members that the target has no field for, and arrays of
-// another length than its own. Methods such as MarshalJSON are called even
-// where encoding/json would not, on values that have no address.
+// twice; and on loading members that the target has no field for, arrays of
+// another length than its own, and numbers that it would round. Methods such as
+// MarshalJSON are called even where encoding/json would not, on values that have
+// no address.
+//
+// A floating-point number is written with a point or an exponent, a whole one
+// too (1.0), and an integer without. So an any is filled with an int64, or
+// a uint64 for what is larger, where there is an integer, and with a float64
+// where there is not; else with a bool, a string, nil, a []any or
+// a map[string]any.
+//
+// As in encoding/json, null inside a value leaves zero where the target has no
+// nil, and names of fields are also found in other case.
 type JSON struct {
 	AllowUnknownFields bool // load into a struct that lacks fields of the file
 }
@@ -33,45 +43,99 @@ var jsonOptions = json.JoinOptions(
 	jsontext.AllowDuplicateNames(false),
 )
 
+// optionsFor returns the options for values of type t.
+func optionsFor(t reflect.Type) json.Options {
+	if t != nil && hasNamedNumbers(t) {
+		return json.JoinOptions(jsonOptions, json.WithMarshalers(writeNamedFloats), json.WithUnmarshalers(readNamedNumbers))
+	}
+	return json.JoinOptions(jsonOptions, json.WithMarshalers(writeFloats), json.WithUnmarshalers(readNumbers))
+}
+
 // Name implements Materializer.
 func (JSON) Name() string { return "json" }
 
 // Save implements Materializer.
 func (m JSON) Save(_ context.Context, dst Sink, v any) error {
 	w := &lazyWriter{dst: dst, name: "data.json"}
-	if err := json.MarshalWrite(w, v, jsonOptions); err != nil {
+	opts := optionsFor(reflect.TypeOf(v))
+	if err := json.MarshalWrite(w, v, opts); err != nil {
 		if w.err != nil {
 			return w.err // not hidden by a MarshalJSONTo that it went through
 		}
-		_, badType := errors.AsType[*jsonv1.UnsupportedTypeError](err)
-		_, badValue := errors.AsType[*jsonv1.UnsupportedValueError](err)
-		if badType || badValue {
-			return fmt.Errorf("%w: %w", ErrType, err)
-		}
-		return err
+		return saveError(v, opts, err)
 	}
 	return w.Close()
 }
 
+// saveError says where in v the encoder failed, and what to do about it.
+func saveError(v any, opts json.Options, err error) error {
+	_, badType := errors.AsType[*jsonv1.UnsupportedTypeError](err)
+	_, badValue := errors.AsType[*jsonv1.UnsupportedValueError](err)
+	isType := badType || badValue
+	// The errors of encoding/json do not say where. Those of its successor do.
+	again := json.MarshalWrite(io.Discard, v, opts, jsonv1.ReportErrorsWithLegacySemantics(false))
+	var at jsontext.Pointer
+	if e, ok := errors.AsType[*json.SemanticError](again); ok {
+		at = e.JSONPointer
+	}
+	if e, ok := errors.AsType[*jsontext.SyntacticError](again); ok {
+		at = e.JSONPointer
+	}
+	way := ""
+	switch text := err.Error(); {
+	case strings.HasSuffix(text, "NaN"), strings.HasSuffix(text, "Inf"):
+		way = "; JSON has no such number: leave it out, or pass WithMaterializer(material.Gob{})"
+	case strings.Contains(text, "invalid UTF-8"):
+		way = "; text has to be UTF-8: make it a []byte"
+	case strings.Contains(text, "exceeded max depth"), strings.Contains(text, "cycle"):
+		way = "; a value may be nested 10,000 deep, and not contain itself"
+	}
+	if isType {
+		return fmt.Errorf("%w: %w%s%s", ErrType, err, within(at), way)
+	}
+	return fmt.Errorf("%w%s%s", err, within(at), way)
+}
+
 // Load implements Materializer.
 func (m JSON) Load(_ context.Context, src fs.FS, into any) error {
-	return loadFresh(m, src, into, func(r io.Reader, into any) error {
-		err := json.UnmarshalRead(r, into, jsonOptions, json.RejectUnknownMembers(!m.AllowUnknownFields))
-		if _, ok := errors.AsType[*jsonv1.UnmarshalTypeError](err); ok {
+	if t := reflect.TypeOf(into); t != nil && t.Kind() == reflect.Pointer && t.Elem().Kind() == reflect.Interface && t.Elem().NumMethod() > 0 {
+		return wrongTarget(m, into, "a pointer to a variable of the type that was saved (Info.Class names it)")
+	}
+	return loadFresh(m, src, into, func(r *errReader, into any) error {
+		t := reflect.TypeOf(into).Elem()
+		err := json.UnmarshalRead(r, into, optionsFor(t), json.RejectUnknownMembers(!m.AllowUnknownFields))
+		switch _, badType := errors.AsType[*jsonv1.UnmarshalTypeError](err); {
+		case badType:
 			return fmt.Errorf("%w: %w", ErrType, err)
-		}
-		if err != nil && strings.HasPrefix(err.Error(), "json: unknown field ") { // which has no type, as in encoding/json
+		case err == nil && r.first == 'n' && !holdsNil(t):
+			return fmt.Errorf("%w: a nil was saved, which a %s cannot hold; load it into a *%[2]s", ErrType, t)
+		case err != nil && r.first == bom[0]:
+			return fmt.Errorf("%w; the file begins with a byte order mark (BOM), which JSON does not have: save it without", err)
+		case err != nil && strings.HasPrefix(err.Error(), "json: unknown field "): // which has no type, as in encoding/json
 			return fmt.Errorf("%w: %w; to ignore such fields, pass WithMaterializer(material.JSON{AllowUnknownFields: true})", ErrType, err)
 		}
 		return err
 	})
 }
 
+// bom is a byte order mark in UTF-8.
+const bom = "\ufeff"
+
+// holdsNil reports whether null is a value of t.
+func holdsNil(t reflect.Type) bool {
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Map, reflect.Slice, reflect.Interface:
+		return true
+	}
+	_, in := marshalBy(t)
+	return in != ""
+}
+
 // loadFresh decodes the one file in src into a new value, and if that works
 // makes it the one that into points to. Decoders would leave there what the
 // file does not mention: of two versions loaded one after the other into the
 // same variable a mixture, with all of the map keys of both.
-func loadFresh(m Materializer, src fs.FS, into any, decode func(io.Reader, any) error) error {
+func loadFresh(m Materializer, src fs.FS, into any, decode func(*errReader, any) error) error {
 	target := reflect.ValueOf(into)
 	if target.Kind() != reflect.Pointer || target.IsNil() {
 		return wrongTarget(m, into, "a pointer")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"sync"
 
 	"github.com/go-json-experiment/json"
 	jsonv1 "github.com/go-json-experiment/json/v1"
@@ -31,8 +32,10 @@ func has(t reflect.Type, ifaces ...reflect.Type) bool {
 	return false
 }
 
+// deref returns what t points to, at the end of all pointers. A type that
+// points to itself has no end.
 func deref(t reflect.Type) reflect.Type {
-	for t.Kind() == reflect.Pointer {
+	for seen := 0; t.Kind() == reflect.Pointer && seen < 100; seen++ {
 		t = t.Elem()
 	}
 	return t
@@ -56,28 +59,41 @@ type loss struct {
 	refused bool // the encoder notices, so that saving fails
 }
 
-// jsonLoses tells what JSON would not give back of v, judging by types, or
-// nil. Only where these say "any" does it look at what is there.
+// jsonLoses tells what JSON would not give back of v, or nil. It judges by
+// types, and looks at what is there only where these do not say it all.
 func jsonLoses(v any) *loss {
 	t := reflect.TypeOf(v)
-	f := &lossFinder{types: map[reflect.Type]bool{}, values: map[visit]bool{}}
+	f := &lossFinder{types: map[reflect.Type]bool{}}
 	f.inType(t, typeName(t))
-	f.inValue(reflect.ValueOf(v))
+	if f.byValue && (f.lost == nil || !f.lost.refused) {
+		f.inValue(reflect.ValueOf(v), nil, 0)
+	}
 	return f.lost
 }
 
-type lossFinder struct {
-	types  map[reflect.Type]bool // those looked at, and whether they marshal themselves
-	hasAny bool                  // one of them is any
-	values map[visit]bool
-	lost   *loss
+// hasNamedNumbers reports whether values of type t have in them
+// a floating-point type or an empty interface with a name of its own.
+func hasNamedNumbers(t reflect.Type) bool {
+	if named, ok := namedNumbers.Load(t); ok {
+		return named.(bool)
+	}
+	f := &lossFinder{types: map[reflect.Type]bool{}}
+	f.inType(t, "")
+	named := false
+	for t, marshals := range f.types {
+		named = named || !marshals && t.PkgPath() != "" && (isFloat(t) || t.Kind() == reflect.Interface && t.NumMethod() == 0)
+	}
+	namedNumbers.Store(t, named)
+	return named
 }
 
-// visit is a pointer, map or slice that was looked at.
-type visit struct {
-	p   uintptr
-	len int
-	t   reflect.Type
+var namedNumbers sync.Map // of what hasNamedNumbers has found
+
+type lossFinder struct {
+	types   map[reflect.Type]bool // those looked at, and whether they marshal themselves
+	byValue bool                  // whether something is lost depends on the values
+	visited map[visit]bool        // far down in the value
+	lost    *loss
 }
 
 // losing notes the first loss, or the first one that the encoder refuses.
@@ -96,17 +112,24 @@ func (f *lossFinder) inType(t reflect.Type, where string) {
 	}
 	f.types[t] = t.Kind() != reflect.Interface && t.Kind() != reflect.Pointer && f.inMethods(t, where)
 	if f.types[t] {
+		f.byValue = true
 		return
 	}
 	switch t.Kind() {
 	case reflect.Chan, reflect.Func, reflect.UnsafePointer, reflect.Complex64, reflect.Complex128:
 		f.losing(true, "%s is a %s, which JSON cannot hold", where, t.Kind())
 	case reflect.Interface:
-		f.hasAny = true
+		f.byValue = true
 		if t.NumMethod() > 0 {
 			f.losing(false, "%s is an interface (%s), which JSON cannot load again", where, t)
 		}
-	case reflect.Pointer, reflect.Slice, reflect.Array:
+	case reflect.Pointer:
+		switch t.Elem().Kind() {
+		case reflect.Pointer, reflect.Slice, reflect.Map:
+			f.byValue = true
+		}
+		f.inType(t.Elem(), where)
+	case reflect.Slice, reflect.Array:
 		f.inType(t.Elem(), where)
 	case reflect.Map:
 		f.inKey(t.Key(), where)
@@ -164,11 +187,14 @@ func (f *lossFinder) inKey(t reflect.Type, where string) {
 		t = deref(t)
 	}
 	if f.inMethods(t, where+" key") {
+		f.types[t], f.byValue = true, true
 		return
 	}
 	switch t.Kind() {
 	case reflect.Bool, reflect.Struct, reflect.Array, reflect.Chan, reflect.Complex64, reflect.Complex128, reflect.UnsafePointer:
 		f.losing(true, "%s has keys of type %s, which JSON cannot hold", where, t)
+	case reflect.Float32, reflect.Float64:
+		f.inType(t, where)
 	}
 }
 
@@ -179,7 +205,8 @@ func (f *lossFinder) inFields(t reflect.Type, where string, names map[string]str
 	for sf := range fields(t) {
 		at := where + "." + sf.Name
 		tag := sf.Tag.Get("json")
-		name, _, _ := strings.Cut(tag, ",")
+		name, options, _ := strings.Cut(tag, ",")
+		f.byValue = f.byValue || strings.Contains(options, "omit") || sf.Anonymous && sf.Type.Kind() == reflect.Pointer
 		ft := sf.Type
 		if sf.Anonymous && ft.Kind() == reflect.Pointer {
 			ft = ft.Elem()
@@ -218,47 +245,6 @@ func (f *lossFinder) inFields(t reflect.Type, where string, names map[string]str
 
 // isPadding reports whether a field cannot hold anything.
 func isPadding(sf reflect.StructField) bool { return sf.Name == "_" || sf.Type.Size() == 0 }
-
-// inValue looks at what is in the variables of type any.
-func (f *lossFinder) inValue(v reflect.Value) {
-	if !f.hasAny || !v.IsValid() || f.types[v.Type()] {
-		return
-	}
-	switch v.Kind() {
-	case reflect.Pointer, reflect.Map, reflect.Slice:
-		at := visit{p: v.Pointer(), t: v.Type()}
-		if v.Kind() == reflect.Slice {
-			at.len = v.Len()
-		}
-		if f.values[at] {
-			return
-		}
-		f.values[at] = true
-	}
-	switch v.Kind() {
-	case reflect.Interface:
-		if v = v.Elem(); v.IsValid() {
-			f.inType(v.Type(), typeName(v.Type()))
-			f.inValue(v)
-		}
-	case reflect.Pointer:
-		f.inValue(v.Elem())
-	case reflect.Map:
-		for it := v.MapRange(); !isScalar(v.Type().Elem()) && it.Next(); {
-			f.inValue(it.Value())
-		}
-	case reflect.Slice, reflect.Array:
-		for i := 0; !isScalar(v.Type().Elem()) && i < v.Len(); i++ {
-			f.inValue(v.Index(i))
-		}
-	case reflect.Struct:
-		for sf := range fields(v.Type()) {
-			if sf.Tag.Get("json") != "-" && (sf.IsExported() || sf.Anonymous) {
-				f.inValue(v.FieldByIndex(sf.Index))
-			}
-		}
-	}
-}
 
 // isScalar reports whether t is a kind of boolean, number or string.
 func isScalar(t reflect.Type) bool {

@@ -49,8 +49,8 @@ func TestJSONLosesIsTrueOfRandomTypes(t *testing.T) {
 }
 
 func TestJSONLosesEndsInACycle(t *testing.T) {
-	m, s, p := map[string]any{}, []any{nil}, &generic[any]{}
-	m["self"], s[0], p.V = m, s, p
+	m, s, p := map[string]any{}, []any{nil}, &recursive{}
+	m["self"], s[0], p.Next = m, s, p
 	for _, v := range []any{m, s, p} {
 		if lost := jsonLoses(v); lost != nil {
 			t.Errorf("%T: %+v", v, lost)

@@ -22,12 +22,16 @@ var (
 		reflect.TypeFor[bool](), reflect.TypeFor[int](), reflect.TypeFor[int8](), reflect.TypeFor[uint64](), reflect.TypeFor[uintptr](),
 		reflect.TypeFor[float32](), reflect.TypeFor[float64](), reflect.TypeFor[string](), reflect.TypeFor[number](),
 		reflect.TypeFor[[]byte](), reflect.TypeFor[any](), reflect.TypeFor[time.Duration](),
+		reflect.TypeFor[ratio](), reflect.TypeFor[float32](), reflect.TypeFor[thin](), reflect.TypeFor[box](), reflect.TypeFor[json.Number](),
+		reflect.TypeFor[[]octet](), reflect.TypeFor[[3]byte](),
 	}
 	structs = []reflect.Type{
 		reflect.TypeFor[time.Time](), reflect.TypeFor[big.Int](), reflect.TypeFor[netip.Addr](), reflect.TypeFor[json.RawMessage](),
 		reflect.TypeFor[valueJSON](), reflect.TypeFor[PointerJSON](), reflect.TypeFor[pointerText](), reflect.TypeFor[Enum](),
 		reflect.TypeFor[plain](), reflect.TypeFor[embedsTwoNamed](), reflect.TypeFor[recursive](), reflect.TypeFor[padding](),
 		reflect.TypeFor[inOnly](), reflect.TypeFor[overrides](), reflect.TypeFor[leftOut](),
+		reflect.TypeFor[level](), reflect.TypeFor[zeroes](), reflect.TypeFor[big.Float](), reflect.TypeFor[texts](),
+		reflect.TypeFor[embedsPointer](), reflect.TypeFor[embedsEmpty](),
 	}
 	culprits = []reflect.Type{
 		reflect.TypeFor[chan int](), reflect.TypeFor[func()](), reflect.TypeFor[complex64](), reflect.TypeFor[error](), reflect.TypeFor[fmt.Stringer](),
@@ -102,6 +106,13 @@ func fill(v reflect.Value, depth int) {
 	case *big.Int:
 		p.SetString("123456789012345678901234567890", 10)
 		return
+	case *big.Float:
+		p.SetFloat64(0.5)
+		p.SetPrec(64) // that of one that is loaded
+		return
+	case *json.Number:
+		*p = "1.50"
+		return
 	case *netip.Addr:
 		*p = netip.MustParseAddr("fe80::1%eth0")
 		return
@@ -109,6 +120,9 @@ func fill(v reflect.Value, depth int) {
 		*p = json.RawMessage(`{"a":[1.50,null]}`)
 		return
 	case *any:
+		*p = "anything"
+		return
+	case *box:
 		*p = "anything"
 		return
 	case *error:

@@ -25,6 +25,10 @@ type (
 	}
 	number int
 	Names  []string
+	ratio  float64
+	thin   float32
+	octet  byte
+	box    any
 
 	// Types that marshal themselves, with methods on the value, on the
 	// pointer, or only half of them.
@@ -37,7 +41,19 @@ type (
 	textOutOnly int
 	mixed       struct{ S string }
 	jsonKey     int
+	level       int             // cannot read all that it writes
+	zeroes      struct{ N int } // says that it is zero when it is not
 )
+
+func (l level) MarshalText() ([]byte, error) { return fmt.Appendf(nil, "level(%d)", int(l)), nil }
+func (l *level) UnmarshalText(b []byte) error {
+	if string(b) != "level(-7)" && string(b) != "level(0)" {
+		return fmt.Errorf("no level %s", b)
+	}
+	_, err := fmt.Sscanf(string(b), "level(%d)", (*int)(l))
+	return err
+}
+func (z zeroes) IsZero() bool { return z.N <= 1 }
 
 func (v valueJSON) MarshalJSON() ([]byte, error)    { return json.Marshal(v.s) }
 func (v *valueJSON) UnmarshalJSON(b []byte) error   { return json.Unmarshal(b, &v.s) }
@@ -109,6 +125,26 @@ type (
 	embedsItself    struct {
 		*embedsItself
 		X int
+	}
+	embedsEmpty struct {
+		*optional
+		*Optional
+	}
+	optional struct {
+		A []int `json:",omitempty"`
+	}
+	Optional struct {
+		B  int    `json:",omitempty"`
+		C  zeroes `json:",omitzero"`
+		D  any    `json:"d,omitempty"`
+		E_ *int   `json:",omitempty"`
+	}
+	texts struct {
+		F float64     `json:",string"`
+		G ratio       `json:",string"`
+		H *float32    `json:"h,string"`
+		I int         `json:",string"`
+		J json.Number `json:",string"`
 	}
 	embedsLeftOut struct {
 		Plain  `json:"-"`

@@ -119,7 +119,8 @@ func CheckName(name string) error {
 
 // Register makes m the materializer of values of type t, and of objects that
 // were saved with m's name. A nil type registers the name alone. A name that
-// a materializer of another type has, built-in ones included, is refused.
+// a materializer of another type has, built-in ones included, is refused, and
+// a Func that would load another type than t.
 func (s *Set) Register(t reflect.Type, m Materializer) error {
 	if err := CheckName(m.Name()); err != nil {
 		return err
@@ -138,6 +139,9 @@ func (s *Set) Register(t reflect.Type, m Materializer) error {
 	}
 	if old != nil && reflect.TypeOf(old) != reflect.TypeOf(m) {
 		return fmt.Errorf("materializer name %q is taken by %T", m.Name(), old)
+	}
+	if err := checkTakes(m, t); err != nil {
+		return err
 	}
 	s.byName[m.Name()] = m
 	if t != nil {
@@ -184,7 +188,7 @@ func (s *Set) For(v any) (Materializer, error) {
 	case Path:
 		return pathMaterializer(v)
 	case fs.FS:
-		return Dir{}, nil
+		return streaming(Dir{}, t, openMethod)
 	}
 	if !marshalsJSON(t) {
 		if marshalsBinary(t) {
@@ -194,7 +198,7 @@ func (s *Set) For(v any) (Materializer, error) {
 			return Binary{}, nil
 		}
 		if _, ok := v.(io.Reader); ok {
-			return Bytes{}, nil
+			return streaming(Bytes{}, t, readMethod)
 		}
 	}
 	switch lost := jsonLoses(v); {
@@ -205,6 +209,16 @@ func (s *Set) For(v any) (Materializer, error) {
 	default:
 		return nil, fmt.Errorf("%w for %s: %s; register one for the type, or pass WithMaterializer(material.JSON{}) to accept that", ErrNone, t, lost.why)
 	}
+}
+
+// streaming returns m for what is read by a method of its type t, unless t is
+// a struct with fields of its own that has the method from an embedded one.
+func streaming(m Materializer, t reflect.Type, method []finder) (Materializer, error) {
+	if field := fieldBeside(deref(t), method); field != "" {
+		return nil, fmt.Errorf("%w for %s: it is read by a method of a field embedded in it, which drops the field %s; register one for the type, "+
+			"save the embedded field alone, or pass WithMaterializer(%T{}) to accept that", ErrNone, t, field, m)
+	}
+	return m, nil
 }
 
 // ClassOf names the type of v, as it is stored with the object: the import

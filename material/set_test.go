@@ -136,11 +136,11 @@ func TestForResolvesByWhatAValueIs(t *testing.T) {
 		{[]stamped{}, "drops the field Label"},
 		{linked{}, "drops the field Label"},
 
-		{withAny{exported{}}, "json"},
+		{withAny{exported{}}, "V is a material_test.exported in an any"},
 		{withAny{unexported{}}, ".unexported.secret"},
 		{[]any{1, map[string]any{"a": []any{&unexported{}}}}, ".unexported.secret"},
 		{map[string]any{"a": make(chan int)}, "is a chan"},
-		{map[string]any{"now": time.Now()}, "json"},
+		{map[string]any{"now": time.Now()}, `["now"] is a time.Time in an any`},
 	} {
 		m, err := set.For(test.v)
 		switch {

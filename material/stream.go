@@ -1,6 +1,7 @@
 package material
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"io/fs"
@@ -62,10 +63,11 @@ func (l *lazyWriter) Close() error {
 }
 
 // errReader remembers how reading ended, for an error that comes with the last
-// bytes is overlooked by who needs no more.
+// bytes is overlooked by who needs no more, and how it began.
 type errReader struct {
-	r   io.Reader
-	err error
+	r     io.Reader
+	err   error
+	first byte // that is not white space, or 0
 }
 
 func (r *errReader) Read(p []byte) (int, error) {
@@ -74,6 +76,11 @@ func (r *errReader) Read(p []byte) (int, error) {
 	}
 	n, err := r.r.Read(p)
 	r.err = err
+	if r.first == 0 {
+		if rest := bytes.TrimLeft(p[:n], " \t\r\n"); len(rest) > 0 {
+			r.first = rest[0]
+		}
+	}
 	return n, err
 }
 

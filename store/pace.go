@@ -76,7 +76,7 @@ func (p *Pace) begin(ctx context.Context) error {
 			p.under--
 			p.next()
 		}
-		return context.Cause(ctx)
+		return ctx.Err()
 	}
 }
 

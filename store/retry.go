@@ -95,7 +95,7 @@ func (a *attempts) again(ctx context.Context, err error, kinds ...error) (bool, 
 	case <-t.C:
 		return true, nil
 	case <-ctx.Done():
-		return false, fmt.Errorf("%w: %w", context.Cause(ctx), err)
+		return false, fmt.Errorf("%w: %w", ctx.Err(), err)
 	}
 }
 

@@ -2,14 +2,12 @@ package main
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"regexp"
 	"runtime"
-	"strings"
 	"sync"
 	"time"
 
@@ -48,10 +46,17 @@ The version is the patch release after the highest one (1.0.0 for the first),
 unless --version names one. With --if-latest or --if-absent it is saved only if
 nobody has saved another one since: exit code 5 otherwise.
 
+Metadata is JSON. With --meta key=value, a value that is a JSON number, true,
+false or null is that, and anything else is text: accuracy=0.93 is a number,
+build=007 is text. A value in double quotes is text too: --meta 'build="7"'. With
+--meta key:=JSON the value is any JSON: --meta 'shape:=[224,224]'. --meta wins
+over a member of that name in the object of --meta-file.
+
 $MINDREG_MEMORY_LIMIT says how much memory this and every other command may
 use for the data it moves (default: 256MiB, or less on a small machine).`,
 		Example: `  mindreg save my:model ./model.bin
   mindreg save my:data ./dataset --version 2.1.0 --meta source=line-3
+  mindreg save my:model ./model.bin --meta accuracy=0.93 --meta 'labels:=["a","b"]'
   mindreg save my:model ./model.bin --if-latest 1.2.3 --tag staging
   tar c . | mindreg save backup:home -`,
 		Args: someArgs(2, 2),
@@ -121,11 +126,11 @@ use for the data it moves (default: 256MiB, or less on a small machine).`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&version, "version", "", "save under this `version`, which must never have existed")
-	f.StringArrayVarP(&meta, "meta", "m", nil, "attach `key=value` to the version; may be repeated")
+	f.StringArrayVarP(&meta, "meta", "m", nil, "attach `key=value` to the version, or key:=JSON; may be repeated")
 	f.StringArrayVarP(&tags, "tag", "t", nil, "point this `tag` at the version; may be repeated")
 	f.StringVar(&ifLatest, "if-latest", "", "save only if this `version` is the latest")
 	f.BoolVar(&ifAbsent, "if-absent", false, "save only if the object does not exist")
-	f.StringVar(&metaFile, "meta-file", "", "attach the JSON value in this `file` (- for standard input)")
+	f.StringVar(&metaFile, "meta-file", "", "attach the JSON value in this `file` (- for standard input); --meta adds to it")
 	f.StringVar(&base, "base", "", "reuse the stored chunks of this `reference`, not of the latest version")
 	f.BoolVar(&noReuse, "no-reuse", false, "store everything anew, where stored chunks are damaged")
 	f.StringVar(&compression, "compression", registry.CompressionAuto, "store what is new compressed where that pays (`auto`), or as it is (none)")
@@ -154,45 +159,4 @@ func saveSummary(r registry.SaveReport, took time.Duration) string {
 		s += fmt.Sprintf(", %s reused", size(r.Reused))
 	}
 	return s + fmt.Sprintf("; %s", took.Round(10*time.Millisecond))
-}
-
-// readMeta makes the metadata of --meta and --meta-file.
-func readMeta(stdin io.Reader, pairs []string, file, path string) (any, error) {
-	if file != "" {
-		if len(pairs) > 0 {
-			return nil, usagef("give --meta or --meta-file, not both")
-		}
-		var b []byte
-		var err error
-		if file == "-" {
-			if path == "-" {
-				return nil, usagef("standard input cannot be both the object and its metadata")
-			}
-			b, err = io.ReadAll(stdin)
-		} else {
-			b, err = os.ReadFile(file)
-		}
-		if err != nil {
-			return nil, err
-		}
-		if !json.Valid(b) {
-			return nil, usagef("--meta-file %s: it is not JSON", file)
-		}
-		return json.RawMessage(b), nil
-	}
-	if len(pairs) == 0 {
-		return nil, nil
-	}
-	m := map[string]string{}
-	for _, p := range pairs {
-		k, v, ok := strings.Cut(p, "=")
-		if !ok || k == "" {
-			return nil, usagef("--meta %q: write key=value", p)
-		}
-		if _, twice := m[k]; twice {
-			return nil, usagef("--meta %s is given twice", k)
-		}
-		m[k] = v
-	}
-	return m, nil
 }

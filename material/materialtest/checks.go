@@ -28,6 +28,7 @@ type check struct {
 var checks = []check{
 	{"name", "Name is valid, and always the same.", name},
 	{"round-trip", "What was saved is loaded again.", roundTrip},
+	{"any-value", "Any value of the type is loaded again, or Save refuses it.", anyValue},
 	{"replace", "Load leaves nothing of what the target held before.", replace},
 	{"wrong-value", "Save of a value of a wrong type is ErrType, before a stream is created.", wrongValue},
 	{"wrong-target", "Load into a target of a wrong type is ErrType.", wrongTarget},

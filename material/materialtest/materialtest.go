@@ -5,8 +5,10 @@
 //		materialtest.Run(t, ModelMaterializer, values, nil)
 //	}
 //
-// Take values of every shape: the zero value, nil and empty slices, the
-// largest numbers, text that is not ASCII.
+// Take values of every shape: the zero value, nil and empty slices, text that is
+// not ASCII. Run makes others of them: with the largest numbers, infinity, text
+// that is not UTF-8, and in an any what few formats have. They may be refused when
+// they are saved, but not come back as something else.
 //
 // [Sink] is what the values are saved to: an object in memory, for tests of
 // your own beside these.

@@ -182,6 +182,23 @@ func TestEveryCheckNotices(t *testing.T) {
 			_, err := dst.Create("forgotten")
 			return err
 		}}, "round-trip"},
+		"large numbers are rounded": {&spec{save: func(ctx context.Context, dst material.Sink, c *config) error {
+			if err := put(dst, "name", []byte(c.Name)); err != nil {
+				return err
+			}
+			rounded := map[string]int{}
+			for k, n := range c.Limit {
+				rounded[k] = int(float32(n))
+			}
+			b, err := json.Marshal(rounded)
+			if err != nil {
+				return err
+			}
+			return put(dst, "limit/all.json", b)
+		}}, "any-value"},
+		"text is cleaned": {&spec{save: func(ctx context.Context, dst material.Sink, c *config) error {
+			return saveConfig(ctx, dst, &config{strings.ToValidUTF8(c.Name, "?"), c.Limit})
+		}}, "any-value"},
 		"maps are merged":  {&spec{load: loadConfig}, "replace"},
 		"anything goes":    {&spec{any: true}, "wrong-value"},
 		"refuses too late": {&spec{late: true}, "wrong-value"},
