@@ -3,6 +3,7 @@ package registry
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -12,6 +13,7 @@ import (
 	"syscall"
 
 	"github.com/mindtrace/registry/internal/localfs"
+	"github.com/mindtrace/registry/manifest"
 )
 
 // placing says what a load may do to what is at its destination.
@@ -191,7 +193,33 @@ func (o *Object) mayDestroy(d *destination) error {
 			return d.refuse("it is, or holds, %s, and is not replaced", keep.what)
 		}
 	}
+	at := filepath.Join(d.dir, d.base)
+	if isRegistry(at) {
+		return d.refuse("it is a registry, and is not replaced")
+	}
+	if point := localfs.MountIn(at); point != "" {
+		return d.refuse("it holds the mount point %s, and is not replaced", point)
+	}
 	return nil
+}
+
+// isRegistry reports whether a directory holds a registry.
+func isRegistry(dir string) bool {
+	f, err := os.OpenFile(filepath.Join(dir, manifest.SettingsKey), os.O_RDONLY|localfs.NoFollow, 0)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	fi, err := f.Stat()
+	if err != nil || !fi.Mode().IsRegular() {
+		return false
+	}
+	body, err := io.ReadAll(io.LimitReader(f, 1<<20))
+	if err != nil {
+		return false
+	}
+	_, err = manifest.DecodeSettings(body)
+	return err == nil
 }
 
 // open makes the directories that are missing, and holds the one of the

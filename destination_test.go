@@ -194,7 +194,10 @@ func TestExactSpares(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustSave(t, r, "m", "x")
-	for _, dest := range []string{".", "..", "../here", at("work"), at("home"), at("home/me"), at("home/me/../me"), at("data"), at("data/reg"), base, "/"} {
+	if _, err := Open(t.Context(), at("other"), &Options{Create: true}); err != nil {
+		t.Fatal(err)
+	}
+	for _, dest := range []string{".", "..", "../here", at("work"), at("home"), at("home/me"), at("home/me/../me"), at("data"), at("data/reg"), base, "/", at("other")} {
 		if err := r.Load(t.Context(), "m", Path(dest), WithExact()); err == nil {
 			t.Fatalf("%s was replaced", dest)
 		}

@@ -313,3 +313,25 @@ func TestStrangersLink(t *testing.T) {
 	}
 	wantFile(t, mine+"/precious", "mine")
 }
+
+// What was in a directory that is replaced goes, and of what links in it lead to
+// nothing does.
+func TestExactFollowsNothing(t *testing.T) {
+	r, _ := inMemory(t)
+	src := writeFiles(t, map[string][]byte{"a": []byte("new"), "d/b": []byte("new")})
+	mustSave(t, r, "m", Path(src))
+	outside := writeFiles(t, map[string][]byte{"b": []byte("mine"), "a": []byte("mine")})
+	dest := filepath.Join(t.TempDir(), "dest")
+	err := errors.Join(os.Mkdir(dest, 0o777), unix.Mkfifo(dest+"/registry.json", 0o600), unix.Mkfifo(dest+"/pipe", 0o600),
+		os.Symlink(outside, dest+"/d"), os.Symlink(outside+"/a", dest+"/a"), os.Symlink("loop", dest+"/loop"), os.Mkdir(dest+"/shut", 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Load(t.Context(), "m", Path(dest), WithExact()); err != nil {
+		t.Fatal(err)
+	}
+	sameTree(t, src, dest)
+	wantFile(t, outside+"/a", "mine")
+	wantFile(t, outside+"/b", "mine")
+	noLeftovers(t, filepath.Dir(dest))
+}

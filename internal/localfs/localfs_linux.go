@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -23,6 +26,32 @@ func fixed(path string) error {
 	}
 	return nil
 }
+
+// MountIn returns a mount point below a directory, or "".
+// https://man7.org/linux/man-pages/man5/proc_pid_mountinfo.5.html
+func MountIn(dir string) string {
+	at, err := filepath.EvalSymlinks(dir)
+	if err == nil {
+		at, err = filepath.Abs(at)
+	}
+	info, rerr := os.ReadFile("/proc/self/mountinfo")
+	if err != nil || rerr != nil {
+		return "" // nothing is known
+	}
+	for line := range strings.Lines(string(info)) {
+		f := strings.Fields(line)
+		if len(f) < 5 {
+			continue
+		}
+		point := unescape.Replace(f[4])
+		if strings.HasPrefix(point, strings.TrimSuffix(at, "/")+"/") {
+			return point
+		}
+	}
+	return ""
+}
+
+var unescape = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
 
 // acl is the attribute with the access control list of a file, if it has one
 // beside its permissions. https://man7.org/linux/man-pages/man5/acl.5.html
