@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"io/fs"
 	"os"
@@ -159,14 +160,40 @@ func TestSmallDisk(t *testing.T) {
 	}
 }
 
-// Where two directories cannot change places in one step, the old one is put
-// aside; what a load that was killed then has left does not stop the next.
-func TestExactWithoutExchange(t *testing.T) {
+// fuse mounts an empty directory as bindfs shows it, until the end of the test.
+func fuse(t *testing.T, options ...string) (dir string) {
+	t.Helper()
 	real, dir := t.TempDir(), t.TempDir()
-	if out, err := exec.Command("bindfs", real, dir).CombinedOutput(); err != nil {
+	if out, err := exec.Command("bindfs", append(options, real, dir)...).CombinedOutput(); err != nil {
 		t.Skipf("needs bindfs: %v %s", err, out)
 	}
 	t.Cleanup(func() { unix.Unmount(dir, unix.MNT_DETACH) })
+	return dir
+}
+
+// A file system may say that all files are somebody else's, as some networks do.
+func TestFileSystemOfOneOwner(t *testing.T) {
+	r, _ := inMemory(t)
+	src := treeOnDisk(t)
+	mustSave(t, r, "tree", Path(src))
+	mustSave(t, r, "file", oneFile(t, "f", "new"))
+	dir := fuse(t, "--force-user=1", "--chown-ignore", "--chgrp-ignore")
+	for range 2 {
+		for _, ref := range []string{"tree", "file"} {
+			if err := r.Load(t.Context(), ref, Path(filepath.Join(dir, ref)), WithExact()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	sameTree(t, src, filepath.Join(dir, "tree"))
+	wantFile(t, filepath.Join(dir, "file"), "new")
+	noLeftovers(t, dir)
+}
+
+// Where two directories cannot change places in one step, the old one is put
+// aside; what a load that was killed then has left does not stop the next.
+func TestExactWithoutExchange(t *testing.T) {
+	dir := fuse(t)
 	r, _ := inMemory(t)
 	src := treeOnDisk(t)
 	mustSave(t, r, "tree", Path(src))
@@ -191,5 +218,44 @@ func TestExactWithoutExchange(t *testing.T) {
 	}
 	if err := r.Load(t.Context(), "file", Path(filepath.Join(dir, "other")), WithNoClobber()); err != nil {
 		t.Error(err)
+	}
+}
+
+// Who was on the access control list of a file is on that of its successor, and
+// nobody else, whatever its directory says of new files.
+func TestAccessListOfTheDestination(t *testing.T) {
+	list := func(entries ...[3]uint32) []byte { // tag, permissions, user
+		b := []byte{2, 0, 0, 0}
+		for _, e := range entries {
+			b = binary.LittleEndian.AppendUint16(b, uint16(e[0]))
+			b = binary.LittleEndian.AppendUint16(b, uint16(e[1]))
+			b = binary.LittleEndian.AppendUint32(b, e[2])
+		}
+		return b
+	}
+	const owner, user, group, mask, other, none = 0x01, 0x02, 0x04, 0x10, 0x20, 1<<32 - 1
+	of := func(id uint32) []byte {
+		return list([3]uint32{owner, 6, none}, [3]uint32{user, 4, id}, [3]uint32{group, 0, none}, [3]uint32{mask, 4, none}, [3]uint32{other, 0, none})
+	}
+	r, _ := inMemory(t)
+	mustSave(t, r, "m", oneFile(t, "f", "new"))
+	dir := writeFiles(t, map[string][]byte{"listed": []byte("old"), "plain": []byte("old")})
+	err := errors.Join(unix.Setxattr(dir+"/listed", "system.posix_acl_access", of(7), 0), os.Chmod(dir+"/plain", 0o640),
+		unix.Setxattr(dir, "system.posix_acl_default", of(8), 0))
+	if err != nil {
+		t.Skip(err)
+	}
+	for name, want := range map[string]string{"listed": string(of(7)), "plain": "", "new": string(of(8))} {
+		if err := r.Load(t.Context(), "m", Path(filepath.Join(dir, name))); err != nil {
+			t.Fatal(err)
+		}
+		got := make([]byte, 1000)
+		n, _ := unix.Getxattr(dir+"/"+name, "system.posix_acl_access", got)
+		if string(got[:max(n, 0)]) != want {
+			t.Errorf("%s has the list %x, want %x", name, got[:max(n, 0)], want)
+		}
+		if fi, err := os.Stat(dir + "/" + name); err != nil || fi.Mode() != 0o640 {
+			t.Errorf("%s: %v, %v", name, fi.Mode(), err)
+		}
 	}
 }

@@ -110,7 +110,7 @@ func takePartial(parent *os.Root, name string, fresh bool) (_ *partial, err erro
 	if err := p.open(made); err != nil {
 		return nil, err
 	}
-	if err := p.takeLock(fresh); err != nil {
+	if err := p.takeLock(made); err != nil {
 		return nil, err
 	}
 	if fi, err := p.root.Lstat(partialTree); err == nil {
@@ -155,10 +155,11 @@ func (p *partial) open(made bool) error {
 	return nil
 }
 
-// takeLock takes the lock of the directory. A fresh one can do without, where
-// the file system has none: nobody who finds it will get one either.
-func (p *partial) takeLock(fresh bool) error {
-	if fi, err := p.root.Lstat(partialLock); err == nil && !ownFile(fi) {
+// takeLock takes the lock of the directory. One that was made just now can do
+// without, where the file system has none: nobody who finds it will get one
+// either. And its lock is its own, whatever owner the file system says.
+func (p *partial) takeLock(made bool) error {
+	if fi, err := p.root.Lstat(partialLock); err == nil && !made && !ownFile(fi) {
 		return errForeign
 	}
 	lock := flock.New(filepath.Join(p.parent.Name(), p.name, partialLock),
@@ -167,7 +168,7 @@ func (p *partial) takeLock(fresh bool) error {
 	switch {
 	case err != nil:
 		lock.Close()
-		if fresh {
+		if made {
 			return nil
 		}
 		return err
@@ -179,7 +180,7 @@ func (p *partial) takeLock(fresh bool) error {
 	// may lead elsewhere by now.
 	theirs, err1 := p.root.Lstat(partialLock)
 	ours, err2 := lock.Stat()
-	if err1 != nil || err2 != nil || !ownFile(theirs) || !os.SameFile(theirs, ours) {
+	if err1 != nil || err2 != nil || !made && !ownFile(theirs) || !os.SameFile(theirs, ours) {
 		return errInUse
 	}
 	return nil
