@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
@@ -57,9 +58,9 @@ func TestCleanLeavesWhatIsInUse(t *testing.T) {
 	mustSave(t, r, "m", noise(2, 1<<20))
 	dir := t.TempDir()
 	dest := filepath.Join(dir, "dest")
-	looked := 0
+	var looked atomic.Int32
 	fst.Plan(lookAtPacks(func() {
-		if looked++; looked > 1 {
+		if looked.Add(1) > 1 {
 			return
 		}
 		report := must[*CleanReport](t)(Clean(t.Context(), dir, nil))
@@ -73,8 +74,8 @@ func TestCleanLeavesWhatIsInUse(t *testing.T) {
 			t.Errorf("left %v", left)
 		}
 	}))
-	if err := r.Load(t.Context(), "m@1.0.0", Path(dest)); err != nil || looked == 0 {
-		t.Errorf("%v, %d looks", err, looked)
+	if err := r.Load(t.Context(), "m@1.0.0", Path(dest)); err != nil || looked.Load() == 0 {
+		t.Errorf("%v, %d looks", err, looked.Load())
 	}
 	noLeftovers(t, dir)
 }

@@ -177,6 +177,40 @@ func TestExactIsOneStep(t *testing.T) {
 	wg.Wait()
 }
 
+// Many that replace one directory at once: each gets its turn, and what is there
+// in the end is one of them, whole.
+func TestExactAtOnce(t *testing.T) {
+	r, _ := inMemory(t)
+	trees := []string{}
+	for _, v := range []string{"1", "2", "3"} {
+		trees = append(trees, writeFiles(t, map[string][]byte{"a" + v: []byte(v), "d/b" + v: []byte(v)}))
+		mustSave(t, r, "m", Path(trees[len(trees)-1]))
+	}
+	mustSave(t, r, "file", oneFile(t, "f", "new"))
+	dir := t.TempDir()
+	dest := filepath.Join(dir, "dest")
+	var wg sync.WaitGroup
+	for i := range 6 {
+		wg.Go(func() {
+			for n := range 8 {
+				ref := "m@1.0." + string(rune('0'+(i+n)%3))
+				if (i+n)%4 == 3 {
+					ref = "file"
+				}
+				if err := r.Load(t.Context(), ref, Path(dest), WithExact()); err != nil {
+					t.Errorf("%s: %v", ref, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if err := r.Load(t.Context(), "m@1.0.2", Path(dest), WithExact()); err != nil {
+		t.Error(err)
+	}
+	sameTree(t, trees[2], dest)
+	noLeftovers(t, dir)
+}
+
 // A slip does not replace what nobody means to lose.
 func TestExactSpares(t *testing.T) {
 	base := t.TempDir()

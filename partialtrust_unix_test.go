@@ -8,6 +8,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -198,17 +199,17 @@ func TestPartialIsPrivate(t *testing.T) {
 	r, fst, _ := faulty(t)
 	mustSave(t, r, "m", noise(1, 8<<20))
 	parent := t.TempDir()
-	looked := 0
+	var looked atomic.Int32
 	fst.Plan(lookAtPacks(func() {
 		for _, dir := range leftovers(t, parent) {
-			looked++
+			looked.Add(1)
 			if fi, err := os.Lstat(dir); err != nil || fi.Mode().Perm() != 0o700 {
 				t.Errorf("%v, %v", fi.Mode(), err)
 			}
 		}
 	}))
-	if err := r.Load(t.Context(), "m", Path(filepath.Join(parent, "dest"))); err != nil || looked == 0 {
-		t.Errorf("%v, %d looks", err, looked)
+	if err := r.Load(t.Context(), "m", Path(filepath.Join(parent, "dest"))); err != nil || looked.Load() == 0 {
+		t.Errorf("%v, %d looks", err, looked.Load())
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 
 	"github.com/mindtrace/registry/internal/localfs"
@@ -15,11 +16,31 @@ import (
 // a crash between the two steps leaves nothing there: the same load, run again,
 // puts it there.
 func (o *Object) put(d *destination, tmp *partial, how placing) error {
+	for tries := 0; ; tries++ {
+		done, err := o.putNow(d, tmp, how)
+		if done || !how.exact || tries == 100 || !d.changed() {
+			return err
+		}
+	}
+}
+
+// changed reports whether another has come to the place of what was there at
+// the last look, or gone.
+func (d *destination) changed() bool {
+	now, err := d.parent.Lstat(d.base)
+	if d.there == nil || err != nil {
+		return d.there != nil || err == nil
+	}
+	return !os.SameFile(now, d.there)
+}
+
+// putNow is put, once. It reports whether the object is there.
+func (o *Object) putNow(d *destination, tmp *partial, how placing) (done bool, err error) {
 	from := partialTree
 	if d.single {
 		local, err := filepath.Localize(o.f.Content.Files[0].Path)
 		if err != nil {
-			return err
+			return false, err
 		}
 		from = filepath.Join(from, local)
 	}
@@ -30,43 +51,45 @@ func (o *Object) put(d *destination, tmp *partial, how placing) error {
 		if d.single && !how.noClobber || how.exact {
 			mode = localfs.Replace
 		}
-		return localfs.Rename(tmp.root, from, d.parent, d.base, mode)
+		err := localfs.Rename(tmp.root, from, d.parent, d.base, mode)
+		return err == nil, err
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	d.there = now
 	if err := o.mayReplace(d, how); err != nil {
-		return err
+		return false, err
 	}
 	if err := o.keepModes(d, tmp, from, how); err != nil {
-		return err
+		return false, err
 	}
 	if d.single && !now.IsDir() {
-		return localfs.Rename(tmp.root, from, d.parent, d.base, localfs.Replace)
+		err := localfs.Rename(tmp.root, from, d.parent, d.base, localfs.Replace)
+		return err == nil, err
 	}
 	aside := from
 	err = localfs.Rename(tmp.root, from, d.parent, d.base, localfs.Exchange)
 	if errors.Is(err, errors.ErrUnsupported) {
 		aside = partialAside
 		if err := removeAll(tmp.root, aside); err != nil { // of a load that was killed
-			return err
+			return false, err
 		}
 		if err := localfs.Rename(d.parent, d.base, tmp.root, aside, localfs.Replace); err != nil {
-			return err
+			return false, err
 		}
 		if err = localfs.Rename(tmp.root, from, d.parent, d.base, localfs.New); err != nil {
-			return errors.Join(err, localfs.Rename(tmp.root, aside, d.parent, d.base, localfs.New))
+			return false, errors.Join(err, localfs.Rename(tmp.root, aside, d.parent, d.base, localfs.New))
 		}
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	if err := removeAll(tmp.root, aside); err != nil {
-		return fmt.Errorf("the object is there, but what it has replaced could not be removed, and is in %s: %w",
+		return true, fmt.Errorf("the object is there, but what it has replaced could not be removed, and is in %s: %w",
 			filepath.Join(d.dir, tmp.name, aside), err)
 	}
-	return nil
+	return true, nil
 }
 
 // keepModes gives what is put in the place of something the permissions of that:
