@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/mindtrace/registry/cache"
 	"github.com/mindtrace/registry/store"
@@ -38,12 +39,22 @@ func (r *Registry) checkout(ctx context.Context, ref string, opts []LoadOption) 
 	}
 	defer r.cache.Release()
 	o := r.loadOptions(opts)
-	obj, err := r.object(ctx, ref)
+	if o.placing != (placing{}) {
+		return "", errPlacing
+	}
+	obj, err := r.object(ctx, ref, o.maxSize)
 	if err != nil {
 		return "", err
 	}
 	obj.ctx, obj.progress = cache.Look(obj.ctx), o.progress
-	dir, err := r.cache.Tree(ctx, obj.f.Digest, obj.f.Content.Files, func(dir string) error { return obj.writeTree(dir, false) })
+	dir, err := r.cache.Tree(ctx, obj.f.Digest, obj.f.Content.Files, func(dir string) error {
+		root, err := os.OpenRoot(dir)
+		if err != nil {
+			return err
+		}
+		defer root.Close()
+		return obj.writeTree(root, false)
+	})
 	if err != nil {
 		return "", r.deletedMeanwhile(ctx, obj.f, err)
 	}
@@ -54,6 +65,14 @@ func (r *Registry) checkout(ctx context.Context, ref string, opts []LoadOption) 
 		o.progress(Progress{Op: "load", Ref: ref, Done: obj.f.Size, Total: obj.f.Size, Finished: true})
 	}
 	return dir, nil
+}
+
+// localDir returns the directory that the registry is in, or "".
+func (r *Registry) localDir() string {
+	if u, err := store.ParseURL(r.url); err == nil && u.Scheme == "file" {
+		return u.Path
+	}
+	return ""
 }
 
 // isLocal tells a registry in a directory, whose packs are on this disk

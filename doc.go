@@ -34,15 +34,27 @@
 //
 // A [Path] is a file or directory on disk. Saving one stores its bytes, names,
 // executable bits, symbolic links that stay inside, and empty directories; a
-// file that is written to meanwhile is an error. Loading to one puts things
-// where "cp -r" would: an object that is one file becomes that file, or a file
-// in it if it is a directory; a tree becomes that directory, or one in it,
-// named by the last part of the object's name, if it exists. What is loaded
-// appears complete or not at all. A file is replaced, by one that is complete;
-// a directory never is, nor anything special such as a pipe or a device.
-// [LoadReport] tells where it went. A load that is interrupted leaves what it
-// has fetched beside that place, in a directory whose name begins with
-// ".mindreg-"; run again, it fetches what is missing, and removes it.
+// file that is written to meanwhile is an error. Other permissions are not
+// stored: [SaveReport] counts what only its owner may read.
+//
+// Loading to one puts things where "cp -r" would: an object that is one file
+// becomes that file, or a file in it if it is a directory, or is not there and
+// ends in a separator; a tree becomes that directory, or one in it, named by the
+// last part of the object's name, if it exists. Directories above it are made.
+// What is loaded appears complete or not at all. A file is replaced, by one that
+// is complete, and its permissions stay; of a symbolic link, what it leads to is.
+// A directory never is replaced, nor anything special such as a pipe or a device.
+// With [WithExact] the path itself becomes the object, whatever file or directory
+// is there, with permissions that are not wider than those before. The two
+// change places in one step on Linux and macOS, where the file system can do
+// that; elsewhere the old one is put aside first, and a crash between the two
+// steps leaves nothing there until the same load is run again. What is new gets
+// the permissions that the umask leaves. [LoadReport] tells where it went.
+//
+// A load that is interrupted leaves what it has fetched beside that place, in a
+// directory whose name begins with ".mindreg-"; run again, it fetches what is
+// missing, and removes it. A directory of that name that is not this user's
+// alone is not used. [Clean] removes what was left and not continued.
 //
 // # Many at once
 //

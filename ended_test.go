@@ -240,7 +240,7 @@ func TestEveryVerbEndsWithItsContext(t *testing.T) {
 	t.Run("file", func(t *testing.T) {
 		for _, verb := range endables {
 			endVerb(t, verb, cancels[1:2], false, func() store.Store {
-				st, err := filestore.New(filepath.Join(t.TempDir(), "reg"))
+				st, err := filestore.New(t.TempDir())
 				if err != nil {
 					t.Fatal(err)
 				}

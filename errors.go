@@ -56,6 +56,11 @@ var (
 	ErrNewer = manifest.ErrNewer
 	// ErrIntegrity: stored data is damaged or missing.
 	ErrIntegrity = errors.New("integrity violated")
+	// ErrTooLarge: the object has more bytes than WithMaxSize allows, or a file
+	// more than the machine has memory, into which it was to be loaded.
+	ErrTooLarge = errors.New("too large")
+	// ErrNoSpace: the disk of the destination of a load has not enough room.
+	ErrNoSpace = errors.New("not enough room on the disk")
 	// ErrOffline: the registry may not be asked, and the cache does not have it.
 	ErrOffline = cache.ErrOffline
 	// ErrNoMaterializer: nothing is known that could save or load the type.

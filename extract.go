@@ -3,66 +3,57 @@ package registry
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 
 	"github.com/mindtrace/registry/material"
 )
 
-// extract writes the object to dest and returns where that is, as "cp -r" would: an object of a single
-// file becomes the file dest, or a file in it if dest is a directory; a tree
-// becomes the directory dest, or a directory in it, named by the last part
-// of the object's name, if dest exists. It appears there complete or not at
-// all; a file that it replaces stays until then, and a directory is never
-// replaced. If it is interrupted, the next one goes on where this one was.
-func (o *Object) extract(dest string) (_ string, err error) {
-	if dest == "" {
-		return "", &fs.PathError{Op: "load", Path: dest, Err: errors.New("empty path")}
-	}
-	single := o.isSingleFile()
-	dest, err = o.destination(dest, single)
+// extract writes the object to dest, and returns where that is, and whether
+// something was there; the documentation of the package says it, under "Paths". It
+// appears there complete or not at all. If it is interrupted, the next one goes
+// on where this one was.
+func (o *Object) extract(dest string, how placing) (path string, replaced bool, err error) {
+	d, err := o.destination(dest, how)
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
-	tmp, err := openPartial(dest, o.f.Digest)
+	defer func() { d.close(err) }()
+	if err := d.open(); err != nil {
+		return "", false, d.failed(o.ref, err)
+	}
+	tmp, err := openPartial(d.parent, d.base, o.f.Digest)
 	if err != nil {
-		return "", failedFor(dest, err)
+		return "", false, d.failed(o.ref, err)
 	}
 	defer func() { tmp.close(ended(o.ctx, err)) }()
-	if err = o.writeTree(tmp.tree(), tmp.old); err != nil {
-		return "", err
+	there, err := tmp.tidy(o.f.Content.Files)
+	if err != nil {
+		return "", false, d.failed(o.ref, err)
 	}
-	from := tmp.tree()
-	if single {
-		from = filepath.Join(from, filepath.FromSlash(o.f.Content.Files[0].Path))
+	if err := enoughRoom(d.dir, o.f.Size-there); err != nil {
+		return "", false, err
 	}
-	if err = os.Rename(from, dest); err != nil {
-		return "", failedFor(dest, err)
+	tree, err := tmp.root.OpenRoot(partialTree)
+	if err != nil {
+		return "", false, d.failed(o.ref, err)
 	}
-	return dest, nil
-}
-
-// failedFor gives an error the path that the user knows, in place of that of
-// a temporary file.
-func failedFor(dest string, err error) error {
-	pe, le := (*fs.PathError)(nil), (*os.LinkError)(nil)
-	switch {
-	case errors.As(err, &pe):
-		err = pe.Err
-	case errors.As(err, &le):
-		err = le.Err
+	err = o.writeTree(tree, tmp.old)
+	tree.Close()
+	if errors.Is(err, syscall.ENOSPC) {
+		err = fmt.Errorf("%w: %w", ErrNoSpace, err)
 	}
-	return &fs.PathError{Op: "write", Path: dest, Err: err}
-}
-
-// specialFile refuses to put a file in the place of a pipe or a device.
-func specialFile(dest string, mode fs.FileMode) error {
-	return &fs.PathError{Op: "write", Path: dest, Err: fmt.Errorf(
-		"it is no regular file (%s); to write into it, load to - and redirect that (in Go: into an io.Writer)", mode)}
+	if err != nil {
+		return "", false, err
+	}
+	if err := o.put(d, tmp, how); err != nil {
+		return "", false, d.failed(o.ref, err)
+	}
+	clearPartials(d.parent, d.base)
+	return d.path, d.there != nil, nil
 }
 
 // isSingleFile tells an object that is one file, saved as such, from a tree
@@ -73,51 +64,10 @@ func (o *Object) isSingleFile() bool {
 		o.f.Content.Materializer != material.Dir{}.Name()
 }
 
-func (o *Object) destination(dest string, single bool) (string, error) {
-	fi, err := os.Stat(dest)
-	if errors.Is(err, fs.ErrNotExist) {
-		if single && os.IsPathSeparator(dest[len(dest)-1]) {
-			return "", err // "cp file dir/" wants the directory to exist
-		}
-		return filepath.Clean(dest), nil
-	}
-	if err != nil {
-		return "", err
-	}
-	if fi.IsDir() {
-		inside := o.f.Name[strings.LastIndexByte(o.f.Name, ':')+1:]
-		if single {
-			inside = path.Base(o.f.Content.Files[0].Path)
-		}
-		local, err := filepath.Localize(inside)
-		if err != nil {
-			return "", &fs.PathError{Op: "load", Path: inside, Err: err}
-		}
-		dest = filepath.Join(dest, local)
-		if fi, err = os.Stat(dest); errors.Is(err, fs.ErrNotExist) {
-			return dest, nil
-		} else if err != nil {
-			return "", err
-		}
-	}
-	if !fi.IsDir() && !fi.Mode().IsRegular() {
-		return "", specialFile(dest, fi.Mode())
-	}
-	if fi.IsDir() || !single {
-		return "", &fs.PathError{Op: "write", Path: dest, Err: fmt.Errorf("%w; remove it or name another destination", fs.ErrExist)}
-	}
-	return dest, nil
-}
-
-// writeTree writes all entries below dir. That is empty, or old: holds what
-// an earlier load of the same object has left. os.Root refuses every path that
-// would lead out of it.
-func (o *Object) writeTree(dir string, old bool) error {
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return err
-	}
-	defer root.Close()
+// writeTree writes all entries below root. That is empty, or old: holds what
+// an earlier load of the same object has left, and tidy has let stand. os.Root
+// refuses every path that would lead out of it.
+func (o *Object) writeTree(root *os.Root, old bool) error {
 	x := &extraction{o: o, root: root, open: map[int]*writtenFile{}, dirs: map[string]bool{".": true}}
 	defer x.close()
 	var regular, links []int
@@ -142,11 +92,7 @@ func (o *Object) writeTree(dir string, old bool) error {
 		}
 	}
 	if old {
-		for _, i := range links { // nothing is written through one
-			if err := root.Remove(filepath.FromSlash(o.f.Content.Files[i].Path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return err
-			}
-		}
+		var err error
 		if regular, err = x.resume(regular); err != nil {
 			return err
 		}

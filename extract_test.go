@@ -94,8 +94,8 @@ func TestDestinations(t *testing.T) {
 	mustSave(t, r, "my:single", Path(writeFiles(t, map[string][]byte{"only": []byte("x")})))
 	dir := t.TempDir()
 	at := func(p string) string { return filepath.Join(dir, p) }
-	for _, d := range []string{"there", "full"} {
-		if err := os.Mkdir(at(d), 0o777); err != nil {
+	for _, d := range []string{"there", "full/taken", "taken/model.bin"} {
+		if err := os.MkdirAll(at(d), 0o777); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -110,8 +110,13 @@ func TestDestinations(t *testing.T) {
 		{"my:model", "old", "old", nil}, // a file is replaced
 		{"my:model", "there", "there/model.bin", nil},
 		{"my:model", "there", "there/model.bin", nil},
-		{"my:model", "missing/new", "", fs.ErrNotExist},
-		{"my:model", "missing/", "", fs.ErrNotExist},
+		{"my:model", "missing/above/new", "missing/above/new", nil},
+		{"my:model", "missing/dir/", "missing/dir/model.bin", nil},
+		{"my:tree", "missing/tree/", "missing/tree/a/b", nil},
+		{"my:model", "old/", "", nil},
+		{"my:model", "old/below", "", nil},
+		{"my:model", "full/taken", "full/taken/model.bin", nil},
+		{"my:model", "taken", "", fs.ErrExist},
 		{"my:tree", "tree", "tree/a/b", nil},
 		{"my:tree", "tree", "tree/tree/a/b", nil},
 		{"my:tree", "tree", "", fs.ErrExist}, // never merged
@@ -149,7 +154,7 @@ func TestDestinations(t *testing.T) {
 func TestLoadErrorsNameTheDestination(t *testing.T) {
 	r, _ := inMemory(t)
 	mustSave(t, r, "m", Path(writeFiles(t, map[string][]byte{"a/b": []byte("x")})))
-	dest := filepath.Join(t.TempDir(), "missing", "new")
+	dest := filepath.Join(writeFiles(t, map[string][]byte{"file": nil}), "file", "new")
 	err := r.Load(t.Context(), "m", Path(dest))
 	if e := (*fs.PathError)(nil); !errors.As(err, &e) || e.Path != dest {
 		t.Errorf("%v does not name %s", err, dest)

@@ -13,7 +13,7 @@ const module = "github.com/mindtrace/registry"
 // of other modules. A package that is not listed may import nothing.
 var allowed = map[string][]string{
 	"": {
-		"cache", "chunk", "internal/knob", "internal/plain", "lease", "manifest", "material", "store", "store/filestore", "store/storecheck",
+		"cache", "chunk", "internal/knob", "internal/localfs", "internal/plain", "lease", "manifest", "material", "store", "store/filestore", "store/storecheck",
 		"github.com/go-json-experiment/json", "github.com/gofrs/flock", "github.com/Masterminds/semver/v3",
 	},
 	"store":                 {"internal/knob"},
@@ -40,6 +40,7 @@ var allowed = map[string][]string{
 	"internal/plain":      {},
 	"internal/oserror":    {},
 	"internal/transport":  {"store"},
+	"internal/localfs":    {"golang.org/x/sys"},
 	"internal/sim":        {"", "internal/knob", "manifest", "material", "store", "github.com/go-json-experiment/json", "github.com/klauspost/compress"},
 	"internal/testall":    {"internal/serverbin"},
 	"internal/serverbin":  {"github.com/gofrs/flock"},

@@ -14,6 +14,9 @@ import (
 type LoadReport struct {
 	Info Info
 	Dest string // where a Path has led: the file or directory written
+
+	// Replaced is set if a file was there before, or, with WithExact, anything.
+	Replaced bool
 }
 
 // Load fills what into points to from the version that ref means: the
@@ -22,7 +25,7 @@ type LoadReport struct {
 // documentation says where they go, under "Paths".
 //
 // Errors: ErrNotFound, ErrDeleted, ErrNoMaterializer, ErrType, ErrIntegrity,
-// and those of the store. On an error, what into points to may be filled in
+// ErrTooLarge, ErrNoSpace, and those of the store. On an error, what into points to may be filled in
 // part.
 func (r *Registry) Load(ctx context.Context, ref string, into any, opts ...LoadOption) error {
 	return wrap(ctx, "load", ref, r.sharing(ctx, ref, func(ctx context.Context) error {
@@ -64,7 +67,14 @@ func (r *Registry) loadOptions(opts []LoadOption) loadOptions {
 
 func (r *Registry) load(ctx context.Context, ref string, into any, opts []LoadOption) error {
 	o := r.loadOptions(opts)
-	obj, err := r.object(ctx, ref)
+	p, toDisk := into.(Path)
+	if !toDisk && o.placing != (placing{}) {
+		return errPlacing
+	}
+	if err := o.placing.check(); err != nil {
+		return err
+	}
+	obj, err := r.object(ctx, ref, o.maxSize)
 	if err != nil {
 		return err
 	}
@@ -72,9 +82,9 @@ func (r *Registry) load(ctx context.Context, ref string, into any, opts []LoadOp
 	if r.cache != nil {
 		defer r.cache.Release()
 	}
-	var dest string
-	if p, ok := into.(Path); ok {
-		dest, err = obj.extract(string(p))
+	var report LoadReport
+	if toDisk {
+		report.Dest, report.Replaced, err = obj.extract(string(p), o.placing)
 	} else {
 		err = r.materialize(ctx, obj, into, o)
 	}
@@ -82,7 +92,8 @@ func (r *Registry) load(ctx context.Context, ref string, into any, opts []LoadOp
 		return r.deletedMeanwhile(ctx, obj.f, err)
 	}
 	if o.report != nil {
-		*o.report = LoadReport{Info: obj.Info(), Dest: dest}
+		report.Info = obj.Info()
+		*o.report = report
 	}
 	if o.progress != nil {
 		o.progress(Progress{Op: "load", Ref: ref, Done: obj.f.Size, Total: obj.f.Size, Finished: true})
@@ -119,14 +130,16 @@ func (r *Registry) materialize(ctx context.Context, obj *Object, into any, o loa
 // The context is that of all reads. It holds no lock, also where locking is
 // strict: whoever wants one takes RLock first, and keeps it while reading.
 func (r *Registry) Object(ctx context.Context, ref string) (*Object, error) {
-	obj, err := r.object(ctx, ref)
+	obj, err := r.object(ctx, ref, nil)
 	if err != nil {
 		return nil, wrap(ctx, "open object", ref, err)
 	}
 	return obj, nil
 }
 
-func (r *Registry) object(ctx context.Context, s string) (*Object, error) {
+// object finds the version that a reference means, of at most maxSize bytes if
+// that is given.
+func (r *Registry) object(ctx context.Context, s string, maxSize *int64) (*Object, error) {
 	ref, err := parseRef(s)
 	if err != nil {
 		return nil, err
@@ -135,6 +148,9 @@ func (r *Registry) object(ctx context.Context, s string) (*Object, error) {
 	f, err := r.resolve(ctx, ref)
 	if err != nil {
 		return nil, err
+	}
+	if maxSize != nil && f.Size > *maxSize {
+		return nil, fmt.Errorf("%w: it has %d bytes, at most %d are wanted", ErrTooLarge, f.Size, *maxSize)
 	}
 	if err := r.complete(ctx, f); err != nil {
 		return nil, err

@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/mindtrace/registry/chunk"
 	"github.com/mindtrace/registry/store"
@@ -20,11 +21,14 @@ const defaultMemory = 256 << 20
 // newMemory returns the memory of a registry.
 func newMemory(limit int64) (*chunk.Budget, error) {
 	if limit == 0 {
-		there := min(systemMemory(os.DirFS("/")), debug.SetMemoryLimit(-1))
+		there := min(machineMemory(), debug.SetMemoryLimit(-1))
 		limit = max(chunk.MinMemory, min(defaultMemory, there/4))
 	}
 	return chunk.NewBudget(limit)
 }
+
+// machineMemory is systemMemory of this machine, which does not change.
+var machineMemory = sync.OnceValue(func() int64 { return systemMemory(os.DirFS("/")) })
 
 // noMemoryLimit is more than any machine has.
 const noMemoryLimit = 1 << 62

@@ -3,7 +3,6 @@ package registry
 import (
 	"context"
 	"errors"
-	"io"
 	"io/fs"
 	"path"
 	"slices"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/mindtrace/registry/chunk"
 	"github.com/mindtrace/registry/manifest"
+	"github.com/mindtrace/registry/material"
 )
 
 // Object is one version as a read-only file system. Its files are fetched as
@@ -204,20 +204,7 @@ func (o *Object) ReadFile(name string) ([]byte, error) {
 	if !ok {
 		return nil, &fs.PathError{Op: "read", Path: name, Err: errors.New("is a directory")}
 	}
-	buf := make([]byte, 0, of.info.Size()+1)
-	for {
-		n, err := of.Read(buf[len(buf):cap(buf)])
-		buf = buf[:len(buf)+n]
-		if err == io.EOF {
-			return buf, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		if len(buf) == cap(buf) {
-			buf = append(buf, 0)[:len(buf)]
-		}
-	}
+	return material.ReadAll(of)
 }
 
 // ReadDir implements fs.ReadDirFS.

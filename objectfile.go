@@ -2,6 +2,7 @@ package registry
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"path"
@@ -59,6 +60,15 @@ func (f *openFile) ReadAt(p []byte, off int64) (int, error) {
 	}
 	n, err := f.o.chunks.ReadAt(f.o.ctx, f.index, p, off)
 	return n, f.fail("read", err)
+}
+
+// FitsMemory is an error for a file that is larger than the machine's memory.
+func (f *openFile) FitsMemory() error {
+	if most := machineMemory(); f.info.Size() > most {
+		return f.fail("read", fmt.Errorf("%w: it has %d bytes, and this machine has memory for %d; load it into a Path, or read it part by part (Registry.Object)",
+			ErrTooLarge, f.info.Size(), most))
+	}
+	return nil
 }
 
 func (f *openFile) Seek(offset int64, whence int) (int64, error) {

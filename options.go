@@ -32,6 +32,8 @@ type loadOptions struct {
 	materializer material.Materializer
 	progress     func(Progress)
 	report       *LoadReport
+	placing      placing
+	maxSize      *int64
 }
 
 type saveOption func(*saveOptions)
@@ -76,6 +78,27 @@ func (f loadOption) applyLoad(o *loadOptions) { f(o) }
 // WithLoadReport fills in report when the load has succeeded.
 func WithLoadReport(report *LoadReport) LoadOption {
 	return loadOption(func(o *loadOptions) { o.report = report })
+}
+
+// WithExact makes the destination of a load into a Path exactly the object,
+// whatever is there before: a file, or a directory with all that is in it. It
+// is the destination itself, never a name in it, so that the same load can be
+// repeated. The old and the new change places in one step where the system can do
+// that; see the package documentation, under "Paths". A mount point, what is no
+// file or directory, and a directory that holds the current one, the user's home or
+// the registry are never replaced.
+func WithExact() LoadOption { return loadOption(func(o *loadOptions) { o.placing.exact = true }) }
+
+// WithNoClobber makes a load into a Path fail with an error that is fs.ErrExist
+// where it would replace a file, also one that appears while it runs.
+func WithNoClobber() LoadOption {
+	return loadOption(func(o *loadOptions) { o.placing.noClobber = true })
+}
+
+// WithMaxSize refuses to load an object of more than so many bytes, with
+// ErrTooLarge, before anything of it is fetched.
+func WithMaxSize(bytes int64) LoadOption {
+	return loadOption(func(o *loadOptions) { o.maxSize = &bytes })
 }
 
 // WithReport fills in report when the save has succeeded.

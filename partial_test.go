@@ -256,3 +256,13 @@ func TestInterruptedSaveMovesOnlyTheRest(t *testing.T) {
 		t.Errorf("%d looks at %d packs, %d listings", trace.Count("stat"), packs, lists)
 	}
 }
+
+// lookAtPacks plans that look is called as often as a pack is asked for.
+func lookAtPacks(look func()) func(faultstore.Call) faultstore.Fault {
+	return func(c faultstore.Call) faultstore.Fault {
+		if c.Op == "get" && strings.HasPrefix(c.Key, "packs/") {
+			return faultstore.Fault{Do: look}
+		}
+		return faultstore.Fault{}
+	}
+}

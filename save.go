@@ -22,6 +22,10 @@ type SaveReport struct {
 	Stored int64 // bytes of packs put for it, compressed where that pays, with the table of very many files; small objects need none
 	Packs  int   // packs put for it
 	Found  int64 // of Stored, what a save that was interrupted had put already
+
+	// Private is how many of its files and directories only their owner may
+	// read: who loads them gets what the umask leaves, as for all others.
+	Private int
 }
 
 // Save stores v as a version of the object name and returns the version: the
@@ -78,7 +82,8 @@ func (s *save) run(ctx context.Context, v any) (Version, error) {
 	}
 	w := chunk.NewWriter(ctx, s.config(v))
 	defer w.Abort()
-	if err := m.Save(ctx, &sink{w}, v); err != nil {
+	dst := &sink{w: w}
+	if err := m.Save(ctx, dst, v); err != nil {
 		return Version{}, err
 	}
 	res, err := w.Finish()
@@ -110,7 +115,8 @@ func (s *save) run(ctx context.Context, v any) (Version, error) {
 		*s.o.report = SaveReport{
 			Info: s.r.info(f), Read: mf.Size,
 			Reused: res.Stats.Reused, Stored: res.Stats.Stored + s.table.Stored, Packs: res.Stats.Packs + s.table.Packs,
-			Found: res.Stats.Found + s.table.Found,
+			Found:   res.Stats.Found + s.table.Found,
+			Private: dst.private,
 		}
 	}
 	if s.o.progress != nil {

@@ -10,9 +10,18 @@ import (
 )
 
 // sink lets a materializer write into a chunk.Writer.
-type sink struct{ w *chunk.Writer }
+type sink struct {
+	w       *chunk.Writer
+	private int // files and directories that only their owner may read
+}
 
-var _ material.TreeSink = (*sink)(nil)
+var (
+	_ material.TreeSink    = (*sink)(nil)
+	_ material.PrivateSink = (*sink)(nil)
+)
+
+// Private implements material.PrivateSink.
+func (s *sink) Private(string) { s.private++ }
 
 func (s *sink) Create(name string) (io.WriteCloser, error)     { return s.create(name, false) }
 func (s *sink) CreateExec(name string) (io.WriteCloser, error) { return s.create(name, true) }

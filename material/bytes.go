@@ -79,7 +79,7 @@ func loadBytes(m Materializer, src fs.FS, into any) error {
 		_, err := io.Copy(w, f)
 		return err
 	}
-	b, err := readAll(f)
+	b, err := ReadAll(f)
 	if err != nil {
 		return err
 	}

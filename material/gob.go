@@ -138,7 +138,7 @@ func (m Binary) Load(_ context.Context, src fs.FS, into any) error {
 				return err
 			}
 			defer f.Close()
-			b, err := readAll(f)
+			b, err := ReadAll(f)
 			if err != nil {
 				return err
 			}

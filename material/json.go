@@ -145,6 +145,9 @@ func loadFresh(m Materializer, src fs.FS, into any, decode func(*errReader, any)
 		return err
 	}
 	defer f.Close()
+	if err := fits(f); err != nil {
+		return err
+	}
 	r := &errReader{r: f}
 	fresh := reflect.New(target.Type().Elem())
 	if err := decode(r, fresh.Interface()); err != nil {

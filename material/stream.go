@@ -115,18 +115,39 @@ func openOnly(src fs.FS) (fs.File, error) {
 	return src.Open(name)
 }
 
-// readAll reads a file into memory of the right size.
-func readAll(f fs.File) ([]byte, error) {
+// firstRead is how many bytes of a file are made room for before the first of them
+// has come.
+const firstRead = 1 << 20
+
+// ReadAll reads a file of an object into memory of the right size. A file of an
+// object claims a size before its bytes are fetched and verified: the memory
+// grows with what has come, to no more than twice of that. A file of an object of
+// a registry that is larger than the machine's memory is an error at once.
+func ReadAll(f fs.File) ([]byte, error) {
 	fi, err := f.Stat()
 	if err != nil {
 		return nil, err
 	}
-	b, r := make([]byte, fi.Size()), &errReader{r: f}
-	if _, err := io.ReadFull(r, b); err != nil {
-		if err == io.EOF {
+	if err := fits(f); err != nil {
+		return nil, err
+	}
+	size := fi.Size()
+	r := &errReader{r: f}
+	b := make([]byte, 0, min(size, firstRead))
+	for int64(len(b)) < size {
+		if len(b) == cap(b) {
+			grown := make([]byte, len(b), min(size, 2*int64(len(b))))
+			copy(grown, b)
+			b = grown
+		}
+		n, err := r.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+		if err == io.EOF && int64(len(b)) < size {
 			err = io.ErrUnexpectedEOF
 		}
-		return nil, err
+		if err != nil && err != io.EOF {
+			return nil, err
+		}
 	}
 	// The last read verifies the digest of the whole.
 	switch _, err := io.ReadFull(r, make([]byte, 1)); err {
@@ -137,4 +158,12 @@ func readAll(f fs.File) ([]byte, error) {
 	default:
 		return nil, err
 	}
+}
+
+// fits reports why a file cannot be held in memory, if it knows that itself.
+func fits(f fs.File) error {
+	if f, ok := f.(interface{ FitsMemory() error }); ok {
+		return f.FitsMemory()
+	}
+	return nil
 }

@@ -111,6 +111,9 @@ func (s *treeSaver) saveDir(ctx context.Context, p string) error {
 	if err != nil {
 		return s.fail(err)
 	}
+	if fi, err := fs.Stat(s.src, p); err == nil {
+		notePrivate(s.dst, p, fi.Mode())
+	}
 	if len(entries) == 0 && p != "." && s.tree != nil {
 		return s.tree.Mkdir(p)
 	}
@@ -199,6 +202,7 @@ func saveFile(dst Sink, p string, f fs.File) error {
 var errTorn = errors.New("somebody wrote to it while it was being saved; save it again, or a copy of it")
 
 func createFile(dst Sink, name string, mode fs.FileMode) (io.WriteCloser, error) {
+	notePrivate(dst, name, mode)
 	if tree, ok := dst.(TreeSink); ok && mode&0o100 != 0 {
 		return tree.CreateExec(name)
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"regexp"
 	"runtime"
+	"strings"
 	"sync"
 	"time"
 
@@ -41,6 +42,10 @@ NAME, and print the reference of that version. Only what the version before
 does not hold already is stored. The version is complete and durable when the
 command returns; if it fails or is interrupted, nothing is to be seen of it. Run
 again, it moves only what it had not moved yet.
+
+Of permissions, it keeps whether a file is executable. A remark says if there are
+files or directories that only their owner may read: who loads them gets what the
+umask leaves, and whoever may read the registry may read them.
 
 The version is the patch release after the highest one (1.0.0 for the first),
 unless --version names one. With --if-latest or --if-absent it is saved only if
@@ -117,7 +122,11 @@ use for the data it moves (default: 256MiB, or less on a small machine).`,
 				a.remark("%s is the name of an object; version %s of %s is saved with --version %[2]s", name, name[i+1:], name[:i])
 			}
 			a.remark("%s", saveSummary(report, time.Since(start)))
-			perr := a.print(saved{report.Info, report.Stored, report.Reused, report.Found}, func(w io.Writer) {
+			if report.Private > 0 {
+				a.remark("%s, which a load does not keep: it makes them as the umask says",
+					count(report.Private, "file or directory is readable by its owner only", "files and directories are readable by their owner only"))
+			}
+			perr := a.print(saved{report.Info, report.Stored, report.Reused, report.Found, report.Private}, func(w io.Writer) {
 				fmt.Fprintln(w, report.Info.Ref())
 			})
 			return cmp.Or(perr, err)
@@ -147,6 +156,8 @@ type saved struct {
 	Stored int64 `json:"stored"`          // bytes put for this version
 	Reused int64 `json:"reused"`          // bytes found stored already
 	Found  int64 `json:"found,omitempty"` // of stored, bytes that an interrupted save had put
+
+	Private int `json:"private,omitempty"` // files and directories that only their owner may read
 }
 
 func saveSummary(r registry.SaveReport, took time.Duration) string {

@@ -1,0 +1,285 @@
+package registry
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/mindtrace/registry/internal/localfs"
+	"github.com/mindtrace/registry/internal/plain"
+	"github.com/mindtrace/registry/manifest"
+)
+
+// placing says what a load may do to what is at its destination.
+type placing struct {
+	exact     bool // the destination becomes the object, whatever is there
+	noClobber bool // nothing that is there is replaced
+}
+
+var errPlacing = errors.New("WithExact and WithNoClobber are about a Path, and this does not load into one")
+
+func (p placing) check() error {
+	if p.exact && p.noClobber {
+		return errors.New("WithExact replaces what is there, and WithNoClobber nothing: give one of them")
+	}
+	return nil
+}
+
+// destination is where the files of a load go: a name in a directory, which is
+// not that of a link.
+type destination struct {
+	path   string      // as the user knows it
+	dir    string      // the directory,
+	base   string      // and the name in it
+	there  fs.FileInfo // what has the name, or nil
+	single bool        // a file is to have it
+	parent *os.Root    // the directory, once open was called
+	made   []string    // directories that open has made, the outermost first
+}
+
+// destination finds out where the object goes, as "cp -r" would have it, and
+// refuses, before anything is fetched, what can be told to fail.
+func (o *Object) destination(dest string, how placing) (*destination, error) {
+	if dest == "" {
+		return nil, &fs.PathError{Op: "load", Path: dest, Err: errors.New("empty path")}
+	}
+	single := o.isSingleFile()
+	d, err := lookAt(dest)
+	if err != nil {
+		return nil, err
+	}
+	slash := os.IsPathSeparator(dest[len(dest)-1])
+	switch {
+	case how.exact && single && slash && d.there == nil:
+		return nil, d.refuse("its name ends as that of a directory, and the object is a file")
+	case !how.exact && (d.there != nil && d.there.IsDir() || single && slash && d.there == nil):
+		inside := o.f.Name[strings.LastIndexByte(o.f.Name, ':')+1:]
+		if single {
+			inside = path.Base(o.f.Content.Files[0].Path)
+		}
+		local, err := filepath.Localize(inside)
+		if err != nil {
+			return nil, &fs.PathError{Op: "load", Path: inside, Err: err}
+		}
+		if d, err = lookAt(strings.TrimRight(dest, separators) + string(os.PathSeparator) + local); err != nil {
+			return nil, err
+		}
+	}
+	d.single = single
+	if err := o.mayReplace(d, how); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// separators end the path of a directory.
+const separators = "/" + string(os.PathSeparator)
+
+// lookAt finds the name that path leads to, through symbolic links.
+func lookAt(path string) (*destination, error) {
+	d := &destination{path: path}
+	if !strings.Contains(path, "..") { // which may mean another directory when it is left out
+		d.path = filepath.Clean(path)
+	}
+	first := path
+	if trimmed := strings.TrimRight(path, separators); trimmed != "" {
+		first = trimmed
+	}
+	at := first
+	for range 40 {
+		d.split(at)
+		var err error
+		if d.there, err = os.Lstat(at); errors.Is(err, fs.ErrNotExist) {
+			d.there = nil
+			if at != first {
+				return nil, d.refuse("it is a symbolic link to %s, which does not exist; remove the link, or load to where it leads", at)
+			}
+			return d, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if d.there.Mode()&fs.ModeSymlink == 0 {
+			if first != path && d.there.Mode().IsRegular() {
+				return nil, d.refuse("it is a file, and the name given ends as that of a directory")
+			}
+			return d, nil
+		}
+		if fi, err := os.Stat(at); err == nil && !fi.IsDir() && !fi.Mode().IsRegular() {
+			return nil, specialFile(d.path, fi.Mode()) // such as /dev/stdout
+		}
+		dir, err := os.Stat(d.dir)
+		if err != nil {
+			return nil, err
+		}
+		if !localfs.MayFollow(d.there, dir) {
+			return nil, d.refuse("it is a symbolic link of another user, in a directory where all may make some; load to where it leads: %w", fs.ErrPermission)
+		}
+		target, err := os.Readlink(at)
+		if err != nil {
+			return nil, err
+		}
+		if !filepath.IsAbs(target) && d.dir != "." { // not joined: "link/.." is where the link leads, and up
+			target = d.dir + string(os.PathSeparator) + target
+		}
+		at = target
+	}
+	return nil, d.refuse("too many symbolic links")
+}
+
+// split sets the directory and the name in it that make a path.
+func (d *destination) split(at string) {
+	d.dir, d.base = filepath.Split(at)
+	if trimmed := strings.TrimRight(d.dir, separators); trimmed != "" && trimmed != filepath.VolumeName(d.dir) {
+		d.dir = trimmed
+	}
+	if d.dir == "" {
+		d.dir = "."
+	}
+}
+
+func (d *destination) refuse(format string, args ...any) error {
+	return &fs.PathError{Op: "write", Path: d.path, Err: fmt.Errorf(format, args...)}
+}
+
+// mayReplace says what is against putting the object in the place of what is
+// there.
+func (o *Object) mayReplace(d *destination, how placing) error {
+	if d.there == nil {
+		return nil
+	}
+	isDir := d.there.IsDir()
+	switch {
+	case !isDir && !d.there.Mode().IsRegular():
+		return specialFile(d.path, d.there.Mode())
+	case how.noClobber:
+		return d.refuse("%w, and nothing is to be replaced", fs.ErrExist)
+	case !how.exact && isDir:
+		return d.refuse("%w, as a directory; remove it, name another destination, or have it replaced with --exact (WithExact)", fs.ErrExist)
+	case !how.exact && !d.single:
+		return d.refuse("%w, as a file, and the object is a tree; remove it, name another destination, or have it replaced with --exact (WithExact)", fs.ErrExist)
+	}
+	if how.exact && isDir {
+		if err := o.mayDestroy(d); err != nil {
+			return err
+		}
+	}
+	dir, err := os.Stat(d.dir)
+	if err != nil {
+		return err
+	}
+	if err := localfs.Fixed(filepath.Join(d.dir, d.base), d.there, dir); err != nil {
+		return d.failed(o.ref, err)
+	}
+	return nil
+}
+
+// mayDestroy keeps a slip from replacing a directory that nobody means to lose.
+func (o *Object) mayDestroy(d *destination) error {
+	if d.base == "." || d.base == ".." || d.base == "" {
+		return d.refuse("to replace a directory, give its name")
+	}
+	home, _ := os.UserHomeDir()
+	for _, keep := range []struct{ dir, what string }{
+		{".", "the current directory"}, {home, "your home directory"}, {o.r.localDir(), "the registry"},
+	} {
+		if keep.dir != "" && localfs.Within(keep.dir, d.there) {
+			return d.refuse("it is, or holds, %s, and is not replaced", keep.what)
+		}
+	}
+	at := filepath.Join(d.dir, d.base)
+	if isRegistry(at) {
+		return d.refuse("it is a registry, and is not replaced")
+	}
+	if point := localfs.MountIn(at); point != "" {
+		return d.refuse("it holds the mount point %s, and is not replaced", point)
+	}
+	return nil
+}
+
+// isRegistry reports whether a directory holds a registry.
+func isRegistry(dir string) bool {
+	f, err := os.OpenFile(filepath.Join(dir, manifest.SettingsKey), os.O_RDONLY|localfs.NoFollow, 0)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	fi, err := f.Stat()
+	if err != nil || !fi.Mode().IsRegular() {
+		return false
+	}
+	body, err := io.ReadAll(io.LimitReader(f, 1<<20))
+	if err != nil {
+		return false
+	}
+	_, err = manifest.DecodeSettings(body)
+	return err == nil
+}
+
+// open makes the directories that are missing, and holds the one of the
+// destination open.
+func (d *destination) open() (err error) {
+	var missing []string
+	for at := d.dir; ; at = filepath.Dir(at) {
+		if _, err := os.Stat(at); err == nil || !errors.Is(err, fs.ErrNotExist) {
+			break // if it is no directory, opening says so
+		}
+		if filepath.Dir(at) == at {
+			break
+		}
+		missing = append(missing, at)
+	}
+	for _, dir := range slices.Backward(missing) {
+		if err := os.Mkdir(dir, 0o777); err == nil {
+			d.made = append(d.made, dir)
+		} else if !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+	}
+	d.parent, err = os.OpenRoot(d.dir)
+	return err
+}
+
+// close removes the directories that open has made, if there is nothing to be in
+// them.
+func (d *destination) close(err error) {
+	if d.parent != nil {
+		d.parent.Close()
+	}
+	if err != nil {
+		for _, dir := range slices.Backward(d.made) {
+			os.Remove(dir)
+		}
+	}
+}
+
+// failed gives an error the path that the user knows, in place of that of a
+// temporary file, and says what to do about a file that cannot be replaced.
+func (d *destination) failed(ref string, err error) error {
+	pe, le := (*fs.PathError)(nil), (*os.LinkError)(nil)
+	switch {
+	case errors.As(err, &pe):
+		err = pe.Err
+	case errors.As(err, &le):
+		err = le.Err
+	}
+	barred := errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.EBUSY)
+	if barred && d.single && d.there != nil && d.there.Mode().IsRegular() {
+		err = fmt.Errorf("%w; a file is replaced by a new one beside it, which cannot be had here; "+
+			"to write into it as it is: mindreg load %s - > %s (in Go: load into an io.Writer)", err, plain.ShellWord(ref), plain.ShellWord(d.path))
+	}
+	return &fs.PathError{Op: "write", Path: d.path, Err: err}
+}
+
+// specialFile refuses to put a file in the place of a pipe or a device.
+func specialFile(dest string, mode fs.FileMode) error {
+	return &fs.PathError{Op: "write", Path: dest, Err: fmt.Errorf(
+		"it is no regular file (%s); to write into it, load to - and redirect that (in Go: into an io.Writer)", mode)}
+}

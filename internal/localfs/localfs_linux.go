@@ -1,0 +1,90 @@
+package localfs
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// fixed asks the kernel, which knows of a mount point also if the same file
+// system is mounted there, as into containers. Old kernels do not say.
+func fixed(path string) error {
+	var st unix.Statx_t
+	if err := unix.Statx(unix.AT_FDCWD, path, unix.AT_SYMLINK_NOFOLLOW, unix.STATX_TYPE, &st); err != nil {
+		return nil
+	}
+	switch has := st.Attributes & st.Attributes_mask; {
+	case has&unix.STATX_ATTR_MOUNT_ROOT != 0:
+		return errMount
+	case has&(unix.STATX_ATTR_IMMUTABLE|unix.STATX_ATTR_APPEND) != 0:
+		return fmt.Errorf("it is marked immutable or append-only (chattr): %w", fs.ErrPermission)
+	}
+	return nil
+}
+
+// MountIn returns a mount point below a directory, or "".
+// https://man7.org/linux/man-pages/man5/proc_pid_mountinfo.5.html
+func MountIn(dir string) string {
+	at, err := filepath.EvalSymlinks(dir)
+	if err == nil {
+		at, err = filepath.Abs(at)
+	}
+	info, rerr := os.ReadFile("/proc/self/mountinfo")
+	if err != nil || rerr != nil {
+		return "" // nothing is known
+	}
+	for line := range strings.Lines(string(info)) {
+		f := strings.Fields(line)
+		if len(f) < 5 {
+			continue
+		}
+		point := unescape.Replace(f[4])
+		if strings.HasPrefix(point, strings.TrimSuffix(at, "/")+"/") {
+			return point
+		}
+	}
+	return ""
+}
+
+var unescape = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
+
+// acl is the attribute with the access control list of a file, if it has one
+// beside its permissions. https://man7.org/linux/man-pages/man5/acl.5.html
+const acl = "system.posix_acl_access"
+
+// keepACL gives the file at path now the access control list of the one at
+// path old, or none where that has none. Without one, now may have that which its
+// directory gives to new files.
+func keepACL(old, now string) error {
+	list := make([]byte, 64<<10) // the most that an attribute has
+	n, err := unix.Lgetxattr(old, acl, list)
+	switch {
+	case errors.Is(err, unix.ENOTSUP):
+		return nil
+	case errors.Is(err, unix.ENODATA):
+		if err := unix.Lremovexattr(now, acl); err != nil && !errors.Is(err, unix.ENODATA) {
+			return err
+		}
+		return nil
+	case err != nil:
+		return err
+	}
+	return unix.Lsetxattr(now, acl, list[:n], 0)
+}
+
+func renameMode(a int, from string, b int, to string, mode Mode) error {
+	flag := uint(unix.RENAME_NOREPLACE)
+	if mode == Exchange {
+		flag = unix.RENAME_EXCHANGE
+	}
+	err := unix.Renameat2(a, from, b, to, flag)
+	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) {
+		return errors.ErrUnsupported
+	}
+	return err
+}
