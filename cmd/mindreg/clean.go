@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	registry "github.com/mindtrace/registry"
+	"github.com/mindtrace/registry/internal/plain"
 )
 
 func (a *app) cleanCommand() *cobra.Command {
@@ -36,7 +37,7 @@ stays. Other directories are not looked into, and no registry is asked.`,
 			n := 0
 			for _, l := range report.Leftovers {
 				if l.Kept != "" {
-					a.remark("%s stays: %s", visible(l.Path), visible(l.Kept))
+					a.remark("%s stays: %s", plain.Text(l.Path), plain.Text(l.Kept))
 					continue
 				}
 				n, gone = n+1, gone+l.Size
@@ -49,7 +50,7 @@ stays. Other directories are not looked into, and no registry is asked.`,
 			return a.print(report, func(w io.Writer) {
 				for _, l := range report.Leftovers {
 					if l.Kept == "" {
-						fmt.Fprintln(w, visible(l.Path))
+						fmt.Fprintln(w, plain.Text(l.Path))
 					}
 				}
 			})
