@@ -34,7 +34,9 @@
 //
 // A [Path] is a file or directory on disk. Saving one stores its bytes, names,
 // executable bits, symbolic links that stay inside, and empty directories; a
-// file that is written to meanwhile is an error. Loading to one puts things
+// file that is written to meanwhile is an error, and so is a link that leads
+// out, unless [WithDereference] has what it leads to saved. What is mindreg's own
+// in a directory is left out ([LeftOut]). Loading to one puts things
 // where "cp -r" would: an object that is one file becomes that file, or a file
 // in it if it is a directory; a tree becomes that directory, or one in it,
 // named by the last part of the object's name, if it exists. What is loaded

@@ -13,7 +13,7 @@ const module = "github.com/mindtrace/registry"
 // of other modules. A package that is not listed may import nothing.
 var allowed = map[string][]string{
 	"": {
-		"cache", "chunk", "internal/knob", "lease", "manifest", "material", "store", "store/filestore", "store/storecheck",
+		"cache", "chunk", "internal/beneath", "internal/knob", "lease", "manifest", "material", "store", "store/filestore", "store/storecheck",
 		"github.com/go-json-experiment/json", "github.com/gofrs/flock", "github.com/Masterminds/semver/v3",
 	},
 	"store":                 {"internal/knob"},
@@ -29,13 +29,14 @@ var allowed = map[string][]string{
 	"cache":                 {"manifest", "store", "github.com/dustin/go-humanize"},
 	"lease":                 {"internal/knob", "manifest", "store"},
 	"chunk":                 {"internal/knob", "manifest", "store", "golang.org/x/sync", "github.com/klauspost/compress"},
-	"material":              {"github.com/go-json-experiment/json"},
+	"material":              {"internal/beneath", "github.com/go-json-experiment/json"},
 	"material/materialtest": {"manifest", "material", "github.com/google/go-cmp"},
 	"cmd/mindreg": {
 		"", "cache", "manifest", "material", "store", "store/storecheck", "store/gcsstore", "store/s3store", "github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/vbauerster/mpb/v8",
 		"github.com/dustin/go-humanize", "golang.org/x/term",
 	},
 	"examples/quickstart": {""},
+	"internal/beneath":    {},
 	"internal/knob":       {},
 	"internal/sim":        {"", "internal/knob", "manifest", "material", "store", "github.com/go-json-experiment/json", "github.com/klauspost/compress"},
 	"internal/testall":    {"internal/serverbin"},

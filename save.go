@@ -24,6 +24,9 @@ type SaveReport struct {
 	Reused int64 // of these, found stored already
 	Stored int64 // bytes of packs put for it, compressed where that pays, with the table of very many files; small objects need none
 	Packs  int   // packs put for it
+	// LeftOut is what was found in the tree and is mindreg's own: nil if it was
+	// no tree, or all of it was saved.
+	LeftOut []LeftOut `json:",omitempty"`
 }
 
 // Save stores v as a version of the object name and returns the version: the
@@ -32,7 +35,9 @@ type SaveReport struct {
 // then nobody sees anything of it.
 //
 // What v becomes is up to its materializer: see package material. A Path
-// saves the file or directory on disk.
+// saves the file or directory on disk. Of a tree, what is mindreg's own is left
+// out (see LeftOut). A file that is written to or replaced while it is saved is
+// an error.
 //
 // Errors: ErrInvalidName, ErrInvalidVersion, ErrExists, ErrNoMaterializer,
 // ErrType, ErrTooSlow, ErrOutcomeUnknown, and those of v's sources and of the
@@ -80,12 +85,19 @@ func (s *save) run(ctx context.Context, v any) (Version, error) {
 	}
 	w := chunk.NewWriter(ctx, s.config(v))
 	defer w.Abort()
-	if err := m.Save(ctx, &sink{w}, v); err != nil {
+	dst := &sink{w: w, r: s.r}
+	if err := m.Save(ctx, dst, v); err != nil {
 		return Version{}, err
 	}
 	res, err := w.Finish()
+	if err == nil {
+		err = dst.checkExpected(res.Files)
+	}
 	if err != nil {
 		return Version{}, err
+	}
+	for _, l := range dst.left {
+		s.r.log.InfoContext(ctx, "left out of the saved tree", "path", l.Path, "why", l.Why)
 	}
 	created, err := s.created(ctx)
 	if err != nil {
@@ -112,6 +124,7 @@ func (s *save) run(ctx context.Context, v any) (Version, error) {
 		*s.o.report = SaveReport{
 			Info: s.r.info(f), Read: mf.Size,
 			Reused: res.Stats.Reused, Stored: res.Stats.Stored + s.table.Stored, Packs: res.Stats.Packs + s.table.Packs,
+			LeftOut: dst.left,
 		}
 	}
 	if s.o.progress != nil {
@@ -179,6 +192,17 @@ func (s *save) check(v any) (*manifest.Content, material.Materializer, error) {
 	}
 	if err := material.CheckName(m.Name()); err != nil {
 		return nil, nil, err
+	}
+	if s.o.dereference {
+		var err error
+		if m, err = dereferencing(m, v); err != nil {
+			return nil, nil, err
+		}
+	}
+	if m.Name() == (material.Dir{}).Name() {
+		if err := s.r.refuseItself(v); err != nil {
+			return nil, nil, err
+		}
 	}
 	c := &manifest.Content{Class: s.o.class, Materializer: m.Name()}
 	if c.Class == "" {

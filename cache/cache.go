@@ -131,6 +131,15 @@ const (
 	tagBody = "Signature: 8a477f597d28d172789f06886806bc55\n# Copies of what mindreg has read. They may be deleted at any time.\n"
 )
 
+// IsCache reports whether dir is the directory of a cache.
+func IsCache(dir fs.FS) bool {
+	if fi, err := fs.Stat(dir, tagName); err != nil || fi.Size() != int64(len(tagBody)) || !fi.Mode().IsRegular() {
+		return false
+	}
+	tag, err := fs.ReadFile(dir, tagName)
+	return err == nil && string(tag) == tagBody
+}
+
 // prepare makes the directory for what is being made.
 func (c *Cache) prepare() error {
 	if err := os.MkdirAll(filepath.Join(c.dir, tmpDir), 0o700); err != nil {

@@ -31,7 +31,7 @@ func (a *app) saveCommand() *cobra.Command {
 	var version, metaFile, base, class string
 	var meta, tags []string
 	var ifLatest string
-	var ifAbsent, noReuse bool
+	var ifAbsent, noReuse, dereference bool
 	var compression string
 	cmd := &cobra.Command{
 		Use:     "save NAME PATH|-",
@@ -43,6 +43,12 @@ does not hold already is stored. The version is complete and durable when the
 command returns; if it fails or is interrupted, nothing is to be seen of it. Run
 again, it moves only what it had not moved yet.
 
+A directory is saved with its files, their executable bits, empty directories,
+and the symbolic links that stay inside it; others are an error, unless
+--dereference saves what links lead to in their place. What is mindreg's own in it
+is left out, and named: what interrupted loads have left (.mindreg-*), the
+registry itself, a cache. A file that somebody writes to meanwhile is an error.
+
 The version is the patch release after the highest one (1.0.0 for the first),
 unless --version names one. With --if-latest or --if-absent it is saved only if
 nobody has saved another one since: exit code 5 otherwise.
@@ -52,6 +58,7 @@ use for the data it moves (default: 256MiB, or less on a small machine).`,
 		Example: `  mindreg save my:model ./model.bin
   mindreg save my:data ./dataset --version 2.1.0 --meta source=line-3
   mindreg save my:model ./model.bin --if-latest 1.2.3 --tag staging
+  mindreg save my:hub ~/.cache/huggingface/hub/models--x/snapshots/y -L
   tar c . | mindreg save backup:home -`,
 		Args: someArgs(2, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -87,8 +94,14 @@ use for the data it moves (default: 256MiB, or less on a small machine).`,
 				}
 				opts = append(opts, registry.WithoutReuse())
 			}
+			if dereference {
+				opts = append(opts, registry.WithDereference())
+			}
 			var value any = registry.Path(path)
 			if path == "-" {
+				if dereference {
+					return usagef("--dereference follows links in a directory; standard input has none")
+				}
 				value = a.stdin
 				opts = append(opts, registry.WithMaterializer(material.Bytes{}))
 				if class == "" {
@@ -108,7 +121,8 @@ use for the data it moves (default: 256MiB, or less on a small machine).`,
 			}
 			a.bars.stop()
 			a.remark("%s", saveSummary(report, time.Since(start)))
-			perr := a.print(saved{report.Info, report.Stored, report.Reused}, func(w io.Writer) {
+			a.remarkLeftOut(report.LeftOut)
+			perr := a.print(saved{report.Info, report.Stored, report.Reused, report.LeftOut}, func(w io.Writer) {
 				fmt.Fprintln(w, report.Info.Ref())
 			})
 			return cmp.Or(perr, err)
@@ -123,6 +137,7 @@ use for the data it moves (default: 256MiB, or less on a small machine).`,
 	f.BoolVar(&ifAbsent, "if-absent", false, "save only if the object does not exist")
 	f.StringVar(&metaFile, "meta-file", "", "attach the JSON value in this `file` (- for standard input)")
 	f.StringVar(&base, "base", "", "reuse the stored chunks of this `reference`, not of the latest version")
+	f.BoolVarP(&dereference, "dereference", "L", false, "save what symbolic links lead to, not the links")
 	f.BoolVar(&noReuse, "no-reuse", false, "store everything anew, where stored chunks are damaged")
 	f.StringVar(&compression, "compression", registry.CompressionAuto, "store what is new compressed where that pays (`auto`), or as it is (none)")
 	f.StringVar(&class, "class", "", "what `kind` of thing this is, for info")
@@ -134,6 +149,8 @@ type saved struct {
 	registry.Info
 	Stored int64 `json:"stored"` // bytes put for this version
 	Reused int64 `json:"reused"` // bytes found stored already
+
+	LeftOut []registry.LeftOut `json:"left_out,omitempty"`
 }
 
 func saveSummary(r registry.SaveReport, took time.Duration) string {
@@ -142,6 +159,18 @@ func saveSummary(r registry.SaveReport, took time.Duration) string {
 		s += fmt.Sprintf("; %s stored in %s, %s reused", size(r.Stored), count(r.Packs, "pack", "packs"), size(r.Reused))
 	}
 	return s + fmt.Sprintf("; %s", took.Round(10*time.Millisecond))
+}
+
+// remarkLeftOut says what of a tree was not saved.
+func (a *app) remarkLeftOut(left []registry.LeftOut) {
+	const most = 10
+	for i, l := range left {
+		if i == most {
+			a.remark("left out: %s more, which -o json lists", count(len(left)-most, "entry", "entries"))
+			return
+		}
+		a.remark("left out: %s, %s", visible(l.Path), l.Why)
+	}
 }
 
 // readMeta makes the metadata of --meta and --meta-file.
