@@ -61,8 +61,8 @@
 // # Cache
 //
 // With [Options.Cache], what is read from a bucket stays on the local disk, and
-// [Registry.Checkout] returns a read-only directory there that all programs
-// share. With [Options.Offline] the bucket is not asked at all.
+// [Registry.Checkout] returns a directory there, of read-only files, that all
+// programs share. With [Options.Offline] the bucket is not asked at all.
 //
 // # Errors
 //

@@ -26,7 +26,7 @@ var allowed = map[string][]string{
 	"store/storecheck":      {"store"},
 	"store/storetest":       {"store", "store/storecheck"},
 	"manifest":              {"store", "github.com/go-json-experiment/json"},
-	"cache":                 {"manifest", "store", "github.com/dustin/go-humanize"},
+	"cache":                 {"internal/beneath", "manifest", "store", "github.com/dustin/go-humanize"},
 	"lease":                 {"internal/knob", "manifest", "store"},
 	"chunk":                 {"internal/knob", "manifest", "store", "golang.org/x/sync", "github.com/klauspost/compress"},
 	"material":              {"internal/beneath", "github.com/go-json-experiment/json"},

@@ -41,9 +41,18 @@ func OpenDir(path string) (*Dir, error) {
 	if !fi.IsDir() {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: errors.New("not a directory")}
 	}
-	root, err := os.OpenRoot(path)
+	root, err := OpenRoot(path)
 	return newDir(root, path, fi, err)
 }
+
+// OpenRoot is os.OpenRoot, which waits where there is a named pipe.
+func OpenRoot(path string) (*os.Root, error) { return os.OpenRoot(asDir(path)) }
+
+// OpenRootIn is root.OpenRoot, which waits where there is a named pipe.
+func OpenRootIn(root *os.Root, name string) (*os.Root, error) { return root.OpenRoot(asDir(name)) }
+
+// asDir is a path that nothing but a directory has.
+func asDir(path string) string { return path + string(filepath.Separator) + "." }
 
 // newDir makes a Dir of root, if that is what fi was found to be.
 func newDir(root *os.Root, path string, fi fs.FileInfo, err error) (*Dir, error) {
@@ -72,14 +81,21 @@ func (d *Dir) Path(name string) string { return filepath.Join(d.path, name) }
 
 // Entries lists the directory in the order of names.
 func (d *Dir) Entries() ([]fs.DirEntry, error) {
-	f, err := d.root.Open(".")
+	entries, err := ReadDirIn(d.root, ".")
+	return entries, at(d.path, err)
+}
+
+// ReadDirIn lists the directory name in root, in the order of names. It does
+// not wait for a named pipe that is there instead.
+func ReadDirIn(root *os.Root, name string) ([]fs.DirEntry, error) {
+	f, err := root.OpenFile(name, os.O_RDONLY|nonblock, 0)
 	if err != nil {
-		return nil, at(d.path, err)
+		return nil, err
 	}
 	defer f.Close()
 	entries, err := f.ReadDir(-1)
 	if err != nil {
-		return nil, at(d.path, err)
+		return nil, err
 	}
 	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
 	return entries, nil
@@ -95,7 +111,7 @@ func (d *Dir) Sub(name string) (*Dir, error) {
 	if !fi.IsDir() {
 		return nil, at(d.Path(name), replacedBy(fi))
 	}
-	root, err := d.root.OpenRoot(name)
+	root, err := OpenRootIn(d.root, name)
 	if err != nil {
 		if now, lerr := d.root.Lstat(name); lerr == nil && !now.IsDir() {
 			err = replacedBy(now)
@@ -107,9 +123,19 @@ func (d *Dir) Sub(name string) (*Dir, error) {
 // Regular opens a regular file in d. Anything else under that name, a link to
 // a file too, is ErrReplaced.
 func (d *Dir) Regular(name string) (*os.File, error) {
-	return regular(d.Path(name),
-		func() (fs.FileInfo, error) { return d.root.Lstat(name) },
-		func() (*os.File, error) { return d.root.OpenFile(name, os.O_RDONLY|nonblock, 0) })
+	return regularIn(d.root, name, d.Path(name))
+}
+
+// RegularIn opens the regular file name in root. Anything else under that name,
+// a link to a file too, is ErrReplaced.
+func RegularIn(root *os.Root, name string) (*os.File, error) {
+	return regularIn(root, name, filepath.Join(root.Name(), name))
+}
+
+func regularIn(root *os.Root, name, path string) (*os.File, error) {
+	return regular(path,
+		func() (fs.FileInfo, error) { return root.Lstat(name) },
+		func() (*os.File, error) { return root.OpenFile(name, os.O_RDONLY|nonblock, 0) })
 }
 
 // Open implements fs.FS: it is Regular.

@@ -41,6 +41,7 @@ func TestSwappedInALoop(t *testing.T) {
 	mustDo(os.Symlink("../secret/f", p("tree/out")))
 	mustDo(os.Symlink("inner/f", p("tree/in")))
 	mustDo(unix.Mkfifo(p("tree/pipe"), 0o600))
+	mustDo(unix.Mkfifo(p("tree/other-pipe"), 0o600))
 
 	stop := make(chan struct{})
 	var swapping sync.WaitGroup
@@ -63,7 +64,7 @@ func TestSwappedInALoop(t *testing.T) {
 		})
 	}
 	swap("f", "out", "in", "pipe")
-	swap("sub", "out-dir", "in-dir")
+	swap("sub", "out-dir", "in-dir", "other-pipe")
 
 	tree, err := beneath.OpenDir(p("tree"))
 	mustDo(err)
@@ -101,6 +102,30 @@ func TestSwappedInALoop(t *testing.T) {
 	swapping.Wait()
 	if opened == 0 || refused == 0 {
 		t.Errorf("%d opened, %d refused: the race was not hit", opened, refused)
+	}
+}
+
+// Nothing waits for a named pipe where there should be a directory.
+func TestPipeInPlaceOfADirectory(t *testing.T) {
+	dir := t.TempDir()
+	pipe := filepath.Join(dir, "pipe")
+	if err := unix.Mkfifo(pipe, 0o600); err != nil {
+		t.Skip(err)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	for what, open := range map[string]func() error{
+		"OpenRoot":   func() error { _, err := beneath.OpenRoot(pipe); return err },
+		"OpenRootIn": func() error { _, err := beneath.OpenRootIn(root, "pipe"); return err },
+		"ReadDirIn":  func() error { _, err := beneath.ReadDirIn(root, "pipe"); return err },
+		"OpenDir":    func() error { _, err := beneath.OpenDir(pipe); return err },
+	} {
+		if err := open(); err == nil {
+			t.Errorf("%s: no error", what)
+		}
 	}
 }
 
