@@ -104,6 +104,33 @@ func TestOwnFilesAreLeftOut(t *testing.T) {
 	}
 }
 
+// closedIn is a tree in which one directory may not be read.
+type closedIn struct {
+	fs.FS
+	dir string
+}
+
+func (u closedIn) Open(name string) (fs.File, error) {
+	if name == u.dir || strings.HasPrefix(name, u.dir+"/") {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrPermission}
+	}
+	return u.FS.Open(name)
+}
+
+// A leftover of another user, which this one may not read, is left out as well.
+func TestUnreadableLeftoverIsLeftOut(t *testing.T) {
+	tree := fstest.MapFS{"a": {}, "b/.mindreg-abcdefgh/lock": {}, "b/c": {}}
+	r, _ := inMemory(t)
+	var report SaveReport
+	mustSave(t, r, "x", closedIn{tree, "b/.mindreg-abcdefgh"}, WithReport(&report))
+	if diff := cmp.Diff([]string{"a", "b/c"}, filesOf(t, r, "x")); diff != "" || len(report.LeftOut) != 1 {
+		t.Errorf("left out %+v (-want +got):\n%s", report.LeftOut, diff)
+	}
+	if _, err := r.Save(t.Context(), "x", closedIn{tree, "b"}); !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("of a directory that is not a leftover: %v", err)
+	}
+}
+
 // A registry is not saved into itself, whatever leads to it.
 func TestRegistryIsNotSavedIntoItself(t *testing.T) {
 	dir := t.TempDir()

@@ -206,7 +206,11 @@ func finishTree(root *os.Root, name string, files []manifest.File) error {
 // retire takes a tree away: first all of it out of sight, then its files.
 func retire(root *os.Root, name string) error {
 	tmp := newTmp() + path.Ext(name)
-	if err := root.Rename(name, tmp); err != nil {
+	err := root.Rename(name, tmp)
+	if _, lerr := root.Lstat(tmpDir); errors.Is(lerr, fs.ErrNotExist) {
+		return removeTree(root, name) // and a full disk may have no room for it
+	}
+	if err != nil {
 		return err
 	}
 	return removeTree(root, tmp)

@@ -172,10 +172,14 @@ func TestTreeOfReadOnlyDirectories(t *testing.T) {
 	if again, err := treeOf(t, c, 1, 10); err != nil || again != dir {
 		t.Errorf("%s, %v", again, err)
 	}
+	c.Release()
+	if err := os.Remove(filepath.Join(c.dir, tmpDir)); err != nil { // which needs not be there
+		t.Fatal(err)
+	}
 	if n, err := c.Prune(0); err != nil || n.Entries != 1 {
 		t.Errorf("%+v, %v", n, err)
 	}
-	if entries, err := os.ReadDir(filepath.Join(c.dir, tmpDir)); err != nil || len(entries) != 0 {
+	if entries, err := os.ReadDir(filepath.Join(c.dir, treesDir)); err != nil || len(entries) != 0 {
 		t.Errorf("%v, %v", entries, err)
 	}
 }
