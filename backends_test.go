@@ -115,13 +115,15 @@ var verbs = []struct {
 		w.say(w.a.Save(w.ctx, "my:model", registry.Path(w.dir+"/tree")))
 		w.say(w.a.Save(w.ctx, "my:model", strings.NewReader("a stream")))
 	}},
-	{"Registry.Save refuses", func(w *world) {
+	{"Registry.Save refuses WithDereference", func(w *world) {
 		_, err := w.a.Save(w.ctx, "invalid_name", 1)
 		w.is(err, registry.ErrInvalidName)
 		_, err = w.a.Save(w.ctx, "my:model", make(chan int))
 		w.is(err, registry.ErrNoMaterializer)
 		_, err = w.a.Save(w.ctx, "my:model", registry.Path(w.dir+"/nothing"))
 		w.is(err, fs.ErrNotExist)
+		_, err = w.a.Save(w.ctx, "my:model", "text", registry.WithDereference())
+		w.is(err, registry.ErrType)
 	}},
 	{"WithVersion", func(w *world) {
 		w.say(w.a.Save(w.ctx, "my:model", "two", registry.WithVersion("2")))

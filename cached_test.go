@@ -19,6 +19,11 @@ func newCache(t testing.TB, dir string, budget int64) *cache.Cache {
 	return must[*cache.Cache](t)(cache.Open(&cache.Options{Dir: dir, Budget: budget}))
 }
 
+func usage(t testing.TB, c *cache.Cache) *cache.Usage {
+	t.Helper()
+	return must[*cache.Usage](t)(c.Usage())
+}
+
 // offlineOn opens the registry that openOn has opened, from the cache alone.
 func offlineOn(t testing.TB, c *cache.Cache) *Registry {
 	t.Helper()
@@ -254,8 +259,8 @@ func TestDamagedCacheIsHealed(t *testing.T) {
 					}
 				}
 			}
-			if v := c.Verify(); v.Dropped.Entries != 0 || v.Checked.Entries == 0 {
-				t.Errorf("afterwards the cache is %+v", v)
+			if v, err := c.Verify(); err != nil || v.Dropped.Entries != 0 || v.Checked.Entries == 0 {
+				t.Errorf("afterwards the cache is %+v, %v", v, err)
 			}
 		})
 	}

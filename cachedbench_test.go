@@ -39,7 +39,9 @@ func BenchmarkLoadThroughCache(b *testing.B) {
 		{"none", func(b *testing.B) { load(b, nil) }},
 		{"cold", func(b *testing.B) {
 			b.StopTimer()
-			c.Prune(0)
+			if _, err := c.Prune(0); err != nil {
+				b.Fatal(err)
+			}
 			b.StartTimer()
 			load(b, c)
 		}},

@@ -14,8 +14,8 @@ import (
 var ErrNoCache = errors.New("there is no cache to check out into")
 
 // Checkout returns a directory with the files of the version that ref means,
-// all of them verified when it was made. It belongs to the cache: it is
-// read-only, and the same one for all processes and versions with that digest. The
+// all of them verified when it was made. It belongs to the cache: its files are
+// read-only, and it is the same one for all processes and versions with that digest. The
 // first time its files are fetched, as by Load into a Path; after that, finding
 // it costs the requests that resolve ref, and none where the registry is
 // Offline. An object of one file is a directory with that file.
@@ -47,13 +47,15 @@ func (r *Registry) checkout(ctx context.Context, ref string, opts []LoadOption) 
 		return "", err
 	}
 	obj.ctx, obj.progress = cache.Look(obj.ctx), o.progress
+	again := false // the disk was full in the middle, and has room now
 	dir, err := r.cache.Tree(ctx, obj.f.Digest, obj.f.Content.Files, func(dir string) error {
+		defer func() { again = true }()
 		root, err := os.OpenRoot(dir)
 		if err != nil {
 			return err
 		}
 		defer root.Close()
-		return obj.writeTree(root, false)
+		return obj.writeTree(root, again)
 	})
 	if err != nil {
 		return "", r.deletedMeanwhile(ctx, obj.f, err)

@@ -34,8 +34,10 @@
 //
 // A [Path] is a file or directory on disk. Saving one stores its bytes, names,
 // executable bits, symbolic links that stay inside, and empty directories; a
-// file that is written to meanwhile is an error. Other permissions are not
-// stored: [SaveReport] counts what only its owner may read.
+// file that is written to meanwhile is an error, and so is a link that leads
+// out, unless [WithDereference] has what it leads to saved. What is mindreg's own
+// in a directory is left out ([LeftOut]). Other permissions are not stored:
+// [SaveReport] counts what only its owner may read.
 //
 // Loading to one puts things where "cp -r" would: an object that is one file
 // becomes that file, or a file in it if it is a directory, or is not there and
@@ -72,8 +74,8 @@
 // # Cache
 //
 // With [Options.Cache], what is read from a bucket stays on the local disk, and
-// [Registry.Checkout] returns a read-only directory there that all programs
-// share. With [Options.Offline] the bucket is not asked at all.
+// [Registry.Checkout] returns a directory there, of read-only files, that all
+// programs share. With [Options.Offline] the bucket is not asked at all.
 //
 // # Errors
 //

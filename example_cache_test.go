@@ -47,9 +47,12 @@ func ExampleRegistry_Checkout() {
 	_, err = offline.Info(ctx, "my:model")
 	fmt.Println(errors.Is(err, registry.ErrOffline))
 
-	local.Prune(0) // its trees are read-only, so os.RemoveAll cannot
+	removed, err := local.Prune(0) // or os.RemoveAll of its directory, at any time
+	check(err)
+	fmt.Println(removed.Entries > 0)
 	// Output:
 	// 1,cat
+	// true
 	// true
 	// true
 }

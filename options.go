@@ -21,6 +21,7 @@ type saveOptions struct {
 	class        string
 	base         string
 	noReuse      bool
+	dereference  bool
 	tags         []string
 	expect       *expectation
 	progress     func(Progress)
@@ -69,6 +70,14 @@ func WithBase(ref string) SaveOption {
 // all versions that share it.
 func WithoutReuse() SaveOption {
 	return saveOption(func(o *saveOptions) { o.noReuse = true })
+}
+
+// WithDereference saves, in place of the symbolic links in the directory that
+// a Path names, the files and directories that they lead to, wherever they are.
+// A link that leads nowhere, to a directory that it is in, or to a pipe, socket
+// or device is an error. Any other value is ErrType.
+func WithDereference() SaveOption {
+	return saveOption(func(o *saveOptions) { o.dereference = true })
 }
 
 type loadOption func(*loadOptions)

@@ -26,6 +26,10 @@ type SaveReport struct {
 	// Private is how many of its files and directories only their owner may
 	// read: who loads them gets what the umask leaves, as for all others.
 	Private int
+
+	// LeftOut is what was found in the tree and is mindreg's own: nil if it was
+	// no tree, or all of it was saved.
+	LeftOut []LeftOut `json:",omitempty"`
 }
 
 // Save stores v as a version of the object name and returns the version: the
@@ -34,7 +38,9 @@ type SaveReport struct {
 // then nobody sees anything of it.
 //
 // What v becomes is up to its materializer: see package material. A Path
-// saves the file or directory on disk.
+// saves the file or directory on disk. Of a tree, what is mindreg's own is left
+// out (see LeftOut). A file that is written to or replaced while it is saved is
+// an error.
 //
 // Errors: ErrInvalidName, ErrInvalidVersion, ErrExists, ErrNoMaterializer,
 // ErrType, ErrTooSlow, ErrOutcomeUnknown, and those of v's sources and of the
@@ -82,13 +88,19 @@ func (s *save) run(ctx context.Context, v any) (Version, error) {
 	}
 	w := chunk.NewWriter(ctx, s.config(v))
 	defer w.Abort()
-	dst := &sink{w: w}
+	dst := &sink{w: w, r: s.r}
 	if err := m.Save(ctx, dst, v); err != nil {
 		return Version{}, err
 	}
 	res, err := w.Finish()
+	if err == nil {
+		err = dst.checkExpected(res.Files)
+	}
 	if err != nil {
 		return Version{}, err
+	}
+	for _, l := range dst.left {
+		s.r.log.InfoContext(ctx, "left out of the saved tree", "path", l.Path, "why", l.Why)
 	}
 	created, err := s.created(ctx)
 	if err != nil {
@@ -117,6 +129,7 @@ func (s *save) run(ctx context.Context, v any) (Version, error) {
 			Reused: res.Stats.Reused, Stored: res.Stats.Stored + s.table.Stored, Packs: res.Stats.Packs + s.table.Packs,
 			Found:   res.Stats.Found + s.table.Found,
 			Private: dst.private,
+			LeftOut: dst.left,
 		}
 	}
 	if s.o.progress != nil {
@@ -184,6 +197,17 @@ func (s *save) check(v any) (*manifest.Content, material.Materializer, error) {
 	}
 	if err := material.CheckName(m.Name()); err != nil {
 		return nil, nil, err
+	}
+	if s.o.dereference {
+		var err error
+		if m, err = dereferencing(m, v); err != nil {
+			return nil, nil, err
+		}
+	}
+	if m.Name() == (material.Dir{}).Name() {
+		if err := s.r.refuseItself(v); err != nil {
+			return nil, nil, err
+		}
 	}
 	c := &manifest.Content{Class: s.o.class, Materializer: m.Name()}
 	if c.Class == "" {

@@ -1,16 +1,11 @@
 package cache
 
 import (
-	"crypto/sha256"
-	"encoding/json"
-	"fmt"
-	"io"
+	"errors"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
-
-	"github.com/mindtrace/registry/manifest"
+	"strings"
 )
 
 // Amount is a number of entries and the bytes of the budget that they take.
@@ -32,28 +27,55 @@ type Usage struct {
 	Total     Amount `json:"total"`
 }
 
-// Usage adds up what is in the cache.
-func (c *Cache) Usage() *Usage {
+// Usage adds up what is in the cache. An error means that not all of it could
+// be read; see Check, too.
+func (c *Cache) Usage() (*Usage, error) {
 	u := &Usage{Dir: c.dir, Budget: c.budget}
-	all, _ := c.entries()
+	root, err := c.open()
+	if errors.Is(err, fs.ErrNotExist) {
+		return u, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	all, _, err := c.entries(root)
+	if err != nil {
+		return nil, err
+	}
 	for _, e := range all {
 		map[string]*Amount{packsDir: &u.Packs, treesDir: &u.Trees, seenDir: &u.Registers, tmpDir: &u.Partial}[e.kind].add(e)
 		u.Total.add(e)
 	}
-	return u
+	return u, nil
 }
 
 // Prune removes what killed processes have left, and throws out what was not
 // used for longest until the rest takes no more than limit bytes. A tree that
-// was checked out within the hour stays, unless limit is 0. It returns what it
-// has removed.
-func (c *Cache) Prune(limit int64) Amount {
+// was checked out within the hour stays, unless limit is 0. What is not the
+// cache's own stays in any case. It returns what it has removed, and an error
+// if there is something that it could not read or remove.
+func (c *Cache) Prune(limit int64) (Amount, error) {
 	c.Release()
-	before := c.Usage().Total
-	all, total := c.entries()
-	c.evict(all, total, limit, limit > 0)
-	after := c.Usage().Total
-	return Amount{before.Entries - after.Entries, before.Bytes - after.Bytes}
+	before, err := c.Usage()
+	if err != nil || before.Total.Entries == 0 {
+		return Amount{}, err
+	}
+	root, err := c.open()
+	if err != nil {
+		return Amount{}, err
+	}
+	defer root.Close()
+	all, total, err := c.entries(root)
+	if err != nil {
+		return Amount{}, err
+	}
+	_, failed := c.evict(root, all, total, limit, limit > 0)
+	after, err := c.Usage()
+	if err != nil {
+		return Amount{}, err
+	}
+	return Amount{before.Total.Entries - after.Total.Entries, before.Total.Bytes - after.Total.Bytes}, failed
 }
 
 // VerifyReport tells what Verify has found.
@@ -62,81 +84,92 @@ type VerifyReport struct {
 	Dropped Amount `json:"dropped"` // damaged, and removed
 }
 
-// Verify reads everything in the cache and removes what is damaged.
-func (c *Cache) Verify() *VerifyReport {
-	var r VerifyReport
-	all, _ := c.entries()
+// Verify reads everything in the cache and removes what is damaged. An error
+// means that not all of it could be read.
+func (c *Cache) Verify() (*VerifyReport, error) {
+	r := new(VerifyReport)
+	root, err := c.open()
+	if errors.Is(err, fs.ErrNotExist) {
+		return r, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	all, _, failed := c.entries(root)
 	for _, e := range all {
-		sound := true
-		switch e.kind {
-		case tmpDir:
+		if e.kind == tmpDir {
 			continue
-		case treesDir:
-			if sound = verifyTree(e.path) == nil; !sound {
-				c.remove(e)
-			}
-		default:
-			_, sound = readSound(e.path)
-			if _, err := os.Lstat(e.path); !sound && err == nil {
-				c.remove(e)
-			}
+		}
+		sound, err := verifyEntry(root, e)
+		if err == nil && !sound {
+			err = c.remove(root, e)
+		}
+		if err != nil {
+			failed = errors.Join(failed, err)
+			continue
 		}
 		r.Checked.add(e)
 		if !sound {
 			r.Dropped.add(e)
 		}
 	}
-	return &r
+	return r, failed
 }
 
-// verifyTree compares the files of a tree with their digests.
-func verifyTree(path string) error {
-	list, err := os.ReadFile(filepath.Join(path, listName))
-	if err != nil {
-		return err
-	}
-	var files []manifest.File
-	if err := json.Unmarshal(list, &files); err != nil {
-		return err
-	}
-	if err := checkTree(path, files); err != nil {
-		return err
-	}
-	for _, f := range files {
-		if !f.Regular() {
-			continue
+// verifyEntry tells whether an entry is what it was made as. An error means that
+// this could not be found out.
+func verifyEntry(root *os.Root, e entry) (sound bool, err error) {
+	if e.kind == treesDir {
+		tree, err := openTree(root, e.name)
+		if err == nil {
+			defer tree.Close()
+			err = verifyTree(tree, nil)
 		}
-		r, err := os.Open(filepath.Join(path, filesName, filepath.FromSlash(f.Path)))
-		if err != nil {
-			return err
+		if errors.Is(err, fs.ErrPermission) && !errors.Is(err, errChanged) {
+			return false, err
 		}
-		h := sha256.New()
-		_, err = io.Copy(h, r)
-		r.Close()
-		if err != nil {
-			return err
-		}
-		if manifest.Digest(h.Sum(nil)) != f.SHA256 {
-			return fmt.Errorf("%s does not have its digest", f.Path)
-		}
+		return err == nil, nil
 	}
-	return nil
+	f, _, err := openFile(root, e.name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return true, nil // thrown out since
+	case errors.Is(err, fs.ErrPermission):
+		return false, err
+	case err == nil:
+		f.Close()
+	}
+	_, sound = readSound(root, e.name)
+	return sound, nil
 }
 
 // keys returns the keys below prefix that were seen, in ascending order.
-func (s *cached) keys(prefix string) []string {
+func (s *cached) keys(prefix string) ([]string, error) {
+	root, err := s.c.open()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	if is, err := root.Lstat(s.seen); err != nil || !is.IsDir() {
+		return nil, nil
+	}
 	var keys []string
-	filepath.WalkDir(s.seen, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
+	err = fs.WalkDir(root.FS(), s.seen, func(name string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
-		if rel, err := filepath.Rel(s.seen, path); err == nil {
-			if key := filepath.ToSlash(rel); len(key) >= len(prefix) && key[:len(prefix)] == prefix {
-				keys = append(keys, key)
-			}
+		if err != nil || d.IsDir() {
+			return err
+		}
+		if key := strings.TrimPrefix(name, s.seen+"/"); strings.HasPrefix(key, prefix) {
+			keys = append(keys, key)
 		}
 		return nil
 	})
 	slices.Sort(keys)
-	return keys
+	return keys, err
 }

@@ -2,7 +2,7 @@
 // far away: stretches of packs, checked-out trees, and the registers last seen.
 //
 //	packs/<hh>/<id>/<offset>-<length>   bytes of a pack, whatever its registry
-//	trees/<digest>.<bytes>/files/       a version's files, read-only
+//	trees/<digest>.<bytes>/files/       a version's directory; files are read-only
 //	seen/<registry>/<key>               a register as it was last read
 //	tmp/                                what is being made, and room set aside
 //
@@ -17,8 +17,10 @@
 // wrong; then they are read from the registry again. No flush is waited for:
 // what a loss of power leaves is found damaged in the same way.
 //
-// A cache that cannot be written to, or is full, is none: reads go to the
-// registry, and a warning is logged once.
+// A cache that cannot be written to is none: reads go to the registry, and
+// a warning is logged once. So is one in a directory of another user, or one
+// that everybody may write to: see [Cache.Check]. Where the disk is full before
+// the budget is, old entries make room for new ones all the same.
 package cache
 
 import (
@@ -26,15 +28,19 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"io/fs"
 	"log/slog"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/dustin/go-humanize"
+
+	"github.com/mindtrace/registry/internal/beneath"
 )
 
 // DefaultBudget is how many bytes a cache may hold if nobody says otherwise.
@@ -63,7 +69,7 @@ type Cache struct {
 	warned sync.Once
 
 	mu   sync.Mutex
-	hold string // a file in tmp whose size is room set aside for this process
+	hold string // name of a file in tmp whose size is room set aside for this process
 	held int64  // that size
 	idle *time.Timer
 }
@@ -120,33 +126,8 @@ func (c *Cache) Dir() string { return c.dir }
 // Budget returns how many bytes the cache may take.
 func (c *Cache) Budget() int64 { return c.budget }
 
-const (
-	packsDir = "packs"
-	treesDir = "trees"
-	seenDir  = "seen"
-	tmpDir   = "tmp"
-
-	// https://bford.info/cachedir/
-	tagName = "CACHEDIR.TAG"
-	tagBody = "Signature: 8a477f597d28d172789f06886806bc55\n# Copies of what mindreg has read. They may be deleted at any time.\n"
-)
-
-// prepare makes the directory for what is being made.
-func (c *Cache) prepare() error {
-	if err := os.MkdirAll(filepath.Join(c.dir, tmpDir), 0o700); err != nil {
-		return err
-	}
-	tag := filepath.Join(c.dir, tagName)
-	if _, err := os.Lstat(tag); errors.Is(err, fs.ErrNotExist) {
-		return os.WriteFile(tag, []byte(tagBody), 0o600)
-	}
-	return nil
-}
-
-// tmp returns a new path for what is being made.
-func (c *Cache) tmp() string {
-	return filepath.Join(c.dir, tmpDir, strings.ToLower(rand.Text()[:16]))
-}
+// newTmp returns a new name for what is being made.
+func newTmp() string { return path.Join(tmpDir, strings.ToLower(rand.Text()[:16])) }
 
 // warn tells once that the cache is of no use.
 func (c *Cache) warn(err error) {
@@ -159,26 +140,42 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // CRC-32C. It is what tells damage where no digest is at hand.
 const sumSize = 4
 
-// insert makes the file at path with the given contents, unless there is no
-// room for it.
-func (c *Cache) insert(path string, contents ...[]byte) {
-	if err := c.tryInsert(path, contents); err != nil && !errors.Is(err, errNoRoom) {
+// insert makes the file name with the given contents, unless there is no room
+// for it.
+func (c *Cache) insert(name string, contents ...[]byte) {
+	switch err := c.tryInsert(name, contents); {
+	case err == nil, errors.Is(err, errNoRoom):
+	default:
 		c.warn(err)
 	}
 }
 
-func (c *Cache) tryInsert(path string, contents [][]byte) error {
+func (c *Cache) tryInsert(name string, contents [][]byte) error {
 	n, sum := int64(sumSize), uint32(0)
 	for _, b := range contents {
 		n += int64(len(b))
 		sum = crc32.Update(sum, castagnoli, b)
 	}
-	f, err := c.stage(n)
+	if cost(n) > c.budget {
+		return errNoRoom
+	}
+	root, err := c.prepare()
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name()) // nothing, once it was renamed
-	for _, b := range append(contents, []byte{byte(sum >> 24), byte(sum >> 16), byte(sum >> 8), byte(sum)}) {
+	defer root.Close()
+	contents = append(contents, []byte{byte(sum >> 24), byte(sum >> 16), byte(sum >> 8), byte(sum)})
+	return c.fitting(root, cost(n), func() error { return c.putFile(root, name, n, contents) })
+}
+
+func (c *Cache) putFile(root *os.Root, name string, n int64, contents [][]byte) error {
+	tmp := newTmp()
+	f, err := c.stage(root, tmp, n)
+	if err != nil {
+		return err
+	}
+	defer root.Remove(tmp) // nothing, once it was renamed
+	for _, b := range contents {
 		if _, err := f.Write(b); err != nil {
 			f.Close()
 			return err
@@ -188,8 +185,8 @@ func (c *Cache) tryInsert(path string, contents [][]byte) error {
 		return err
 	}
 	for range 2 { // an empty directory may be removed beside this
-		if err = os.MkdirAll(filepath.Dir(path), 0o700); err == nil {
-			err = os.Rename(f.Name(), path)
+		if err = root.MkdirAll(path.Dir(name), 0o700); err == nil {
+			err = root.Rename(tmp, name)
 		}
 		if !errors.Is(err, fs.ErrNotExist) {
 			break
@@ -200,23 +197,31 @@ func (c *Cache) tryInsert(path string, contents [][]byte) error {
 
 // readSound returns the contents of a cached file, if they are whole, and
 // otherwise removes it.
-func readSound(path string) ([]byte, bool) {
-	b, err := os.ReadFile(path)
+func readSound(root *os.Root, name string) ([]byte, bool) {
+	f, is, err := openFile(root, name)
 	if err != nil {
+		if errors.Is(err, beneath.ErrReplaced) {
+			root.Remove(name)
+		}
 		return nil, false
 	}
-	if n := len(b) - sumSize; n >= 0 {
+	defer f.Close()
+	if n := is.Size() - sumSize; n >= 0 && is.Size() <= maxFile {
+		b := make([]byte, is.Size())
+		if _, err := io.ReadFull(f, b); err != nil {
+			return nil, false
+		}
 		sum := crc32.Checksum(b[:n], castagnoli)
 		if string(b[n:]) == string([]byte{byte(sum >> 24), byte(sum >> 16), byte(sum >> 8), byte(sum)}) {
 			return b[:n], true
 		}
 	}
-	os.Remove(path)
+	root.Remove(name)
 	return nil, false
 }
 
 // touch marks an entry as just used.
-func touch(path string) {
+func touch(root *os.Root, name string) {
 	now := time.Now()
-	os.Chtimes(path, now, now) // if not, it is thrown out earlier
+	root.Chtimes(name, now, now) // if not, it is thrown out earlier
 }

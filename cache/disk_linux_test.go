@@ -1,11 +1,14 @@
 package cache_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -15,21 +18,65 @@ import (
 )
 
 func init() {
+	// A disk that is full before the budget is: what is new takes the place of
+	// what is old, without a word.
 	children["full"] = func(regDir, cacheDir string) error {
-		if err := syscall.Mount("tmpfs", cacheDir, "tmpfs", 0, "size=700k"); err != nil {
+		if err := syscall.Mount("tmpfs", cacheDir, "tmpfs", 0, "size=1300k"); err != nil {
 			return fmt.Errorf("skip: %w", err)
 		}
-		if err := loadsAnyway(regDir, cacheDir); err != nil {
+		if err := loads(regDir, cacheDir, 0); err != nil {
 			return err
 		}
-		c, err := cache.Open(&cache.Options{Dir: cacheDir})
+		var log bytes.Buffer
+		c, err := cache.Open(&cache.Options{Dir: cacheDir, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 		if err != nil {
 			return err
 		}
-		if u, v := c.Usage(), c.Verify(); u.Partial.Entries != 0 || v.Dropped.Entries != 0 {
-			return fmt.Errorf("left behind: %+v %+v", u, v)
+		check := func(packs, trees int) error {
+			u, err := c.Usage()
+			if err != nil {
+				return err
+			}
+			if u.Packs.Entries != packs || u.Trees.Entries != trees || u.Partial.Entries != 0 {
+				return fmt.Errorf("there are %+v", u)
+			}
+			if v, err := c.Verify(); err != nil || v.Dropped.Entries != 0 {
+				return fmt.Errorf("left behind: %+v %w", v, err)
+			}
+			return nil
 		}
-		return nil
+		if err := check(2, 0); err != nil {
+			return err
+		}
+		r, err := far(regDir, c, nil)
+		if err != nil {
+			return err
+		}
+		for i := range 2 {
+			name := fmt.Sprintf("object%d", i)
+			dir, err := r.Checkout(ctx, name)
+			if err != nil {
+				return err
+			}
+			if b, err := os.ReadFile(filepath.Join(dir, "data")); err != nil || !bytes.Equal(b, body(i)) {
+				return fmt.Errorf("checked out %d bytes, %w", len(b), err)
+			}
+		}
+		c.Release()
+		if err := check(0, 2); err != nil {
+			return err
+		}
+		// Both were checked out within the hour: there is no room for a third.
+		if _, err := r.Checkout(ctx, "object2"); !errors.Is(err, syscall.ENOSPC) {
+			return fmt.Errorf("a third checkout: %v", err)
+		}
+		if err := loads(regDir, cacheDir, 0); err != nil {
+			return err
+		}
+		if log.Len() > 0 {
+			return fmt.Errorf("it was said that %s", log.String())
+		}
+		return check(0, 2)
 	}
 	// What is there is used, also where nothing can be added.
 	children["read-only"] = func(regDir, cacheDir string) error {
@@ -57,7 +104,7 @@ func init() {
 		if again, err := r.Checkout(ctx, "object1"); err != nil || again != dir {
 			return fmt.Errorf("checked out to %q, %w", again, err)
 		}
-		return loadsAnyway(regDir, cacheDir)
+		return loads(regDir, cacheDir, 1)
 	}
 }
 

@@ -4,26 +4,27 @@ import (
 	"fmt"
 	"os"
 	"path"
-	"path/filepath"
+
+	"github.com/mindtrace/registry/internal/beneath"
 )
 
 // packDir is where stretches of a pack are. Equal packs of different eras and
 // registries have the same name and the same bytes.
-func (c *Cache) packDir(key string) string {
+func packDir(key string) string {
 	id := path.Base(key)
-	return filepath.Join(c.dir, packsDir, id[:min(2, len(id))], id)
+	return path.Join(packsDir, id[:min(2, len(id))], id)
 }
 
 // stretches calls do for every cached stretch of a pack until it returns true.
-func (c *Cache) stretches(key string, do func(path string, offset, size int64) bool) {
-	dir := c.packDir(key)
-	entries, err := os.ReadDir(dir)
+func stretches(root *os.Root, key string, do func(name string, offset, size int64) bool) {
+	dir := packDir(key)
+	entries, err := beneath.ReadDirIn(root, dir)
 	if err != nil {
 		return
 	}
 	for _, e := range entries {
 		var offset, size int64
-		if _, err := fmt.Sscanf(e.Name(), "%d-%d", &offset, &size); err == nil && do(filepath.Join(dir, e.Name()), offset, size) {
+		if _, err := fmt.Sscanf(e.Name(), "%d-%d", &offset, &size); err == nil && do(path.Join(dir, e.Name()), offset, size) {
 			return
 		}
 	}
@@ -32,17 +33,23 @@ func (c *Cache) stretches(key string, do func(path string, offset, size int64) b
 // readPack returns n bytes of a pack, in buf if that is large enough. They are
 // not verified: who asked knows their digests.
 func (c *Cache) readPack(key string, offset, n int64, buf []byte) (body []byte, ok bool) {
-	c.stretches(key, func(path string, start, size int64) bool {
+	root := c.look()
+	if root == nil {
+		return nil, false
+	}
+	defer root.Close()
+	stretches(root, key, func(name string, start, size int64) bool {
 		if offset < start || offset+n > start+size {
 			return false
 		}
-		f, err := os.Open(path)
+		f, info, err := openFile(root, name)
 		if err != nil {
+			root.Remove(name)
 			return false
 		}
 		defer f.Close()
-		if info, err := f.Stat(); err != nil || info.Size() != size+sumSize {
-			os.Remove(path)
+		if info.Size() != size+sumSize {
+			root.Remove(name)
 			return false
 		}
 		if int64(cap(buf)) < n {
@@ -52,7 +59,7 @@ func (c *Cache) readPack(key string, offset, n int64, buf []byte) (body []byte, 
 		if _, err := f.ReadAt(body, offset-start); err != nil {
 			return false
 		}
-		touch(path)
+		touch(root, name)
 		ok = true
 		return true
 	})
@@ -62,9 +69,14 @@ func (c *Cache) readPack(key string, offset, n int64, buf []byte) (body []byte, 
 // forget drops the stretches that hold some of n bytes of a pack. The others
 // stay: perhaps they were just fetched anew.
 func (c *Cache) forget(key string, offset, n int64) {
-	c.stretches(key, func(path string, start, size int64) bool {
+	root := c.look()
+	if root == nil {
+		return
+	}
+	defer root.Close()
+	stretches(root, key, func(name string, start, size int64) bool {
 		if start < offset+n && offset < start+size {
-			os.Remove(path)
+			root.Remove(name)
 		}
 		return false
 	})
@@ -73,14 +85,19 @@ func (c *Cache) forget(key string, offset, n int64) {
 // keepPack keeps bytes of a pack, in place of shorter stretches among them.
 func (c *Cache) keepPack(key string, offset int64, body []byte) {
 	n := int64(len(body))
-	path := filepath.Join(c.packDir(key), fmt.Sprintf("%d-%d", offset, n))
-	c.insert(path, body)
-	if _, err := os.Lstat(path); err != nil {
+	kept := path.Join(packDir(key), fmt.Sprintf("%d-%d", offset, n))
+	c.insert(kept, body)
+	root := c.look()
+	if root == nil {
 		return
 	}
-	c.stretches(key, func(other string, start, size int64) bool {
-		if other != path && start >= offset && start+size <= offset+n {
-			os.Remove(other)
+	defer root.Close()
+	if _, err := root.Lstat(kept); err != nil {
+		return
+	}
+	stretches(root, key, func(name string, start, size int64) bool {
+		if name != kept && start >= offset && start+size <= offset+n {
+			root.Remove(name)
 		}
 		return false
 	})

@@ -5,11 +5,14 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
+	"path"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/mindtrace/registry/internal/beneath"
 )
 
 // The budget is kept by all processes together, without a lock: whoever wants
@@ -48,7 +51,7 @@ func cost(size int64) int64 { return (size + block - 1) / block * block }
 
 // entry is what is thrown out as one.
 type entry struct {
-	path string
+	name string // below the directory of the cache
 	kind string // directory of the cache that it is in
 	size int64  // cost, in bytes
 	used time.Time
@@ -60,109 +63,146 @@ func (e *entry) stays() bool {
 }
 
 // usedSince tells a tree that was checked out after it was listed.
-func (e *entry) usedSince() bool {
+func (e *entry) usedSince(root *os.Root) bool {
 	if e.kind != treesDir {
 		return false
 	}
-	info, err := os.Lstat(e.path)
+	info, err := root.Lstat(e.name)
 	return err == nil && !info.ModTime().Equal(e.used)
 }
 
-// entries returns everything that takes room. What is being made comes first:
-// so what is renamed into place meanwhile is seen at least once. What was
-// abandoned in the making is removed on the way.
-func (c *Cache) entries() (all []entry, total int64) {
-	for _, kind := range []string{tmpDir, packsDir, treesDir, seenDir} {
-		root := filepath.Join(c.dir, kind)
-		filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+// ours are the names that a cache gives, by kind. Whatever else is there, it is
+// not the cache's to count or to remove.
+var ours = map[string]*regexp.Regexp{
+	tmpDir:   regexp.MustCompile(`^tmp/[a-z2-7]{16}(\.[0-9]+)?$`),
+	packsDir: regexp.MustCompile(`^packs/[^/]{1,2}/[^/]+/[0-9]+-[0-9]+$`),
+	treesDir: regexp.MustCompile(`^trees/[0-9a-f]{64}\.[0-9]+$`),
+	seenDir:  regexp.MustCompile(`^seen/[0-9a-f]{32}/.+$`),
+}
+
+// entries returns everything that takes room. What was abandoned in the making
+// is removed on the way. An error means that not all could be read.
+func (c *Cache) entries(root *os.Root) (all []entry, total int64, failed error) {
+	for _, kind := range kinds {
+		if _, err := root.Lstat(kind); errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		err := fs.WalkDir(root.FS(), kind, func(name string, d fs.DirEntry, err error) error {
 			if err != nil {
-				return nil // gone, or not ours
+				if !errors.Is(err, fs.ErrNotExist) { // not just gone
+					failed = errors.Join(failed, err)
+				}
+				return nil
 			}
-			single := d.IsDir() && filepath.Dir(path) == root && (kind == tmpDir || kind == treesDir)
-			if d.IsDir() && !single {
+			single := kind == tmpDir || kind == treesDir // directories are entries
+			if !ours[kind].MatchString(name) || d.IsDir() && !single {
+				if d.IsDir() && single && name != kind {
+					return fs.SkipDir
+				}
 				return nil
 			}
 			info, err := d.Info()
 			if err != nil {
 				return nil
 			}
-			e := entry{path, kind, cost(info.Size()), info.ModTime()}
-			if single {
-				e.size = treeSize(path)
+			e := entry{name, kind, cost(info.Size()), info.ModTime()}
+			if d.IsDir() {
+				e.size = treeSize(name)
 				err = fs.SkipDir
 			}
-			if kind == tmpDir && time.Since(e.used) > maxAge && c.remove(e) {
+			if kind == tmpDir && time.Since(e.used) > maxAge && c.remove(root, e) == nil {
 				return err
 			}
 			all, total = append(all, e), total+e.size
 			return err
 		})
+		failed = errors.Join(failed, err)
 	}
-	return all, total
+	if failed != nil {
+		failed = fmt.Errorf("cache %s cannot be read: %w", c.dir, failed)
+	}
+	return all, total, failed
 }
 
 // treeSize reads the size of a tree from its name.
-func treeSize(path string) int64 {
-	n, _ := strconv.ParseInt(strings.TrimPrefix(filepath.Ext(path), "."), 10, 64)
+func treeSize(name string) int64 {
+	n, _ := strconv.ParseInt(strings.TrimPrefix(path.Ext(name), "."), 10, 64)
 	return n
 }
 
 // remove throws an entry out. Who has it open reads on, where the system lets
 // files be removed that are open; where not, they stay.
-func (c *Cache) remove(e entry) bool {
+func (c *Cache) remove(root *os.Root, e entry) error {
 	switch e.kind {
 	case treesDir:
-		return c.retire(e.path) == nil
+		return retire(root, e.name)
 	case tmpDir:
-		return removeTree(e.path) == nil
+		return removeTree(root, e.name)
 	}
-	if err := os.Remove(e.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return false
+	if err := root.Remove(e.name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
 	if e.kind == packsDir {
-		os.Remove(filepath.Dir(e.path)) // if it was the last
+		root.Remove(path.Dir(e.name)) // if it was the last
 	}
-	return true
+	return nil
 }
 
 // evict throws out what was not used for longest until what is left takes no
-// more than limit. It returns what is left, in bytes.
-func (c *Cache) evict(all []entry, total, limit int64, spareTrees bool) int64 {
+// more than limit. It returns what is left, in bytes, and why what else should
+// go does not.
+func (c *Cache) evict(root *os.Root, all []entry, total, limit int64, spareTrees bool) (left int64, failed error) {
 	slices.SortFunc(all, func(a, b entry) int { return a.used.Compare(b.used) })
 	for _, e := range all {
 		if total <= limit {
 			break
 		}
-		if e.kind == tmpDir || spareTrees && (e.stays() || e.usedSince()) {
+		if e.kind == tmpDir || spareTrees && (e.stays() || e.usedSince(root)) {
 			continue
 		}
-		if c.remove(e) {
-			total -= e.size
+		if err := c.remove(root, e); err != nil {
+			failed = errors.Join(failed, err)
+			continue
 		}
+		total -= e.size
 	}
-	return total
+	return total, failed
 }
 
-// stage returns a new file in tmp for n bytes that there is room for.
-func (c *Cache) stage(n int64) (*os.File, error) {
+// fitting does what takes n bytes. If the disk is full before the budget is,
+// it throws out as much of what was not used for longest and does it again, as
+// long as there is something to throw out.
+func (c *Cache) fitting(root *os.Root, n int64, do func() error) error {
+	for {
+		err := do()
+		if !isFull(err) {
+			return err
+		}
+		c.Release()
+		all, total, _ := c.entries(root)
+		if left, _ := c.evict(root, all, total, max(total-n, 0), true); left >= total {
+			return fmt.Errorf("%w: %w", errNoRoom, err)
+		}
+	}
+}
+
+// stage returns a new file, named tmp, for n bytes that there is room for.
+func (c *Cache) stage(root *os.Root, tmp string, n int64) (*os.File, error) {
 	if cost(n) > c.budget {
 		return nil, errNoRoom
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err := c.prepare(); err != nil {
-		return nil, err
-	}
-	f, err := os.OpenFile(c.tmp(), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	f, err := root.OpenFile(tmp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	if err = f.Truncate(n); err == nil {
-		err = c.admit(cost(n))
+		err = c.admit(root, cost(n))
 	}
 	if err != nil {
 		f.Close()
-		os.Remove(f.Name())
+		root.Remove(tmp)
 		return nil, err
 	}
 	return f, nil
@@ -170,19 +210,22 @@ func (c *Cache) stage(n int64) (*os.File, error) {
 
 // admit makes room for n bytes that are there already, as a file or directory
 // in tmp.
-func (c *Cache) admit(n int64) error {
+func (c *Cache) admit(root *os.Root, n int64) error {
 	if c.idle == nil {
 		c.idle = time.AfterFunc(5*time.Second, c.Release)
 	} else {
 		c.idle.Reset(5 * time.Second)
 	}
-	if c.hold != "" && c.held >= n && os.Truncate(c.hold, c.held-n) == nil {
+	if c.hold != "" && c.held >= n && resize(root, c.hold, c.held-n) == nil {
 		c.held -= n
 		return nil
 	}
-	c.dropHold() // used up, or somebody took it for abandoned
-	c.setAside(min(c.budget/16, maxHold, 64*n) / block * block)
-	all, total := c.entries()
+	c.dropHold(root) // used up, or somebody took it for abandoned
+	c.setAside(root, min(c.budget/16, maxHold, 64*n)/block*block)
+	all, total, err := c.entries(root)
+	if err != nil {
+		return err
+	}
 	var fixed, trees int64
 	for _, e := range all {
 		if e.stays() {
@@ -194,44 +237,58 @@ func (c *Cache) admit(n int64) error {
 	}
 	if fixed > c.budget {
 		fixed, total = fixed-c.held, total-c.held
-		c.dropHold()
+		c.dropHold(root)
 	}
 	if trees+n > c.budget {
 		return errNoRoom
 	}
-	if fixed > c.budget || c.evict(all, total, c.budget, true) > c.budget {
-		return errBusy // if fixed is more, to throw out the rest would not help
+	if fixed > c.budget {
+		return errBusy // to throw out the rest would not help
+	}
+	if left, _ := c.evict(root, all, total, c.budget, true); left > c.budget {
+		return errBusy
 	}
 	return nil
 }
 
 // treeInMaking tells whether somebody is making a tree.
-func (c *Cache) treeInMaking() bool {
-	entries, _ := os.ReadDir(filepath.Join(c.dir, tmpDir))
+func treeInMaking(root *os.Root) bool {
+	entries, _ := beneath.ReadDirIn(root, tmpDir)
 	return slices.ContainsFunc(entries, func(e fs.DirEntry) bool {
 		info, err := e.Info()
 		return err == nil && e.IsDir() && time.Since(info.ModTime()) < patience
 	})
 }
 
-// setAside makes a file of n bytes without contents, if it can.
-func (c *Cache) setAside(n int64) {
-	f, err := os.OpenFile(c.tmp(), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+// resize makes the file name, which is there, n bytes long.
+func resize(root *os.Root, name string, n int64) error {
+	f, err := root.OpenFile(name, os.O_WRONLY, 0)
 	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return f.Truncate(n)
+}
+
+// setAside makes a file of n bytes without contents, if it can.
+func (c *Cache) setAside(root *os.Root, n int64) {
+	c.hold = newTmp()
+	f, err := root.OpenFile(c.hold, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		c.hold = ""
 		return
 	}
-	c.hold = f.Name()
 	err = f.Truncate(n)
 	if f.Close(); err != nil {
-		c.dropHold()
+		c.dropHold(root)
 		return
 	}
 	c.held = n
 }
 
-func (c *Cache) dropHold() {
+func (c *Cache) dropHold(root *os.Root) {
 	if c.hold != "" {
-		os.Remove(c.hold)
+		root.Remove(c.hold)
 	}
 	c.hold, c.held = "", 0
 }
@@ -242,5 +299,11 @@ func (c *Cache) dropHold() {
 func (c *Cache) Release() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.dropHold()
+	if c.hold == "" {
+		return
+	}
+	if root := c.look(); root != nil {
+		defer root.Close()
+		c.dropHold(root)
+	}
 }

@@ -36,6 +36,50 @@ func taken(t testing.TB, dir string) (total int64) {
 	return total
 }
 
+// rootOf opens the directory of a cache, and makes it if need be.
+func rootOf(t testing.TB, c *Cache) *os.Root {
+	t.Helper()
+	root, err := c.prepare()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { root.Close() })
+	return root
+}
+
+func usageOf(t testing.TB, c *Cache) *Usage {
+	t.Helper()
+	u, err := c.Usage()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+func verified(t testing.TB, c *Cache) *VerifyReport {
+	t.Helper()
+	r, err := c.Verify()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func stage(t testing.TB, c *Cache, n int64) (*os.File, error) {
+	return c.stage(rootOf(t, c), newTmp(), n)
+}
+
+// stageTree returns the path of a tree that is being made.
+func stageTree(t testing.TB, c *Cache, size int64) (string, error) {
+	name, err := c.stageTree(rootOf(t, c), size)
+	return filepath.Join(c.dir, name), err
+}
+
+// eachStretch is stretches with paths.
+func eachStretch(t testing.TB, c *Cache, key string, do func(path string, offset, size int64) bool) {
+	stretches(rootOf(t, c), key, func(name string, offset, size int64) bool { return do(filepath.Join(c.dir, name), offset, size) })
+}
+
 func packKey(i int) string { return fmt.Sprintf("packs/0000000000/%02d/%02d", i%100, i%100) }
 
 func age(t testing.TB, path string, by time.Duration) {
@@ -58,7 +102,7 @@ func TestBudgetHoldsAtEveryStep(t *testing.T) {
 		c := caches[i%len(caches)]
 		c.keepPack(packKey(i), 0, make([]byte, 1000*(1+i%90)))
 		if i%7 == 0 { // one that is slow
-			f, err := c.stage(90 << 10)
+			f, err := stage(t, c, 90<<10)
 			switch {
 			case errors.Is(err, errNoRoom):
 				refused++
@@ -81,7 +125,7 @@ func TestBudgetHoldsAtEveryStep(t *testing.T) {
 	for _, f := range partial {
 		f.Close()
 	}
-	if u := caches[0].Usage(); u.Packs.Entries == 0 || u.Partial.Entries < len(partial) {
+	if u := usageOf(t, caches[0]); u.Packs.Entries == 0 || u.Partial.Entries < len(partial) {
 		t.Errorf("%+v", u)
 	}
 }
@@ -91,11 +135,11 @@ func TestLeastRecentlyUsedGoesFirst(t *testing.T) {
 	c := open(t, t.TempDir(), 256<<10)
 	for i := range 6 {
 		c.keepPack(packKey(i), 0, make([]byte, 32<<10))
-		c.stretches(packKey(i), func(path string, _, _ int64) bool { age(t, path, time.Duration(100-i)*time.Minute); return true })
+		eachStretch(t, c, packKey(i), func(path string, _, _ int64) bool { age(t, path, time.Duration(100-i)*time.Minute); return true })
 	}
 	has := func(i int) bool {
 		found := false
-		c.stretches(packKey(i), func(string, int64, int64) bool { found = true; return true })
+		eachStretch(t, c, packKey(i), func(string, int64, int64) bool { found = true; return true })
 		return found
 	}
 	if _, ok := c.readPack(packKey(0), 5, 10, nil); !ok {
@@ -138,7 +182,7 @@ func TestStretches(t *testing.T) {
 		t.Errorf("after Forget of bytes 200 to 301: before them %t, the last of them %t", before, after)
 	}
 	c.keepPack(key, 0, body)
-	if n := c.Usage().Packs.Entries; n != 1 {
+	if n := usageOf(t, c).Packs.Entries; n != 1 {
 		t.Errorf("the whole pack takes %d entries", n)
 	}
 	if got, ok := c.readPack(key, 0, 1000, make([]byte, 2000)); !ok || string(got) != string(body) {
@@ -157,37 +201,37 @@ func TestWhatWasAbandonedIsReclaimed(t *testing.T) {
 	dir := t.TempDir()
 	c := open(t, dir, budget)
 	c.keepPack(packKey(1), 0, make([]byte, 1000))
-	if n := c.Usage().Partial; n.Entries != 1 || n.Bytes > budget/16 {
+	if n := usageOf(t, c).Partial; n.Entries != 1 || n.Bytes > budget/16 {
 		t.Errorf("set aside: %+v", n)
 	}
 	c.Release()
-	if n := c.Usage().Partial; n.Entries != 0 {
+	if n := usageOf(t, c).Partial; n.Entries != 0 {
 		t.Errorf("set aside after Release: %+v", n)
 	}
-	f, err := c.stage(700 << 10)
+	f, err := stage(t, c, 700<<10)
 	if err != nil {
 		t.Fatal(err)
 	}
 	f.Close()
-	tree, err := c.stageTree(100 << 10)
+	tree, err := stageTree(t, c, 100<<10)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c.Release()
 	next := open(t, dir, budget)
-	if f, err := next.stage(900 << 10); !errors.Is(err, errNoRoom) {
+	if f, err := stage(t, next, 900<<10); !errors.Is(err, errNoRoom) {
 		t.Errorf("there was room beside %s: %v", f.Name(), err)
 	}
 	age(t, f.Name(), 2*maxAge)
 	age(t, tree, 2*maxAge)
-	f, err = next.stage(900 << 10)
+	f, err = stage(t, next, 900<<10)
 	if err != nil {
 		t.Fatal(err)
 	}
 	f.Close()
 	os.Remove(f.Name())
 	next.Release()
-	if n := next.Usage().Partial; n.Entries != 0 {
+	if n := usageOf(t, next).Partial; n.Entries != 0 {
 		t.Errorf("left: %+v", n)
 	}
 }
@@ -200,9 +244,9 @@ func TestRoomIsLostWhenReclaimed(t *testing.T) {
 	if c.held == 0 {
 		t.Fatal("nothing set aside")
 	}
-	age(t, c.hold, 2*maxAge)
+	age(t, filepath.Join(dir, c.hold), 2*maxAge)
 	other := open(t, dir, 1<<20)
-	f, err := other.stage(1000 << 10)
+	f, err := stage(t, other, 1000<<10)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -225,7 +269,7 @@ func TestVerifyReadsEverything(t *testing.T) {
 	}
 	c.keepPack(packKey(1), 0, make([]byte, 1000))
 	c.keepPack(packKey(2), 0, make([]byte, 1000))
-	if r := c.Verify(); r.Checked.Entries != 4 || r.Dropped.Entries != 0 {
+	if r := verified(t, c); r.Checked.Entries != 4 || r.Dropped.Entries != 0 {
 		t.Errorf("of a sound cache, Verify says %+v", r)
 	}
 	path := filepath.Join(dir, "d", "data")
@@ -236,7 +280,7 @@ func TestVerifyReadsEverything(t *testing.T) {
 	if err := os.Chtimes(path, stamp, stamp); err != nil {
 		t.Fatal(err)
 	}
-	c.stretches(packKey(1), func(path string, _, _ int64) bool {
+	eachStretch(t, c, packKey(1), func(path string, _, _ int64) bool {
 		b, _ := os.ReadFile(path)
 		b[10] ^= 1
 		if err := os.WriteFile(path, b, 0o600); err != nil {
@@ -244,10 +288,10 @@ func TestVerifyReadsEverything(t *testing.T) {
 		}
 		return true
 	})
-	if r := c.Verify(); r.Checked.Entries != 4 || r.Dropped.Entries != 2 {
+	if r := verified(t, c); r.Checked.Entries != 4 || r.Dropped.Entries != 2 {
 		t.Errorf("of a damaged cache, Verify says %+v", r)
 	}
-	if r := c.Verify(); r.Checked.Entries != 2 || r.Dropped.Entries != 0 {
+	if r := verified(t, c); r.Checked.Entries != 2 || r.Dropped.Entries != 0 {
 		t.Errorf("afterwards, Verify says %+v", r)
 	}
 	other, err := treeOf(t, c, 2, 1000)
@@ -258,7 +302,7 @@ func TestVerifyReadsEverything(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(other, "more"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if r := c.Verify(); r.Dropped.Entries != 1 {
+	if r := verified(t, c); r.Dropped.Entries != 1 {
 		t.Errorf("of a tree with a file too many, Verify says %+v", r)
 	}
 }
@@ -297,7 +341,7 @@ func TestOpen(t *testing.T) {
 		})
 	}
 	c := open(t, filepath.Join(home, "new"), 1<<20)
-	if u := c.Usage(); u.Total.Entries != 0 {
+	if u := usageOf(t, c); u.Total.Entries != 0 {
 		t.Errorf("%+v", u)
 	}
 	if _, err := os.Lstat(c.Dir()); !errors.Is(err, fs.ErrNotExist) {

@@ -7,9 +7,9 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
+	"io/fs"
 	"iter"
-	"os"
-	"path/filepath"
+	"path"
 	"strings"
 	"time"
 
@@ -39,13 +39,13 @@ func Look(ctx context.Context) context.Context { return context.WithValue(ctx, u
 // of its packs. Every other key is read from st, always; a register that was
 // read is kept for Offline. See Use.
 func (c *Cache) Wrap(st store.Store, url string) store.Store {
-	return &cached{st, c, c.seenDir(url)}
+	return &cached{st, c, seenOf(url)}
 }
 
 type cached struct {
 	store.Store
 	c    *Cache
-	seen string
+	seen string // directory of the registry's registers
 }
 
 // Unwrap returns the store below.
@@ -88,39 +88,63 @@ func (s *cached) Get(ctx context.Context, key string, o *store.GetOptions) ([]by
 	case !pack && err == nil && o == nil:
 		s.record(key, body, info)
 	case !pack && errors.Is(err, store.ErrNotExist):
-		os.Remove(s.path(key))
-		if key == manifest.SettingsKey {
-			os.RemoveAll(s.seen)
-		}
+		s.drop(key)
 	case pack && err == nil && use == reading && int64(len(body)) == o.Length:
 		s.c.keepPack(key, o.Offset, body)
 	}
 	return body, info, err
 }
 
-func (c *Cache) seenDir(url string) string {
+func seenOf(url string) string {
 	sum := sha256.Sum256([]byte(strings.TrimRight(url, "/")))
-	return filepath.Join(c.dir, seenDir, hex.EncodeToString(sum[:16]))
+	return path.Join(seenDir, hex.EncodeToString(sum[:16]))
 }
 
-func (s *cached) path(key string) string { return filepath.Join(s.seen, filepath.FromSlash(key)) }
+func (s *cached) name(key string) string { return path.Join(s.seen, key) }
+
+// drop forgets a register that is not there any more: with the settings, all of
+// the registry.
+func (s *cached) drop(key string) {
+	root := s.c.look()
+	if root == nil {
+		return
+	}
+	defer root.Close()
+	root.Remove(s.name(key))
+	if key == manifest.SettingsKey {
+		root.RemoveAll(s.seen)
+	}
+}
 
 // record keeps a register as it was just seen: when it was put, in nanoseconds
 // since 1970, and its body.
 func (s *cached) record(key string, body []byte, info store.Info) {
-	path := s.path(key)
-	old, known := readSound(path)
-	if known && len(old) >= 8 && bytes.Equal(old[8:], body) {
-		touch(path)
+	if s.known(key, body) {
 		return
+	}
+	s.c.insert(s.name(key), binary.BigEndian.AppendUint64(nil, uint64(info.Modified.UnixNano())), body)
+}
+
+// known reports whether a register is in the cache just so. Settings of another
+// registry than before take all of that along.
+func (s *cached) known(key string, body []byte) bool {
+	root := s.c.look()
+	if root == nil {
+		return false
+	}
+	defer root.Close()
+	old, known := readSound(root, s.name(key))
+	if known && len(old) >= 8 && bytes.Equal(old[8:], body) {
+		touch(root, s.name(key))
+		return true
 	}
 	if key == manifest.SettingsKey {
 		was, _ := manifest.DecodeSettings(old[min(8, len(old)):])
 		if is, err := manifest.DecodeSettings(body); err == nil && (was == nil || was.ID != is.ID) {
-			os.RemoveAll(s.seen) // perhaps of another registry that was there
+			root.RemoveAll(s.seen) // perhaps of another registry that was there
 		}
 	}
-	s.c.insert(path, binary.BigEndian.AppendUint64(nil, uint64(info.Modified.UnixNano())), body)
+	return false
 }
 
 // ErrOffline: the cache does not have it, and the registry may not be asked.
@@ -136,7 +160,7 @@ func (e *missingError) Unwrap() error { return ErrOffline }
 // saved or deleted since, and tags moved. What is missing is ErrOffline, and so
 // is every change.
 func (c *Cache) Offline(url string) store.Store {
-	return &offline{cached{nil, c, c.seenDir(url)}}
+	return &offline{cached{nil, c, seenOf(url)}}
 }
 
 type offline struct{ cached }
@@ -150,8 +174,16 @@ func (s *offline) Get(_ context.Context, key string, o *store.GetOptions) ([]byt
 		}
 		return nil, store.Info{}, &missingError{"bytes of " + key + " are not in the cache"}
 	}
-	b, ok := readSound(s.path(key))
-	if !ok || len(b) < 8 {
+	root, err := s.c.open()
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, store.Info{}, err
+	}
+	var b []byte
+	if err == nil {
+		defer root.Close()
+		b, _ = readSound(root, s.name(key))
+	}
+	if len(b) < 8 {
 		return nil, store.Info{}, &missingError{key + " is not in the cache"}
 	}
 	put := time.Unix(0, int64(binary.BigEndian.Uint64(b)))
@@ -192,7 +224,11 @@ func (s *offline) Stage(context.Context, string, []byte) (store.Staged, error) {
 // nothing.
 func (s *offline) List(ctx context.Context, prefix, after string) iter.Seq2[store.Info, error] {
 	return func(yield func(store.Info, error) bool) {
-		keys := s.keys(prefix)
+		keys, err := s.keys(prefix)
+		if err != nil {
+			yield(store.Info{}, err)
+			return
+		}
 		if len(keys) == 0 {
 			yield(store.Info{}, &missingError{"nothing below " + prefix + " is in the cache"})
 			return

@@ -8,12 +8,12 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"os"
-	pathpkg "path"
+	"path"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"time"
 
+	"github.com/mindtrace/registry/internal/beneath"
 	"github.com/mindtrace/registry/manifest"
 )
 
@@ -22,14 +22,12 @@ const (
 	listName  = "files.json" // what is in it, for Verify
 )
 
-// stamp is when every file and directory of a tree was last changed, by its own
-// account. One that says otherwise was changed.
-var stamp = time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)
-
 // Tree returns the directory with the files of a version, whose digest it has
-// in its name. If there is none, write fills a new one, which then becomes
-// read-only and is renamed into place. One whose files and directories do not have
-// their sizes or times any more is made anew; bytes are compared by Verify only.
+// in its name. If there is none, write fills a new one, whose files then become
+// read-only, and which is renamed into place. If the disk was full in the middle
+// and there is room now, write is called again on what it has written. A tree whose
+// files and directories do not have their sizes or times any more is made anew;
+// what was changed later than it was finished is read, and compared with its digest.
 //
 // A tree is not thrown out within an hour after Tree has returned it. Files
 // that are open or mapped by then can be read on, except where the system
@@ -39,51 +37,65 @@ func (c *Cache) Tree(ctx context.Context, digest manifest.Digest, files []manife
 	for i := range files {
 		size += block + cost(files[i].Size) // with its entry in directories and list
 	}
-	path := filepath.Join(c.dir, treesDir, digest.Hex()+"."+strconv.FormatInt(size, 10))
-	touch(path) // before the look, so that nobody takes it away after it
-	if err := checkTree(path, files); err == nil {
-		return filepath.Join(path, filesName), nil
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		c.log.WarnContext(ctx, "a checked-out tree was changed; it is made anew", "dir", path, "why", err)
+	root, err := c.prepare()
+	if err != nil {
+		return "", err
 	}
-	tmp, err := c.awaitTree(ctx, size, func() bool {
-		touch(path)
-		return checkTree(path, files) == nil
+	defer root.Close()
+	name := path.Join(treesDir, digest.Hex()+"."+strconv.FormatInt(size, 10))
+	dir := c.filesOf(name)
+	touch(root, name) // before the look, so that nobody takes it away after it
+	if err := soundTree(root, name, files); err == nil {
+		return dir, nil
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		c.log.WarnContext(ctx, "a checked-out tree was changed; it is made anew", "dir", dir, "why", err)
+	}
+	tmp, err := c.awaitTree(ctx, root, size, func() bool {
+		touch(root, name)
+		return soundTree(root, name, files) == nil
 	})
 	if err != nil {
 		return "", err
 	}
 	if tmp == "" {
-		return filepath.Join(path, filesName), nil
+		return dir, nil
 	}
-	defer removeTree(tmp) // nothing, once it was renamed
-	defer keepTouching(tmp)()
-	if err := write(filepath.Join(tmp, filesName)); err != nil {
+	defer removeTree(root, tmp) // nothing, once it was renamed
+	defer keepTouching(root, tmp)()
+	if err := c.fitting(root, size, func() error { return write(c.filesOf(tmp)) }); err != nil {
 		return "", err
 	}
-	if err := finishTree(tmp, files); err != nil {
+	if err := c.fitting(root, size, func() error { return finishTree(root, tmp, files) }); err != nil {
 		return "", err
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+	if err := root.MkdirAll(path.Dir(name), 0o700); err != nil {
 		return "", err
 	}
-	touch(tmp)
-	if err := os.Rename(tmp, path); err != nil && checkTree(path, files) != nil { // else another process was faster
-		c.retire(path)
-		if err := os.Rename(tmp, path); err != nil {
+	touch(root, tmp)
+	if err := root.Rename(tmp, name); err != nil && soundTree(root, name, files) != nil { // else another process was faster
+		retire(root, name)
+		if err := root.Rename(tmp, name); err != nil {
 			return "", err
 		}
 	}
-	return filepath.Join(path, filesName), nil
+	return dir, nil
+}
+
+// filesOf is where the files of the tree name are.
+func (c *Cache) filesOf(name string) string {
+	return filepath.Join(c.dir, filepath.FromSlash(name), filesName)
 }
 
 // awaitTree is stageTree, but waits for others who are filling the cache if
 // that is why there is no room. It returns "" as soon as one of them has made
 // the very same tree.
-func (c *Cache) awaitTree(ctx context.Context, size int64, made func() bool) (tmp string, err error) {
+func (c *Cache) awaitTree(ctx context.Context, root *os.Root, size int64, made func() bool) (tmp string, err error) {
 	var until time.Time
 	for {
-		tmp, err := c.stageTree(size)
+		err := c.fitting(root, size, func() (err error) {
+			tmp, err = c.stageTree(root, size)
+			return err
+		})
 		if !errors.Is(err, errBusy) {
 			return tmp, err
 		}
@@ -91,7 +103,7 @@ func (c *Cache) awaitTree(ctx context.Context, size int64, made func() bool) (tm
 			c.log.InfoContext(ctx, "waiting for others who are filling the cache", "dir", c.dir, "bytes", size)
 			until = time.Now().Add(patience)
 		}
-		if c.treeInMaking() {
+		if treeInMaking(root) {
 			until = time.Now().Add(patience)
 		} else if time.Now().After(until) {
 			return "", err
@@ -109,31 +121,32 @@ func (c *Cache) awaitTree(ctx context.Context, size int64, made func() bool) (tm
 
 // stageTree makes a directory in tmp for a tree that there is room for. The
 // room is in its name.
-func (c *Cache) stageTree(size int64) (string, error) {
+func (c *Cache) stageTree(root *os.Root, size int64) (string, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err := c.prepare(); err != nil {
+	tmp := newTmp() + "." + strconv.FormatInt(size, 10)
+	if err := root.MkdirAll(path.Join(tmp, filesName), 0o700); err != nil {
 		return "", err
 	}
-	tmp := c.tmp() + "." + strconv.FormatInt(size, 10)
-	if err := os.MkdirAll(filepath.Join(tmp, filesName), 0o700); err != nil {
+	if err := c.admit(root, size); err != nil {
+		removeTree(root, tmp)
+		if errors.Is(err, errNoRoom) {
+			err = fmt.Errorf("%w for %d bytes: it may take %d, and does not drop what was checked out within the hour (MINDREG_CACHE_SIZE sets its size)", err, size, c.budget)
+		}
 		return "", err
-	}
-	if err := c.admit(size); err != nil {
-		removeTree(tmp)
-		return "", fmt.Errorf("%w for %d bytes: it may take %d, and does not drop what was checked out within the hour (MINDREG_CACHE_SIZE sets its size)", err, size, c.budget)
 	}
 	return tmp, nil
 }
 
-// keepTouching tells others that dir is not abandoned, until stop is called.
-func keepTouching(dir string) (stop func()) {
+// keepTouching tells others that the tree name is not abandoned, until stop is
+// called.
+func keepTouching(root *os.Root, name string) (stop func()) {
 	ticker, done := time.NewTicker(patience/6), make(chan struct{})
 	go func() {
 		for {
 			select {
 			case <-ticker.C:
-				touch(dir)
+				touch(root, name)
 			case <-done:
 				ticker.Stop()
 				return
@@ -143,15 +156,22 @@ func keepTouching(dir string) (stop func()) {
 	return func() { close(done) }
 }
 
-// finishTree makes the files of a tree read-only and writes the list of them.
-func finishTree(tmp string, files []manifest.File) error {
+// finishTree makes the files of a tree read-only and writes the list of them,
+// after all else: what was changed later than the list was changed by others.
+// Directories stay writable for their owner, who can remove them so.
+func finishTree(root *os.Root, name string, files []manifest.File) error {
+	tree, err := beneath.OpenRootIn(root, name)
+	if err != nil {
+		return err
+	}
+	defer tree.Close()
 	var dirs []string
-	err := filepath.WalkDir(filepath.Join(tmp, filesName), func(path string, d fs.DirEntry, err error) error {
+	err = fs.WalkDir(tree.FS(), filesName, func(name string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
 		case d.IsDir():
-			dirs = append(dirs, path)
+			dirs = append(dirs, name)
 			return nil
 		case !d.Type().IsRegular():
 			return nil
@@ -160,19 +180,19 @@ func finishTree(tmp string, files []manifest.File) error {
 		if err != nil {
 			return err
 		}
-		if err := os.Chtimes(path, stamp, stamp); err != nil {
+		if err := tree.Chtimes(name, stamp, stamp); err != nil {
 			return err
 		}
-		return os.Chmod(path, info.Mode().Perm()&0o555)
+		return tree.Chmod(name, info.Mode().Perm()&0o555)
 	})
 	if err != nil {
 		return err
 	}
 	for _, dir := range dirs {
-		if err := os.Chtimes(dir, stamp, stamp); err != nil {
+		if err := tree.Chtimes(dir, stamp, stamp); err != nil {
 			return err
 		}
-		if err := os.Chmod(dir, 0o555); err != nil {
+		if err := tree.Chmod(dir, 0o755); err != nil {
 			return err
 		}
 	}
@@ -180,72 +200,35 @@ func finishTree(tmp string, files []manifest.File) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(tmp, listName), list, 0o600)
-}
-
-// checkTree reports what was changed in a tree, as far as it can be told
-// without reading it.
-func checkTree(path string, files []manifest.File) error {
-	if _, err := os.Lstat(filepath.Join(path, listName)); err != nil {
-		return err
-	}
-	root := filepath.Join(path, filesName)
-	dirs := map[string]bool{".": true} // with something in them, the root with all
-	for i := range files {
-		f := &files[i]
-		at := filepath.Join(root, filepath.FromSlash(f.Path))
-		info, err := os.Lstat(at)
-		if err != nil {
-			return fmt.Errorf("%s: %v", f.Path, err)
-		}
-		if info.Mode().Type() != f.Mode().Type() {
-			return fmt.Errorf("%s has become something else", f.Path)
-		}
-		switch {
-		case f.Link != "":
-			if target, err := os.Readlink(at); err != nil || filepath.ToSlash(target) != f.Link {
-				return fmt.Errorf("%s points elsewhere", f.Path)
-			}
-		case f.Regular() && (info.Size() != f.Size || !info.ModTime().Equal(stamp) ||
-			f.Exec && runtime.GOOS != "windows" && info.Mode()&0o100 == 0):
-			return fmt.Errorf("%s was written to", f.Path)
-		}
-		dir := f.Path
-		if !f.Dir {
-			dir = pathpkg.Dir(dir)
-		}
-		for ; !dirs[dir]; dir = pathpkg.Dir(dir) {
-			dirs[dir] = true
-		}
-	}
-	for dir := range dirs { // where something was added to or taken from
-		info, err := os.Lstat(filepath.Join(root, filepath.FromSlash(dir)))
-		if err != nil {
-			return err
-		}
-		if !info.IsDir() || !info.ModTime().Equal(stamp) {
-			return fmt.Errorf("the directory %s was changed", dir)
-		}
-	}
-	return nil
+	return tree.WriteFile(listName, list, 0o600)
 }
 
 // retire takes a tree away: first all of it out of sight, then its files.
-func (c *Cache) retire(path string) error {
-	tmp := c.tmp() + filepath.Ext(path)
-	if err := os.Rename(path, tmp); err != nil {
+func retire(root *os.Root, name string) error {
+	tmp := newTmp() + path.Ext(name)
+	err := root.Rename(name, tmp)
+	if _, lerr := root.Lstat(tmpDir); errors.Is(lerr, fs.ErrNotExist) {
+		return removeTree(root, name) // and a full disk may have no room for it
+	}
+	if err != nil {
 		return err
 	}
-	return removeTree(tmp)
+	return removeTree(root, tmp)
 }
 
-// removeTree is os.RemoveAll for read-only directories.
-func removeTree(path string) error {
-	filepath.WalkDir(path, func(path string, d fs.DirEntry, err error) error {
-		if d != nil && d.IsDir() {
-			os.Chmod(path, 0o700) // before it is read
-		}
-		return nil
-	})
-	return os.RemoveAll(path)
+// removeTree removes what is there under a name, directories that are read-only
+// (earlier versions made them so) with what is in them.
+func removeTree(root *os.Root, name string) error {
+	if is, err := root.Lstat(name); err == nil && is.IsDir() {
+		fs.WalkDir(root.FS(), name, func(name string, d fs.DirEntry, err error) error {
+			if d == nil || !d.IsDir() {
+				return nil
+			}
+			if info, err := d.Info(); err == nil && info.Mode()&0o700 != 0o700 {
+				root.Chmod(name, 0o700) // before it is read
+			}
+			return nil
+		})
+	}
+	return root.RemoveAll(name)
 }

@@ -78,6 +78,15 @@ type TreeSink interface {
 	Mkdir(name string) error
 }
 
+// Sieve is what a Sink may be besides: one that knows what in a tree is not the
+// user's data. The registry's sinks are Sieves.
+type Sieve interface {
+	// LeaveOut reports that the entry name of the tree is not to be saved, with
+	// all that is in it. It is asked about each entry, with a nil dir, and about
+	// a directory once more, with the files right in it.
+	LeaveOut(name string, dir fs.FS) bool
+}
+
 // Path is a file or directory of the local file system, as a value to save
 // or as the target of a load.
 type Path string

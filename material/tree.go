@@ -2,14 +2,14 @@ package material
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
 	"unicode/utf8"
+
+	"github.com/mindtrace/registry/internal/beneath"
 )
 
 // File saves the regular file that a Path names, under its base name. It
@@ -25,24 +25,23 @@ func (m File) Save(_ context.Context, dst Sink, v any) error {
 	if !ok {
 		return wrongValue(m, v, "a material.Path")
 	}
-	f, err := os.Open(string(p))
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	fi, err := f.Stat()
+	fi, err := os.Stat(string(p))
 	if err != nil {
 		return err
 	}
 	if fi.IsDir() {
 		return fmt.Errorf("%w: %s is a directory", ErrType, p)
 	}
-	if err := saveFile(dst, filepath.Base(string(p)), f); errors.Is(err, errTorn) {
-		return &fs.PathError{Op: "save", Path: string(p), Err: errTorn}
-	} else if err != nil {
+	open := beneath.Regular
+	if !fi.Mode().IsRegular() {
+		open = os.Open // a named pipe or a device, which may wait: it was asked for
+	}
+	f, err := open(string(p))
+	if err != nil {
 		return err
 	}
-	return nil
+	defer f.Close()
+	return saveFile(dst, filepath.Base(string(p)), f, string(p))
 }
 
 // Load implements Materializer.
@@ -50,17 +49,23 @@ func (m File) Load(_ context.Context, src fs.FS, into any) error { return loadBy
 
 // Dir saves the directory that a Path names, or an fs.FS: regular files with
 // their executable bit, symbolic links that stay inside, and empty directories.
-// Anything else in the tree is an error. It loads into a Path, or an *fs.FS
-// that reads from the registry.
-type Dir struct{}
+// Anything else in the tree is an error, and so is what becomes something else
+// while it is saved. What a Sink that is a Sieve leaves out is not saved. It
+// loads into a Path, or an *fs.FS that reads from the registry.
+type Dir struct {
+	// Dereference saves the files and directories that symbolic links lead to,
+	// wherever they are, in place of the links. It is for a Path.
+	Dereference bool
+}
 
 // Name implements Materializer.
 func (Dir) Name() string { return "dir" }
 
 // Save implements Materializer.
 func (m Dir) Save(ctx context.Context, dst Sink, v any) error {
-	s := treeSaver{dst: dst}
+	s := treeSaver{ctx: ctx, dst: dst, dereference: m.Dereference}
 	s.tree, _ = dst.(TreeSink)
+	s.sieve, _ = dst.(Sieve)
 	switch v := v.(type) {
 	case Path:
 		if fi, err := os.Stat(string(v)); err != nil {
@@ -68,13 +73,19 @@ func (m Dir) Save(ctx context.Context, dst Sink, v any) error {
 		} else if !fi.IsDir() {
 			return fmt.Errorf("%w: %s is not a directory", ErrType, v)
 		}
-		s.src, s.root = os.DirFS(string(v)), string(v)
+		dir, err := beneath.OpenDir(string(v))
+		if err != nil {
+			return err
+		}
+		defer dir.Close()
+		return s.saveDir(".", diskFolder{dir})
 	case fs.FS:
-		s.src = v
-	default:
-		return wrongValue(m, v, "a material.Path and fs.FS")
+		if m.Dereference {
+			return fmt.Errorf("%w: links can be followed from a material.Path, not in an fs.FS", ErrType)
+		}
+		return s.saveDir(".", fsFolder{v, "."})
 	}
-	return s.saveDir(ctx, ".")
+	return wrongValue(m, v, "a material.Path and fs.FS")
 }
 
 // Load implements Materializer.
@@ -98,115 +109,91 @@ func (m Dir) Load(_ context.Context, src fs.FS, into any) error {
 
 // treeSaver saves one tree.
 type treeSaver struct {
-	dst  Sink
-	tree TreeSink // dst, if it is one
-	src  fs.FS
-	root string // directory that src is, or ""
+	ctx   context.Context
+	dst   Sink
+	tree  TreeSink // dst, if it is one
+	sieve Sieve    // dst, if it is one
+
+	dereference bool
+	above       []fs.FileInfo // directories on disk that are being gone through
+	saved       int           // files, links and empty directories
 }
 
-// saveDir saves the directory p, itself only if it is empty: others follow
-// from their files.
-func (s *treeSaver) saveDir(ctx context.Context, p string) error {
-	entries, err := fs.ReadDir(s.src, p)
+// saveDir saves what is in dir.
+func (s *treeSaver) saveDir(p string, dir folder) error {
+	if d, ok := dir.(diskFolder); ok {
+		notePrivate(s.dst, p, d.Info().Mode())
+		s.above = append(s.above, d.Info())
+		defer func() { s.above = s.above[:len(s.above)-1] }()
+	}
+	entries, err := dir.entries()
 	if err != nil {
-		return s.fail(err)
+		return err
 	}
-	if fi, err := fs.Stat(s.src, p); err == nil {
-		notePrivate(s.dst, p, fi.Mode())
-	}
-	if len(entries) == 0 && p != "." && s.tree != nil {
-		return s.tree.Mkdir(p)
-	}
-	for _, d := range entries {
-		if err := ctx.Err(); err != nil {
+	for _, e := range entries {
+		if err := s.ctx.Err(); err != nil {
 			return err
 		}
-		if err := s.save(ctx, path.Join(p, d.Name()), d.Type()); err != nil {
+		at := path.Join(p, e.Name())
+		if s.sieve != nil && s.sieve.LeaveOut(at, nil) {
+			continue
+		}
+		if err := s.save(dir, at, e); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (s *treeSaver) save(ctx context.Context, p string, mode fs.FileMode) error {
-	refuse := func(why string) error {
-		return s.fail(&fs.PathError{Op: "save", Path: p, Err: errors.New(why)})
+// saveSub saves the directory dir as p, itself only if nothing in it is saved:
+// others follow from their files.
+func (s *treeSaver) saveSub(p string, dir folder) error {
+	if s.sieve != nil && s.sieve.LeaveOut(p, dir) {
+		return nil
 	}
-	if !utf8.ValidString(p) { // opening it would fail as well, but say less
-		return refuse("its name is not valid UTF-8")
+	before := s.saved
+	if err := s.saveDir(p, dir); err != nil || s.saved > before || s.tree == nil {
+		return err
+	}
+	s.saved++
+	return s.tree.Mkdir(p)
+}
+
+func (s *treeSaver) save(dir folder, p string, e fs.DirEntry) error {
+	name, mode := e.Name(), e.Type()
+	if !utf8.ValidString(name) { // opening it would fail as well, but say less
+		return refuse(dir.path(name), "its name is not valid UTF-8")
 	}
 	switch {
 	case mode.IsDir():
-		return s.saveDir(ctx, p)
-	case mode&fs.ModeSymlink != 0:
-		target, err := fs.ReadLink(s.src, p)
+		sub, err := dir.sub(name)
 		if err != nil {
-			return s.fail(err)
+			return err
+		}
+		defer sub.close()
+		return s.saveSub(p, sub)
+	case mode&fs.ModeSymlink != 0 && s.dereference:
+		return s.follow(dir, p, name)
+	case mode&fs.ModeSymlink != 0:
+		target, err := dir.readlink(name)
+		if err != nil {
+			return err
 		}
 		if s.tree == nil {
-			return refuse("this sink cannot hold symbolic links")
+			return refuse(dir.path(name), "this sink cannot hold symbolic links")
 		}
+		s.saved++
 		return s.tree.Symlink(filepath.ToSlash(target), p)
 	case mode.IsRegular():
-		f, err := s.src.Open(p)
+		f, err := dir.file(e)
 		if err != nil {
-			return s.fail(err)
+			return err
 		}
 		defer f.Close()
-		if err := saveFile(s.dst, p, f); errors.Is(err, errTorn) {
-			return s.fail(&fs.PathError{Op: "save", Path: p, Err: errTorn})
-		} else if err != nil {
-			return err
-		}
-		return nil
+		s.saved++
+		return saveFile(s.dst, p, f, dir.path(name))
 	}
-	return refuse(fmt.Sprintf("it is no regular file, directory or symbolic link (%s)", mode))
-}
-
-// fail gives an error of src the path as the user would write it. Errors of
-// open files have it already, and those of the sink are about other paths.
-func (s *treeSaver) fail(err error) error {
-	if pe, ok := err.(*fs.PathError); ok && s.root != "" {
-		return &fs.PathError{Op: pe.Op, Path: filepath.Join(s.root, filepath.FromSlash(pe.Path)), Err: pe.Err}
-	}
-	return err
-}
-
-// saveFile saves an open file under the name p.
-func saveFile(dst Sink, p string, f fs.File) error {
-	fi, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	w, err := createFile(dst, p, fi.Mode())
-	if err != nil {
-		return err
-	}
-	if _, err := io.Copy(w, f); err != nil {
-		return err
-	}
-	if fi.Mode().IsRegular() {
-		after, err := f.Stat()
-		if err != nil {
-			return err
-		}
-		if after.Size() != fi.Size() || !after.ModTime().Equal(fi.ModTime()) {
-			return errTorn
-		}
-	}
-	return w.Close()
-}
-
-// errTorn: what was read may be half of one state and half of another, which
-// no one ever wrote.
-var errTorn = errors.New("somebody wrote to it while it was being saved; save it again, or a copy of it")
-
-func createFile(dst Sink, name string, mode fs.FileMode) (io.WriteCloser, error) {
-	notePrivate(dst, name, mode)
-	if tree, ok := dst.(TreeSink); ok && mode&0o100 != 0 {
-		return tree.CreateExec(name)
-	}
-	return dst.Create(name)
+	return refuse(dir.path(name), fmt.Sprintf("it is no regular file, directory or symbolic link (%s)", mode))
 }
 
 // pathMaterializer is Dir for directories, File for everything else: a named

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strconv"
@@ -19,7 +20,9 @@ func (a *app) cacheCommand() *cobra.Command {
 not be fetched again. It is verified whenever it is used. $MINDREG_CACHE_DIR says
 where (default: mindreg in the user's cache directory), $MINDREG_CACHE_SIZE how
 many bytes it may take in all (default 10GiB; 0 keeps nothing). What was not used
-for longest is thrown out first. Deleting the directory at any time does no harm.`,
+for longest is thrown out first, also if the disk is full before that many bytes
+are there. Deleting the directory at any time does no harm. A directory of another
+user, or one that everybody may write to, is not used; the command says so.`,
 		Example: `  mindreg cache ls
   mindreg cache prune --to 1GB
   mindreg cache prune --all`,
@@ -39,7 +42,10 @@ versions, and by the descriptions of versions that --offline shows.`,
 		Example: `  mindreg cache ls`,
 		Args:    noArgs,
 		RunE: a.withCache(func(c *cache.Cache) error {
-			u := c.Usage()
+			u, err := c.Usage()
+			if err != nil {
+				return err
+			}
 			return a.print(u, func(w io.Writer) {
 				rows := [][]string{{"", "ENTRIES", "SIZE"}}
 				row := func(what string, n cache.Amount) {
@@ -66,7 +72,7 @@ func (a *app) cachePruneCommand() *cobra.Command {
 		Long: `Remove what killed processes have left in the cache, and throw out what was not
 used for longest until the rest takes no more than it may, or than --to says. What
 was checked out within the hour stays, unless --all is given: no program should be
-reading it then.`,
+reading it then. What is in the directory and not the cache's own stays in any case.`,
 		Example: `  mindreg cache prune --to 500MB
   mindreg cache prune --all`,
 		Args: noArgs,
@@ -82,11 +88,18 @@ reading it then.`,
 			if all {
 				limit = 0
 			}
-			removed := c.Prune(limit)
+			removed, err := c.Prune(limit)
+			if err != nil {
+				return err
+			}
+			usage, err := c.Usage()
+			if err != nil {
+				return err
+			}
 			return a.print(struct {
 				Removed cache.Amount `json:"removed"`
 				*cache.Usage
-			}{removed, c.Usage()}, func(w io.Writer) {
+			}{removed, usage}, func(w io.Writer) {
 				fmt.Fprintf(w, "%s removed, %s\n", count(removed.Entries, "entry", "entries"), size(removed.Bytes))
 			})
 		}),
@@ -102,28 +115,35 @@ func (a *app) cacheVerifyCommand() *cobra.Command {
 		Short: "Read all of the cache, and remove what is damaged",
 		Long: `Read all of the cache, compare it with its digests, and remove what is damaged or
 was changed. It is fetched again when it is next used. This is never needed: what
-is used is verified in any case, but for files of checkouts that were changed
-without changing their sizes and times.`,
+is used is verified in any case; files of checkouts are where they were changed
+since.`,
 		Example: `  mindreg cache verify`,
 		Args:    noArgs,
 		RunE: a.withCache(func(c *cache.Cache) error {
-			r := c.Verify()
-			return a.print(r, func(w io.Writer) {
+			r, err := c.Verify()
+			if r == nil {
+				return err
+			}
+			perr := a.print(r, func(w io.Writer) {
 				fmt.Fprintf(w, "%s checked, %s; %d damaged and removed\n",
 					count(r.Checked.Entries, "entry", "entries"), size(r.Checked.Bytes), r.Dropped.Entries)
 			})
+			return cmp.Or(err, perr)
 		}),
 	}
 }
 
 func (a *app) cacheDirCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:     "dir",
-		Short:   "Print where the cache is",
+		Use:   "dir",
+		Short: "Print where the cache is",
+		Long: `Print where the cache is, or will be. If it cannot be used, because it belongs to
+another user or may not be read, an error says so besides.`,
 		Example: `  du -sh "$(mindreg cache dir)"`,
 		Args:    noArgs,
 		RunE: a.withCache(func(c *cache.Cache) error {
-			return a.print(map[string]string{"dir": c.Dir()}, func(w io.Writer) { fmt.Fprintln(w, c.Dir()) })
+			err := a.print(map[string]string{"dir": c.Dir()}, func(w io.Writer) { fmt.Fprintln(w, c.Dir()) })
+			return cmp.Or(c.Check(), err)
 		}),
 	}
 }

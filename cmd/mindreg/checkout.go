@@ -14,15 +14,15 @@ func (a *app) checkoutCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "checkout REF",
 		GroupID: "main",
-		Short:   "Print a read-only directory with a version's files",
+		Short:   "Print a directory with a version's files, read-only",
 		Long: `Print a directory that has the files of the version that REF means. It is made in
 the cache the first time, every byte verified, and used again from then on, by all
 programs on this machine: a version is fetched once, and can be mapped into memory.
 
-The directory is read-only and belongs to the cache. It is not thrown out within
-an hour after it was checked out last; a program that works with it for longer
-keeps its files open, or checks it out again. An object of one file is a directory
-with that file.`,
+The files are read-only and belong to the cache. The directory is not thrown out
+within an hour after it was checked out last; a program that works with it for
+longer keeps its files open, or checks it out again. An object of one file is
+a directory with that file.`,
 		Example: `  python train.py --data "$(mindreg checkout my:data@2.1.0)"`,
 		Args:    someArgs(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {

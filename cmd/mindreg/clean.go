@@ -37,7 +37,7 @@ stays. Other directories are not looked into, and no registry is asked.`,
 			n := 0
 			for _, l := range report.Leftovers {
 				if l.Kept != "" {
-					a.remark("%s stays: %s", plain.Text(l.Path), plain.Text(l.Kept))
+					a.remark("%s stays: %s", l.Path, l.Kept)
 					continue
 				}
 				n, gone = n+1, gone+l.Size

@@ -95,7 +95,7 @@ were saved.`,
 				return nil
 			}
 			if report.Replaced {
-				a.remark("replaced %s, which was there", visible(report.Dest))
+				a.remark("replaced %s, which was there", report.Dest)
 			}
 			return a.print(loaded{report.Info, report.Dest, report.Replaced}, func(w io.Writer) { fmt.Fprintln(w, report.Dest) })
 		},

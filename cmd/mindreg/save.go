@@ -31,7 +31,7 @@ func (a *app) saveCommand() *cobra.Command {
 	var version, metaFile, base, class string
 	var meta, tags []string
 	var ifLatest string
-	var ifAbsent, noReuse bool
+	var ifAbsent, noReuse, dereference bool
 	var compression string
 	cmd := &cobra.Command{
 		Use:     "save NAME PATH|-",
@@ -42,6 +42,12 @@ NAME, and print the reference of that version. Only what the version before
 does not hold already is stored. The version is complete and durable when the
 command returns; if it fails or is interrupted, nothing is to be seen of it. Run
 again, it moves only what it had not moved yet.
+
+A directory is saved with its files, their executable bits, empty directories,
+and the symbolic links that stay inside it; others are an error, unless
+--dereference saves what links lead to in their place. What is mindreg's own in it
+is left out, and named: what interrupted loads have left (.mindreg-*), the
+registry itself, a cache. A file that somebody writes to meanwhile is an error.
 
 Of permissions, it keeps whether a file is executable. A remark says if there are
 files or directories that only their owner may read: who loads them gets what the
@@ -63,6 +69,7 @@ use for the data it moves (default: 256MiB, or less on a small machine).`,
   mindreg save my:data ./dataset --version 2.1.0 --meta source=line-3
   mindreg save my:model ./model.bin --meta accuracy=0.93 --meta 'labels:=["a","b"]'
   mindreg save my:model ./model.bin --if-latest 1.2.3 --tag staging
+  mindreg save my:hub ~/.cache/huggingface/hub/models--x/snapshots/y -L
   tar c . | mindreg save backup:home -`,
 		Args: someArgs(2, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -98,8 +105,14 @@ use for the data it moves (default: 256MiB, or less on a small machine).`,
 				}
 				opts = append(opts, registry.WithoutReuse())
 			}
+			if dereference {
+				opts = append(opts, registry.WithDereference())
+			}
 			var value any = registry.Path(path)
 			if path == "-" {
+				if dereference {
+					return usagef("--dereference follows links in a directory; standard input has none")
+				}
 				value = a.stdin
 				opts = append(opts, registry.WithMaterializer(material.Bytes{}))
 				if class == "" {
@@ -122,11 +135,12 @@ use for the data it moves (default: 256MiB, or less on a small machine).`,
 				a.remark("%s is the name of an object; version %s of %s is saved with --version %[2]s", name, name[i+1:], name[:i])
 			}
 			a.remark("%s", saveSummary(report, time.Since(start)))
+			a.remarkLeftOut(report.LeftOut)
 			if report.Private > 0 {
 				a.remark("%s, which a load does not keep: it makes them as the umask says",
 					count(report.Private, "file or directory is readable by its owner only", "files and directories are readable by their owner only"))
 			}
-			perr := a.print(saved{report.Info, report.Stored, report.Reused, report.Found, report.Private}, func(w io.Writer) {
+			perr := a.print(saved{report.Info, report.Stored, report.Reused, report.Found, report.Private, report.LeftOut}, func(w io.Writer) {
 				fmt.Fprintln(w, report.Info.Ref())
 			})
 			return cmp.Or(perr, err)
@@ -141,6 +155,7 @@ use for the data it moves (default: 256MiB, or less on a small machine).`,
 	f.BoolVar(&ifAbsent, "if-absent", false, "save only if the object does not exist")
 	f.StringVar(&metaFile, "meta-file", "", "attach the JSON value in this `file` (- for standard input); --meta adds to it")
 	f.StringVar(&base, "base", "", "reuse the stored chunks of this `reference`, not of the latest version")
+	f.BoolVarP(&dereference, "dereference", "L", false, "save what symbolic links lead to, not the links")
 	f.BoolVar(&noReuse, "no-reuse", false, "store everything anew, where stored chunks are damaged")
 	f.StringVar(&compression, "compression", registry.CompressionAuto, "store what is new compressed where that pays (`auto`), or as it is (none)")
 	f.StringVar(&class, "class", "", "what `kind` of thing this is, for info")
@@ -158,6 +173,8 @@ type saved struct {
 	Found  int64 `json:"found,omitempty"` // of stored, bytes that an interrupted save had put
 
 	Private int `json:"private,omitempty"` // files and directories that only their owner may read
+
+	LeftOut []registry.LeftOut `json:"left_out,omitempty"`
 }
 
 func saveSummary(r registry.SaveReport, took time.Duration) string {
@@ -170,4 +187,16 @@ func saveSummary(r registry.SaveReport, took time.Duration) string {
 		s += fmt.Sprintf(", %s reused", size(r.Reused))
 	}
 	return s + fmt.Sprintf("; %s", took.Round(10*time.Millisecond))
+}
+
+// remarkLeftOut says what of a tree was not saved.
+func (a *app) remarkLeftOut(left []registry.LeftOut) {
+	const most = 10
+	for i, l := range left {
+		if i == most {
+			a.remark("left out: %s more, which -o json lists", count(len(left)-most, "entry", "entries"))
+			return
+		}
+		a.remark("left out: %s, %s", l.Path, l.Why)
+	}
 }

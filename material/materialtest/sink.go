@@ -3,6 +3,7 @@ package materialtest
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -29,7 +30,10 @@ type Sink struct {
 	failed string          // the first call that did
 }
 
-var _ material.TreeSink = (*Sink)(nil)
+var (
+	_ material.TreeSink = (*Sink)(nil)
+	_ material.Expecter = (*Sink)(nil)
+)
 
 // FS returns what was saved, the files that are closed.
 func (s *Sink) FS() fs.FS { return s.tree }
@@ -55,6 +59,20 @@ func (s *Sink) create(name string, mode fs.FileMode) (io.WriteCloser, error) {
 	}
 	s.open = &stream{s: s, name: name}
 	return s.open, nil
+}
+
+// Expect implements material.Expecter.
+func (s *Sink) Expect(name string, sum [sha256.Size]byte, err error) {
+	if s.open == nil || s.open.name != name {
+		s.broken(fmt.Errorf("something is expected of %q, which is not open", name))
+		return
+	}
+	s.open.expect = func(got [sha256.Size]byte) error {
+		if got != sum {
+			return err
+		}
+		return nil
+	}
 }
 
 // Symlink implements material.TreeSink.
@@ -136,6 +154,8 @@ type stream struct {
 	s    *Sink
 	name string
 	buf  bytes.Buffer
+
+	expect func(got [sha256.Size]byte) error // or nil
 }
 
 func (w *stream) Write(p []byte) (int, error) {
@@ -159,5 +179,8 @@ func (w *stream) Close() error {
 		return err
 	}
 	w.s.tree[w.name].Data = w.buf.Bytes()
+	if w.expect != nil {
+		return w.expect(sha256.Sum256(w.buf.Bytes()))
+	}
 	return nil
 }

@@ -1,0 +1,170 @@
+package cache
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/mindtrace/registry/internal/beneath"
+	"github.com/mindtrace/registry/store"
+)
+
+const (
+	packsDir = "packs"
+	treesDir = "trees"
+	seenDir  = "seen"
+	tmpDir   = "tmp"
+
+	// https://bford.info/cachedir/
+	tagName = "CACHEDIR.TAG"
+	tagBody = "Signature: 8a477f597d28d172789f06886806bc55\n# Copies of what mindreg has read. They may be deleted at any time.\n"
+)
+
+// kinds are the directories of a cache. What is being made comes first: so what
+// is renamed into place while they are listed is seen at least once.
+var kinds = []string{tmpDir, packsDir, treesDir, seenDir}
+
+// distrustError: others can change what is at path.
+type distrustError struct{ path, why string }
+
+func (e *distrustError) Error() string {
+	return fmt.Sprintf("cache directory %s is not used: %s; set MINDREG_CACHE_DIR to a directory of your own", e.path, e.why)
+}
+
+// Is makes it fs.ErrPermission.
+func (e *distrustError) Is(target error) bool { return target == fs.ErrPermission }
+
+// open opens the directory of the cache for one step: it may be removed or
+// replaced before the next. What belongs to another user is refused, and what
+// everybody may write to. A directory where everybody may make names, but not
+// take away those of others, will do if the directories in it are this user's.
+// What is in these is never looked for by way of a link.
+func (c *Cache) open() (*os.Root, error) {
+	named, err := os.Lstat(c.dir)
+	if err != nil {
+		return nil, err
+	}
+	if why := beneath.Stranger(named); why != "" { // of a link, too
+		return nil, &distrustError{c.dir, why}
+	}
+	root, err := beneath.OpenRoot(c.dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.trust(root); err != nil {
+		root.Close()
+		return nil, err
+	}
+	return root, nil
+}
+
+func (c *Cache) trust(root *os.Root) error {
+	is, err := root.Stat(".")
+	if err != nil {
+		return err
+	}
+	why := beneath.Stranger(is)
+	if is.Mode()&fs.ModeSticky == 0 {
+		why = beneath.Distrust(is)
+	}
+	if why != "" {
+		return &distrustError{c.dir, why}
+	}
+	for _, kind := range kinds {
+		is, err := root.Lstat(kind)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			continue
+		case err != nil:
+			return err
+		case !is.IsDir():
+			why = "it is no directory (" + is.Mode().String() + ")"
+		default:
+			why = beneath.Distrust(is)
+		}
+		if why != "" {
+			return &distrustError{filepath.Join(c.dir, kind), why}
+		}
+	}
+	return nil
+}
+
+// prepare is open for a step that puts something in: it makes what is missing.
+func (c *Cache) prepare() (*os.Root, error) {
+	root, err := c.open()
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := os.MkdirAll(c.dir, 0o700); err != nil {
+			return nil, err
+		}
+		root, err = c.open()
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := root.Mkdir(tmpDir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		root.Close()
+		return nil, err
+	}
+	if _, err := root.Lstat(tagName); errors.Is(err, fs.ErrNotExist) {
+		if root.WriteFile(tagName, []byte(tagBody), 0o600) != nil {
+			root.Remove(tagName) // for another time; nothing needs it
+		}
+	}
+	return root, nil
+}
+
+// look is open for a step that can do without the cache, and then returns nil.
+// That there is something wrong with it is logged.
+func (c *Cache) look() *os.Root {
+	root, err := c.open()
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		c.warn(err)
+	}
+	return root
+}
+
+// Check reports why the directory of the cache cannot be used: it belongs to
+// another user, or everybody may write to it, or this user may not read it (all
+// fs.ErrPermission). One that does not exist yet can be.
+func (c *Cache) Check() error {
+	root, err := c.open()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		root.Close()
+	}
+	return err
+}
+
+// IsCache reports whether dir is the directory of a cache.
+func IsCache(dir fs.FS) bool {
+	if fi, err := fs.Stat(dir, tagName); err != nil || fi.Size() != int64(len(tagBody)) || !fi.Mode().IsRegular() {
+		return false
+	}
+	tag, err := fs.ReadFile(dir, tagName)
+	return err == nil && string(tag) == tagBody
+}
+
+// openFile opens a file of the cache that is this user's.
+func openFile(root *os.Root, name string) (*os.File, fs.FileInfo, error) {
+	f, err := beneath.RegularIn(root, name)
+	if err != nil {
+		return nil, nil, err
+	}
+	is, err := f.Stat()
+	if err == nil && beneath.Distrust(is) != "" {
+		err = &fs.PathError{Op: "open", Path: f.Name(), Err: beneath.ErrReplaced}
+	}
+	if err != nil {
+		f.Close()
+		return nil, nil, err
+	}
+	return f, is, nil
+}
+
+// maxFile is how many bytes a file of the cache may have: a body, when it was
+// put, and its sum.
+const maxFile = store.MaxBody + 8 + sumSize

@@ -1,0 +1,211 @@
+package cache
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"github.com/mindtrace/registry/internal/beneath"
+	"github.com/mindtrace/registry/manifest"
+)
+
+// errChanged: a tree is not any more what it was made as.
+var errChanged = errors.New("changed")
+
+func changed(format string, args ...any) error {
+	return fmt.Errorf("%w: "+format, append([]any{errChanged}, args...)...)
+}
+
+// openTree opens the tree name, unless it is something else, or others can
+// change it.
+func openTree(root *os.Root, name string) (*os.Root, error) {
+	found, err := root.Lstat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !found.IsDir() {
+		return nil, changed("it has become something else")
+	}
+	tree, err := beneath.OpenRootIn(root, name)
+	if err != nil {
+		return nil, err
+	}
+	is, err := tree.Stat(".")
+	if err == nil && !os.SameFile(found, is) {
+		err = changed("it was replaced")
+	}
+	if err == nil {
+		if why := beneath.Distrust(is); why != "" {
+			err = changed("%s", why)
+		}
+	}
+	if err != nil {
+		tree.Close()
+		return nil, err
+	}
+	return tree, nil
+}
+
+// soundTree reports what was changed in the tree name. What was changed at all
+// since the tree was finished, even if sizes and times are as they were, has it
+// read; the rest is looked at only.
+func soundTree(root *os.Root, name string, files []manifest.File) error {
+	tree, err := openTree(root, name)
+	if err != nil {
+		return err
+	}
+	defer tree.Close()
+	suspect, err := checkTree(tree, files)
+	if err != nil || !suspect {
+		return err
+	}
+	if err := verifyTree(tree, files); err != nil {
+		return err
+	}
+	touch(tree, listName) // found sound as of now
+	return nil
+}
+
+// checkTree reports what was changed in a tree, as far as it can be told
+// without reading it. It is suspect if something was changed since it was
+// finished that does not show otherwise.
+func checkTree(tree *os.Root, files []manifest.File) (suspect bool, err error) {
+	list, err := tree.Lstat(listName)
+	if err != nil {
+		return false, err
+	}
+	finished, _ := beneath.ChangeTime(list)
+	look := func(name string) (fs.FileInfo, error) {
+		info, err := tree.Lstat(filepath.Join(filesName, filepath.FromSlash(name)))
+		if err != nil {
+			return nil, changed("%s: %v", name, err)
+		}
+		if why := beneath.Distrust(info); why != "" {
+			return nil, changed("%s: %s", name, why)
+		}
+		if at, ok := beneath.ChangeTime(info); ok && at.After(finished) {
+			suspect = true
+		}
+		return info, nil
+	}
+	for i := range files {
+		f := &files[i]
+		info, err := look(f.Path)
+		if err != nil {
+			return false, err
+		}
+		if info.Mode().Type() != f.Mode().Type() {
+			return false, changed("%s has become something else", f.Path)
+		}
+		switch {
+		case f.Link != "":
+			if target, err := tree.Readlink(filepath.Join(filesName, filepath.FromSlash(f.Path))); err != nil || filepath.ToSlash(target) != f.Link {
+				return false, changed("%s points elsewhere", f.Path)
+			}
+		case f.Regular() && (info.Size() != f.Size || !info.ModTime().Equal(stamp) ||
+			f.Exec && runtime.GOOS != "windows" && info.Mode()&0o100 == 0):
+			return false, changed("%s was written to", f.Path)
+		}
+	}
+	for dir := range dirsOf(files) { // where something was added to or taken from
+		info, err := look(dir)
+		if err != nil {
+			return false, err
+		}
+		if !info.IsDir() || !info.ModTime().Equal(stamp) {
+			return false, changed("the directory %s was changed", dir)
+		}
+	}
+	return suspect, nil
+}
+
+// dirsOf returns the directories of a tree, the root with all.
+func dirsOf(files []manifest.File) map[string]bool {
+	dirs := map[string]bool{".": true}
+	for i := range files {
+		dir := files[i].Path
+		if !files[i].Dir {
+			dir = path.Dir(dir)
+		}
+		for ; !dirs[dir]; dir = path.Dir(dir) {
+			dirs[dir] = true
+		}
+	}
+	return dirs
+}
+
+// verifyTree compares the files of a tree with their digests: those of its own
+// list, if files is nil.
+func verifyTree(tree *os.Root, files []manifest.File) error {
+	if files == nil {
+		f, is, err := openFile(tree, listName)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if is.Size() > maxList {
+			return changed("its list is too long")
+		}
+		list, err := io.ReadAll(io.LimitReader(f, maxList))
+		if err != nil {
+			return err
+		}
+		if err := json.Unmarshal(list, &files); err != nil {
+			return changed("its list: %v", err)
+		}
+	}
+	if _, err := checkTree(tree, files); err != nil {
+		return err
+	}
+	known := dirsOf(files)
+	for i := range files {
+		f := &files[i]
+		known[f.Path] = true
+		if !f.Regular() {
+			continue
+		}
+		if err := verifyFile(tree, f); err != nil {
+			return err
+		}
+	}
+	return fs.WalkDir(tree.FS(), filesName, func(name string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if name != filesName && !known[name[len(filesName)+1:]] {
+			return changed("%s was added", name)
+		}
+		return nil
+	})
+}
+
+// maxList is how many bytes the list of a tree may have.
+const maxList = 1 << 30
+
+func verifyFile(tree *os.Root, f *manifest.File) error {
+	r, _, err := openFile(tree, filepath.Join(filesName, filepath.FromSlash(f.Path)))
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, r); err != nil {
+		return err
+	}
+	if manifest.Digest(h.Sum(nil)) != f.SHA256 {
+		return changed("%s does not have its digest", f.Path)
+	}
+	return nil
+}
+
+// stamp is when every file and directory of a tree was last changed, by its own
+// account. One that says otherwise was changed.
+var stamp = time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)

@@ -1,0 +1,11 @@
+//go:build !linux && !darwin
+
+package beneath
+
+import (
+	"io/fs"
+	"time"
+)
+
+// ChangeTime is not to be had here: ok is false.
+func ChangeTime(fs.FileInfo) (at time.Time, ok bool) { return time.Time{}, false }

@@ -1,0 +1,10 @@
+//go:build unix
+
+package beneath
+
+import "syscall"
+
+const (
+	nonblock = syscall.O_NONBLOCK // else opening a named pipe waits for a writer
+	nofollow = syscall.O_NOFOLLOW
+)

@@ -1,0 +1,95 @@
+package registry
+
+import (
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"strings"
+
+	"github.com/mindtrace/registry/cache"
+	"github.com/mindtrace/registry/internal/beneath"
+	"github.com/mindtrace/registry/manifest"
+	"github.com/mindtrace/registry/material"
+)
+
+// LeftOut is something in a saved tree that a save leaves out, because it is
+// mindreg's own and not the user's data: what an interrupted load has left, the
+// registry that is saved into, a cache.
+type LeftOut struct {
+	Path string `json:"path"` // below the saved directory, with slashes
+	Why  string `json:"why"`
+}
+
+// LeaveOut implements material.Sieve.
+func (s *sink) LeaveOut(name string, dir fs.FS) bool {
+	why := ""
+	switch {
+	case strings.HasPrefix(path.Base(name), partialPrefix):
+		why = "left by an interrupted load"
+	case dir == nil:
+	case s.r.liesIn(dir):
+		why = "this registry, or a copy of it"
+	case cache.IsCache(dir):
+		why = "a cache of mindreg"
+	}
+	if why != "" {
+		s.left = append(s.left, LeftOut{name, why})
+	}
+	return why != ""
+}
+
+// liesIn reports whether dir is the directory of this registry, or a copy of
+// it: its settings have the same id.
+func (r *Registry) liesIn(dir fs.FS) bool {
+	fi, err := fs.Stat(dir, manifest.SettingsKey)
+	if err != nil || !fi.Mode().IsRegular() {
+		return false
+	}
+	f, err := dir.Open(manifest.SettingsKey)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	body, err := io.ReadAll(io.LimitReader(f, manifest.MaxTable))
+	if err != nil {
+		return false
+	}
+	is, err := manifest.DecodeSettings(body)
+	return err == nil && is.ID == r.settings.ID
+}
+
+// refuseItself refuses to save the registry into itself: each save would hold
+// all those before.
+func (r *Registry) refuseItself(v any) error {
+	var dir fs.FS
+	what := "the tree"
+	switch v := v.(type) {
+	case Path:
+		d, err := beneath.OpenDir(string(v))
+		if err != nil {
+			return err
+		}
+		defer d.Close()
+		dir, what = d, string(v)
+	case fs.FS:
+		dir = v
+	}
+	if dir == nil || !r.liesIn(dir) {
+		return nil
+	}
+	return fmt.Errorf("%s is the registry that it would be saved into; save what else is in it by its name, or copy the registry with mindreg cp --all (in Go: Copy)", what)
+}
+
+// dereferencing returns the materializer that follows links, in place of m.
+func dereferencing(m material.Materializer, v any) (material.Materializer, error) {
+	if _, ok := v.(Path); ok {
+		switch m.(type) {
+		case material.Dir:
+			return material.Dir{Dereference: true}, nil
+		case material.File:
+			return m, nil // a file that is named is what a link leads to
+		}
+	}
+	return nil, fmt.Errorf("%w: links are followed from a Path that is saved as a file or directory, not from a %T saved by %q; leave WithDereference out", ErrType, v, m.Name())
+}
