@@ -67,7 +67,7 @@ func (w *watch) trace() *httptrace.ClientTrace {
 }
 
 // watched returns the request with its body watched.
-func (w *watch) watched(req *http.Request, ctx context.Context) *http.Request {
+func (w *watch) watched(ctx context.Context, req *http.Request) *http.Request {
 	req = req.WithContext(ctx)
 	if req.Body == nil || req.Body == http.NoBody {
 		return req

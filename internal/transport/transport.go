@@ -55,7 +55,7 @@ type guard struct {
 func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(req.Context())
 	w := watchOver(req.URL.Host, g.patience, cancel)
-	resp, err := g.next.RoundTrip(w.watched(req, httptrace.WithClientTrace(ctx, w.trace())))
+	resp, err := g.next.RoundTrip(w.watched(httptrace.WithClientTrace(ctx, w.trace()), req))
 	if err != nil {
 		defer w.end()
 		return nil, w.why(err)
