@@ -1,12 +1,23 @@
-.PHONY: test race faults servers lint fuzz build soak bench
+.PHONY: test race faults servers stores lint fuzz build soak bench
 
-# Everything that a change has to pass. It needs nothing but Go.
+# Everything that a change has to pass. It needs nothing but Go, and Python's
+# pip for SeaweedFS, without which it leaves that server out.
 test:
 	go run ./internal/testall
 
 # The servers that tests run against, into .cache/bin or $MINDREG_CACHE.
 servers:
 	go run ./internal/testall servers
+
+# Servers too heavy for every run: Ceph's gateway, which has to pass what MinIO
+# does, and s3proxy, which has to be refused. It needs Linux, apt-get (and root,
+# if Ceph is not installed), Java 17 and Maven.
+CACHE = $(or $(MINDREG_CACHE),$(CURDIR)/.cache)
+stores:
+	command -v radosgw || apt-get install -y --no-install-recommends radosgw ceph-osd ceph-mon ceph-common
+	mvn -q -B -f tools/s3proxy/pom.xml dependency:copy-dependencies -DoutputDirectory=$(CACHE)/s3proxy
+	MINDREG_TEST_STORES=$(CACHE)/s3proxy go test -count 1 -v -timeout 30m \
+	-run '^(TestContract|TestS3ProxyRefused|TestEveryVerbOnEveryBackend|TestEveryCommandOnEveryBackend)$$/^(file|ceph)$$' ./store/s3store . ./cmd/mindreg
 
 # Every test that needs no server, with all its data, under the race detector.
 race:

@@ -24,6 +24,7 @@ var Backends = []Backend{
 	{"versitygw", bucketOf(VersityGW)},
 	{"seaweedfs", bucketOf(SeaweedFS)},
 	{"gofakes3", bucketOf(GoFakeS3)},
+	{"ceph", bucketOf(CephRGW)},
 	{"gcs", bucketOf(GCS)},
 }
 

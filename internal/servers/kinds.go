@@ -23,6 +23,7 @@ type kind struct {
 	env     []string
 	slow    bool // see Slow
 	open    bool // see Open
+	errs    bool // see Errs
 }
 
 // MinIO: small buffers, no console, no look for updates; see

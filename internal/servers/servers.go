@@ -75,6 +75,7 @@ var S3 = []struct {
 	Start func(testing.TB) *Server
 }{
 	{"minio", MinIO}, {"versitygw", VersityGW}, {"seaweedfs", SeaweedFS}, {"gofakes3", GoFakeS3},
+	{"ceph", CephRGW},
 }
 
 // all is what runs in this process.
@@ -112,7 +113,12 @@ func (w wrapped) Run() int {
 
 func shared(t testing.TB, k *kind) *Server {
 	t.Helper()
-	bin := binary(t, k)
+	return sharedBin(t, k, binary(t, k))
+}
+
+// sharedBin is shared with a binary that the tests have not built.
+func sharedBin(t testing.TB, k *kind, bin string) *Server {
+	t.Helper()
 	all.Lock()
 	defer all.Unlock()
 	if !all.wrapped {
@@ -206,3 +212,7 @@ func (s *Server) ByComponent() bool { return s.kind == seaweedKind }
 
 // Open reports whether the server takes every request, whoever has signed it.
 func (s *Server) Open() bool { return s.kind.open }
+
+// Errs reports whether the server answers a read that races with a put with an
+// error now and then: it has to be repeated, as the registry does.
+func (s *Server) Errs() bool { return s.kind.errs }

@@ -44,7 +44,9 @@ func TestContract(t *testing.T) {
 	onEachServer(t, func(t *testing.T, s *servers.Server, bucket string) {
 		conns := make([]store.Store, 8)
 		for i := range conns {
-			conns[i] = open(t, s.URL(bucket+"/some/prefix"))
+			if conns[i] = open(t, s.URL(bucket+"/some/prefix")); s.Errs() {
+				conns[i] = store.Retry(conns[i], store.RetryPolicy{})
+			}
 		}
 		storetest.Run(t, conns, &storetest.Options{Rounds: rounds(s), Keys: 5000})
 	})

@@ -44,3 +44,17 @@ func TestTwoPoolsRefused(t *testing.T) {
 		}
 	}
 }
+
+// S3proxy compares and then writes: it refuses what is asked one call after the
+// other, and lets several of many swaps at once succeed. The probe finds that
+// each time.
+func TestS3ProxyRefused(t *testing.T) {
+	s := servers.S3Proxy(t)
+	for range 10 {
+		st := open(t, s.URL(s.Bucket(t)))
+		err := storecheck.Probe(t.Context(), &storecheck.Env{Conns: []store.Store{st}, Prefix: "probe/x/"})
+		if !errors.Is(err, storecheck.ErrBroken) {
+			t.Errorf("the probe says %v", err)
+		}
+	}
+}

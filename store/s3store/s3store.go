@@ -28,6 +28,8 @@
 //   - The token is the ETag. Where it is a hash of the body, bodies that can
 //     change carry a nonce.
 //   - The body's CRC-32C goes with it, and the server refuses others.
+//   - Servers that take an ETag in If-Match only without quotes, or list by
+//     path component, are found out by what they do: see swap and sorter.
 //   - Time is read from the Date of each answer.
 package s3store
 

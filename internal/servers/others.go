@@ -1,0 +1,86 @@
+package servers
+
+import (
+	_ "embed"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// OthersEnv is the variable with which make stores has tests take the servers
+// that are too heavy for every run: it is the directory of the jars of s3proxy.
+const OthersEnv = "MINDREG_TEST_STORES"
+
+//go:embed ceph.sh
+var cephScript []byte
+
+// cephKind is Ceph's object gateway, from packages of the system.
+var cephKind = &kind{
+	tool: "radosgw", scheme: "s3", errs: true,
+	prepare: func(dir string) error { return os.WriteFile(filepath.Join(dir, "ceph.sh"), cephScript, 0o600) },
+	args: func(addr, dir string) []string {
+		_, port, _ := net.SplitHostPort(addr)
+		return []string{filepath.Join(dir, "ceph.sh"), port, dir, AccessKey, SecretKey, fmt.Sprint(freePorts(1)[0])}
+	},
+}
+
+// s3proxyKind compares and then writes: two of several swaps at once succeed.
+var s3proxyKind = &kind{
+	tool: "s3proxy", scheme: "s3",
+	prepare: func(dir string) error {
+		if err := os.MkdirAll(filepath.Join(dir, "data"), 0o777); err != nil {
+			return err
+		}
+		return os.WriteFile(filepath.Join(dir, "s3proxy.conf"), fmt.Appendf(nil, `s3proxy.authorization=aws-v2-or-v4
+s3proxy.identity=%s
+s3proxy.credential=%s
+jclouds.provider=filesystem-nio2
+jclouds.identity=none
+jclouds.credential=none
+jclouds.filesystem.basedir=%s
+`, AccessKey, SecretKey, filepath.Join(dir, "data")), 0o600)
+	},
+	args: func(addr, dir string) []string {
+		return []string{
+			"-Ds3proxy.endpoint=http://" + addr, "-cp", filepath.Join(os.Getenv(OthersEnv), "*"),
+			"org.gaul.s3proxy.Main", "--properties", filepath.Join(dir, "s3proxy.conf"),
+		}
+	},
+}
+
+// others ends the test unless make stores runs it and the program is there.
+func others(t testing.TB, program string) {
+	t.Helper()
+	if os.Getenv(OthersEnv) == "" {
+		t.Skip("it needs a server that is too heavy for every run: make stores")
+	}
+	if _, err := exec.LookPath(program); err != nil {
+		t.Fatalf("servers: make stores needs %s: %v", program, err)
+	}
+}
+
+// CephRGW returns the Ceph gateway of this test binary. It takes no ETag in
+// quotes.
+func CephRGW(t testing.TB) *Server {
+	others(t, "radosgw")
+	return sharedBin(t, cephKind, "/bin/sh")
+}
+
+// S3Proxy returns an s3proxy, which no registry may be kept on, for this test
+// alone.
+func S3Proxy(t testing.TB) *Server {
+	others(t, "java")
+	java, err := exec.LookPath("java")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := start(s3proxyKind, java)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.remove)
+	return s
+}
