@@ -140,7 +140,7 @@ func (c *collector) run(ctx context.Context) error {
 		return err
 	}
 	times := c.r.settings.Times
-	left, err := store.Clean(ctx, c.r.st, c.m0.Add(-times.WindowD()-times.MarginD()), c.o.dryRun)
+	left, err := store.Clean(ctx, c.r.st, manifest.Prefixes, c.m0.Add(-times.WindowD()-times.MarginD()), c.o.dryRun)
 	c.report.Leftovers = left
 	if err != nil {
 		c.r.log.WarnContext(ctx, "leftovers of writers", "error", err) // the packs are done with

@@ -20,14 +20,14 @@ import (
 // Each returns where its objects are afterwards, if anywhere.
 var lostRoots = map[string]func(t *testing.T, dir string) (old string){
 	"removed": func(t *testing.T, dir string) string {
-		check(t, os.RemoveAll(dir))
+		removeAll(t, dir)
 		return ""
 	},
 	"emptied": func(t *testing.T, dir string) string {
 		entries, err := os.ReadDir(dir)
 		check(t, err)
 		for _, e := range entries {
-			check(t, os.RemoveAll(filepath.Join(dir, e.Name())))
+			removeAll(t, filepath.Join(dir, e.Name()))
 		}
 		return ""
 	},
@@ -59,6 +59,16 @@ func check(t *testing.T, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// removeAll removes a directory that somebody may be writing to.
+func removeAll(t *testing.T, dir string) {
+	t.Helper()
+	err := os.RemoveAll(dir)
+	for try := 0; err != nil && try < 100; try++ {
+		err = os.RemoveAll(dir)
+	}
+	check(t, err)
 }
 
 // allNames returns the names of all that is below a directory.
@@ -175,6 +185,9 @@ func (l *losing) Read(p []byte) (int, error) {
 func TestRootIsLostDuringALongSave(t *testing.T) {
 	const size = 150 << 20
 	for how, lose := range lostRoots {
+		if how == "filled with another registry" {
+			continue // beside a writer, that cannot be made
+		}
 		for _, at := range []int{1, size / 2, size} {
 			if testing.Short() && at != size/2 {
 				continue

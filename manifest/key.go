@@ -26,6 +26,9 @@ const (
 	versionsDir    = "/@/" // no name has an "@": an object a and an object a:b never clash
 )
 
+// Prefixes begin all keys but SettingsKey. Each ends in its only slash.
+var Prefixes = []string{ObjectsPrefix, TagsPrefix(""), PacksPrefix, ProbePrefix, LocksPrefix, CollectionsPrefix}
+
 // ErrInvalidName: not a name that an object can have.
 var ErrInvalidName = errors.New("invalid name")
 

@@ -10,9 +10,11 @@ import (
 type Cleaner interface {
 	// Clean removes what writers have left that was last changed before
 	// a time of the store's clock, long enough ago that none of them can be
-	// at work: temporary files, empty directories. It goes on where something
-	// cannot be removed. With dryRun it only counts.
-	Clean(ctx context.Context, before time.Time, dryRun bool) (Cleaned, error)
+	// at work: temporary files, empty directories. It looks where keys with
+	// these prefixes are, each of which ends in its only slash, and at what is
+	// beside them, but in no other directory. It goes on where something cannot
+	// be removed. With dryRun it only counts.
+	Clean(ctx context.Context, prefixes []string, before time.Time, dryRun bool) (Cleaned, error)
 }
 
 // Cleaned counts what Clean has removed.
@@ -23,10 +25,10 @@ type Cleaned struct {
 }
 
 // Clean cleans st, if it is a Cleaner, or wraps one.
-func Clean(ctx context.Context, st Store, before time.Time, dryRun bool) (Cleaned, error) {
+func Clean(ctx context.Context, st Store, prefixes []string, before time.Time, dryRun bool) (Cleaned, error) {
 	for {
 		if c, ok := st.(Cleaner); ok {
-			return c.Clean(ctx, before, dryRun)
+			return c.Clean(ctx, prefixes, before, dryRun)
 		}
 		w, ok := st.(interface{ Unwrap() Store })
 		if !ok {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,8 +20,8 @@ var _ store.Cleaner = (*Store)(nil)
 // A writer that is not dead but was asleep since before that time finds its
 // file gone and fails, with nothing changed. One that is about to put a file
 // into a directory makes it again (attack A49).
-func (s *Store) Clean(ctx context.Context, before time.Time, dryRun bool) (store.Cleaned, error) {
-	c := &cleaning{ctx: ctx, s: s, before: before, dryRun: dryRun}
+func (s *Store) Clean(ctx context.Context, prefixes []string, before time.Time, dryRun bool) (store.Cleaned, error) {
+	c := &cleaning{ctx: ctx, s: s, prefixes: prefixes, before: before, dryRun: dryRun}
 	err := s.here()
 	if s.held.Load() == nil {
 		return c.done, nil
@@ -35,12 +36,13 @@ func (s *Store) Clean(ctx context.Context, before time.Time, dryRun bool) (store
 }
 
 type cleaning struct {
-	ctx    context.Context
-	s      *Store
-	before time.Time
-	dryRun bool
-	done   store.Cleaned
-	failed []error // removals
+	ctx      context.Context
+	s        *Store
+	prefixes []string
+	before   time.Time
+	dryRun   bool
+	done     store.Cleaned
+	failed   []error // removals
 }
 
 // dir cleans the directory rel, and reports whether it is empty now.
@@ -81,7 +83,7 @@ func (c *cleaning) dir(rel string) (empty bool, err error) {
 }
 
 // entry cleans what is called name in d, and reports whether it is gone. It
-// enters what can be part of a key, and no link.
+// enters what can be part of a key with one of the prefixes, and no link.
 func (c *cleaning) entry(d *folder, rel, name string, mode fs.FileMode) (gone bool, err error) {
 	switch {
 	case strings.HasPrefix(name, tempPrefix) && mode.IsRegular():
@@ -92,7 +94,7 @@ func (c *cleaning) entry(d *folder, rel, name string, mode fs.FileMode) (gone bo
 		c.done.Files++
 		c.done.Bytes += st.size
 		return true, nil
-	case store.ValidSegment(name) != nil, !mode.IsDir():
+	case store.ValidSegment(name) != nil, !mode.IsDir(), rel == "" && !slices.Contains(c.prefixes, name+"/"):
 		return false, nil // the locks, what others have put there
 	}
 	_, old := c.old(d, name) // before its entries are removed, which makes it young

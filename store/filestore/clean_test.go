@@ -56,26 +56,33 @@ func TestClean(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(root, "e", ".theirs"), 0o777); err != nil {
 		t.Fatal(err)
 	}
+	theirs := filepath.Join(root, "theirs", "empty") // no registry has that
+	if err := os.MkdirAll(theirs, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(root, "theirs", ".tmp-5"), []byte("12345"), 0o666); err != nil {
+		t.Fatal(err)
+	}
 	before := tree(t, root)
 	now, err := s.Now(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := s.Clean(t.Context(), now.Add(-time.Hour), false); err != nil || got != (store.Cleaned{}) {
+	if got, err := s.Clean(t.Context(), []string{"a/", "disk2/", "e/", "x/"}, now.Add(-time.Hour), false); err != nil || got != (store.Cleaned{}) {
 		t.Errorf("young leftovers: %+v, %v", got, err)
 	}
 	want := store.Cleaned{Files: 3, Bytes: 15, Dirs: 3}
-	if got, err := s.Clean(t.Context(), now.Add(time.Hour), true); err != nil || got != want {
+	if got, err := s.Clean(t.Context(), []string{"a/", "disk2/", "e/", "x/"}, now.Add(time.Hour), true); err != nil || got != want {
 		t.Errorf("dry run: %+v, %v", got, err)
 	}
 	if after := tree(t, root); !slices.Equal(after, before) {
 		t.Errorf("it should not have removed anything: %v", after)
 	}
-	if got, err := s.Clean(t.Context(), now.Add(time.Hour), false); err != nil || got != want {
+	if got, err := s.Clean(t.Context(), []string{"a/", "disk2/", "e/", "x/"}, now.Add(time.Hour), false); err != nil || got != want {
 		t.Errorf("%+v, %v", got, err)
 	}
 	left := slices.DeleteFunc(tree(t, root), func(p string) bool { return filepath.Dir(p) == ".locks" })
-	if want := []string{".locks", "a", "a/.notes", "a/Upper", "a/b", "a/b/one", "a/two", "disk2", "e", "e/.theirs"}; !slices.Equal(left, want) {
+	if want := []string{".locks", "a", "a/.notes", "a/Upper", "a/b", "a/b/one", "a/two", "disk2", "e", "e/.theirs", "theirs", "theirs/.tmp-5", "theirs/empty"}; !slices.Equal(left, want) {
 		t.Errorf("left are %v, want %v", left, want)
 	}
 	if names := tree(t, elsewhere); len(names) != 1 {
@@ -99,7 +106,7 @@ func TestCleanBesideWriters(t *testing.T) {
 				return
 			default:
 			}
-			if _, err := s.Clean(t.Context(), time.Now().Add(time.Hour), false); err != nil {
+			if _, err := s.Clean(t.Context(), []string{"d0/", "d1/", "d2/", "d3/", "d4/"}, time.Now().Add(time.Hour), false); err != nil {
 				t.Error(err)
 			}
 		}

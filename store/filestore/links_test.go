@@ -58,7 +58,7 @@ func TestNoLinkIsFollowed(t *testing.T) {
 						t.Errorf("List of %q: %v", prefix, err)
 					}
 				}
-				if _, err := s.Clean(t.Context(), time.Now().Add(time.Hour), false); err != nil {
+				if _, err := s.Clean(t.Context(), []string{"a/"}, time.Now().Add(time.Hour), false); err != nil {
 					t.Error(err)
 				}
 				if fi, err := os.Lstat(link); err != nil || fi.Mode()&os.ModeSymlink == 0 {
@@ -220,7 +220,7 @@ func TestPipesAreNoKeys(t *testing.T) {
 		if got := keys(t, s, ""); !slices.Equal(got, []string{"a/k"}) {
 			t.Errorf("beside a %s there are %q", what, got)
 		}
-		if _, err := s.Clean(t.Context(), time.Now().Add(time.Hour), false); err != nil {
+		if _, err := s.Clean(t.Context(), []string{"a/"}, time.Now().Add(time.Hour), false); err != nil {
 			t.Error(err)
 		}
 	}

@@ -105,11 +105,11 @@ func (m shifted) Now(ctx context.Context) (time.Time, error) {
 }
 
 // Clean cleans what is older than the last move of the clock.
-func (m shifted) Clean(ctx context.Context, before time.Time, dryRun bool) (store.Cleaned, error) {
+func (m shifted) Clean(ctx context.Context, prefixes []string, before time.Time, dryRun bool) (store.Cleaned, error) {
 	m.s.mu.Lock()
 	if before.After(m.s.since) {
 		before = m.s.since
 	}
 	m.s.mu.Unlock()
-	return store.Clean(ctx, m.Store, before, dryRun)
+	return store.Clean(ctx, m.Store, prefixes, before, dryRun)
 }

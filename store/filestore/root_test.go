@@ -199,7 +199,7 @@ func TestRootIsNeverMade(t *testing.T) {
 	if name, err := s.Foreign(t.Context()); name != "" || err != nil {
 		t.Errorf("Foreign: %q, %v", name, err)
 	}
-	if _, err := s.Clean(t.Context(), time.Now(), false); err != nil {
+	if _, err := s.Clean(t.Context(), nil, time.Now(), false); err != nil {
 		t.Error(err)
 	}
 	for _, match := range []store.Token{store.Absent, "token"} {

@@ -113,7 +113,7 @@ func lostCalls(st store.Store, staged store.Staged, key func(string) string, mat
 			if _, ok := st.(store.Cleaner); !ok {
 				return store.ErrNoRoot
 			}
-			_, err := store.Clean(ctx, st, time.Now().Add(time.Hour), false)
+			_, err := store.Clean(ctx, st, []string{key("")}, time.Now().Add(time.Hour), false)
 			return err
 		},
 		"Flush": func(ctx context.Context) error {
