@@ -164,7 +164,10 @@ func (s *save) refresh(ctx context.Context, m *manifest.Manifest) (time.Time, er
 	if _, err := chunk.Refresh(ctx, s.config(nil), m.Content.Files, m.Placement.Packs, safe); err != nil {
 		return te, err
 	}
-	if m.Table != nil { // it names eras that may just have changed
+	if err := m.Seal(); err != nil { // places may just have changed
+		return te, err
+	}
+	if m.Table != nil { // and eras, which it names
 		s.base = nil
 		if _, err := s.storeTable(ctx, m); err != nil {
 			return te, err

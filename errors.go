@@ -28,7 +28,8 @@ var (
 	// ErrPurged: the version was deleted for good: by Purge, or too long ago to
 	// be brought back. It is also ErrDeleted and ErrNotFound.
 	ErrPurged error = purgedError{}
-	// ErrExists: the version exists, or existed: numbers are never reused.
+	// ErrExists: the version exists, or existed: numbers are never reused. Or
+	// the registry exists, and is of another kind than the one asked for.
 	ErrExists = errors.New("already exists")
 	// ErrConflict: somebody else changed it in the meantime. Nothing was
 	// changed by this call.

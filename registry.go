@@ -44,14 +44,14 @@ type Options struct {
 	// does nothing for a directory. It implies Create.
 	CreateBucket bool
 	// Unversioned, for a new registry: a save replaces the object. An existing
-	// registry stays what it is; to ask this of one that keeps versions is an
-	// error.
+	// registry stays what it is; to ask this of one that keeps versions is
+	// ErrExists.
 	Unversioned bool
 	// Locking, for a new registry: "", or "strict" to have every save take the
 	// exclusive lock of the name around its commit, and every load the shared
 	// one until its last byte, at three requests each. Neither needs it to be
 	// safe, and loading then takes permission to write. An existing registry
-	// stays what it is; to ask this of one that is not strict is an error.
+	// stays what it is; to ask this of one that is not strict is ErrExists.
 	Locking string
 	// Cache keeps what is read from the registry on the local disk, and serves
 	// it from there the next time, verified. nil: none. A registry in a local
@@ -236,10 +236,10 @@ func open(ctx context.Context, st store.Store, url string, o Options) (*Registry
 	r.probed = r.settings.Probed
 	store.Anchor(r.st, manifest.SettingsKey, r.mine)
 	if o.Unversioned && !r.settings.Unversioned {
-		return nil, wrap(ctx, "open", url, fmt.Errorf("it %w and keeps versions, which is fixed; make an unversioned registry in another place", ErrExists))
+		return nil, wrap(ctx, "open", url, fmt.Errorf("a registry %w here that keeps versions, and that is fixed; make an unversioned one at another place", ErrExists))
 	}
 	if o.Locking != "" && o.Locking != string(r.settings.Locking) {
-		return nil, wrap(ctx, "open", url, fmt.Errorf("it %w, made without locking %q, and that is fixed; make one in another place", ErrExists, o.Locking))
+		return nil, wrap(ctx, "open", url, fmt.Errorf("a registry %w here that was not made with locking %q, and that is fixed; make one at another place", ErrExists, o.Locking))
 	}
 	r.log.DebugContext(ctx, "registry opened", "url", url, "id", r.settings.ID, "unversioned", r.settings.Unversioned)
 	return r, nil

@@ -113,6 +113,9 @@ func (p *repair) register(ctx context.Context, key string) error {
 	if err != nil {
 		return err
 	}
+	if manifest.SaysPurged(body) {
+		return p.purged(ctx, name, v, body, info)
+	}
 	src, err := p.from.r.readLive(ctx, name, v)
 	if err != nil {
 		return fmt.Errorf("in the mirror: %w", err)
@@ -144,15 +147,7 @@ func (p *repair) register(ctx context.Context, key string) error {
 	if m.Digest != src.Digest {
 		return fmt.Errorf("%w: the mirror's files come to the digest %s, not %s", ErrIntegrity, m.Digest, src.Digest)
 	}
-	if old, err := manifest.DecodeHead(body); err == nil { // keep what it remembers of its writers
-		m.Head.Prev = old.Prev
-		if len(old.Nonce) == len(m.Nonce) {
-			fresh := m.Nonce
-			m.Head.Nonce = old.Nonce
-			m.Succeed()
-			m.Head.Nonce = fresh
-		}
-	}
+	follow(m, body)
 	f, err := s.commitTo(ctx, m, evidence, func() (store.Info, error) {
 		body, err := m.Encode()
 		if err != nil {
@@ -164,6 +159,21 @@ func (p *repair) register(ctx context.Context, key string) error {
 		r.log.InfoContext(ctx, "register restored", "name", name, "version", v, "digest", f.Digest)
 	}
 	return err
+}
+
+// follow has m remember what a damaged register remembers of its writers.
+func follow(m *manifest.Manifest, body []byte) {
+	old, err := manifest.DecodeHead(body)
+	if err != nil {
+		return
+	}
+	m.Head.Prev = old.Prev
+	if len(old.Nonce) == len(m.Nonce) {
+		fresh := m.Nonce
+		m.Head.Nonce = old.Nonce
+		m.Succeed()
+		m.Head.Nonce = fresh
+	}
 }
 
 // copyFiles writes the files of one version into a Writer.

@@ -20,14 +20,14 @@ import (
 // Each returns where its objects are afterwards, if anywhere.
 var lostRoots = map[string]func(t *testing.T, dir string) (old string){
 	"removed": func(t *testing.T, dir string) string {
-		removeAll(t, dir)
+		removeTree(t, dir)
 		return ""
 	},
 	"emptied": func(t *testing.T, dir string) string {
 		entries, err := os.ReadDir(dir)
 		check(t, err)
 		for _, e := range entries {
-			removeAll(t, filepath.Join(dir, e.Name()))
+			removeTree(t, filepath.Join(dir, e.Name()))
 		}
 		return ""
 	},
@@ -61,8 +61,8 @@ func check(t *testing.T, err error) {
 	}
 }
 
-// removeAll removes a directory that somebody may be writing to.
-func removeAll(t *testing.T, dir string) {
+// removeTree removes a directory that somebody may be writing to.
+func removeTree(t *testing.T, dir string) {
 	t.Helper()
 	err := os.RemoveAll(dir)
 	for try := 0; err != nil && try < 100; try++ {

@@ -294,7 +294,24 @@ func TestRefreshOfCompressedPacks(t *testing.T) {
 	if _, err := Refresh(t.Context(), cfg, m.Content.Files, packs, nil); !errors.Is(err, ErrCorrupt) {
 		t.Errorf("a damaged pack: %v", err)
 	}
-	if _, err := Refresh(t.Context(), cfg, m.Content.Files[:1], slices.Clone(m.Placement.Packs), nil); err == nil || !strings.Contains(err.Error(), "only a part") {
-		t.Errorf("a pack of which not all is used: %v", err)
+
+	// Of a pack of which not all is used, only that is put again. The rest may be
+	// damaged.
+	i := slices.IndexFunc(m.Content.Files, func(f manifest.File) bool { return f.Path == "c" })
+	m.Content.Files = m.Content.Files[i:]
+	for _, name := range []string{"a", "b"} {
+		delete(files, name)
 	}
+	for i := range packs {
+		if old, _, err := st.Get(t.Context(), packs[i].Key(), nil); err != nil || len(old) < 1<<20 {
+			t.Fatalf("pack %d has %d bytes: the files are in others now", i, len(old))
+		}
+	}
+	if _, err := Refresh(t.Context(), cfg, m.Content.Files, m.Placement.Packs, nil); err != nil {
+		t.Fatal(err)
+	}
+	if p := m.Placement.Packs[0]; p.Era != packs[0].Era+1 || p.Size > 5000 || len(m.Placement.Packs) != 1 {
+		t.Errorf("%+v has become %+v", packs, m.Placement.Packs)
+	}
+	checkReads(t, st, m, files)
 }

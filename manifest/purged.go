@@ -3,6 +3,8 @@ package manifest
 import (
 	"errors"
 	"time"
+
+	"github.com/go-json-experiment/json"
 )
 
 // Purged returns what is left of a version once it cannot be brought back, and
@@ -67,4 +69,13 @@ func (m *Manifest) checkPurged() error {
 		return err
 	}
 	return m.Table.check()
+}
+
+// SaysPurged reports whether a damaged register still says that its version was
+// deleted for good.
+func SaysPurged(body []byte) bool {
+	var says struct {
+		State State `json:"state"`
+	}
+	return json.Unmarshal(body, &says) == nil && says.State == Purged
 }

@@ -38,6 +38,7 @@ func TestExitCodes(t *testing.T) {
 		{&partialError{registry.ErrNotFound}, 3},
 		{registry.ErrNotFound, 4},
 		{registry.ErrDeleted, 4},
+		{registry.ErrPurged, 4},
 		{registry.ErrExists, 5},
 		{registry.ErrConflict, 5},
 		{registry.ErrNotEmpty, 5},
