@@ -127,11 +127,8 @@ type (
 		X int
 	}
 	embedsEmpty struct {
-		*optional
 		*Optional
-	}
-	optional struct {
-		A []int `json:",omitempty"`
+		N int
 	}
 	Optional struct {
 		B  int    `json:",omitempty"`
