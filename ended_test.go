@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/mindtrace/registry/cache"
+	"github.com/mindtrace/registry/material"
 	"github.com/mindtrace/registry/store"
 	"github.com/mindtrace/registry/store/filestore"
 )
@@ -321,4 +322,21 @@ func endableRegistry(t *testing.T, st store.Store) (r, other *Registry, dir stri
 		t.Fatal(err)
 	}
 	return r, other, dir
+}
+
+// What takes no context fails with an *Error, too.
+func TestFunctionsFailWithAnError(t *testing.T) {
+	r, _ := inMemory(t)
+	_, refErr := ParseRef("my_model@1")
+	_, versionErr := ParseVersion("one")
+	for what, test := range map[string]struct{ err, is error }{
+		"ParseRef":       {refErr, ErrInvalidName},
+		"ParseVersion":   {versionErr, ErrInvalidVersion},
+		"Register":       {Register[string](r, material.Func[int]("number", nil, nil)), ErrType},
+		"DecodeMetadata": {(&Info{Metadata: []byte("1")}).DecodeMetadata(new(string)), nil},
+	} {
+		if reflect.TypeOf(test.err) != reflect.TypeFor[*Error]() || test.is != nil && !errors.Is(test.err, test.is) {
+			t.Errorf("%s: %T: %[2]v", what, test.err)
+		}
+	}
 }

@@ -63,7 +63,7 @@ type loss struct {
 // types, and looks at what is there only where these do not say it all.
 func jsonLoses(v any) *loss {
 	t := reflect.TypeOf(v)
-	f := &lossFinder{types: map[reflect.Type]bool{}}
+	f := &lossFinder{types: map[reflect.Type]bool{}, fields: map[reflect.Type][]reflect.StructField{}}
 	f.inType(t, typeName(t))
 	if f.byValue && (f.lost == nil || !f.lost.refused) {
 		f.inValue(reflect.ValueOf(v), nil, 0)
@@ -92,7 +92,8 @@ var namedNumbers sync.Map // of what hasNamedNumbers has found
 type lossFinder struct {
 	types   map[reflect.Type]bool // those looked at, and whether they marshal themselves
 	byValue bool                  // whether something is lost depends on the values
-	visited map[visit]bool        // far down in the value
+	fields  map[reflect.Type][]reflect.StructField
+	visited map[visit]bool // far down in the value
 	lost    *loss
 }
 
@@ -124,6 +125,10 @@ func (f *lossFinder) inType(t reflect.Type, where string) {
 			f.losing(false, "%s is an interface (%s), which JSON cannot load again", where, t)
 		}
 	case reflect.Pointer:
+		if deref(t).Kind() == reflect.Pointer {
+			f.losing(true, "%s is a pointer to pointers without end, which JSON cannot hold", where)
+			return
+		}
 		switch t.Elem().Kind() {
 		case reflect.Pointer, reflect.Slice, reflect.Map:
 			f.byValue = true

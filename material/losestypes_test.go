@@ -127,11 +127,8 @@ type (
 		X int
 	}
 	embedsEmpty struct {
-		*optional
 		*Optional
-	}
-	optional struct {
-		A []int `json:",omitempty"`
+		N int
 	}
 	Optional struct {
 		B  int    `json:",omitempty"`
@@ -279,6 +276,7 @@ type (
 		X    int `json:"name"`
 	}
 	generic[T any] struct{ V T }
+	nest           []nest
 )
 
 // Types that go vet would complain of.
@@ -321,6 +319,7 @@ func handmade() []reflect.Type {
 		reflect.TypeFor[chan int](), reflect.TypeFor[func()](), reflect.TypeFor[complex128](), reflect.TypeFor[[]func()](),
 		reflect.TypeFor[generic[chan int]](), reflect.TypeFor[map[string]*complex64](), reflect.TypeFor[uintptr](),
 		reflect.TypeFor[map[bool]int](), reflect.TypeFor[map[*int]int](), reflect.TypeFor[map[*plain]int](), reflect.TypeFor[map[plain]int](), reflect.TypeFor[map[[2]int]int](),
+		reflect.TypeFor[nest](), reflect.TypeFor[map[string]nest](), reflect.TypeFor[struct{ N nest }](),
 		reflect.TypeFor[map[any]int](), reflect.TypeFor[map[*Enum]int](), reflect.TypeFor[map[outOnly]int](), reflect.TypeFor[map[PointerJSON]int](),
 	}
 }

@@ -89,16 +89,35 @@ func (f *lossFinder) inValue(v reflect.Value, at *step, depth int) {
 			f.inValue(v.Index(i), &step{at, func() string { return fmt.Sprintf("[%d]", i) }}, depth)
 		}
 	case reflect.Struct:
-		for sf := range fields(v.Type()) {
-			if sf.Tag.Get("json") != "-" && (sf.IsExported() || sf.Anonymous) {
-				f.inField(v.FieldByIndex(sf.Index), sf, &step{at, func() string { return "." + sf.Name }}, depth)
-			}
+		for _, sf := range f.fieldsOf(v.Type()) {
+			f.inField(v.FieldByIndex(sf.Index), sf, &step{at, func() string { return "." + sf.Name }}, depth)
 		}
 	}
 }
 
 // looks reports whether values of type t are looked at.
-func (f *lossFinder) looks(t reflect.Type) bool { return !isScalar(t) || f.types[t] }
+func (f *lossFinder) looks(t reflect.Type) bool {
+	if !f.types[t] && (t.Kind() == reflect.Slice || t.Kind() == reflect.Array) {
+		t = t.Elem() // once: a type may be a slice of itself
+	}
+	return f.types[t] || !isScalar(t)
+}
+
+// fieldsOf returns the fields of a struct that are looked at: of a table, those
+// of every row.
+func (f *lossFinder) fieldsOf(t reflect.Type) []reflect.StructField {
+	all, known := f.fields[t]
+	if !known {
+		for sf := range fields(t) {
+			tag := sf.Tag.Get("json")
+			if tag != "-" && (sf.IsExported() || sf.Anonymous) && (f.looks(sf.Type) || strings.Contains(tag, ",omit")) {
+				all = append(all, sf)
+			}
+		}
+		f.fields[t] = all
+	}
+	return all
+}
 
 // again reports whether v is a pointer, map or slice that was looked at.
 func (f *lossFinder) again(v reflect.Value) bool {

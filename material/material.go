@@ -19,6 +19,11 @@
 // A type that says how it is written as JSON is JSON, also if it is one of the
 // two before that. Gob is only used where it is asked for.
 //
+// What is loaded into the type that was saved is equal to it, or [Set.For] or
+// Save has refused it. In an any, an integer comes back as an int64 or uint64, a
+// bool, string, float64, nil, []any and map[string]any as itself, and nothing
+// else is taken. A type that writes itself is what it reads of that again.
+//
 // To teach the registry a type of your own, write
 //
 //	m := material.Func("my-model", saveModel, loadModel)

@@ -23,6 +23,11 @@ import (
 type (
 	celsius32 float32
 	document  any
+
+	// Opt is embedded, and may have nothing to write.
+	Opt struct {
+		A int `json:",omitempty"`
+	}
 )
 
 func TestJSONWritesFloatsAsFloats(t *testing.T) {
@@ -159,6 +164,7 @@ func TestRefusalsNamePlaceAndRemedy(t *testing.T) {
 		Tags []string `json:",omitempty"`
 	}
 	nilMap := map[string]int(nil)
+	type leftOut struct{ *Opt }
 	for what, test := range map[string]struct {
 		v     any
 		place string
@@ -174,6 +180,7 @@ func TestRefusalsNamePlaceAndRemedy(t *testing.T) {
 		"float32":           {map[string]any{"a": float32(0.1)}, `["a"]`, "convert it"},
 		"nil []any":         {map[string]any{"a": []any(nil)}, `["a"]`, "make it nil"},
 		"empty, omitempty":  {[]opt{{}, {[]string{}}}, "[1].Tags", "omitzero"},
+		"embedded, empty":   {leftOut{&Opt{}}, "Opt", "make it nil"},
 		"pointer to nil":    {struct{ P *map[string]int }{&nilMap}, "P", "nil pointer"},
 		"time zone seconds": {[]time.Time{time.Date(1890, 1, 1, 0, 0, 0, 0, time.FixedZone("LMT", 3208))}, "[0]", "UTC"},
 		"NaN":               {map[string]any{"a": []any{1, math.NaN()}}, "/a/1", "leave it out"},

@@ -63,6 +63,7 @@ type (
 		Label string
 	}
 	onlyTime struct{ time.Time }
+	loop     *loop
 )
 
 func TestForResolvesByWhatAValueIs(t *testing.T) {
@@ -125,6 +126,7 @@ func TestForResolvesByWhatAValueIs(t *testing.T) {
 		{withChan{}, "withChan.C is a chan"},
 		{withArg{}, "withArg.In.Z is a complex64"},
 		{make(chan int), "chan int is a chan"},
+		{new(loop), "pointers without end"},
 		{func() {}, "is a func"},
 		{complex(1, 2), "complex128"},
 		{errors.New("x"), "errorString.s"},
