@@ -111,7 +111,7 @@ func TestReserveIsNoPart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if done, err := s.Clean(t.Context(), now.AddDate(1, 0, 0), false); err != nil || done != (store.Cleaned{}) {
+	if done, err := s.Clean(t.Context(), []string{"", reserveDir + "/"}, now.AddDate(1, 0, 0), false); err != nil || done != (store.Cleaned{}) {
 		t.Errorf("cleaned %+v, %v", done, err)
 	}
 	if err := errors.Join(os.Remove(filepath.Join(s.root, reserveDir, "00")), os.Truncate(filepath.Join(s.root, reserveDir, "03"), 5)); err != nil {
