@@ -68,7 +68,7 @@ func (o *Object) destination(dest string, how placing) (*destination, error) {
 		if err != nil {
 			return nil, &fs.PathError{Op: "load", Path: inside, Err: err}
 		}
-		if d, err = lookAt(strings.TrimRight(dest, separators) + string(os.PathSeparator) + local); err != nil {
+		if d, err = lookAt(trimSlashes(dest) + string(os.PathSeparator) + local); err != nil {
 			return nil, err
 		}
 	}
@@ -79,8 +79,10 @@ func (o *Object) destination(dest string, how placing) (*destination, error) {
 	return d, nil
 }
 
-// separators end the path of a directory.
-const separators = "/" + string(os.PathSeparator)
+// trimSlashes removes the separators that end the path of a directory.
+func trimSlashes(path string) string {
+	return strings.TrimRightFunc(path, func(r rune) bool { return r < 0x80 && os.IsPathSeparator(uint8(r)) })
+}
 
 // lookAt finds the name that path leads to, through symbolic links.
 func lookAt(path string) (*destination, error) {
@@ -89,7 +91,7 @@ func lookAt(path string) (*destination, error) {
 		d.path = filepath.Clean(path)
 	}
 	first := path
-	if trimmed := strings.TrimRight(path, separators); trimmed != "" {
+	if trimmed := trimSlashes(path); trimmed != "" {
 		first = trimmed
 	}
 	at := first
@@ -137,7 +139,7 @@ func lookAt(path string) (*destination, error) {
 // split sets the directory and the name in it that make a path.
 func (d *destination) split(at string) {
 	d.dir, d.base = filepath.Split(at)
-	if trimmed := strings.TrimRight(d.dir, separators); trimmed != "" && trimmed != filepath.VolumeName(d.dir) {
+	if trimmed := trimSlashes(d.dir); trimmed != "" && trimmed != filepath.VolumeName(d.dir) {
 		d.dir = trimmed
 	}
 	if d.dir == "" {
