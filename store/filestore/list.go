@@ -34,15 +34,17 @@ const (
 func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[store.Info, error] {
 	return func(yield func(store.Info, error) bool) {
 		for key, err := range s.Keys(ctx, prefix, after) {
-			if err != nil {
-				yield(store.Info{}, err)
-				return
+			info := store.Info{}
+			if err == nil {
+				info, err = s.Stat(ctx, key)
+				if errors.Is(err, fs.ErrNotExist) {
+					continue // deleted since
+				}
+				if err != nil && ctx.Err() == nil {
+					err = &store.UnreadableError{Prefix: key, Err: err}
+				}
 			}
-			info, err := s.Stat(ctx, key)
-			if errors.Is(err, fs.ErrNotExist) {
-				continue // deleted since
-			}
-			if !yield(info, err) || err != nil {
+			if !yield(info, err) || err != nil && !errors.As(err, new(*store.UnreadableError)) {
 				return
 			}
 		}
@@ -71,6 +73,12 @@ func (s *Store) Keys(ctx context.Context, prefix, after string) iter.Seq2[string
 				return
 			}
 			for _, key := range keys {
+				if err := w.bad[key]; err != nil {
+					if !yield("", &store.UnreadableError{Prefix: key, Err: err}) {
+						return
+					}
+					continue
+				}
 				if len(key) > shortKey && store.ValidKey(key) != nil {
 					continue // too long as a whole
 				}
@@ -81,7 +89,9 @@ func (s *Store) Keys(ctx context.Context, prefix, after string) iter.Seq2[string
 			if !more {
 				return
 			}
-			after = keys[len(keys)-1]
+			if after = keys[len(keys)-1]; w.bad[after] != nil {
+				after += store.AfterAll
+			}
 			deadline = time.Time{}
 		}
 	}
@@ -95,9 +105,10 @@ type walk struct {
 	size          int
 	highest       int // look for so many of the highest keys, from the highest down; 0: for all, from the lowest up
 
-	keys   []string
-	dirs   int  // how many directories were read
-	moment bool // the last of them at one moment
+	keys   []string         // and what begins those of directories that cannot be read,
+	bad    map[string]error // with why
+	dirs   int              // how many directories were read
+	moment bool             // the last of them at one moment
 }
 
 // shortKey is a length that is not too long for any key.
@@ -114,7 +125,7 @@ var errPageFull = errors.New("page is full")
 func (w *walk) page(top string, deadline time.Time) ([]string, bool, error) {
 	for try := 0; ; try++ {
 		last := w.keys
-		w.keys, w.dirs = nil, 0
+		w.keys, w.bad, w.dirs = nil, map[string]error{}, 0
 		err := w.dir(top)
 		if err != nil && err != errPageFull {
 			return nil, false, err
@@ -160,7 +171,11 @@ func (w *walk) dir(rel string) error {
 			w.moment = true // there is nothing to miss
 			return nil
 		}
-		return err
+		if rel == "" || w.highest > 0 || w.ctx.Err() != nil {
+			return err // nothing is known of the rest
+		}
+		w.keys, w.bad[rel] = append(w.keys, rel), err
+		return nil
 	}
 	if w.highest > 0 {
 		slices.Reverse(keys)
@@ -169,7 +184,7 @@ func (w *walk) dir(rel string) error {
 		if sub, ok := strings.CutSuffix(key, "/"); ok {
 			// Everything below sub starts with key.
 			overlaps := strings.HasPrefix(key, w.prefix) || strings.HasPrefix(w.prefix, key)
-			passed := w.after > key && !strings.HasPrefix(w.after, key)
+			passed := w.after > key && (!strings.HasPrefix(w.after, key) || w.after == key+store.AfterAll)
 			if !overlaps || passed {
 				continue
 			}

@@ -51,8 +51,8 @@ func parseMedia(resp *http.Response) (media, error) {
 	default:
 		return m, fmt.Errorf("the server answered with status %d", resp.StatusCode)
 	}
-	if m.length < 0 || m.length > store.MaxBody {
-		return m, fmt.Errorf("the server says it sends %d bytes; no object of a store is so long", m.length)
+	if m.length < 0 {
+		return m, fmt.Errorf("the server says it sends %d bytes", m.length)
 	}
 	// Last-Modified may move with the metadata. As long as those are the
 	// first, it is the time of creation.

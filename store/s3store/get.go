@@ -110,8 +110,8 @@ func (s *Store) get(ctx context.Context, key string, o *store.GetOptions) ([]byt
 	}
 	defer r.Close()
 	size := info.Size // of what is sent; -1 if the server did not say
-	if size > store.MaxBody {
-		return nil, store.Info{}, fmt.Errorf("get %s: it has %d bytes; nothing that a registry stores has over %d", key, size, store.MaxBody)
+	if err := o.TooMany(key, size); err != nil {
+		return nil, store.Info{Now: ex.date}, err
 	}
 	body, err := readAll(r, size, o.Buffer)
 	if err != nil {
