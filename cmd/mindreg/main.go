@@ -23,7 +23,10 @@ import (
 	"github.com/mindtrace/registry/cache"
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+func main() {
+	limitMemory()
+	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
 
 // run is the program, with everything it touches as parameters.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"strconv"
@@ -21,10 +20,12 @@ import (
 // print writes v as JSON, or calls human to write it for people.
 func (a *app) print(v any, human func(w io.Writer)) error {
 	if a.output == "json" {
-		e := json.NewEncoder(a.stdout)
-		e.SetEscapeHTML(false)
-		e.SetIndent("", "  ")
-		return e.Encode(v)
+		t := newIndenter(a.stdout)
+		if err := jsonTo(t).Encode(v); err != nil {
+			return err
+		}
+		t.w.WriteByte('\n')
+		return t.w.Flush()
 	}
 	human(a.stdout)
 	return nil
