@@ -96,6 +96,9 @@ func (v *verification) badIn(ctx context.Context, key string, list []use) (bad [
 	if notFound(err) {
 		return list, true, nil
 	}
+	if ofOne(ctx, err) {
+		return nil, false, nil // whether it is damaged cannot be told
+	}
 	if err != nil {
 		return nil, false, err
 	}

@@ -96,7 +96,7 @@ type copying struct {
 	opts     CopyOptions
 	number   Version // that opts.Version means
 	report   CopyReport
-	refused  []error // versions that exist and are not the same, or cannot be read
+	refused  unreadables // versions that exist and are not the same, or cannot be read
 }
 
 func (c *copying) run(ctx context.Context) error {
@@ -126,20 +126,24 @@ func (c *copying) run(ctx context.Context) error {
 		if err := c.object(ctx, ref); err != nil {
 			return err
 		}
-		return errors.Join(c.refused...)
+		return c.refused.err()
 	}
 	if c.opts.Name != "" || c.opts.Version != "" {
 		return fmt.Errorf("%w: a new name or version needs a reference to what is copied", ErrInvalidRef)
 	}
 	for name, err := range c.from.Objects(ctx, "") {
+		if name == "" && unreadable(err) { // a part that is of no one object
+			c.refused.pass(c.source(err))
+			continue
+		}
 		if err != nil && !unreadable(err) { // other versions of it may be readable
 			return c.source(err)
 		}
-		if err := c.object(ctx, Ref{Name: name}); err != nil && !errors.Is(err, ErrDeleted) { // a moment ago
+		if err := c.object(ctx, Ref{Name: name}); err != nil && !errors.Is(err, ErrDeleted) && !c.refused.pass(err) { // a moment ago
 			return err
 		}
 	}
-	return errors.Join(c.refused...)
+	return c.refused.err()
 }
 
 // within reports whether the copy is made inside one registry.
@@ -191,8 +195,7 @@ func (c *copying) object(ctx context.Context, ref Ref) error {
 		}
 		if err != nil {
 			err = c.source(fmt.Errorf("%s@%s: %w", ref.Name, v, err))
-			if unreadable(err) && len(numbers) > 1 {
-				c.refused = append(c.refused, err)
+			if len(numbers) > 1 && c.refused.pass(err) {
 				continue
 			}
 			return err
@@ -214,7 +217,7 @@ func (c *copying) object(ctx context.Context, ref Ref) error {
 	if grown {
 		c.to.leaveMilestone(ctx, target, known, known[len(known)-1])
 	}
-	if live == 0 {
+	if live == 0 && len(numbers) > 0 {
 		return c.source(c.from.noMatch(ref, numbers))
 	}
 	return c.tags(ctx, ref.Name, target, arrived)
@@ -226,6 +229,9 @@ func (c *copying) tags(ctx context.Context, name, target string, arrived map[Ver
 		return nil // there are none
 	}
 	for t, err := range c.from.Tags(ctx, name) {
+		if c.refused.pass(c.source(err)) {
+			continue
+		}
 		if err != nil {
 			return c.source(err)
 		}
@@ -234,7 +240,13 @@ func (c *copying) tags(ctx context.Context, name, target string, arrived map[Ver
 			continue
 		}
 		has, err := c.to.readTag(ctx, target, t.Tag)
+		if has.broken(err) {
+			err = nil // it is replaced
+		}
 		if err != nil {
+			if c.refused.pass(c.dest(err)) {
+				continue
+			}
 			return c.dest(err)
 		}
 		if has.set() && has.Version == v {
@@ -257,9 +269,18 @@ func (c *copying) numbers(ctx context.Context, ref Ref) ([]Version, error) {
 		}
 		return []Version{f.Version}, nil
 	}
-	all, err := c.from.numbers(ctx, ref.Name)
-	if err != nil {
-		return nil, err
+	var all []Version
+	for v, err := range c.from.eachNumber(ctx, ref.Name) {
+		if c.refused.pass(c.source(err)) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, v)
+	}
+	if len(all) == 0 && len(c.refused) > 0 {
+		return nil, nil // it has been told
 	}
 	some := candidates(all, ref)
 	slices.SortFunc(some, Version.Compare)

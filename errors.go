@@ -183,9 +183,5 @@ func damaged(err error) bool {
 		errors.Is(err, store.ErrTooLarge) || errors.Is(err, store.ErrForeign) || errors.Is(err, ErrIntegrity)
 }
 
-// unreadable tells the failure to read one version, whatever the reader does,
-// from those that concern all.
-func unreadable(err error) bool { return damaged(err) || errors.Is(err, ErrNewer) }
-
 // notFound tells an absent key from other failures.
 func notFound(err error) bool { return errors.Is(err, fs.ErrNotExist) }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -212,6 +213,10 @@ func (c *collector) finish(ctx context.Context) error {
 		return fmt.Errorf("writing the report: %w", err)
 	}
 	for info, err := range c.r.st.List(ctx, manifest.CollectionsPrefix, "") {
+		if err = listError(err); unreadable(err) {
+			c.r.log.WarnContext(ctx, "markers of collections", "error", err) // they stay
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -232,14 +237,20 @@ func (c *collector) finish(ctx context.Context) error {
 // isOver reports whether another marker is that of an earlier collection that
 // has ended, or was killed. If it was only slow, all it loses is its report.
 func (c *collector) isOver(ctx context.Context, info store.Info) (bool, error) {
-	body, info, err := c.r.st.Get(ctx, info.Key, nil)
-	if err != nil {
-		return false, err
-	}
-	if m, err := manifest.DecodeCollection(body); err == nil && m.Report != nil {
+	var m *manifest.Collection
+	now, err := c.r.readRegister(ctx, info.Key, "", func(body []byte) (err error) {
+		m, err = manifest.DecodeCollection(body)
+		return err
+	})
+	switch {
+	case err == nil && m.Report != nil:
 		return m.Started.Before(c.m0), nil
-	} else if errors.Is(err, ErrNewer) {
+	case err == nil:
+		info = now
+	case errors.Is(err, ErrNewer), errors.Is(err, fs.ErrPermission):
 		return false, nil
+	case !unreadable(err):
+		return false, err
 	}
 	return c.m0.Sub(info.Modified) > c.r.settings.Times.WindowD(), nil
 }

@@ -16,9 +16,9 @@ const ahead = 16
 // the order of their keys. It reads one register or more for each name, some
 // of them at the same time.
 //
-// A name whose register is damaged, or of a newer format, comes with an error
-// that is ErrIntegrity or ErrNewer; the others follow. Any other error is the
-// last.
+// A name of which a register cannot be read comes with an *UnreadableError: it
+// is damaged, of a newer format, or there is no permission. The others follow.
+// Any other error is the last.
 func (r *Registry) Objects(ctx context.Context, prefix string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		for info, err := range r.Latest(ctx, prefix) {
@@ -42,11 +42,19 @@ func (r *Registry) Latest(ctx context.Context, prefix string) iter.Seq2[Info, er
 			if o.partial {
 				again = r.top
 			}
+			if o.err != nil {
+				return nil, o.err
+			}
 			f, _, err := r.resolveAmong(ctx, Ref{Name: o.name}, o.versions, !o.partial, again)
 			if errors.Is(err, ErrNotFound) {
 				return nil, nil
 			}
-			return f, err
+			if err != nil {
+				return nil, err
+			}
+			brief := *f.Manifest
+			brief.Content.Files, brief.Placement = nil, manifest.Placement{}
+			return &found{&brief, f.info}, nil
 		}
 		for res := range parallel(ctx, names, latest) {
 			if res.err != nil {
@@ -71,8 +79,8 @@ func validPrefix(prefix string) error {
 }
 
 // Versions yields the live versions of an object, the lowest first. One whose
-// register is damaged, or of a newer format, comes with an error that is
-// ErrIntegrity or ErrNewer; the others follow. Any other error is the last.
+// register cannot be read comes with an *UnreadableError, and so does a
+// directory of them; the others follow. Any other error is the last.
 func (r *Registry) Versions(ctx context.Context, name string) iter.Seq2[Info, error] {
 	return r.versions(ctx, name, false)
 }
@@ -99,7 +107,7 @@ func (r *Registry) versions(ctx context.Context, name string, deleted bool) iter
 				}
 			}
 		}
-		read := func(ctx context.Context, v Version) (*found, error) { return r.read(ctx, name, v) }
+		read := func(ctx context.Context, v Version) (*found, error) { return r.outline(ctx, name, v) }
 		for res := range parallel(ctx, numbers, read) {
 			if res.err != nil {
 				err := wrap(ctx, "list versions", name, res.err)
@@ -136,8 +144,8 @@ type result[I, O any] struct {
 
 // parallel applies do to each input, several at the same time, and yields the
 // results in the order of the inputs.
-// After the error of an input, and when the context ends before the inputs
-// do, the last result is that error.
+// After the error of an input that is not of one part alone, and when the
+// context ends before the inputs do, the last result is that error.
 func parallel[I, O any](ctx context.Context, inputs iter.Seq2[I, error], do func(context.Context, I) (O, error)) iter.Seq[result[I, O]] {
 	return func(yield func(result[I, O]) bool) {
 		ctx, cancel := context.WithCancel(ctx)
@@ -156,7 +164,10 @@ func parallel[I, O any](ctx context.Context, inputs iter.Seq2[I, error], do func
 				}
 				if err != nil {
 					ch <- result[I, O]{in: in, err: err}
-					return
+					if !unreadable(err) {
+						return
+					}
+					continue
 				}
 				go func() {
 					out, err := do(ctx, in)

@@ -146,11 +146,15 @@ func LockEpoch(ctx context.Context) uint64 {
 }
 
 // Locks yields the state of every lock that was ever taken exclusively or is
-// now shared, in the order of their keys.
+// now shared, in the order of their keys. One that cannot be read comes with an
+// *UnreadableError; the others follow. Any other error is the last.
 func (r *Registry) Locks(ctx context.Context) iter.Seq2[LockInfo, error] {
 	return func(yield func(LockInfo, error) bool) {
 		for st, err := range r.locks.All(ctx) {
-			if !yield(st, wrap(ctx, "list locks", "", err)) {
+			if err = listError(err); st.Name != "" && ofOne(ctx, err) {
+				err = &UnreadableError{Key: manifest.LockKey(st.Name), Err: err}
+			}
+			if !yield(st, wrap(ctx, "list locks", "", err)) || err != nil && !unreadable(err) {
 				return
 			}
 		}

@@ -94,6 +94,7 @@ func (c *collector) mark(ctx context.Context) error {
 func (c *collector) pass(ctx context.Context) (fresh, old int, err error) {
 	registers := func(yield func(store.Info, error) bool) {
 		for info, err := range c.r.st.List(ctx, manifest.ObjectsPrefix, "") {
+			err = listError(err)
 			if err == nil && (manifest.IsMilestone(info.Key) || !c.note(info.Key, info.Token) || c.strange(info.Key)) {
 				continue
 			}
@@ -102,7 +103,11 @@ func (c *collector) pass(ctx context.Context) (fresh, old int, err error) {
 			}
 		}
 	}
+	var bad unreadables // told all at once
 	for res := range parallel(ctx, registers, c.register) {
+		if bad.pass(res.err) {
+			continue
+		}
 		if res.err != nil {
 			return 0, 0, res.err
 		}
@@ -111,6 +116,9 @@ func (c *collector) pass(ctx context.Context) (fresh, old int, err error) {
 			old++
 		}
 		c.add(res.out)
+	}
+	if ctx.Err() == nil && len(bad) > 0 {
+		return 0, 0, bad.err()
 	}
 	return fresh, old, ctx.Err()
 }
@@ -124,7 +132,7 @@ func (c *collector) register(ctx context.Context, info store.Info) (*found, erro
 	}
 	var f *found
 	err = c.retry(ctx, func() (err error) {
-		f, err = c.r.read(ctx, name, v)
+		f, err = c.r.readPart(ctx, name, v, packsAlone)
 		return err
 	})
 	switch {
@@ -144,6 +152,12 @@ func (c *collector) register(ctx context.Context, info store.Info) (*found, erro
 	f.Content, f.Placement = manifest.Content{}, manifest.Placement{Packs: f.Placement.Packs} // all that is needed on
 	c.progressRead(f.info.Size)
 	return f, nil
+}
+
+// packsAlone leaves of a manifest what a collection needs, unless that is still
+// to come with its table.
+func packsAlone(m *manifest.Manifest) {
+	m.Content.Files, m.Placement = nil, manifest.Placement{Packs: m.Placement.Packs}
 }
 
 func (c *collector) progressRead(n int64) {

@@ -21,8 +21,8 @@ const defaultMemory = 256 << 20
 // newMemory returns the memory of a registry.
 func newMemory(limit int64) (*chunk.Budget, error) {
 	if limit == 0 {
-		there := min(machineMemory(), debug.SetMemoryLimit(-1))
-		limit = max(chunk.MinMemory, min(defaultMemory, there/4))
+		limit = min(defaultMemory, machineMemory()/4, debug.SetMemoryLimit(-1)/2) // the last is for this process alone
+		limit = max(chunk.MinMemory, limit)
 	}
 	return chunk.NewBudget(limit)
 }

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"errors"
 
 	"github.com/mindtrace/registry/internal/knob"
 	"github.com/mindtrace/registry/manifest"
@@ -13,6 +14,7 @@ type object struct {
 	name     string
 	versions []Version // ascending
 	partial  bool      // there are lower ones; the first is a release
+	err      error     // an *UnreadableError: not all its versions can be listed
 }
 
 // objects yields the objects that have a register. Of one with thousands of
@@ -22,6 +24,12 @@ func (r *Registry) objects(ctx context.Context, prefix string, yield func(object
 	for again := true; again; {
 		again = false
 		for info, err := range r.st.List(ctx, manifest.ObjectsPrefix+store.Escape(prefix), l.after) {
+			if err = listError(err); unreadable(err) {
+				if l.unreadable(err); l.stopped {
+					break
+				}
+				continue
+			}
 			if err != nil {
 				yield(object{}, err)
 				return
@@ -34,8 +42,8 @@ func (r *Registry) objects(ctx context.Context, prefix string, yield func(object
 			again = l.stay()
 		}
 	}
-	if !l.stopped && l.o.name != "" {
-		yield(l.o, nil)
+	if !l.stopped {
+		l.finish()
 	}
 }
 
@@ -52,6 +60,32 @@ type objectLister struct {
 		passed    int // and how many of its keys have gone by
 	}
 	jumped string // the key that should come next: that which the milestone speaks of
+}
+
+// finish yields the object that the keys were of.
+func (l *objectLister) finish() {
+	if l.o.name != "" && !l.yield(l.o, nil) {
+		l.stopped = true
+	}
+	l.o = object{}
+}
+
+// unreadable takes in that part of an object cannot be read, or of all. Which
+// of its versions is the latest cannot be told then.
+func (l *objectLister) unreadable(err error) {
+	bad := (*UnreadableError)(nil)
+	if errors.As(err, &bad); bad == nil || bad.Ref == "" {
+		l.stopped = !l.yield(object{}, err)
+		return
+	}
+	if l.o.name != bad.Ref {
+		if l.finish(); l.stopped {
+			return
+		}
+		l.o.name = bad.Ref
+	}
+	l.o.err = err
+	l.jumped = ""
 }
 
 // key takes in a key, and reports whether the listing is to go on elsewhere.
@@ -73,8 +107,7 @@ func (l *objectLister) key(key string) (jump bool) {
 		return false // not ours; verify tells
 	}
 	if name != l.o.name {
-		if l.o.name != "" && !l.yield(l.o, nil) {
-			l.stopped = true
+		if l.finish(); l.stopped {
 			return false
 		}
 		l.o = object{name: name, partial: name == l.first.name && l.first.passed == knob.JumpAfter}

@@ -1,9 +1,11 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 	"time"
@@ -43,6 +45,9 @@ type Pruned struct {
 // object — the highest release, or the highest pre-release where there is no
 // release — is never deleted.
 //
+// An object of which a register cannot be read is left as it is, since what is
+// to be kept cannot be told. The others are pruned all the same, and the error
+// joins one for each of those left.
 // When it fails half-way, the report says what was deleted until then.
 func (r *Registry) Prune(ctx context.Context, opts PruneOptions) (*PruneReport, error) {
 	p := &pruning{r: r, o: opts, report: PruneReport{DryRun: opts.DryRun, Deleted: []Pruned{}}}
@@ -54,6 +59,8 @@ type pruning struct {
 	o      PruneOptions
 	now    time.Time
 	report PruneReport
+
+	refused unreadables // objects of which something cannot be read, or deleted
 }
 
 func (p *pruning) run(ctx context.Context) error {
@@ -78,23 +85,26 @@ func (p *pruning) run(ctx context.Context) error {
 		if slices.Contains(p.o.Names[:i], name) {
 			continue // it was done
 		}
-		if err := p.object(ctx, name); err != nil {
+		if err := p.object(ctx, name); err != nil && !p.refused.pass(err) {
 			return err
 		}
 	}
 	if len(p.o.Names) > 0 {
-		return nil
+		return p.refused.err()
 	}
 	p.r.objects(ctx, p.o.Prefix, func(o object, oerr error) bool {
-		if err = oerr; err == nil {
+		if err = cmp.Or(oerr, o.err); err == nil {
 			err = p.object(ctx, o.name)
 		}
-		if errors.Is(err, ErrNotFound) {
-			err = nil // all its versions are deleted
+		if errors.Is(err, ErrNotFound) || p.refused.pass(err) {
+			err = nil // all its versions are deleted, or it is left as it is
 		}
 		return err == nil
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	return p.refused.err()
 }
 
 // object prunes one object.
@@ -116,6 +126,9 @@ func (p *pruning) object(ctx context.Context, name string) error {
 			_, err := p.r.Delete(ctx, info.Ref())
 			if errors.Is(err, ErrNotFound) {
 				continue // somebody else was faster
+			}
+			if ofOne(ctx, err) && errors.Is(err, fs.ErrPermission) {
+				return &UnreadableError{Key: manifest.VersionKey(name, info.Version), Ref: info.Ref(), Err: err}
 			}
 			if err != nil {
 				return err

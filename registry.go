@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/mindtrace/registry/cache"
@@ -67,8 +68,8 @@ type Options struct {
 	// read, and their digests are the same.
 	Compression string
 	// MemoryLimit is how many bytes all operations under way may use together
-	// for the data they move; 0 means 256 MiB, or a quarter of what the machine,
-	// the control group or $GOMEMLIMIT allow the process, if that is less. An
+	// for the data they move; 0 means 256 MiB, or a quarter of what the machine
+	// or the control group allow the process, or half of $GOMEMLIMIT, if that is less. An
 	// operation waits for the least it can do with, 52 MiB for a large object to be
 	// saved, and takes more, to be faster, while there is more. What is less
 	// than chunk.MinMemory, 84 MiB, is an error.
@@ -103,6 +104,7 @@ type Registry struct {
 
 	compression string // as in Options
 	memory      *chunk.Budget
+	large       sync.Mutex                       // held while a large register is decoded
 	pace        struct{ gets, puts *store.Pace } // nil for a directory
 
 	probing chan struct{} // held while the store is probed

@@ -1,10 +1,13 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 
 	"github.com/mindtrace/registry/chunk"
 	"github.com/mindtrace/registry/manifest"
@@ -16,6 +19,7 @@ type RepairReport struct {
 	Found    VerifyReport // before
 	Packs    []string     // keys of packs restored
 	Versions []string     // name@version of registers restored
+	Mended   []string     // keys of tags restored, of locks set free, of milestones and markers of collections removed
 	Problems []Problem    // that are left
 }
 
@@ -25,6 +29,10 @@ func (r *RepairReport) OK() bool { return len(r.Problems) == 0 }
 // Repair verifies the versions that ref means, as Verify does, and restores
 // what is damaged or missing from another registry: a copy of this one, or one
 // that holds versions of the same digests, under whatever names.
+//
+// A damaged tag is restored as it is in the mirror, if it points at a version that
+// is the same here. A damaged lock is set free; milestones that lie, and damaged markers of
+// collections, are removed: nothing depends on them.
 //
 // Nothing is taken on trust: what is written has the digests that the
 // versions here name. Only where a version's own register is damaged does the
@@ -50,16 +58,18 @@ func (p *repair) run(ctx context.Context, ref string) error {
 	p.report.Found = *found
 	why := map[string]error{} // by reference: why it could not be repaired
 	for _, problem := range found.Problems {
-		if !problem.register {
+		if !problem.mendable {
 			continue
 		}
-		switch err := p.register(ctx, problem.Key); {
-		case err == nil:
+		switch err := p.mend(ctx, problem.Key); {
+		case err == nil && strings.HasPrefix(problem.Key, manifest.ObjectsPrefix) && problem.Ref != "":
 			p.report.Versions = append(p.report.Versions, problem.Ref)
+		case err == nil:
+			p.report.Mended = append(p.report.Mended, problem.Key)
 		case ctx.Err() != nil:
 			return err
 		default:
-			why[problem.Ref] = err
+			why[cmp.Or(problem.Ref, problem.Key)] = err
 		}
 	}
 	if err := p.packs(ctx, found.Damage, why); err != nil {
@@ -72,6 +82,12 @@ func (p *repair) run(ctx context.Context, ref string) error {
 func (p *repair) checkAgain(ctx context.Context, why map[string]error) error {
 	for _, problem := range p.report.Found.Problems {
 		if problem.Ref == "" {
+			if slices.Contains(p.report.Mended, problem.Key) {
+				continue
+			}
+			if because := why[problem.Key]; because != nil {
+				problem.Err = fmt.Errorf("%w; not repaired: %w", problem.Err, because)
+			}
 			p.report.Problems = append(p.report.Problems, problem)
 			continue
 		}
@@ -109,8 +125,14 @@ func (p *repair) register(ctx context.Context, key string) error {
 	if err != nil {
 		return err
 	}
-	body, info, err := r.st.Get(ctx, key, nil)
-	if err != nil {
+	var body []byte
+	var here *manifest.Manifest
+	info, err := r.readRegister(ctx, key, "", func(b []byte) (err error) {
+		body = b
+		here, err = manifest.Decode(b, name, v)
+		return err
+	})
+	if err != nil && (!damaged(err) || info.Token == store.Absent) {
 		return err
 	}
 	if manifest.SaysPurged(body) {
@@ -120,8 +142,8 @@ func (p *repair) register(ctx context.Context, key string) error {
 	if err != nil {
 		return fmt.Errorf("in the mirror: %w", err)
 	}
-	if m, err := manifest.Decode(body, name, v); err == nil && m.Digest != src.Digest {
-		return fmt.Errorf("the mirror's %s@%s has the digest %s, not %s", name, v, src.Digest, m.Digest)
+	if here != nil && here.Digest != src.Digest {
+		return fmt.Errorf("the mirror's %s@%s has the digest %s, not %s", name, v, src.Digest, here.Digest)
 	}
 	if err := p.from.r.complete(ctx, src); err != nil {
 		return fmt.Errorf("in the mirror: %w", err)

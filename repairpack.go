@@ -116,6 +116,9 @@ func (p *repair) tables(ctx context.Context, d Damage, why map[string]error) err
 // collect finds out what the versions here know of the chunks of broken packs.
 func (p *repair) collect(ctx context.Context, all map[string]*broken) error {
 	for info, err := range p.r.st.List(ctx, manifest.ObjectsPrefix, "") {
+		if unreadable(listError(err)) {
+			continue // told by Verify
+		}
 		if err != nil {
 			return err
 		}
@@ -127,7 +130,7 @@ func (p *repair) collect(ctx context.Context, all map[string]*broken) error {
 		if err == nil && f.State != manifest.Purged {
 			err = p.r.complete(ctx, f) // or else its table alone
 		}
-		if err != nil && !damaged(err) && !errors.Is(err, ErrNotFound) {
+		if err != nil && !unreadable(err) && !ofOne(ctx, err) && !errors.Is(err, ErrNotFound) {
 			return err
 		}
 		if f == nil || f.State == manifest.Purged {
@@ -341,6 +344,9 @@ func (m *mirror) find(ctx context.Context, d manifest.Digest) (Ref, bool, error)
 	if m.digests == nil {
 		digests := map[manifest.Digest]Ref{}
 		for info, err := range m.r.st.List(ctx, manifest.ObjectsPrefix, "") {
+			if unreadable(listError(err)) {
+				continue // others may have the digest
+			}
 			if err != nil {
 				return Ref{}, false, err
 			}

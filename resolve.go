@@ -19,16 +19,6 @@ type found struct {
 	info store.Info
 }
 
-// registerError is a register that cannot be read, and which one it is.
-type registerError struct {
-	name    string
-	version Version
-	err     error
-}
-
-func (e *registerError) Error() string { return e.err.Error() }
-func (e *registerError) Unwrap() error { return e.err }
-
 // numbers returns the versions of an object that have a register, in
 // ascending order, whatever their state. It costs one request a thousand
 // versions.
@@ -43,13 +33,16 @@ func (r *Registry) numbers(ctx context.Context, name string) ([]Version, error) 
 	return all, nil
 }
 
-// eachNumber yields what numbers returns. An error is the last.
+// eachNumber yields what numbers returns. An error is the last, unless it is an
+// *UnreadableError: then the versions of one directory are left out.
 func (r *Registry) eachNumber(ctx context.Context, name string) iter.Seq2[Version, error] {
 	return func(yield func(Version, error) bool) {
 		for key, err := range store.Keys(ctx, r.st, manifest.VersionsPrefix(name), "") {
 			if err != nil {
-				yield(Version{}, err)
-				return
+				if err = listError(err); !yield(Version{}, err) || !unreadable(err) {
+					return
+				}
+				continue
 			}
 			v, err := manifest.VersionOf(name, key)
 			if err != nil {
@@ -63,20 +56,41 @@ func (r *Registry) eachNumber(ctx context.Context, name string) iter.Seq2[Versio
 }
 
 // read returns the register of one version, live or not, without its table.
+// A failure that concerns this register alone is an *UnreadableError.
 func (r *Registry) read(ctx context.Context, name string, v Version) (*found, error) {
-	body, info, err := r.st.Get(ctx, manifest.VersionKey(name, v), nil)
+	return r.readPart(ctx, name, v, nil)
+}
+
+// outline is read for those who go through many versions: it has neither files
+// nor their places.
+func (r *Registry) outline(ctx context.Context, name string, v Version) (*found, error) {
+	return r.readPart(ctx, name, v, func(m *manifest.Manifest) { m.Content.Files, m.Placement = nil, manifest.Placement{} })
+}
+
+// smallRegister is the size of a register that any number may be decoded of at
+// the same time.
+const smallRegister = 64 << 10
+
+// readPart is read of what trim leaves. One large register is decoded after
+// the other, since it may take many times its size.
+func (r *Registry) readPart(ctx context.Context, name string, v Version, trim func(*manifest.Manifest)) (*found, error) {
+	key, ref := manifest.VersionKey(name, v), name+"@"+v.String()
+	var m *manifest.Manifest
+	info, err := r.readRegister(ctx, key, ref, func(body []byte) (err error) {
+		if len(body) > smallRegister {
+			r.large.Lock()
+			defer r.large.Unlock()
+		}
+		if m, err = manifest.Decode(body, name, v); err == nil && trim != nil {
+			trim(m)
+		}
+		return err
+	})
 	if notFound(err) {
 		return nil, fmt.Errorf("version %s: %w", v, ErrNotFound)
 	}
-	if errors.Is(err, store.ErrTooLarge) {
-		return nil, &registerError{name, v, err}
-	}
 	if err != nil {
 		return nil, err
-	}
-	m, err := manifest.Decode(body, name, v)
-	if err != nil {
-		return nil, &registerError{name, v, err}
 	}
 	return &found{m, info}, nil
 }
@@ -101,11 +115,9 @@ func (r *Registry) complete(ctx context.Context, f *found) error {
 	if f.Table == nil || f.Content.Files != nil {
 		return nil
 	}
-	table, err := chunk.ReadTable(ctx, r.st, f.Table, r.memory)
-	if err != nil {
-		return fmt.Errorf("table of %s@%s: %w", f.Name, f.Version, err)
-	}
-	return f.DecodeTable(table)
+	table := chunk.OpenTable(ctx, r.st, f.Table, r.memory)
+	defer table.Close()
+	return f.ReadTable(table)
 }
 
 // resolve returns the live version that ref means.

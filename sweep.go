@@ -23,7 +23,7 @@ func (c *collector) sweep(ctx context.Context) error {
 	var last uint64
 	for info, err := range c.r.st.List(ctx, manifest.PacksPrefix, "") {
 		if err != nil {
-			return err
+			return listError(err)
 		}
 		p, err := manifest.ParsePackKey(info.Key)
 		if err != nil {

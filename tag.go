@@ -125,6 +125,9 @@ func (r *Registry) setTag(ctx context.Context, f *found, tag string, c tagCondit
 	}
 	for try := 1; ; try++ {
 		before, err := r.readTag(ctx, f.Name, tag)
+		if before.broken(err) && !c.given {
+			err = nil // whatever it said, it is replaced
+		}
 		if err == nil {
 			err = c.holds(before)
 		}
@@ -211,17 +214,20 @@ func (r *Registry) untag(ctx context.Context, name, tag string, opts []TagOption
 	}
 	for try := 1; ; try++ {
 		t, err := r.readNamedTag(ctx, name, tag)
+		gone := t.removed()
+		if t.broken(err) && !c.given {
+			gone, err = manifest.LostTag(name, tag), nil
+		} else if err == nil && !t.set() {
+			err = fmt.Errorf("%w: no tag %s", ErrNotFound, tag)
+		}
 		if err != nil {
 			return err
 		}
-		if !t.set() {
-			return fmt.Errorf("%w: no tag %s", ErrNotFound, tag)
-		}
 		if err = c.holds(t); err == nil {
-			_, err = r.putTag(ctx, t, t.removed())
+			_, err = r.putTag(ctx, t, gone)
 		}
 		if err == nil {
-			r.log.InfoContext(ctx, "untagged", "name", name, "tag", tag, "version", t.Version)
+			r.log.InfoContext(ctx, "untagged", "name", name, "tag", tag, "version", gone.Version)
 			return nil
 		}
 		if !errors.Is(err, ErrConflict) || c.given {
@@ -234,7 +240,8 @@ func (r *Registry) untag(ctx context.Context, name, tag string, opts []TagOption
 }
 
 // Tags yields the tags of an object, in the order of their keys. It reads one
-// register for each tag that is or was.
+// register for each tag that is or was. One that cannot be read comes with an
+// *UnreadableError; the others follow. Any other error is the last.
 func (r *Registry) Tags(ctx context.Context, name string) iter.Seq2[Tag, error] {
 	return func(yield func(Tag, error) bool) {
 		if err := manifest.ValidName(name); err != nil {
@@ -243,8 +250,10 @@ func (r *Registry) Tags(ctx context.Context, name string) iter.Seq2[Tag, error] 
 		}
 		for t, err := range r.tags(ctx, name) {
 			if err != nil {
-				yield(Tag{}, wrap(ctx, "list tags", name, err))
-				return
+				if !yield(Tag{}, wrap(ctx, "list tags", name, err)) || !unreadable(err) {
+					return
+				}
+				continue
 			}
 			if !yield(Tag{t.Name, t.Tag.Tag, t.Version, t.Digest.String(), t.info.Modified.UTC()}, nil) {
 				return
@@ -273,8 +282,14 @@ func (r *Registry) TagHistory(ctx context.Context, name, tag string) ([]TagMove,
 // foundTag is a tag's register as it was read. Where there is none, it is the
 // zero value.
 type foundTag struct {
-	*manifest.Tag
-	info store.Info
+	*manifest.Tag // nil of one that is damaged, too
+	info          store.Info
+}
+
+// broken reports whether err says that the register is damaged. Its state is
+// known then, and can be replaced.
+func (t foundTag) broken(err error) bool {
+	return t.Tag == nil && t.info.Token != store.Absent && damaged(err)
 }
 
 // set reports whether the tag points anywhere.
@@ -282,6 +297,9 @@ func (t foundTag) set() bool { return t.Tag != nil && t.State == manifest.TagSet
 
 // removed is the tag as it is when it has been removed.
 func (t foundTag) removed() *manifest.Tag {
+	if t.Tag == nil {
+		return nil
+	}
 	gone := *t.Tag
 	gone.State = manifest.Deleted
 	return &gone
@@ -299,19 +317,20 @@ func (r *Registry) readNamedTag(ctx context.Context, name, tag string) (foundTag
 }
 
 // readTag returns the register of a tag. That there is none is no error.
+// A failure that concerns it alone is an *UnreadableError; see broken.
 func (r *Registry) readTag(ctx context.Context, name, tag string) (foundTag, error) {
-	body, info, err := r.st.Get(ctx, manifest.TagKey(name, tag), nil)
+	var t *manifest.Tag
+	info, err := r.readRegister(ctx, manifest.TagKey(name, tag), name+"@"+tag, func(body []byte) (err error) {
+		t, err = manifest.DecodeTag(body, name, tag)
+		return err
+	})
 	if notFound(err) {
 		return foundTag{}, nil
 	}
 	if err != nil {
-		return foundTag{}, err
+		return foundTag{info: info}, err
 	}
-	t, err := manifest.DecodeTag(body, name, tag)
-	if err != nil {
-		return foundTag{}, err
-	}
-	return foundTag{t, info}, nil
+	return foundTag{Tag: t, info: info}, nil
 }
 
 // putTag writes the state next over the register was.
@@ -330,14 +349,17 @@ func (r *Registry) putTag(ctx context.Context, was foundTag, next *manifest.Tag)
 	return foundTag{next, info}, nil
 }
 
-// tags yields the tags of an object that are set.
+// tags yields the tags of an object that are set. An error is the last, unless
+// it is an *UnreadableError.
 func (r *Registry) tags(ctx context.Context, name string) iter.Seq2[foundTag, error] {
 	return func(yield func(foundTag, error) bool) {
 		names := func(yield func(string, error) bool) {
 			for info, err := range r.st.List(ctx, manifest.TagsPrefix(name), "") {
 				if err != nil {
-					yield("", err)
-					return
+					if err = listError(err); !yield("", err) || !unreadable(err) {
+						return
+					}
+					continue
 				}
 				if _, tag, err := manifest.ParseTagKey(info.Key); err == nil && !yield(tag, nil) {
 					return // an error: not ours; verify tells
@@ -347,8 +369,10 @@ func (r *Registry) tags(ctx context.Context, name string) iter.Seq2[foundTag, er
 		read := func(ctx context.Context, tag string) (foundTag, error) { return r.readTag(ctx, name, tag) }
 		for res := range parallel(ctx, names, read) {
 			if res.err != nil {
-				yield(foundTag{}, res.err)
-				return
+				if !yield(foundTag{}, res.err) || !unreadable(res.err) {
+					return
+				}
+				continue
 			}
 			if res.out.set() && !yield(res.out, nil) {
 				return

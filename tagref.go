@@ -65,7 +65,7 @@ func (r *Registry) checkTagged(ctx context.Context, name string, versions []Vers
 		switch _, err := r.readLive(ctx, name, v); {
 		case err == nil:
 			return fmt.Errorf("version %s %w: %s; remove or move them first, or force it", v, ErrTagged, strings.Join(tags[v], ", "))
-		case !errors.Is(err, ErrNotFound) && !unreadable(err): // what cannot be read is not deleted
+		case !errors.Is(err, ErrNotFound) && !hopeless(err): // what cannot be read is not deleted
 			return err
 		}
 	}

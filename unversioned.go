@@ -43,7 +43,7 @@ func (r *Registry) liveBelow(ctx context.Context, name string, v Version) ([]*fo
 		v.Patch--
 		f, err := r.read(ctx, name, v)
 		switch {
-		case unreadable(err):
+		case hopeless(err):
 			continue // it says nothing of those below it
 		case err != nil:
 			return nil, err

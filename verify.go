@@ -3,18 +3,18 @@ package registry
 import (
 	"context"
 	"errors"
-	"fmt"
+	"strings"
 
 	"github.com/mindtrace/registry/manifest"
 )
 
 // Problem is something that Verify found wrong.
 type Problem struct {
-	Key string `json:"key"`           // of the register concerned
+	Key string `json:"key"`           // of the register concerned, or what begins those that cannot be read
 	Ref string `json:"ref,omitempty"` // name@version, if it can be told
 	Err error  `json:"-"`
 
-	register bool // the register itself is damaged
+	mendable bool // the register itself is damaged, or it is a milestone that can go
 }
 
 // VerifyReport is what Verify has found.
@@ -31,8 +31,10 @@ func (v *VerifyReport) OK() bool { return len(v.Problems) == 0 }
 
 // Verify reads every byte of the live versions that ref means — one version,
 // a range, with a name alone all its versions, with "" the whole registry — and
-// checks it against its digests. With a name alone and with "" it checks the
-// tags too. What is wrong is in the report; an error means that the check could not be made.
+// checks it against its digests. With a name alone it checks its milestones and tags too,
+// with "" also locks, markers of collections, the settings, and that there is
+// nothing else. What is wrong, or cannot be read, is in the report; an error means
+// that the check could not be made.
 func (r *Registry) Verify(ctx context.Context, ref string, opts ...LoadOption) (*VerifyReport, error) {
 	var o loadOptions
 	for _, opt := range opts {
@@ -54,11 +56,14 @@ type verification struct {
 	ref      string
 	progress func(Progress)
 	report   VerifyReport
+	live     int // versions that are there, or cannot be read
+
+	milestones milestones
 }
 
 func (v *verification) run(ctx context.Context) error {
 	if v.ref == "" {
-		return v.all(ctx)
+		return v.list(ctx, "")
 	}
 	ref, err := parseRef(v.ref)
 	if err != nil {
@@ -66,8 +71,8 @@ func (v *verification) run(ctx context.Context) error {
 	}
 	if ref.Selector != "" && ref.kind != selectRange {
 		f, err := v.r.resolve(ctx, ref)
-		if e := (*registerError)(nil); errors.As(err, &e) {
-			v.registerProblem(e.name, e.version, err)
+		if e := (*UnreadableError)(nil); errors.As(err, &e) {
+			v.problem(e.Key, e.Ref, err)
 			return nil
 		}
 		if err != nil {
@@ -75,66 +80,52 @@ func (v *verification) run(ctx context.Context) error {
 		}
 		return v.version(ctx, f)
 	}
+	if ref.Selector == "" {
+		if err := v.list(ctx, manifest.VersionsPrefix(ref.Name)); err != nil {
+			return err
+		}
+		if v.live == 0 && len(v.report.Problems) == 0 {
+			numbers, err := v.r.numbers(ctx, ref.Name)
+			if err != nil {
+				return err
+			}
+			return v.r.noMatch(ref, numbers)
+		}
+		return v.list(ctx, manifest.TagsPrefix(ref.Name))
+	}
 	numbers, err := v.r.numbers(ctx, ref.Name)
 	if err != nil {
 		return err
 	}
-	n := 0
 	for _, number := range numbers {
-		if ref.kind == selectRange && !ref.matches(number) {
+		if !ref.matches(number) {
 			continue
 		}
-		live, err := v.read(ctx, ref.Name, number)
-		if err != nil {
+		if err := v.read(ctx, ref.Name, number); err != nil {
 			return err
 		}
-		if live {
-			n++
-		}
 	}
-	if n == 0 {
+	if v.live == 0 {
 		return v.r.noMatch(ref, numbers)
-	}
-	if ref.Selector == "" {
-		return v.tags(ctx, ref.Name)
 	}
 	return nil
 }
 
-// all verifies the whole registry.
-func (v *verification) all(ctx context.Context) error {
-	for info, err := range v.r.st.List(ctx, manifest.ObjectsPrefix, "") {
-		if err != nil {
-			return err
-		}
-		if manifest.IsMilestone(info.Key) {
-			continue
-		}
-		name, number, err := manifest.ParseVersionRegisterKey(info.Key)
-		if err != nil {
-			v.problem(info.Key, "", fmt.Errorf("it does not belong here: %w", err))
-			continue
-		}
-		if _, err := v.read(ctx, name, number); err != nil {
-			return err
-		}
-	}
-	return v.tags(ctx, "")
-}
-
 // read verifies one version, if it is live.
-func (v *verification) read(ctx context.Context, name string, number Version) (live bool, err error) {
+func (v *verification) read(ctx context.Context, name string, number Version) error {
 	f, err := v.r.readLive(ctx, name, number)
 	switch {
 	case errors.Is(err, ErrNotFound):
-		return false, nil
+		return nil
 	case unreadable(err):
-		v.registerProblem(name, number, err)
-		return true, nil
+		v.live++
+		v.problem(manifest.VersionKey(name, number), name+"@"+number.String(), err)
+		return nil
 	case err != nil:
-		return false, err
+		return err
 	}
-	return true, v.version(ctx, f)
+	v.live++
+	return v.version(ctx, f)
 }
 
 // version reads one version whole.
@@ -151,8 +142,10 @@ func (v *verification) version(ctx context.Context, f *found) error {
 		}
 		err = v.files(ctx, f, regular)
 	}
-	v.report.Bytes += f.Size
-	if unreadable(err) {
+	if f.Table == nil || f.Content.Files != nil { // else its size is only claimed
+		v.report.Bytes += f.Size
+	}
+	if unreadable(err) || ofOne(ctx, err) {
 		v.problem(manifest.VersionKey(f.Name, f.Version), f.Name+"@"+f.Version.String(), err)
 		return v.audit(ctx, f)
 	}
@@ -166,13 +159,18 @@ func (v *verification) files(ctx context.Context, f *found, regular []int) error
 	return v.r.reader(f).Fetch(ctx, regular, discard{})
 }
 
+// problem takes note of what is wrong with what a key holds.
 func (v *verification) problem(key, ref string, err error) {
-	v.report.Problems = append(v.report.Problems, Problem{Key: key, Ref: ref, Err: err})
-}
-
-func (v *verification) registerProblem(name string, number Version, err error) {
-	v.problem(manifest.VersionKey(name, number), name+"@"+number.String(), err)
-	v.report.Problems[len(v.report.Problems)-1].register = errors.Is(err, manifest.ErrCorrupt)
+	p := Problem{Key: key, Ref: ref, Err: err}
+	bad := (*UnreadableError)(nil)
+	switch {
+	case !damaged(err):
+	case errors.As(err, &bad):
+		p.mendable = bad.Key == key
+	default: // of a version, it is its packs
+		p.mendable = strings.HasPrefix(key, manifest.TagsPrefix("")) || manifest.IsMilestone(key)
+	}
+	v.report.Problems = append(v.report.Problems, p)
 }
 
 // discard is a chunk.Dest that keeps nothing.

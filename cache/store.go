@@ -85,7 +85,7 @@ func (s *cached) Get(ctx context.Context, key string, o *store.GetOptions) ([]by
 	}
 	body, info, err := s.Store.Get(ctx, key, o)
 	switch {
-	case !pack && err == nil && o == nil:
+	case !pack && err == nil && (o == nil || o.Offset == 0 && o.Length == 0):
 		s.record(key, body, info)
 	case !pack && errors.Is(err, store.ErrNotExist):
 		s.drop(key)

@@ -292,39 +292,3 @@ func (r *Reader) chunk(ctx context.Context, c manifest.Chunk, use func([]byte)) 
 	use(body)
 	return nil
 }
-
-// ReadTable reads the table of a manifest whose Table is set. A nil Budget
-// means as much memory as it takes. It may be called by who holds memory of
-// the Budget already.
-func ReadTable(ctx context.Context, st store.Store, t *manifest.Table, b *Budget) ([]byte, error) {
-	table := make([]byte, 0, min(t.File.Size, 1<<20)) // what it claims, as far as that costs nothing
-	spans := planFile(t.Packs, &t.File, 0, 0, len(t.File.Chunks))
-	m := &manifest.Manifest{}
-	m.Placement.Packs = t.Packs
-	r := NewReader(st, m, &ReaderOptions{Budget: b, Buffers: 4})
-	gets := plan(spans, r.gets, r.buffers)
-	share := r.budget.try(gets.least(), false)
-	if share == nil {
-		for _, c := range t.File.Chunks {
-			if err := r.chunk(ctx, c, func(b []byte) { table = append(table, b...) }); err != nil {
-				return nil, err
-			}
-		}
-		return table, nil
-	}
-	gets.open(share)
-	s := startStream(ctx, st, spans, gets, nil)
-	s.ended = share.close
-	defer s.close()
-	for {
-		j, err := s.next()
-		if err == io.EOF {
-			return table, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		table = append(table, j.body...)
-		s.release(j)
-	}
-}

@@ -102,7 +102,7 @@ func (s *Locks) look(ctx context.Context, name string) (state, error) {
 	if err != nil {
 		return state{}, err
 	}
-	body, info, err := s.st.Get(ctx, manifest.LockKey(name), nil)
+	body, info, err := s.st.Get(ctx, manifest.LockKey(name), &store.GetOptions{Most: manifest.MaxSmall})
 	if errors.Is(err, store.ErrNotExist) {
 		return state{info: info, now: s.told(info, before)}, nil
 	}
@@ -110,7 +110,10 @@ func (s *Locks) look(ctx context.Context, name string) (state, error) {
 		return state{}, err
 	}
 	reg, err := manifest.DecodeLock(body, name, false)
-	return state{reg, info, s.told(info, before)}, err
+	if err != nil {
+		return state{info: info, now: s.told(info, before)}, err
+	}
+	return state{reg, info, s.told(info, before)}, nil
 }
 
 // before reads the clock of a store that does not tell the time with its
@@ -221,6 +224,9 @@ func (s *Locks) take(ctx context.Context, name string, o Options, w *waiter) (*L
 			}
 		}
 		known = false
+		if at.reg != nil && at.reg.Last() != nil {
+			return nil, at.reg.Last()
+		}
 		reg, match := manifest.NewLock(name, manifest.LockHeld), store.Absent
 		if at.reg != nil {
 			reg.Head = at.reg.Head

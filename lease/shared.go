@@ -3,6 +3,7 @@ package lease
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/mindtrace/registry/manifest"
@@ -83,7 +84,7 @@ func (s *Locks) shared(ctx context.Context, name string, known map[string]*manif
 		}
 		reg := known[info.Key]
 		if reg == nil {
-			body, _, err := s.st.Get(ctx, info.Key, nil)
+			body, _, err := s.st.Get(ctx, info.Key, &store.GetOptions{Most: manifest.MaxSmall})
 			if errors.Is(err, store.ErrNotExist) {
 				continue
 			}
@@ -91,7 +92,7 @@ func (s *Locks) shared(ctx context.Context, name string, known map[string]*manif
 				return nil, err
 			}
 			if reg, err = manifest.DecodeLock(body, name, true); err != nil {
-				return nil, err
+				return nil, fmt.Errorf("%s: %w", info.Key, err)
 			}
 			known[info.Key] = reg
 		}

@@ -60,21 +60,29 @@ type Status struct {
 func (s Status) Held() bool { return s.State == "held" || s.State == "shared" }
 
 // All yields the state of every lock that was ever taken, by the order of
-// their keys. It costs a listing, and a read or two for each lock.
+// their keys. It costs a listing, and a read or two for each lock. An error
+// comes with the name of the lock that it is about, and others follow; without
+// a name it is about the listing.
 func (s *Locks) All(ctx context.Context) iter.Seq2[Status, error] {
 	return func(yield func(Status, error) bool) {
 		last := ""
 		for info, err := range s.st.List(ctx, manifest.LocksPrefix, "") {
 			if err != nil {
-				yield(Status{}, err)
-				return
+				if !yield(Status{}, err) {
+					return
+				}
+				continue
 			}
 			name, _, err := manifest.ParseLockKey(info.Key)
 			if err != nil || name == last {
 				continue // not ours, or dealt with
 			}
 			last = name
-			if st, err := s.Status(ctx, name); !yield(st, err) || err != nil {
+			st, err := s.Status(ctx, name)
+			if err != nil {
+				st = Status{Name: name}
+			}
+			if !yield(st, err) {
 				return
 			}
 		}
@@ -116,7 +124,8 @@ var ErrChanged = errors.New("the lock has just changed hands")
 
 // Break takes a lock away from whoever holds it, exclusively and shared, also
 // if it has not expired. Holders learn it when they renew, after a third of
-// their TTL at the latest; until then they go on. Errors: ErrNotHeld,
+// their TTL at the latest; until then they go on. A lock whose register is damaged, or has
+// the last epoch, is set free with another. Errors: ErrNotHeld,
 // ErrChanged (somebody else broke it, or has it now), and those of the store.
 func (s *Locks) Break(ctx context.Context, name, why string) error {
 	if err := manifest.ValidName(name); err != nil {
@@ -128,6 +137,16 @@ func (s *Locks) Break(ctx context.Context, name, why string) error {
 	var epoch uint64
 	for {
 		at, err := s.look(ctx, name)
+		if err == nil && at.reg != nil {
+			err = at.reg.Last()
+		}
+		if damaged(err) {
+			if err := s.restart(ctx, manifest.LockKey(name), name, at, &by); err != nil {
+				return err
+			}
+			broken = true
+			break
+		}
 		if err != nil {
 			return err
 		}

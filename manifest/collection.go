@@ -3,6 +3,7 @@ package manifest
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -35,12 +36,18 @@ func NewCollection() *Collection { return &Collection{Head: newHead(KindCollecti
 // CollectionKey is the key of the marker that began with this nonce.
 func CollectionKey(n Nonce) string { return CollectionsPrefix + string(n) }
 
+// IsCollectionKey reports whether a key is that of a marker.
+func IsCollectionKey(key string) bool {
+	nonce, ok := strings.CutPrefix(key, CollectionsPrefix)
+	return ok && Nonce(nonce).valid()
+}
+
 // Encode returns the register's body.
 func (c *Collection) Encode() ([]byte, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
-	return encode(c)
+	return encode(KindCollection, c)
 }
 
 // DecodeCollection reads what Encode wrote.
@@ -59,5 +66,5 @@ func (c *Collection) check() error {
 	if c.Report != nil && (c.Report.Kind() != '{' || c.Started.IsZero()) {
 		return errors.New("the report of a collection is an object, and says when it began")
 	}
-	return nil
+	return checkDepth(c.Report)
 }

@@ -3,8 +3,10 @@ package manifest
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"io"
+	"strconv"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -44,18 +46,16 @@ func (c *Content) writeCanonical(w io.Writer) error {
 	if len(c.Files) > 0 {
 		open := sep + `"files":[`
 		sep = ","
+		var b []byte
 		for i := range c.Files {
-			v, err := canonical(&c.Files[i])
-			if err != nil {
+			var err error
+			if b, err = c.Files[i].appendCanonical(append(b[:0], open...)); err != nil {
 				return fmt.Errorf("file %q: %w", c.Files[i].Path, err)
 			}
-			if _, err := io.WriteString(w, open); err != nil {
+			if _, err := w.Write(b); err != nil {
 				return err
 			}
 			open = ","
-			if _, err := w.Write(v); err != nil {
-				return err
-			}
 		}
 		if _, err := io.WriteString(w, "]"); err != nil {
 			return err
@@ -88,6 +88,39 @@ func (c *Content) writeCanonical(w io.Writer) error {
 	return err
 }
 
+// appendCanonical appends the canonical form of an entry. A million of them
+// leave no garbage.
+func (f *File) appendCanonical(b []byte) ([]byte, error) {
+	if f.Size > 1<<53 || f.Size < 0 { // not what a double prints
+		v, err := canonical(f)
+		return append(b, v...), err
+	}
+	b = append(b, '{')
+	if f.Dir {
+		b = append(b, `"dir":true,`...)
+	}
+	if f.Exec {
+		b = append(b, `"exec":true,`...)
+	}
+	var err error
+	if f.Link != "" {
+		if b, err = jsontext.AppendQuote(append(b, `"link":`...), f.Link); err != nil {
+			return nil, err
+		}
+		b = append(b, ',')
+	}
+	if b, err = jsontext.AppendQuote(append(b, `"path":`...), f.Path); err != nil {
+		return nil, err
+	}
+	if f.SHA256 != (Digest{}) {
+		b = append(hex.AppendEncode(append(b, `,"sha256":"`...), f.SHA256[:]), '"')
+	}
+	if f.Size != 0 {
+		b = strconv.AppendInt(append(b, `,"size":`...), f.Size, 10)
+	}
+	return append(b, '}'), nil
+}
+
 func canonical(v any) (jsontext.Value, error) {
 	b, err := json.Marshal(v)
 	if err != nil {
@@ -115,6 +148,9 @@ func (c *Content) canonicalizeMetadata() error {
 func CanonicalMetadata(metadata jsontext.Value) (jsontext.Value, error) {
 	if len(metadata) == 0 {
 		return nil, nil
+	}
+	if err := checkDepth(metadata); err != nil {
+		return nil, fmt.Errorf("metadata: %w", err)
 	}
 	m := metadata.Clone()
 	exact := metadata.Clone()

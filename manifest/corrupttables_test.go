@@ -161,7 +161,7 @@ func TestDamagedTables(t *testing.T) {
 			t.Errorf("%s: %v", c.why, err)
 			continue
 		}
-		wantCorrupt(t, c.why+" in a table", m.DecodeTable(table), c.says)
+		wantCorrupt(t, c.why+" in a table", m.ReadTable(bytes.NewReader(table)), c.says)
 		if len(m.Content.Files) > 0 || len(m.Placement.Packs) > 0 {
 			t.Errorf("%s: a table that was refused has left files behind", c.why)
 		}
@@ -241,8 +241,8 @@ func TestTableHasItsDigest(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		wantCorrupt(t, why, got.DecodeTable(other), "does not have its digest")
-		if err := got.DecodeTable(table); err != nil {
+		wantCorrupt(t, why, got.ReadTable(bytes.NewReader(other)), "does not have its digest")
+		if err := got.ReadTable(bytes.NewReader(table)); err != nil {
 			t.Errorf("the right one after a wrong one: %v", err)
 		}
 	}

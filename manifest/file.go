@@ -108,6 +108,9 @@ func ValidLink(p, target string) error {
 	return nil
 }
 
+// noBytes is the digest of an empty file.
+var noBytes = Sum(nil)
+
 // checkFiles checks that files are a tree: sorted, no path twice, no path
 // below one that is not a directory.
 func checkFiles(files []File) error {
@@ -132,6 +135,8 @@ func checkFiles(files []File) error {
 			return fmt.Errorf("%q has a negative size", f.Path)
 		case f.Regular() && f.SHA256 == Digest{}:
 			return fmt.Errorf("%q has no digest", f.Path)
+		case f.Regular() && f.Size == 0 && f.SHA256 != noBytes:
+			return fmt.Errorf("%q is empty, and does not have the digest of no bytes", f.Path)
 		case f.Link != "":
 			if err := ValidLink(f.Path, f.Link); err != nil {
 				return err

@@ -197,7 +197,7 @@ func FuzzDecodeTable(f *testing.F) {
 		m.Digest = tableDigest(table, m.Content)
 		c := manifest.Chunk{SHA256: manifest.Sum(table), Size: int64(len(table))}
 		m.SetTable(c.Size, c.SHA256, []manifest.Chunk{c}, []manifest.Pack{packOf(1, c.Size, c)})
-		if err := m.DecodeTable(table); err != nil {
+		if err := m.ReadTable(bytes.NewReader(table)); err != nil {
 			if !errors.Is(err, manifest.ErrCorrupt) {
 				t.Errorf("error %q is not ErrCorrupt", err)
 			}
@@ -216,7 +216,7 @@ func FuzzDecodeTable(f *testing.F) {
 		n := *m
 		n.SetTable(int64(len(again)), manifest.Sum(again), nil, nil)
 		m.Table = n.Table
-		if err := n.DecodeTable(again); err != nil {
+		if err := n.ReadTable(bytes.NewReader(again)); err != nil {
 			t.Fatalf("%v\n%s", err, again)
 		}
 		if d := diff(m, &n); d != "" {

@@ -180,5 +180,8 @@ func placer(t *rapid.T, packs []manifest.Pack) func(f *manifest.File) {
 			f.Size += c.Size
 			f.Chunks = append(f.Chunks, c)
 		}
+		if n == 0 {
+			f.SHA256 = manifest.Sum(nil)
+		}
 	}
 }

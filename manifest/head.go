@@ -68,6 +68,9 @@ func (h *Head) head() *Head { return h }
 // of this kind. A newer format is told apart from damage; unknown members are
 // damage, since a program that dropped them on its next write would lose them.
 func decode(body []byte, kind string, v interface{ head() *Head }) error {
+	if err := checkLength(kind, len(body)); err != nil {
+		return fmt.Errorf("%w register: %v", ErrCorrupt, err)
+	}
 	invalid := json.Unmarshal(body, v, json.RejectUnknownMembers(true))
 	h := *v.head()
 	if invalid != nil { // perhaps just newer
@@ -99,10 +102,19 @@ func decode(body []byte, kind string, v interface{ head() *Head }) error {
 	return nil
 }
 
-func encode(v any) ([]byte, error) {
-	body, err := json.Marshal(v, json.Deterministic(true))
+// encode returns the body of a register of a kind.
+func encode(kind string, v any) ([]byte, error) {
+	body, err := marshal(v)
+	if err == nil {
+		err = checkLength(kind, len(body))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("encoding register: %w", err)
 	}
-	return append(body, '\n'), nil
+	return body, nil
+}
+
+func marshal(v any) ([]byte, error) {
+	body, err := json.Marshal(v, json.Deterministic(true))
+	return append(body, '\n'), err
 }

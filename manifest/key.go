@@ -100,6 +100,23 @@ func suggestName(name string) string {
 	return fixed
 }
 
+// ObjectOf returns the name of the object that a key, or what begins some keys,
+// belongs to: its versions, or its tags. "" means that it is not of one object.
+func ObjectOf(key string) string {
+	rest, ok := strings.CutPrefix(key, ObjectsPrefix)
+	if !ok {
+		if rest, ok = strings.CutPrefix(key, TagsPrefix("")); !ok {
+			return ""
+		}
+	}
+	segment, _, ok := strings.Cut(rest, "/")
+	name, err := store.Unescape(segment)
+	if !ok || err != nil || ValidName(name) != nil {
+		return ""
+	}
+	return name
+}
+
 // VersionsPrefix begins the keys of all versions of an object.
 func VersionsPrefix(name string) string {
 	return ObjectsPrefix + store.Escape(name) + versionsDir

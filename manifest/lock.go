@@ -44,8 +44,19 @@ const (
 	MaxLockTTL = 24 * time.Hour
 	MaxLockWhy = 1024 // bytes
 	maxOwner   = 255  // bytes of a host's or user's name
-	maxEpoch   = 1<<53 - 1
+	// MaxEpoch is the highest epoch. A lock that has it cannot be taken any more:
+	// see FreshEpoch.
+	MaxEpoch = 1<<53 - 1
 )
+
+// FreshEpoch is the epoch of a lock whose register is damaged, so that nobody
+// knows which it had: the microseconds since 1970, by the store's clock. That
+// is more than any lock comes to by changing hands, which takes a write each
+// time. So a lock that has MaxEpoch did not come to it like that: it is damaged,
+// too.
+func FreshEpoch(now time.Time) uint64 {
+	return uint64(min(max(now.UnixMicro(), 1), MaxEpoch-1))
+}
 
 // Lock is the exclusive lock of a name, or the mark of one of its shared
 // holders. Whether it has expired is told by the store's clock: its age is
@@ -138,7 +149,16 @@ func (l *Lock) Encode() ([]byte, error) {
 	if err := l.check(); err != nil {
 		return nil, fmt.Errorf("lock %s: %w", l.Name, err)
 	}
-	return encode(l)
+	return encode(KindLock, l)
+}
+
+// Last returns an ErrCorrupt if the lock has the last epoch, after which there
+// is none.
+func (l *Lock) Last() error {
+	if l.Epoch < MaxEpoch {
+		return nil
+	}
+	return fmt.Errorf("lock %s: %w: its epoch is %d, the last there is; mindreg lock break %s starts it anew", l.Name, ErrCorrupt, l.Epoch, l.Name)
 }
 
 // DecodeLock reads what Encode wrote, as the exclusive lock of a name or
@@ -168,7 +188,7 @@ func (l *Lock) check() error {
 	}
 	switch l.State {
 	case LockHeld, LockFree:
-		if l.Epoch < 1 || l.Epoch > maxEpoch {
+		if l.Epoch < 1 || l.Epoch > MaxEpoch {
 			return fmt.Errorf("bad epoch %d", l.Epoch)
 		}
 	case LockShared:
@@ -181,7 +201,7 @@ func (l *Lock) check() error {
 	switch {
 	case l.TTL < 1 || l.TTL > MaxLockTTL.Milliseconds():
 		return fmt.Errorf("ttl of %d ms, the limit is %d", l.TTL, MaxLockTTL.Milliseconds())
-	case l.Renew < 0 || l.Renew > maxEpoch:
+	case l.Renew < 0 || l.Renew > MaxEpoch:
 		return fmt.Errorf("renewed %d times", l.Renew)
 	case l.BrokenBy != nil && l.State != LockFree:
 		return errors.New("broken, but not free")

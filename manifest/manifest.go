@@ -21,18 +21,6 @@ const (
 	Purged  State = "purged"  // a tombstone that only says what it was; see Manifest.Purged and Purging
 )
 
-// Limits of one register.
-const (
-	// MaxInline is how many bytes of files a register holds itself. More, and
-	// they are put into packs.
-	MaxInline = 128 << 10
-	// MaxTable is how large the tables of files and chunks may be inside a
-	// register. Larger ones are put into packs themselves.
-	MaxTable = 1 << 20
-	// MaxMetadata is how large an object's metadata may be, as JSON.
-	MaxMetadata = 256 << 10
-)
-
 // Manifest is the register of one version: what it holds, and where.
 type Manifest struct {
 	Head
@@ -61,7 +49,7 @@ type Manifest struct {
 	Placement Placement `json:"placement,omitzero"`
 
 	// Table is set in a register whose files and placement would not fit.
-	// They are then in the bytes that it describes; see DecodeTable.
+	// They are then in the bytes that it describes; see ReadTable.
 	Table *Table `json:"table,omitzero"`
 }
 
@@ -118,6 +106,10 @@ func (m *Manifest) Seal() error {
 		return err
 	}
 	m.Count, m.Size = len(m.Content.Files), size
+	m.Placement.pack(m.Content.Files)
+	if err := checkCost(m.Content.Files, &m.Placement); err != nil {
+		return err
+	}
 	if err := m.Content.canonicalizeMetadata(); err != nil {
 		return err
 	}
@@ -126,7 +118,6 @@ func (m *Manifest) Seal() error {
 		return err
 	}
 	m.Digest = d
-	m.Placement.pack(m.Content.Files)
 	if compressed(m.Content.Files) {
 		m.require(featureZstd)
 	}
@@ -143,13 +134,13 @@ func (m *Manifest) Encode() ([]byte, error) {
 	if out.Table != nil {
 		out.Content.Files, out.Placement = nil, Placement{}
 	}
-	return encode(&out)
+	return encode(KindVersion, &out)
 }
 
 // Decode reads the body of a version register and checks that it is whole:
 // that it is this name's and version's, that its tables agree with each
 // other, and that its content has its digest. If Table is set, the files are
-// still to be read, with DecodeTable.
+// still to be read, with ReadTable.
 func Decode(body []byte, name string, v Version) (*Manifest, error) {
 	m := new(Manifest)
 	if err := decode(body, KindVersion, m); err != nil {
@@ -187,6 +178,8 @@ func (m *Manifest) check() error {
 		return errors.New("no digest")
 	case m.Size < 0 || m.Count < 0:
 		return errors.New("negative size or count")
+	case m.Count > MaxDecoded/costFile:
+		return fmt.Errorf("%d files: %w", m.Count, errTooMuch)
 	case m.State == Purged:
 		return m.checkPurged()
 	case !m.Died.IsZero():
@@ -209,7 +202,7 @@ func (m *Manifest) check() error {
 }
 
 // Packs returns all packs that the version names, those of its table among
-// them. If Table is set, DecodeTable comes first.
+// them. If Table is set, ReadTable comes first.
 func (m *Manifest) Packs() []Pack {
 	if m.Table == nil {
 		return m.Placement.Packs

@@ -1,6 +1,7 @@
 package manifest_test
 
 import (
+	"bytes"
 	"slices"
 	"testing"
 	"time"
@@ -66,7 +67,7 @@ func TestTableRoundTrip(t *testing.T) {
 		if len(got.Content.Files) > 0 || !cmp.Equal(got.Placement, manifest.Placement{}) {
 			t.Errorf("a register with a table holds files of its own:\n%s", body)
 		}
-		if err := got.DecodeTable(table); err != nil {
+		if err := got.ReadTable(bytes.NewReader(table)); err != nil {
 			t.Fatalf("%v\n%s", err, table)
 		}
 		if d := diff(m, got); d != "" {

@@ -82,8 +82,8 @@ func TestPurgingTable(t *testing.T) {
 		if len(got.Packs()) != 1 || !got.NamesPacks() {
 			t.Errorf("before the table is read it names %v", got.Packs())
 		}
-		wantCorrupt(t, "another table", got.DecodeTable(table[1:]), "digest")
-		if err := got.DecodeTable(table); err != nil {
+		wantCorrupt(t, "another table", got.ReadTable(bytes.NewReader(table[1:])), "digest")
+		if err := got.ReadTable(bytes.NewReader(table)); err != nil {
 			t.Fatal(err)
 		}
 		if !slices.Equal(got.Packs(), m.Packs()) || got.Content.Files != nil {

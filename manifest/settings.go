@@ -71,7 +71,7 @@ func (s *Settings) Encode() ([]byte, error) {
 	if err := s.check(); err != nil {
 		return nil, err
 	}
-	return encode(s)
+	return encode(KindSettings, s)
 }
 
 // DecodeSettings reads what Encode wrote.

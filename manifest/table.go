@@ -1,8 +1,10 @@
 package manifest
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/go-json-experiment/json"
 )
@@ -24,10 +26,6 @@ type tableJSON struct {
 
 // tablePath is the Path of a Table's File.
 const tablePath = "table.json"
-
-// maxTableSize is how large a table may be, in bytes: room for some five
-// million files. A damaged register must not make a reader fill its memory.
-const maxTableSize = 1 << 30
 
 // MarshalJSON implements json.Marshaler.
 func (t *Table) MarshalJSON() ([]byte, error) {
@@ -84,7 +82,7 @@ type tables struct {
 // EncodeTable returns the bytes of the table of m: what is to be stored in
 // chunks when the register would exceed MaxTable. Seal comes first.
 func (m *Manifest) EncodeTable() ([]byte, error) {
-	b, err := encode(&tables{m.Content.Files, m.Placement})
+	b, err := marshal(&tables{m.Content.Files, m.Placement})
 	if err == nil && len(b) > maxTableSize {
 		err = fmt.Errorf("%d files make a table of %d bytes, the limit is %d; save fewer files in one object", m.Count, len(b), maxTableSize)
 	}
@@ -103,35 +101,36 @@ func (m *Manifest) SetTable(size int64, sum Digest, chunks []Chunk, packs []Pack
 	}
 }
 
-// DecodeTable completes a manifest whose Table is set, from the table's
-// bytes. It checks them as Decode does. Until then m has no files and
-// no placement. A purged manifest gets only the packs.
-func (m *Manifest) DecodeTable(table []byte) error {
-	corrupt := func(err error) error {
-		return fmt.Errorf("%s@%s: %w table: %v", m.Name, m.Version, ErrCorrupt, err)
+// ReadTable completes a manifest whose Table is set, from the table's bytes. It
+// checks them as Decode does. Until then m has no files and no placement. A purged
+// manifest gets only the packs. The
+// error of r is returned with the name of the version; any other is ErrCorrupt.
+//
+// The bytes are decoded as they come, and the memory that this takes is
+// counted: see MaxDecoded.
+func (m *Manifest) ReadTable(r io.Reader) error {
+	in := &tableReader{r: r, sum: sha256.New()}
+	t, err := in.decode(m.Table.File.Size, m.Count)
+	if in.err != nil && in.err != io.EOF {
+		return fmt.Errorf("table of %s@%s: %w", m.Name, m.Version, in.err)
 	}
-	if int64(len(table)) != m.Table.File.Size || Sum(table) != m.Table.File.SHA256 {
-		return corrupt(errors.New("it does not have its digest"))
-	}
-	var t tables
-	if err := json.Unmarshal(table, &t, json.RejectUnknownMembers(true)); err != nil {
-		return corrupt(err)
-	}
-	if m.State == Purged { // nothing but its packs counts any more
-		if err := checkPacks(t.Placement.Packs); err != nil {
-			return corrupt(err)
+	switch {
+	case in.n != m.Table.File.Size || Digest(in.sum.Sum(nil)) != m.Table.File.SHA256:
+		err = errors.New("it does not have its digest")
+	case err == nil && m.State == Purged: // nothing but its packs counts any more
+		if err = checkPacks(t.Placement.Packs); err == nil {
+			m.Placement.Packs = t.Placement.Packs
+			return nil
 		}
-		m.Placement.Packs = t.Placement.Packs
-		return nil
-	}
-	m.Content.Files, m.Placement = t.Files, t.Placement
-	err := m.checkFeatures()
-	if err == nil {
-		err = m.unpack()
+	case err == nil:
+		m.Content.Files, m.Placement = t.Files, t.Placement
+		if err = m.checkFeatures(); err == nil {
+			err = m.unpack()
+		}
 	}
 	if err != nil {
 		m.Content.Files, m.Placement = nil, Placement{}
-		return corrupt(err)
+		return fmt.Errorf("%s@%s: %w table: %v", m.Name, m.Version, ErrCorrupt, err)
 	}
 	return nil
 }

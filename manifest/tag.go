@@ -149,6 +149,15 @@ func NewTag(name, tag string, v Version, d Digest) *Tag {
 	return &Tag{Head: newHead(KindTag), State: TagSet, Name: name, Tag: tag, Version: v, Digest: d}
 }
 
+// LostTag returns the state of a tag that is removed although its register is
+// damaged, so that nobody knows where it pointed: it says version 0.0.0, and the digest of
+// no bytes.
+func LostTag(name, tag string) *Tag {
+	t := NewTag(name, tag, Version{}, Sum(nil))
+	t.State = Deleted
+	return t
+}
+
 // Move returns the tag's next state: pointing at a version, or removed. since
 // is when the store put the present one, which becomes history.
 func (t *Tag) Move(state State, v Version, d Digest, since time.Time) *Tag {
@@ -165,7 +174,7 @@ func (t *Tag) Encode() ([]byte, error) {
 	if err := t.check(); err != nil {
 		return nil, fmt.Errorf("tag %s of %s: %w", t.Tag, t.Name, err)
 	}
-	return encode(t)
+	return encode(KindTag, t)
 }
 
 // DecodeTag reads the body of a tag's register and checks that it is whole,

@@ -309,7 +309,7 @@ func checkVector(t *testing.T, file string, m *manifest.Manifest, table []byte) 
 	}
 	if m.Table != nil {
 		v.Table = "table-content.json"
-		if err := got.DecodeTable(table); err != nil {
+		if err := got.ReadTable(bytes.NewReader(table)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -1,6 +1,7 @@
 package manifest_test
 
 import (
+	"bytes"
 	"errors"
 	"slices"
 	"strings"
@@ -68,10 +69,10 @@ func TestDamagedStoredSizesInTables(t *testing.T) {
 			t.Errorf("the table's chunk has %d bytes, want %d", n, chunk.Stored)
 		}
 		if c.damage != nil {
-			wantCorrupt(t, c.why+" in a table", got.DecodeTable(table), c.says)
+			wantCorrupt(t, c.why+" in a table", got.ReadTable(bytes.NewReader(table)), c.says)
 			continue
 		}
-		if err := got.DecodeTable(table); err != nil {
+		if err := got.ReadTable(bytes.NewReader(table)); err != nil {
 			t.Error(err)
 		}
 		if !slices.Equal(got.Placement.Zstd, []int64{0, 40, 40, 0, 600_000, 0}) {
@@ -111,7 +112,7 @@ func TestCompressionIsRequired(t *testing.T) {
 			}
 			got, err := manifest.Decode(r.bytes(t), m.Name, m.Version)
 			if err == nil {
-				err = got.DecodeTable(table)
+				err = got.ReadTable(bytes.NewReader(table))
 			}
 			if (err == nil) != says || err != nil && !errors.Is(err, manifest.ErrCorrupt) {
 				t.Errorf("table compressed to %d, required %v: %v", stored, says, err)

@@ -9,7 +9,8 @@ import (
 // KeyLister is what a Store is besides, if to list keys is much cheaper than
 // to list what is known of them.
 type KeyLister interface {
-	// Keys yields the keys that List yields, in the same order and as complete.
+	// Keys yields the keys that List yields, in the same order and as complete,
+	// with the same errors.
 	Keys(ctx context.Context, prefix, after string) iter.Seq2[string, error]
 }
 

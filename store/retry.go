@@ -159,6 +159,13 @@ func resume[T any](ctx context.Context, r *retrying, list func(after string) ite
 		for a := (attempts{r: r}); ; {
 			var failed error
 			for entry, err := range list(after) {
+				if bad := (*UnreadableError)(nil); errors.As(err, &bad) {
+					after = bad.After()
+					if !yield(entry, err) {
+						return
+					}
+					continue
+				}
 				if err != nil {
 					failed = err
 					break

@@ -14,6 +14,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"hash/crc32"
 	"io/fs"
 	"iter"
@@ -87,7 +88,8 @@ type Store interface {
 	Delete(ctx context.Context, key string) error
 
 	// List yields the Info of every key that starts with prefix and is
-	// greater than after, in ascending order. It ends at the first error.
+	// greater than after, in ascending order. It ends at the first error,
+	// except that what follows an *UnreadableError is listed all the same.
 	List(ctx context.Context, prefix, after string) iter.Seq2[Info, error]
 
 	// Now returns the store's clock, read afresh.
@@ -138,6 +140,20 @@ type GetOptions struct {
 	Offset int64  // first byte
 	Length int64  // how many bytes; 0 means to the end
 	Buffer []byte // memory to read into, if its capacity suffices; its contents are lost
+	Most   int64  // more bytes than that are ErrTooLarge, and not read; 0 means MaxBody
+}
+
+// TooMany returns an ErrTooLarge if n bytes are more than o, which may be nil,
+// lets Get return.
+func (o *GetOptions) TooMany(key string, n int64) error {
+	most := int64(MaxBody)
+	if o != nil && o.Most > 0 {
+		most = o.Most
+	}
+	if n <= most {
+		return nil
+	}
+	return fmt.Errorf("get %s: %w: %d bytes, the limit is %d", key, ErrTooLarge, n, most)
 }
 
 // What a Put can come to. No error: it was applied. An error that is neither

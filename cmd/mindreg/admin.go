@@ -170,11 +170,14 @@ func (a *app) verifyCommand() *cobra.Command {
 		Short:   "Read everything, or what REF means, and check every digest",
 		Long: `Read every byte of the versions that REF means (with a name alone, all its
 versions; without REF, the whole registry) and check it against its digests. What
-is wrong is printed, and the exit code is 7.
+is wrong is printed, and the exit code is 7. With a name alone its tags are checked,
+too; without REF also locks, and that nothing else is there. What there is no
+permission to read is printed and passed over: exit code 6 if nothing worse is found.
 
 With --repair, damaged and missing data is restored from another registry: a copy
 of this one, or one that has versions with the same digests. What is restored has
-the digests that this registry names.`,
+the digests that this registry names. Damaged tags are set as they are there, if
+they point at the same version here; damaged locks are set free.`,
 		Example: `  mindreg verify
   mindreg verify --repair --from /backup/registry`,
 		Args: someArgs(0, 1),
@@ -201,7 +204,7 @@ the digests that this registry names.`,
 			err = a.print(verifiedOf(report), func(w io.Writer) { printProblems(w, report.Problems, report.Damage) })
 			a.remark("%s checked, %s in %s", count(report.Versions, "version", "versions"), size(report.Bytes), count(report.Files, "entry", "entries"))
 			if err == nil && !report.OK() {
-				err = fmt.Errorf("verify: %s: %w", count(len(report.Problems), "problem", "problems"), errProblems)
+				err = fmt.Errorf("verify: %s: %w", count(len(report.Problems), "problem", "problems"), problemsClass(report.Problems))
 			}
 			return err
 		},

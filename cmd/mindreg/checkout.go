@@ -41,7 +41,7 @@ a directory with that file.`,
 			}
 			a.bars.stop()
 			a.remark("%s, %s, %s in %s; %s", report.Info.Ref(), report.Info.Digest, size(report.Info.Size),
-				entries(report.Info), time.Since(start).Round(10*time.Millisecond))
+				inTree(report.Info), time.Since(start).Round(10*time.Millisecond))
 			return a.print(loaded{Info: report.Info, Dest: dir}, func(w io.Writer) { fmt.Fprintln(w, dir) })
 		},
 		ValidArgsFunction: a.completeRef,

@@ -65,10 +65,9 @@ func (a *app) names(ctx context.Context, prefix string) []string {
 	}
 	var names []string
 	for name, err := range reg.Objects(ctx, prefix) {
-		if err != nil {
-			return nil
+		if err == nil {
+			names = append(names, name)
 		}
-		names = append(names, name)
 	}
 	return names
 }
@@ -90,10 +89,7 @@ func (a *app) refs(ctx context.Context, toComplete string, deleted bool) ([]stri
 	}
 	var refs []string
 	for info, err := range versions(ctx, name) {
-		if err != nil {
-			return nil, done
-		}
-		if strings.HasPrefix(info.Version.String(), selector) && (info.Deleted != nil) == deleted && !info.Purged {
+		if err == nil && strings.HasPrefix(info.Version.String(), selector) && (info.Deleted != nil) == deleted && !info.Purged {
 			refs = append(refs, info.Ref())
 		}
 	}

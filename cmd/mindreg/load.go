@@ -90,7 +90,7 @@ were saved.`,
 			}
 			a.bars.stop()
 			a.remark("%s, %s, %s in %s; %s", report.Info.Ref(), report.Info.Digest, size(report.Info.Size),
-				entries(report.Info), time.Since(start).Round(10*time.Millisecond))
+				inTree(report.Info), time.Since(start).Round(10*time.Millisecond))
 			if dest == "-" {
 				return nil
 			}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -44,18 +45,21 @@ token: greater for each later holder.`,
 			if err != nil {
 				return err
 			}
+			listed, bad, err := readable(a, reg.Locks(cmd.Context()))
+			if err != nil {
+				return err
+			}
 			locks := []registry.LockInfo{}
-			for l, err := range reg.Locks(cmd.Context()) {
-				if err != nil {
-					return err
-				}
+			for _, l := range listed {
 				if all || l.State != "free" {
 					locks = append(locks, l)
 				}
 			}
-			return a.print(locks, func(w io.Writer) {
+			err = a.print(locks, func(w io.Writer) {
 				if len(locks) == 0 {
-					a.remark("no locks are held in %s", reg.URL())
+					if bad == nil {
+						a.remark("no locks are held in %s", reg.URL())
+					}
 					return
 				}
 				rows := [][]string{{"NAME", "STATE", "EPOCH", "SINCE", "HOLDER"}}
@@ -64,6 +68,7 @@ token: greater for each later holder.`,
 				}
 				table(w, rows)
 			})
+			return errors.Join(err, bad)
 		},
 	}
 	cmd.Flags().BoolVarP(&all, "all", "a", false, "list free locks too")

@@ -1,11 +1,9 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -29,7 +27,7 @@ version. An object whose versions were all deleted is not listed.`,
 			if err != nil {
 				return err
 			}
-			infos, bad, err := a.readable(reg.Latest(cmd.Context(), strings.Join(args, "")))
+			infos, bad, err := readable(a, a.lean(reg.Latest(cmd.Context(), strings.Join(args, ""))))
 			if err != nil {
 				return err
 			}
@@ -79,14 +77,15 @@ digests are in the output of -o json, and in mindreg info.`,
 			if deleted {
 				versions = reg.AllVersions
 			}
-			tags, err := tagsByVersion(cmd.Context(), reg, args[0])
+			tags, badTags, err := a.tagsByVersion(cmd.Context(), reg, args[0])
 			if err != nil {
 				return err
 			}
-			listed, bad, err := a.readable(versions(cmd.Context(), args[0]))
+			listed, bad, err := readable(a, a.lean(versions(cmd.Context(), args[0])))
 			if err != nil {
 				return err
 			}
+			bad = errors.Join(bad, badTags)
 			infos := []withTags{}
 			for _, info := range listed {
 				infos = append(infos, withTags{info, tags[info.Version]})
@@ -122,28 +121,6 @@ digests are in the output of -o json, and in mindreg info.`,
 	return cmd
 }
 
-// readable collects a listing. What cannot be read is complained of as it
-// comes, and does not keep the rest from being listed; bad is an error then.
-func (a *app) readable(list iter.Seq2[registry.Info, error]) (infos []registry.Info, bad, err error) {
-	infos = []registry.Info{}
-	n := 0
-	for info, err := range list {
-		switch {
-		case err == nil:
-			infos = append(infos, info)
-		case errors.Is(err, registry.ErrIntegrity), errors.Is(err, registry.ErrNewer):
-			n++
-			a.say(err)
-		default:
-			return infos, nil, err
-		}
-	}
-	if n > 0 {
-		bad = fmt.Errorf("%s cannot be read; mindreg verify tells more: %w", count(n, "register", "registers"), errProblems)
-	}
-	return infos, bad, nil
-}
-
 func (a *app) infoCommand() *cobra.Command {
 	var files bool
 	cmd := &cobra.Command{
@@ -169,12 +146,13 @@ No data is read. With --files, its files are listed instead.`,
 			if err != nil {
 				return err
 			}
-			tags, err := tagsByVersion(cmd.Context(), reg, i.Name)
+			tags, bad, err := a.tagsByVersion(cmd.Context(), reg, i.Name)
 			if err != nil {
 				return err
 			}
 			out := withTags{*i, tags[i.Version]}
-			return a.print(out, func(w io.Writer) { printInfo(w, &out) })
+			err = a.print(out, func(w io.Writer) { printInfo(w, &out) })
+			return errors.Join(err, bad)
 		},
 		ValidArgsFunction: a.completeRef,
 	}
@@ -189,7 +167,7 @@ func printInfo(w io.Writer, i *withTags) {
 		{"digest", i.Digest},
 		{"class", i.Class},
 		{"materializer", i.Materializer},
-		{"size", fmt.Sprintf("%s (%d bytes) in %s", size(i.Size), i.Size, entries(i.Info))},
+		{"size", fmt.Sprintf("%s (%d bytes) in %s", size(i.Size), i.Size, inTree(i.Info))},
 		{"created", when(i.Created)},
 		{"path", i.Path},
 	}
@@ -197,9 +175,9 @@ func printInfo(w io.Writer, i *withTags) {
 		rows = append(rows, []string{"tags", strings.Join(i.Tags, ", ")})
 	}
 	if len(i.Metadata) > 0 {
-		b, err := json.MarshalIndent(i.Metadata, "", "  ")
-		if err == nil {
-			for n, line := range strings.Split(string(b), "\n") {
+		var b strings.Builder
+		if indent(&b, i.Metadata) == nil {
+			for n, line := range strings.Split(b.String(), "\n") {
 				label := "metadata"
 				if n > 0 {
 					label = ""
@@ -216,16 +194,14 @@ func (a *app) printFiles(cmd *cobra.Command, reg *registry.Registry, ref string)
 	if err != nil {
 		return err
 	}
-	return a.print(obj.Files(), func(w io.Writer) {
-		for _, f := range obj.Files() {
-			switch {
-			case f.Dir:
-				a.remark("%s/ (empty directory)", f.Path)
-			case f.Link != "":
-				a.remark("%s -> %s", f.Path, f.Link)
-			default:
-				fmt.Fprintln(w, sumLine(f))
-			}
+	return printList(a, obj.Entries(), func(f registry.File) {
+		switch {
+		case f.Dir:
+			a.remark("%s/ (empty directory)", f.Path)
+		case f.Link != "":
+			a.remark("%s -> %s", f.Path, f.Link)
+		default:
+			fmt.Fprintln(a.people(), sumLine(f))
 		}
 	})
 }

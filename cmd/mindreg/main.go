@@ -25,7 +25,10 @@ import (
 	"github.com/mindtrace/registry/internal/plain"
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+func main() {
+	limitMemory()
+	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
 
 // run is the program, with everything it touches as parameters.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -26,15 +24,12 @@ func (a *app) print(v any, human func(w io.Writer)) error {
 		human(a.people())
 		return nil
 	}
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	if err := e.Encode(v); err != nil {
+	t := newIndenter(a.stdout)
+	if err := jsonTo(t).Encode(v); err != nil {
 		return err
 	}
-	_, err := a.stdout.Write(plain.JSON(b.Bytes()))
-	return err
+	t.w.WriteByte('\n')
+	return t.w.Flush()
 }
 
 // people is standard output for text.
@@ -88,9 +83,9 @@ func short(digest string) string {
 	return digest
 }
 
-// entries counts what an object has in its tree. In a directory that may be
+// inTree counts what an object has in its tree. In a directory that may be
 // links and empty directories, too.
-func entries(i registry.Info) string {
+func inTree(i registry.Info) string {
 	if i.Class == "dir" {
 		return count(i.Files, "entry", "entries")
 	}

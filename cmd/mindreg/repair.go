@@ -64,9 +64,10 @@ func printProblems(w io.Writer, problems []registry.Problem, damage []registry.D
 // repaired is the JSON output of verify --repair.
 type repaired struct {
 	Found    verified  `json:"found"`
-	Packs    []string  `json:"packs"`    // restored
-	Versions []string  `json:"versions"` // whose registers were restored
-	Problems []problem `json:"problems"` // that are left
+	Packs    []string  `json:"packs"`            // restored
+	Versions []string  `json:"versions"`         // whose registers were restored
+	Mended   []string  `json:"mended,omitempty"` // keys of tags, locks, milestones and markers of collections
+	Problems []problem `json:"problems"`         // that are left
 }
 
 func (a *app) repair(ctx context.Context, reg *registry.Registry, ref, from string) error {
@@ -85,7 +86,7 @@ func (a *app) repair(ctx context.Context, reg *registry.Registry, ref, from stri
 	if err != nil {
 		return err
 	}
-	out := repaired{verifiedOf(&report.Found), orNone(report.Packs), orNone(report.Versions), problemsOf(report.Problems)}
+	out := repaired{verifiedOf(&report.Found), orNone(report.Packs), orNone(report.Versions), report.Mended, problemsOf(report.Problems)}
 	if err := a.print(out, func(w io.Writer) {
 		for _, key := range report.Packs {
 			fmt.Fprintf(w, "restored %s\n", key)
@@ -93,12 +94,15 @@ func (a *app) repair(ctx context.Context, reg *registry.Registry, ref, from stri
 		for _, v := range report.Versions {
 			fmt.Fprintf(w, "restored %s\n", v)
 		}
+		for _, key := range report.Mended {
+			fmt.Fprintf(w, "mended %s\n", key)
+		}
 		printProblems(w, report.Problems, nil)
 	}); err != nil {
 		return err
 	}
 	if !report.OK() {
-		return fmt.Errorf("verify: %s left: %w", count(len(report.Problems), "problem", "problems"), errProblems)
+		return fmt.Errorf("verify: %s left: %w", count(len(report.Problems), "problem", "problems"), problemsClass(report.Problems))
 	}
 	a.remark("%s found, none left", count(len(report.Found.Problems), "problem", "problems"))
 	return nil

@@ -178,7 +178,7 @@ type saved struct {
 }
 
 func saveSummary(r registry.SaveReport, took time.Duration) string {
-	s := fmt.Sprintf("%s, %s in %s", r.Info.Digest, size(r.Read), entries(r.Info))
+	s := fmt.Sprintf("%s, %s in %s", r.Info.Digest, size(r.Read), inTree(r.Info))
 	if r.Packs > 0 || r.Reused > 0 {
 		s += fmt.Sprintf("; %s stored in %s", size(r.Stored), count(r.Packs, "pack", "packs"))
 		if r.Found > 0 {

@@ -112,14 +112,11 @@ func (a *app) tagLsCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			tags := []registry.Tag{}
-			for t, err := range reg.Tags(cmd.Context(), args[0]) {
-				if err != nil {
-					return err
-				}
-				tags = append(tags, t)
+			tags, bad, err := readable(a, reg.Tags(cmd.Context(), args[0]))
+			if err != nil {
+				return err
 			}
-			if len(tags) == 0 {
+			if len(tags) == 0 && bad == nil {
 				for _, err := range reg.AllVersions(cmd.Context(), args[0]) {
 					if errors.Is(err, registry.ErrNotFound) {
 						return err
@@ -127,9 +124,11 @@ func (a *app) tagLsCommand() *cobra.Command {
 					break
 				}
 			}
-			return a.print(tags, func(w io.Writer) {
+			err = a.print(tags, func(w io.Writer) {
 				if len(tags) == 0 {
-					a.remark("%s has no tags", args[0])
+					if bad == nil {
+						a.remark("%s has no tags", args[0])
+					}
 					return
 				}
 				rows := [][]string{{"TAG", "VERSION", "DIGEST", "UPDATED"}}
@@ -138,6 +137,7 @@ func (a *app) tagLsCommand() *cobra.Command {
 				}
 				table(w, rows)
 			})
+			return errors.Join(err, bad)
 		},
 		ValidArgsFunction: a.completeName,
 	}
@@ -216,19 +216,18 @@ type withTags struct {
 	Tags []string `json:"tags,omitempty"`
 }
 
-// tagsByVersion returns the tags of each version of an object.
-func tagsByVersion(ctx context.Context, reg *registry.Registry, name string) (map[registry.Version][]string, error) {
-	tags := map[registry.Version][]string{}
+// tagsByVersion returns the tags of each version of an object. bad is an error
+// if some cannot be read.
+func (a *app) tagsByVersion(ctx context.Context, reg *registry.Registry, name string) (tags map[registry.Version][]string, bad, err error) {
+	tags = map[registry.Version][]string{}
 	if reg.Unversioned() {
-		return tags, nil
+		return tags, nil, nil
 	}
-	for t, err := range reg.Tags(ctx, name) {
-		if err != nil {
-			return nil, err
-		}
+	all, bad, err := readable(a, reg.Tags(ctx, name))
+	for _, t := range all {
 		tags[t.Version] = append(tags[t.Version], t.Tag)
 	}
-	return tags, nil
+	return tags, bad, err
 }
 
 // completeNameThenTag completes the name of an object, then one of its tags.
@@ -247,10 +246,7 @@ func (a *app) completeNameThenTag(cmd *cobra.Command, args []string, toComplete 
 func tagNames(ctx context.Context, reg *registry.Registry, name, prefix string) []string {
 	var tags []string
 	for t, err := range reg.Tags(ctx, name) {
-		if err != nil {
-			return nil
-		}
-		if strings.HasPrefix(t.Tag, prefix) {
+		if err == nil && strings.HasPrefix(t.Tag, prefix) {
 			tags = append(tags, t.Tag)
 		}
 	}

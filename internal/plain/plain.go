@@ -97,6 +97,19 @@ func (w writer) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// NewJSONWriter returns a writer that passes on JSON as the function JSON does.
+// Each call has to hold whole characters, as those of a json.Encoder do.
+func NewJSONWriter(w io.Writer) io.Writer { return jsonWriter{w} }
+
+type jsonWriter struct{ w io.Writer }
+
+func (w jsonWriter) Write(p []byte) (int, error) {
+	if _, err := w.w.Write(JSON(p)); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
 // ShellWord quotes s for a command that can be pasted into a shell. Text that
 // no pasted command can hold safely, such as control characters, is written as
 // bash and zsh read it: $'...'.

@@ -165,8 +165,8 @@ func (s *Store) get(ctx context.Context, key string, opts *store.GetOptions) ([]
 	if opts.Length > 0 {
 		n = min(n, opts.Length)
 	}
-	if n > store.MaxBody {
-		return nil, store.Info{Now: s.now()}, fmt.Errorf("get %s: %w: %d bytes", key, store.ErrTooLarge, n)
+	if err := opts.TooMany(key, n); err != nil {
+		return nil, store.Info{Now: s.now()}, err
 	}
 	buf := opts.Buffer
 	if int64(cap(buf)) < n {

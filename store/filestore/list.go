@@ -35,15 +35,17 @@ func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[store.
 		var in *folder // where the last key was: the next one is mostly there, too
 		defer func() { in.close() }()
 		for key, err := range s.Keys(ctx, prefix, after) {
-			if err != nil {
-				yield(store.Info{}, err)
-				return
+			info := store.Info{}
+			if err == nil {
+				info, err = s.statListed(ctx, &in, key)
+				if errors.Is(err, fs.ErrNotExist) {
+					continue // deleted since
+				}
+				if err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrNoRoot) {
+					err = &store.UnreadableError{Prefix: key, Err: err}
+				}
 			}
-			info, err := s.statListed(ctx, &in, key)
-			if errors.Is(err, fs.ErrNotExist) {
-				continue // deleted since
-			}
-			if !yield(info, err) || err != nil {
+			if !yield(info, err) || err != nil && !errors.As(err, new(*store.UnreadableError)) {
 				return
 			}
 		}
@@ -88,6 +90,12 @@ func (s *Store) Keys(ctx context.Context, prefix, after string) iter.Seq2[string
 				return
 			}
 			for _, key := range keys {
+				if err := w.bad[key]; err != nil {
+					if !yield("", &store.UnreadableError{Prefix: key, Err: err}) {
+						return
+					}
+					continue
+				}
 				if len(key) > shortKey && store.ValidKey(key) != nil {
 					continue // too long as a whole
 				}
@@ -98,7 +106,9 @@ func (s *Store) Keys(ctx context.Context, prefix, after string) iter.Seq2[string
 			if !more {
 				return
 			}
-			after = keys[len(keys)-1]
+			if after = keys[len(keys)-1]; w.bad[after] != nil {
+				after += store.AfterAll
+			}
 			deadline = time.Time{}
 		}
 	}
@@ -112,9 +122,10 @@ type walk struct {
 	size          int
 	highest       int // look for so many of the highest keys, from the highest down; 0: for all, from the lowest up
 
-	keys   []string
-	dirs   int  // how many directories were read
-	moment bool // the last of them at one moment
+	keys   []string         // and what begins those of directories that cannot be read,
+	bad    map[string]error // with why
+	dirs   int              // how many directories were read
+	moment bool             // the last of them at one moment
 }
 
 // shortKey is a length that is not too long for any key.
@@ -131,7 +142,7 @@ var errPageFull = errors.New("page is full")
 func (w *walk) page(top string, deadline time.Time) ([]string, bool, error) {
 	for try := 0; ; try++ {
 		last := w.keys
-		w.keys, w.dirs = nil, 0
+		w.keys, w.bad, w.dirs = nil, map[string]error{}, 0
 		err := w.dir(top)
 		if err != nil && err != errPageFull {
 			return nil, false, err
@@ -176,7 +187,11 @@ func (w *walk) dir(rel string) error {
 		return nil
 	}
 	if err != nil {
-		return err
+		if rel == "" || w.highest > 0 || w.ctx.Err() != nil || errors.Is(err, store.ErrNoRoot) {
+			return err // nothing is known of the rest
+		}
+		w.keys, w.bad[rel] = append(w.keys, rel), err
+		return nil
 	}
 	if w.highest > 0 {
 		slices.Reverse(keys)
@@ -185,7 +200,7 @@ func (w *walk) dir(rel string) error {
 		if sub, ok := strings.CutSuffix(key, "/"); ok {
 			// Everything below sub starts with key.
 			overlaps := strings.HasPrefix(key, w.prefix) || strings.HasPrefix(w.prefix, key)
-			passed := w.after > key && !strings.HasPrefix(w.after, key)
+			passed := w.after > key && (!strings.HasPrefix(w.after, key) || w.after == key+store.AfterAll)
 			if !overlaps || passed {
 				continue
 			}
@@ -221,10 +236,10 @@ func (w *walk) read(rel string) (keys []string, moment bool, err error) {
 // moment.
 //
 // A symbolic link that could be a key, or a directory of keys, in the range is
-// an error: to list the rest as if it were all would be a lie that garbage
-// collection believes.
+// something that cannot be read: to list the rest as if it were all would be
+// a lie that garbage collection believes.
 func (w *walk) readDir(d *folder, rel string) (keys []string, moment bool, err error) {
-	var dirs []string
+	var dirs, links []string
 	var key []byte
 	lowest := w.after // keys up to it are not wanted
 	moment, err = d.each(func(name []byte, mode fs.FileMode) error {
@@ -237,8 +252,16 @@ func (w *walk) readDir(d *folder, rel string) (keys []string, moment bool, err e
 			return nil // temporaries, locks, what others have put there
 		}
 		switch {
-		case mode&fs.ModeSymlink != 0 && w.concerns(whole):
-			return foreign("list", d.join(string(name)), isLink)
+		case mode&fs.ModeSymlink != 0:
+			if whole <= w.after || !w.concerns(whole) {
+				return nil // it was told on an earlier page, or is not in the range
+			}
+			err := foreign("list", d.join(string(name)), isLink)
+			if w.highest > 0 {
+				return err
+			}
+			links, w.bad[whole] = append(links, whole), err
+			return nil
 		case mode.IsDir():
 			dirs = append(dirs, whole+"/")
 			return nil
@@ -254,7 +277,7 @@ func (w *walk) readDir(d *folder, rel string) (keys []string, moment bool, err e
 	if w.highest > 0 && len(keys) > w.highest {
 		keys = w.cut(keys)
 	}
-	keys = append(keys, dirs...)
+	keys = append(append(keys, links...), dirs...)
 	slices.Sort(keys)
 	return keys, moment, err
 }

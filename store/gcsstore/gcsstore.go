@@ -127,6 +127,9 @@ func (s *Store) read(ctx context.Context, key string, o *store.GetOptions) ([]by
 	if err != nil {
 		return nil, store.Info{Now: ex.date}, fmt.Errorf("get %s: %w", key, err)
 	}
+	if err := o.TooMany(key, got.length); err != nil {
+		return nil, store.Info{Now: ex.date}, err
+	}
 	buf := o.Buffer
 	if int64(cap(buf)) < got.length {
 		buf = make([]byte, got.length)

@@ -99,6 +99,9 @@ func (s *Store) Get(ctx context.Context, key string, opts *store.GetOptions) ([]
 			body = body[:min(opts.Length, int64(len(body)))]
 		}
 	}
+	if err := opts.TooMany(key, int64(len(body))); err != nil {
+		return nil, store.Info{Now: s.now()}, err
+	}
 	return append(buf[:0], body...), o.info(key, s.now()), nil
 }
 

@@ -117,8 +117,8 @@ func (s *Store) get(ctx context.Context, key string, o *store.GetOptions) ([]byt
 	if err != nil {
 		return nil, store.Info{Now: ex.date}, fmt.Errorf("get %s: %w", key, err)
 	}
-	if size > store.MaxBody {
-		return nil, store.Info{}, fmt.Errorf("get %s: %w: it has %d bytes, and nothing that a registry stores has over %d", key, store.ErrTooLarge, size, store.MaxBody)
+	if err := o.TooMany(key, size); err != nil {
+		return nil, store.Info{Now: ex.date}, err
 	}
 	body, err := readAll(r, size, o.Buffer)
 	switch {

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+
+	registry "github.com/mindtrace/registry"
+)
+
+// readable collects a listing. What cannot be read is complained of as it
+// comes, and does not keep the rest from being listed; bad is an error then.
+func readable[T any](a *app, list iter.Seq2[T, error]) (all []T, bad, err error) {
+	all = []T{}
+	var parts []error
+	for one, err := range list {
+		switch {
+		case err == nil:
+			all = append(all, one)
+		case partly(err):
+			parts = append(parts, err)
+			a.say(err)
+		default:
+			return all, nil, err
+		}
+	}
+	if len(parts) > 0 {
+		bad = fmt.Errorf("%s cannot be read; mindreg verify tells more: %w", count(len(parts), "register", "registers"), classOf(parts))
+	}
+	return all, bad, nil
+}
+
+// lean leaves the metadata out where they are not printed: a table holds many
+// versions.
+func (a *app) lean(list iter.Seq2[registry.Info, error]) iter.Seq2[registry.Info, error] {
+	if a.output == "json" {
+		return list
+	}
+	return func(yield func(registry.Info, error) bool) {
+		for info, err := range list {
+			info.Metadata = nil
+			if !yield(info, err) {
+				return
+			}
+		}
+	}
+}
+
+// partly reports whether an error is about one part of a listing, after which
+// the rest follows.
+func partly(err error) bool {
+	return errors.As(err, new(*registry.UnreadableError)) || errors.Is(err, registry.ErrIntegrity) || errors.Is(err, registry.ErrNewer)
+}
+
+// classOf returns what the exit code of several errors is made of: damage, if
+// one of them is more than a missing permission.
+func classOf(all []error) error {
+	for _, err := range all {
+		if !errors.Is(err, fs.ErrPermission) {
+			return errProblems
+		}
+	}
+	return errUnread
+}
+
+// errUnread is fs.ErrPermission.
+var errUnread = fmt.Errorf("no permission to read all: %w", fs.ErrPermission)
+
+// problemsClass is classOf what Verify has found.
+func problemsClass(problems []registry.Problem) error {
+	var all []error
+	for _, p := range problems {
+		all = append(all, p.Err)
+	}
+	return classOf(all)
+}

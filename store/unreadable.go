@@ -1,0 +1,32 @@
+package store
+
+import "fmt"
+
+// UnreadableError is what List and Keys yield for a part of the store that
+// cannot be read: a directory, or one key, for which there is no permission,
+// or which a broken disk does not give back. The keys of the part are left out; those after it
+// follow, so that one bad part does not hide the rest.
+//
+// Whoever needs all keys takes it for what it is: an error.
+type UnreadableError struct {
+	// Prefix begins the keys that are left out: a directory with a slash at
+	// its end, or one whole key.
+	Prefix string
+	// Err is why, such as an fs.ErrPermission with the path.
+	Err error
+}
+
+// Error implements error.
+func (e *UnreadableError) Error() string {
+	return fmt.Sprintf("%s cannot be read: %v", e.Prefix, e.Err)
+}
+
+// Unwrap returns why it cannot be read.
+func (e *UnreadableError) Unwrap() error { return e.Err }
+
+// After is where a listing goes on behind the part: after all keys that start
+// with Prefix.
+func (e *UnreadableError) After() string { return e.Prefix + AfterAll }
+
+// AfterAll is greater than whatever can continue a key.
+const AfterAll = "\x7f"

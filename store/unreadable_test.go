@@ -1,0 +1,61 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"iter"
+	"slices"
+	"testing"
+
+	"github.com/mindtrace/registry/store"
+	"github.com/mindtrace/registry/store/memstore"
+)
+
+// parted lists a part that cannot be read, and breaks off behind it once.
+type parted struct {
+	store.Store
+	calls int
+}
+
+func (p *parted) List(_ context.Context, _, after string) iter.Seq2[store.Info, error] {
+	p.calls++
+	return func(yield func(store.Info, error) bool) {
+		for _, key := range []string{"a/1", "b/", "c/1"} {
+			bad := &store.UnreadableError{Prefix: key, Err: fs.ErrPermission}
+			switch {
+			case key <= after || key == "b/" && after >= bad.After():
+			case key == "b/":
+				if !yield(store.Info{}, bad) {
+					return
+				}
+				if p.calls == 1 {
+					yield(store.Info{}, store.ErrUnavailable)
+					return
+				}
+			case !yield(store.Info{Key: key}, nil):
+				return
+			}
+		}
+	}
+}
+
+// A listing that is tried again goes on behind the part that cannot be read, and
+// tells it once, through all that the registry puts around a store.
+func TestListingGoesOnBehindAnUnreadablePart(t *testing.T) {
+	p := &parted{Store: memstore.New(nil)}
+	st := store.Watch(store.Retry(p, store.RetryPolicy{}), new(store.Clock))
+	var got []string
+	for info, err := range st.List(t.Context(), "", "") {
+		if bad := (*store.UnreadableError)(nil); errors.As(err, &bad) && errors.Is(err, fs.ErrPermission) {
+			got = append(got, "not "+bad.Prefix)
+		} else if err != nil {
+			t.Fatal(err)
+		} else {
+			got = append(got, info.Key)
+		}
+	}
+	if want := []string{"a/1", "not b/", "c/1"}; !slices.Equal(got, want) || p.calls != 2 {
+		t.Errorf("%d listings give %q", p.calls, got)
+	}
+}

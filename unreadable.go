@@ -1,0 +1,128 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+
+	"github.com/mindtrace/registry/manifest"
+	"github.com/mindtrace/registry/store"
+)
+
+// UnreadableError is one part of a registry that cannot be read: a register
+// that is damaged, of a newer format or without permission to read it, or
+// a directory of registers. Listings yield it and go on: the rest is not
+// concerned. It is ErrIntegrity, ErrNewer or fs.ErrPermission, as its cause.
+type UnreadableError struct {
+	Key string // of the register; of a directory, what begins its keys, with a slash at the end
+	Ref string // name@version, name@tag, or the name of the object; "" if it is none of one object
+	Err error
+}
+
+// Error implements error. It says what to do.
+func (e *UnreadableError) Error() string {
+	s := e.Err.Error()
+	if !strings.Contains(s, e.Key) {
+		s = e.Key + ": " + s
+	}
+	switch {
+	case errors.Is(e.Err, fs.ErrPermission):
+		return s + " (it needs permission to read)"
+	case damaged(e.Err) && strings.HasPrefix(e.Key, manifest.TagsPrefix("")):
+		return s + " (mindreg tag set or tag rm replaces it, mindreg verify --repair --from URL restores it from a copy)"
+	case damaged(e.Err) && strings.HasPrefix(e.Key, manifest.LocksPrefix):
+		return s + " (mindreg lock break replaces it)"
+	case damaged(e.Err):
+		return s + " (mindreg verify --repair --from URL restores it from a copy)"
+	}
+	return s
+}
+
+// Unwrap returns the cause.
+func (e *UnreadableError) Unwrap() error { return e.Err }
+
+// unreadable tells the failure to read one version, whatever the reader does,
+// from those that concern all.
+func unreadable(err error) bool { return hopeless(err) || errors.As(err, new(*UnreadableError)) }
+
+// hopeless is unreadable of what will not be otherwise the next time.
+func hopeless(err error) bool { return damaged(err) || errors.Is(err, ErrNewer) }
+
+// ofOne reports whether the failure to read a key says nothing of other keys:
+// the store answers, and the caller has not given up.
+func ofOne(ctx context.Context, err error) bool {
+	switch {
+	case err == nil, ctx.Err() != nil, notFound(err):
+		return false
+	case errors.Is(err, io.ErrUnexpectedEOF): // however often it was asked for
+		return true
+	case errors.Is(err, store.ErrUnavailable), errors.Is(err, store.ErrRetry), errors.Is(err, store.ErrNoBucket),
+		errors.Is(err, ErrOffline), errors.Is(err, ErrNoRegistry),
+		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return false
+	}
+	return true
+}
+
+// readRegister reads the register of ref, and has decode take its bytes. A
+// failure that concerns it alone is an *UnreadableError. Damage, and what the
+// system says of a file, have to come twice: what happens once is the way's
+// fault, not that of what is stored. Of a damaged register the Info is returned
+// all the same, for who is to replace it.
+func (r *Registry) readRegister(ctx context.Context, key, ref string, decode func([]byte) error) (store.Info, error) {
+	most := manifest.MaxBody(key)
+	for try := 1; ; try++ {
+		body, info, err := r.st.Get(ctx, key, &store.GetOptions{Most: most})
+		if err == nil {
+			err = decode(body)
+		}
+		if !ofOne(ctx, err) {
+			return info, err
+		}
+		if try == 1 && (damaged(err) || errors.As(err, new(*fs.PathError))) {
+			continue
+		}
+		if errors.Is(err, store.ErrTooLarge) { // it was not read
+			var serr error
+			if info, serr = r.st.Stat(ctx, key); serr != nil || info.Size <= most {
+				info = store.Info{} // it is another by now
+			}
+		}
+		return info, &UnreadableError{Key: key, Ref: ref, Err: err}
+	}
+}
+
+// listError gives the error of a listing its name here: what it says of the part
+// that cannot be read, and of which object that is.
+func listError(err error) error {
+	bad := (*store.UnreadableError)(nil)
+	if !errors.As(err, &bad) {
+		return err
+	}
+	return &UnreadableError{Key: bad.Prefix, Ref: manifest.ObjectOf(bad.Prefix), Err: bad.Err}
+}
+
+// unreadables are the parts that a verb has passed over.
+type unreadables []error
+
+// pass takes note of an error that concerns one part alone. It reports whether
+// it was one.
+func (u *unreadables) pass(err error) bool {
+	if !unreadable(err) {
+		return false
+	}
+	*u = append(*u, err)
+	return true
+}
+
+// err is nil if nothing was passed over.
+func (u unreadables) err() error {
+	const most = 20 // what is told one by one
+	if len(u) <= most {
+		return errors.Join(u...)
+	}
+	return errors.Join(append(u[:most:most], fmt.Errorf("and %d more; mindreg verify tells all", len(u)-most))...)
+}
