@@ -223,43 +223,6 @@ func (c *copying) object(ctx context.Context, ref Ref) error {
 	return c.tags(ctx, ref.Name, target, arrived)
 }
 
-// tags sets the tags of the versions that have arrived.
-func (c *copying) tags(ctx context.Context, name, target string, arrived map[Version]Version) error {
-	if c.from.settings.Unversioned || c.to.settings.Unversioned {
-		return nil // there are none
-	}
-	for t, err := range c.from.Tags(ctx, name) {
-		if c.refused.pass(c.source(err)) {
-			continue
-		}
-		if err != nil {
-			return c.source(err)
-		}
-		v, ok := arrived[t.Version]
-		if !ok {
-			continue
-		}
-		has, err := c.to.readTag(ctx, target, t.Tag)
-		if has.broken(err) {
-			err = nil // it is replaced
-		}
-		if err != nil {
-			if c.refused.pass(c.dest(err)) {
-				continue
-			}
-			return c.dest(err)
-		}
-		if has.set() && has.Version == v {
-			continue
-		}
-		if err := c.to.tag(ctx, target+"@"+v.String(), t.Tag, nil); err != nil {
-			return c.dest(err)
-		}
-		c.report.Tags++
-	}
-	return nil
-}
-
 // numbers returns the versions to be copied, in ascending order.
 func (c *copying) numbers(ctx context.Context, ref Ref) ([]Version, error) {
 	if c.to.settings.Unversioned || ref.Selector != "" && ref.kind != selectRange {
