@@ -112,7 +112,7 @@ func (v *verification) all(ctx context.Context) error {
 		}
 		name, number, err := manifest.ParseVersionRegisterKey(info.Key)
 		if err != nil {
-			v.problem(info.Key, "", fmt.Errorf("it does not belong here: %w", err))
+			v.problem(info.Key, "", fmt.Errorf("%s does not belong here, move it away: %w", info.Key, err))
 			continue
 		}
 		if _, err := v.read(ctx, name, number); err != nil {

@@ -17,7 +17,7 @@ func (v *verification) tags(ctx context.Context, name string) error {
 		}
 		name, tag, err := manifest.ParseTagKey(info.Key)
 		if err != nil {
-			v.problem(info.Key, "", fmt.Errorf("it does not belong here: %w", err))
+			v.problem(info.Key, "", fmt.Errorf("%s does not belong here, move it away: %w", info.Key, err))
 			continue
 		}
 		_, err = v.r.resolveTag(ctx, name, tag)
