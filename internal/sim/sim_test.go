@@ -216,7 +216,7 @@ var mustHappen = []string{
 	"request lost", "saves acknowledged", "saves in conflict", "saves of unknown outcome", "saves too slow", "store clock jumps", "suspensions",
 	"replaced objects checked", "single versions checked", "lists acknowledged",
 	"milestones left", "highest versions compared", "compressed versions read back", "updates checked",
-	"purges acknowledged", "purges applied", "purges in conflict", "packs swept early", "space checked",
+	"purges acknowledged", "purges applied", "packs swept early", "space checked",
 	"undeletes acknowledged", "undeletes applied", "versions created", "versions of old packs", "versions purged", "versions read back",
 }
 
