@@ -217,7 +217,7 @@ var mustHappen = []string{
 	"replaced objects checked", "single versions checked", "lists acknowledged",
 	"milestones left", "highest versions compared", "compressed versions read back", "updates checked",
 	"roots gone", "roots gone under a change", "roots back", "saves without a root", "loads without a root",
-	"purges acknowledged", "purges applied", "purges in conflict", "packs swept early", "space checked",
+	"purges acknowledged", "purges applied", "packs swept early", "space checked",
 	"undeletes acknowledged", "undeletes applied", "versions created", "versions of old packs", "versions purged", "versions read back",
 }
 
