@@ -9,9 +9,10 @@ import (
 )
 
 // SeaweedFS as one process: master, volume server, filer and S3 gateway, each
-// of which listens on a port of its own and on one for gRPC.
+// of which listens on a port of its own and on one for gRPC. Each bucket has
+// volumes of its own: one at a time, and as many as there are tests.
 var seaweedKind = &kind{
-	tool: "seaweedfs", scheme: "s3", slow: true, env: []string{"GOMAXPROCS=2"},
+	tool: "seaweedfs", scheme: "s3", slow: true, env: []string{"GOMAXPROCS=2", "WEED_MASTER_VOLUME_GROWTH_COPY_1=1"},
 	prepare: func(dir string) error {
 		if err := os.MkdirAll(filepath.Join(dir, "data"), 0o777); err != nil {
 			return err
@@ -23,7 +24,7 @@ var seaweedKind = &kind{
 	args: func(addr, dir string) []string {
 		args := []string{
 			"server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-dir=" + filepath.Join(dir, "data"),
-			"-master.volumeSizeLimitMB=64", "-volume.max=50", "-master.telemetry=false",
+			"-master.volumeSizeLimitMB=64", "-volume.max=2000", "-master.telemetry=false",
 			"-filer", "-s3", "-s3.config=" + filepath.Join(dir, "s3.json"), "-s3.autoCreateBucket=false",
 			"-s3.port.iceberg=0", "-s3.port.lance=0",
 		}

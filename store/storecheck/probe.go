@@ -93,13 +93,10 @@ func (p *probe) key(i int) string { return fmt.Sprintf("%sprobe/%d", p.Prefix, i
 func (p *probe) creates(ctx context.Context) error {
 	var won [probeKeys]int
 	var mu sync.Mutex
+	pass := "first"
 	try := func(i int, st store.Store) error {
 		k := i % probeKeys
-		var info store.Info
-		err := repeat(ctx, func() (err error) {
-			info, err = busy(ctx, st, p.key(k), fmt.Appendf(nil, "try %d", i), store.Absent)
-			return err
-		})
+		info, err := tried(ctx, st, p.key(k), fmt.Appendf(nil, "%s %d", pass, i), store.Absent)
 		if errors.Is(err, store.ErrPrecondition) {
 			return nil
 		}
@@ -132,6 +129,7 @@ func (p *probe) creates(ctx context.Context) error {
 			return fmt.Errorf("%w: %d creators of one key at once, and %d were told that they won", ErrBroken, probeTries, n)
 		}
 	}
+	pass = "second"
 	if err := p.together(ctx, probeKeys*probeTries, try); err != nil {
 		return err
 	}
@@ -184,10 +182,7 @@ func (p *probe) swapRaces(ctx context.Context) error {
 	var mu sync.Mutex
 	err := p.together(ctx, probeKeys*probeTries, func(i int, st store.Store) error {
 		k, body := i%probeKeys, fmt.Sprintf("swap %d", i)
-		err := repeat(ctx, func() error {
-			_, err := busy(ctx, st, p.key(k), []byte(body), p.state[k])
-			return err
-		})
+		_, err := tried(ctx, st, p.key(k), []byte(body), p.state[k])
 		if errors.Is(err, store.ErrPrecondition) {
 			return nil
 		}

@@ -83,16 +83,31 @@ func repeat(ctx context.Context, put func() error) error {
 	}
 }
 
-// put is a Put of a body that nobody else puts under the key, and finds out
-// what came of it, as the registry does: a network loses answers, and a server
-// may call a race an error of its own. If the put is refused and its body is
-// there, then an earlier try, or a copy of this one that the network has made,
-// was applied.
-func put(ctx context.Context, st store.Store, key string, body []byte, match store.Token) (info store.Info, err error) {
+// tried is a Put of a body that nobody else puts under the key. Where the
+// outcome is unknown it looks at the key: a network loses answers, and a server may
+// call a race an error of its own.
+func tried(ctx context.Context, st store.Store, key string, body []byte, match store.Token) (info store.Info, err error) {
 	err = repeat(ctx, func() error {
-		info, err = busy(ctx, st, key, body, match)
-		return err
+		if info, err = busy(ctx, st, key, body, match); !errors.Is(err, store.ErrUnknown) {
+			return err
+		}
+		switch is, now, gerr := st.Get(ctx, key, nil); {
+		case gerr == nil && bytes.Equal(is, body):
+			info = now
+			return nil
+		case gerr == nil && now.Token != match:
+			return fmt.Errorf("%w: the key is in another state", store.ErrPrecondition)
+		}
+		return err // nothing has happened yet
 	})
+	return info, err
+}
+
+// put is tried, and finds out more, as the registry does: if the put is refused
+// and its body is there, then a copy of it that the network has made was
+// applied.
+func put(ctx context.Context, st store.Store, key string, body []byte, match store.Token) (store.Info, error) {
+	info, err := tried(ctx, st, key, body, match)
 	if !errors.Is(err, store.ErrPrecondition) {
 		return info, err
 	}

@@ -289,16 +289,6 @@ func compareThenSwap(d *defect) func(context.Context, string, []byte, store.Toke
 	}
 }
 
-// refuseSwaps is what a server does that reads the condition in its own way.
-func refuseSwaps(d *defect) func(context.Context, string, []byte, store.Token) (store.Info, error) {
-	return func(ctx context.Context, key string, body []byte, match store.Token) (store.Info, error) {
-		if match != store.Absent {
-			return store.Info{}, store.ErrPrecondition
-		}
-		return d.Store.Put(ctx, key, body, match)
-	}
-}
-
 // A check that cannot fail proves nothing: each must find out a store that
 // breaks its clause.
 func TestEachCheckFindsItsDefect(t *testing.T) {

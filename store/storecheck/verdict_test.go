@@ -16,6 +16,16 @@ import (
 	"github.com/mindtrace/registry/store/storecheck"
 )
 
+// refuseSwaps is what a server does that reads the condition in its own way.
+func refuseSwaps(d *defect) func(context.Context, string, []byte, store.Token) (store.Info, error) {
+	return func(ctx context.Context, key string, body []byte, match store.Token) (store.Info, error) {
+		if match != store.Absent {
+			return store.Info{}, store.ErrPrecondition
+		}
+		return d.Store.Put(ctx, key, body, match)
+	}
+}
+
 // Every check, and the probe, comes to an end on a store that always gives the
 // same wrong answer, and says what is wrong.
 func TestVerdictOnAnyStore(t *testing.T) {
