@@ -134,7 +134,7 @@ func TestFullDisk(t *testing.T) {
 			for _, e := range must[[]os.DirEntry](t)(os.ReadDir(filepath.Join(dir, ".reserve"))) {
 				reserved += must[os.FileInfo](t)(e.Info()).Size()
 			}
-			if reserved != 1<<20 {
+			if least := int64(1 << 20); !files && reserved != least || reserved < least/2 { // lock files have taken some
 				t.Errorf("%d bytes are set aside after a collection", reserved)
 			}
 			for _, name := range must[[]string](t)(filepath.Glob(filepath.Join(disk, "empty*"))) { // a new era takes some directories

@@ -29,8 +29,8 @@ func TestA25Unreadable(t *testing.T) {
 			overwrite(t, st, manifest.VersionKey("m", Version{Major: 1}), func(b []byte) []byte { return nil })
 		}, ErrIntegrity},
 		"unknown key": {func(t *testing.T, st store.Store) {
-			must[store.Info](t)(st.Put(t.Context(), "objects/m/@/notes.txt", nil, store.Absent))
-		}, nil},
+			must[store.Info](t)(st.Put(t.Context(), "objects/m/@/a1.a0.a0~-conflict-host.json", nil, store.Absent))
+		}, ErrIntegrity},
 		"A27 newer register": {func(t *testing.T, st store.Store) {
 			overwrite(t, st, manifest.VersionKey("m", Version{Major: 1}), func(b []byte) []byte {
 				return bytes.Replace(b, []byte(`"format":1`), []byte(`"format":2`), 1)
