@@ -174,6 +174,9 @@ func (c *collector) add(f *found) {
 	switch {
 	case f.State == manifest.Live:
 		c.report.Versions.Live++
+		if !f.Sound(f.info.Modified) {
+			flag = byDeleted // it came too late, was never acknowledged, and is about to be buried: its packs may be gone
+		}
 	case f.reduced():
 		c.report.Versions.Purged++
 	case f.State == manifest.Purged && root:
