@@ -1,4 +1,4 @@
-.PHONY: test race faults servers stores lint fuzz build soak bench
+.PHONY: mutants test race faults servers stores lint fuzz build soak bench
 
 # Everything that a change has to pass. It needs nothing but Go, and Python's
 # pip for SeaweedFS, without which it leaves that server out.
@@ -28,6 +28,10 @@ race:
 faults:
 	export "$$(go run ./internal/testall servers | tail -n 1)" && \
 	MINDREG_FAULTS=whole go test -count 1 -timeout 0 -v -run 'TestSuiteThroughFaults$$' .
+
+# One mistake after another, each of which a test has to notice.
+mutants:
+	go run ./internal/mutants
 
 # The command, in bin/.
 build:

@@ -285,3 +285,20 @@ func TestMarkSeesAllThatWasThere(t *testing.T) {
 		t.Errorf("%+v", rep)
 	}
 }
+
+// Packs of a version that came too late may be gone: nobody was told that it is
+// there, and a collection does not call that a loss.
+func TestLateVersionMissesNothing(t *testing.T) {
+	patiently(t, func(t *testing.T) {
+		r, fst, mem, clock := timed(t)
+		late(t, r, fst, clock, noise(1, 8<<20))
+		for _, key := range packKeys(t, mem) {
+			if err := mem.Delete(t.Context(), key); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if rep := mustGC(t, r); rep.Missing != 0 || rep.Versions.Live != 1 {
+			t.Errorf("%+v", rep)
+		}
+	})
+}

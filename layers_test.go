@@ -48,6 +48,7 @@ var allowed = map[string][]string{
 	"internal/faultproxy": {},
 	"internal/servers":    {"internal/serverbin", "github.com/minio/minio-go/v7"},
 	"internal/fuzzall":    {},
+	"internal/mutants":    {},
 	"internal/proofs":     {},
 }
 
