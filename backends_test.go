@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -220,10 +221,10 @@ var verbs = []struct {
 		all(w, w.a.Versions(w.ctx, "my:model"))
 		all(w, w.a.Versions(w.ctx, "nothing"))
 	}},
-	{"Registry.Object Object.Info Object.Files", func(w *world) {
+	{"Registry.Object Object.Info Object.Files Object.Entries", func(w *world) {
 		var err error
 		w.obj, err = w.a.Object(w.ctx, "my:model@1.0.2")
-		w.say(err, w.obj.Info(), w.obj.Files())
+		w.say(err, w.obj.Info(), w.obj.Files(), slices.Equal(w.obj.Files(), slices.Collect(w.obj.Entries())))
 	}},
 	{"Object.Open Object.ReadFile Object.ReadDir Object.ReadLink Object.Stat Object.Lstat", func(w *world) {
 		f, err := w.obj.Open("b.bin")

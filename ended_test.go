@@ -148,6 +148,10 @@ var endables = []endable{
 		return err
 	}},
 	{"Undelete", func(ctx context.Context, r, _ *Registry, _ string) error { return r.Undelete(ctx, "gone@1.0.0") }},
+	{"Purge", func(ctx context.Context, r, _ *Registry, _ string) error {
+		_, err := r.Purge(ctx, "gone@1.0.0", nil)
+		return err
+	}},
 	{"Prune", func(ctx context.Context, r, _ *Registry, _ string) error {
 		_, err := r.Prune(ctx, PruneOptions{KeepLast: 1})
 		return err

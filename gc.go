@@ -288,12 +288,17 @@ func (c *collector) progress(what string, done int64, finished bool) {
 var errRetained = errors.New("the store refuses to delete it")
 
 // retry makes a request until its outcome is known. Only for requests that
+// lookAgain is how often a register is asked for that a listing has shown and
+// that is not there: MinIO lists a key some moments before it has it.
+const lookAgain = 8
+
 // may be repeated: reads, and deletions of keys that are never written again.
 func (c *collector) retry(ctx context.Context, request func() error) error {
 	var stalls store.Stalls
 	for try := 0; ; try++ {
 		err := request()
-		again := errors.Is(err, store.ErrUnknown) || errors.Is(err, store.ErrRetry) || errors.Is(err, store.ErrUnavailable)
+		again := errors.Is(err, store.ErrUnknown) || errors.Is(err, store.ErrRetry) || errors.Is(err, store.ErrUnavailable) ||
+			errors.Is(err, ErrNotFound) && try < lookAgain
 		if !again || stalls.Enough(err) || try == maxUnknown {
 			return err
 		}

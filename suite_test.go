@@ -34,6 +34,22 @@ var notThroughFaults = map[string]string{
 	"TestCreateAmidFiles":          "its subject is a directory with files in it",
 	"TestHighestOfADirectory":      "its subject is how a directory is read",
 
+	"TestEndablesAreComplete":          "it is about source code, and has no registry",
+	"TestDependenciesAreReleases":      "it is about go.mod, and has no registry",
+	"TestClean":                        "its subject is a directory, and what loads have left there",
+	"TestExactSpares":                  "its subject is a registry in a directory",
+	"TestFullDisk":                     "its subject is a disk",
+	"TestFullDiskWithoutReserve":       "its subject is a disk",
+	"TestSmallDisk":                    "its subject is a disk",
+	"TestNoRoom":                       "its subject is a disk",
+	"TestOwnFilesAreLeftOut":           "its subject is a registry in a directory",
+	"TestRegistryIsNotSavedIntoItself": "its subject is a registry in a directory",
+	"TestRootIsLostDuringALongSave":    "its subject is a registry in a directory",
+	"TestRootIsLostBetweenRequests":    "its subject is a registry in a directory",
+	"TestBucketIsNotWhatWasOpened":     "its store loses its root, as no server does on request",
+	"TestManyUnreadableParts":          "it is about errors alone, and has no registry",
+	"TestEveryVerbEndsWithItsContext":  "hours pass in it, in a bubble where that takes no time; a network cannot be in there",
+
 	"TestStrictWaits":             "minutes pass in it, in a bubble where that takes no time; a network cannot be in there",
 	"TestA23CopyFindsLateVersion": "minutes pass in it, in a bubble where that takes no time; a network cannot be in there",
 
