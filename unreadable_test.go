@@ -143,6 +143,13 @@ func TestUnreadablePartsHideNothingElse(t *testing.T) {
 				t.Errorf("copied are %+v", copied)
 			}
 			mustLoad[string](t, to, "c@t")
+			one := openOn(t, newStore(t), &Options{Unversioned: true})
+			copied, err = Copy(t.Context(), one, r, "", nil)
+			told(err)
+			if len(copied.Copied) != 2 {
+				t.Errorf("copied to a registry without versions are %+v", copied)
+			}
+			mustLoad[string](t, one, "c")
 
 			gc, err := r.GC(t.Context())
 			told(err)
