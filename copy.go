@@ -139,7 +139,11 @@ func (c *copying) run(ctx context.Context) error {
 		if err != nil && !unreadable(err) { // other versions of it may be readable
 			return c.source(err)
 		}
-		if err := c.object(ctx, Ref{Name: name}); err != nil && !errors.Is(err, ErrDeleted) && !c.refused.pass(err) { // a moment ago
+		err = c.object(ctx, Ref{Name: name})
+		if e := (*SideError)(nil); errors.As(err, &e) && e.Side == Source && errors.Is(err, ErrDeleted) {
+			err = nil // a moment ago
+		}
+		if err != nil && !c.refused.pass(err) {
 			return err
 		}
 	}
@@ -271,7 +275,7 @@ func (c *copying) numbers(ctx context.Context, ref Ref) ([]Version, error) {
 // there. known are the numbers that target has there, before is the version
 // copied last.
 func (c *copying) version(ctx context.Context, f *found, target string, known []Version, before string) (Version, error) {
-	s := &save{r: c.to, name: target, known: known, listed: true, o: &saveOptions{base: before}}
+	s := &save{r: c.to, name: target, known: known, listed: true, o: &saveOptions{base: before}, guessed: true}
 	if !c.to.settings.Unversioned {
 		v := f.Version
 		if c.opts.Version != "" {
