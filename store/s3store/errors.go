@@ -74,8 +74,8 @@ func (s *Store) writeError(ctx context.Context, op, key string, err error, ex *e
 	case resp.StatusCode == http.StatusTooManyRequests, resp.Code == "RequestTimeout",
 		resp.StatusCode == http.StatusConflict && conflicts[resp.Code]:
 		return f.is(store.ErrRetry, "")
-	case resp.StatusCode >= 500 && !final[resp.StatusCode]:
-		// Also 503: a proxy may say so after the server has done it.
+	case resp.StatusCode >= 500 && !final[resp.StatusCode], resp.StatusCode == http.StatusRequestTimeout:
+		// Also 503 and 408: a proxy may say so after the server has done it.
 		return f.is(store.ErrUnknown, "")
 	case resp.StatusCode == 0 && ex.changed.Load() && !transport.Refused(err): // no answer, or none that can be read
 		if ctx.Err() != nil {
@@ -160,7 +160,7 @@ func (f failure) translate() error {
 	case status == http.StatusRequestEntityTooLarge:
 		_, remedy := s.server.Foreign(status)
 		return f.is(nil, "%s", remedy)
-	case status == http.StatusTooManyRequests, status >= 500:
+	case status == http.StatusTooManyRequests, status == http.StatusRequestTimeout, status >= 500:
 		return f.is(store.ErrUnavailable, "")
 	case status >= 400:
 		return f.is(nil, "")
