@@ -236,6 +236,33 @@ func TestCopyOfDamage(t *testing.T) {
 	}
 }
 
+// Damage of one version, in its packs at the source or in its register at the
+// destination, keeps no other version from being copied, and is told.
+func TestCopyOfDamageHidesNothingElse(t *testing.T) {
+	for _, where := range []Side{Source, Destination} {
+		for _, ref := range []string{"", "m", "m@*"} {
+			from, st := inMemory(t)
+			to, dst := inMemory(t)
+			for i := range uint64(3) {
+				mustSave(t, from, "m", noise(i, 1<<20))
+			}
+			damage := func(b []byte) []byte { b[len(b)/2] ^= 1; return b }
+			if where == Source {
+				overwrite(t, st, manifestOf(t, from, "m@1.0.1").Packs()[0].Key(), damage)
+			} else {
+				must[*CopyReport](t)(Copy(t.Context(), to, from, "m@1.0.1", nil))
+				overwrite(t, dst, manifest.VersionKey("m", Version{Major: 1, Patch: 1}), damage)
+			}
+			rep, err := Copy(t.Context(), to, from, ref, nil)
+			if e := (*SideError)(nil); !errors.Is(err, ErrIntegrity) || !errors.As(err, &e) || e.Side != where || len(rep.Copied) != 2 {
+				t.Errorf("%s, %q: %v, %+v", where, ref, err, rep)
+			}
+			mustLoad[[]byte](t, to, "m@1.0.0")
+			mustLoad[[]byte](t, to, "m@1.0.2")
+		}
+	}
+}
+
 // A table in packs is read and written anew.
 func TestCopyOfManyFiles(t *testing.T) {
 	files := map[string][]byte{}
