@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/mindtrace/registry/cache"
+	"github.com/mindtrace/registry/internal/beneath"
 	"github.com/mindtrace/registry/store"
 )
 
@@ -50,7 +50,7 @@ func (r *Registry) checkout(ctx context.Context, ref string, opts []LoadOption) 
 	again := false // the disk was full in the middle, and has room now
 	dir, err := r.cache.Tree(ctx, obj.f.Digest, obj.f.Content.Files, func(dir string) error {
 		defer func() { again = true }()
-		root, err := os.OpenRoot(dir)
+		root, err := beneath.OpenRoot(dir)
 		if err != nil {
 			return err
 		}

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"syscall"
 
+	"github.com/mindtrace/registry/internal/beneath"
 	"github.com/mindtrace/registry/material"
 )
 
@@ -37,7 +38,7 @@ func (o *Object) extract(dest string, how placing) (path string, replaced bool, 
 	if err := enoughRoom(d.dir, o.f.Size-there); err != nil {
 		return "", false, err
 	}
-	tree, err := tmp.root.OpenRoot(partialTree)
+	tree, err := beneath.OpenRootIn(tmp.root, partialTree)
 	if err != nil {
 		return "", false, d.failed(o.ref, err)
 	}
@@ -102,6 +103,9 @@ func (o *Object) writeTree(root *os.Root, old bool) error {
 	}
 	for _, i := range links { // last, so that nothing is written through one
 		f := &o.f.Content.Files[i]
+		if old { // and the disk was full after some
+			root.Remove(filepath.FromSlash(f.Path))
+		}
 		if err := root.Symlink(filepath.FromSlash(f.Link), filepath.FromSlash(f.Path)); err != nil {
 			return err
 		}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/gofrs/flock"
 
+	"github.com/mindtrace/registry/internal/beneath"
 	"github.com/mindtrace/registry/internal/localfs"
 	"github.com/mindtrace/registry/manifest"
 	"github.com/mindtrace/registry/store"
@@ -133,7 +134,7 @@ func (p *partial) open(made bool) error {
 		return errForeign
 	}
 	var err error
-	if p.root, err = p.parent.OpenRoot(p.name); err != nil {
+	if p.root, err = beneath.OpenRootIn(p.parent, p.name); err != nil {
 		return err
 	}
 	fi, err := p.root.Stat(".")
@@ -163,7 +164,7 @@ func (p *partial) takeLock(made bool) error {
 		return errForeign
 	}
 	lock := flock.New(filepath.Join(p.parent.Name(), p.name, partialLock),
-		flock.SetFlag(os.O_CREATE|os.O_RDONLY|localfs.NoFollow), flock.SetPermissions(0o600))
+		flock.SetFlag(os.O_CREATE|os.O_RDONLY|beneath.NoFollow), flock.SetPermissions(0o600))
 	got, err := lock.TryLock()
 	switch {
 	case err != nil:
@@ -208,7 +209,7 @@ func (p *partial) tidy(files []manifest.File) (there int64, err error) {
 		return 0, err
 	}
 	want := everyPath(files)
-	tree, err := p.root.OpenRoot(partialTree)
+	tree, err := beneath.OpenRootIn(p.root, partialTree)
 	if err != nil {
 		return 0, err
 	}

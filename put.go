@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/mindtrace/registry/internal/beneath"
 	"github.com/mindtrace/registry/internal/localfs"
 )
 
@@ -123,12 +124,12 @@ func (o *Object) keepModes(d *destination, tmp *partial, from string, how placin
 // narrowTree takes from files and directories of a tree the permissions that
 // those at the same places in the tree to be replaced do not give.
 func (o *Object) narrowTree(d *destination, tmp *partial) error {
-	old, err := d.parent.OpenRoot(d.base)
+	old, err := beneath.OpenRootIn(d.parent, d.base)
 	if err != nil {
 		return err
 	}
 	defer old.Close()
-	tree, err := tmp.root.OpenRoot(partialTree)
+	tree, err := beneath.OpenRootIn(tmp.root, partialTree)
 	if err != nil {
 		return err
 	}

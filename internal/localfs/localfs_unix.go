@@ -11,10 +11,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// NoFollow opens a file, but neither through a symbolic link at the end of its
-// path nor waiting for the other end of a named pipe.
-const NoFollow = unix.O_NOFOLLOW | unix.O_NONBLOCK
-
 func stat(fi fs.FileInfo) *syscall.Stat_t { return fi.Sys().(*syscall.Stat_t) }
 
 // Mine reports whether this user owns a file or directory, and a file has no

@@ -9,9 +9,6 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// NoFollow: os.Root and the look after opening are what there is.
-const NoFollow = 0
-
 // Mine, Private, SameOwner and MayFollow: what is beside a destination is under
 // the access control lists that the directory hands down, and not looked at.
 func Mine(fs.FileInfo) bool                   { return true }
