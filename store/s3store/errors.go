@@ -158,7 +158,7 @@ func (f failure) translate() error {
 	case status == http.StatusNetworkAuthenticationRequired:
 		return f.is(nil, "the network wants you to log in before it lets anything through")
 	case status == http.StatusRequestEntityTooLarge:
-		_, remedy := s.server.Foreign(status)
+		remedy, _ := s.server.Foreign(status)
 		return f.is(nil, "%s", remedy)
 	case status == http.StatusTooManyRequests, status >= 500:
 		return f.is(store.ErrUnavailable, "")
@@ -203,8 +203,8 @@ func (s *Store) foreign(op, key string, ex *exchange, kind error) error {
 		f.ex = ex
 		return f.elsewhere()
 	}
-	var remedy string
-	f.err, remedy = s.server.Foreign(ex.status)
+	remedy, err := s.server.Foreign(ex.status)
+	f.err = err
 	return f.is(kind, "%s", remedy)
 }
 
