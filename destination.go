@@ -13,6 +13,7 @@ import (
 
 	"github.com/mindtrace/registry/internal/beneath"
 	"github.com/mindtrace/registry/internal/localfs"
+	"github.com/mindtrace/registry/internal/oserror"
 	"github.com/mindtrace/registry/internal/plain"
 	"github.com/mindtrace/registry/manifest"
 )
@@ -304,7 +305,7 @@ func (d *destination) failed(ref string, err error) error {
 	case errors.As(err, &le):
 		err = le.Err
 	}
-	barred := errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.EBUSY)
+	barred := errors.Is(err, fs.ErrPermission) || oserror.Of(err) == oserror.ReadOnly || errors.Is(err, syscall.EBUSY)
 	if barred && d.single && d.there != nil && d.there.Mode().IsRegular() {
 		err = fmt.Errorf("%w; a file is replaced by a new one beside it, which cannot be had here; "+
 			"to write into it as it is: mindreg load %s - > %s (in Go: load into an io.Writer)", err, plain.ShellWord(ref), plain.ShellWord(d.path))

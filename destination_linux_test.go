@@ -101,6 +101,16 @@ func TestWhatCannotBeReplaced(t *testing.T) {
 	})
 }
 
+// A disk that has not even the room for a directory is told as full, too.
+func TestDiskWithoutInodes(t *testing.T) {
+	r, _ := inMemory(t)
+	mustSave(t, r, "m", []byte("x"))
+	dir := t.TempDir()
+	mount(t, "tmpfs", dir, "tmpfs", 0, "nr_inodes=2")
+	must[*os.File](t)(os.Create(filepath.Join(dir, "last"))).Close()
+	wantErr(t, r.Load(t.Context(), "m", Path(filepath.Join(dir, "dest"))), ErrNoSpace)
+}
+
 // A disk without the room for an object is told before anything is fetched; what
 // an earlier load has left counts as there, and stays.
 func TestSmallDisk(t *testing.T) {

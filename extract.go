@@ -1,15 +1,14 @@
 package registry
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 
 	"github.com/mindtrace/registry/internal/beneath"
+	"github.com/mindtrace/registry/internal/oserror"
 	"github.com/mindtrace/registry/material"
 )
 
@@ -23,6 +22,11 @@ func (o *Object) extract(dest string, how placing) (path string, replaced bool, 
 		return "", false, err
 	}
 	defer func() { d.close(err) }()
+	defer func() {
+		if oserror.Of(err) == oserror.Full {
+			err = fmt.Errorf("%w: %w", ErrNoSpace, err)
+		}
+	}()
 	if err := d.open(); err != nil {
 		return "", false, d.failed(o.ref, err)
 	}
@@ -44,9 +48,6 @@ func (o *Object) extract(dest string, how placing) (path string, replaced bool, 
 	}
 	err = o.writeTree(tree, tmp.old)
 	tree.Close()
-	if errors.Is(err, syscall.ENOSPC) {
-		err = fmt.Errorf("%w: %w", ErrNoSpace, err)
-	}
 	if err != nil {
 		return "", false, err
 	}

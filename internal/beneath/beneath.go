@@ -51,7 +51,10 @@ func OpenDir(path string) (*Dir, error) {
 }
 
 // OpenRoot is os.OpenRoot, which waits where there is a named pipe.
-func OpenRoot(path string) (*os.Root, error) { return os.OpenRoot(asDir(path)) }
+func OpenRoot(path string) (*os.Root, error) {
+	root, err := os.OpenRoot(asDir(path))
+	return root, at(path, err)
+}
 
 // OpenRootIn is root.OpenRoot, which waits where there is a named pipe.
 func OpenRootIn(root *os.Root, name string) (*os.Root, error) { return root.OpenRoot(asDir(name)) }
