@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"iter"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -177,6 +179,25 @@ func TestDamageOnceIsNotTold(t *testing.T) {
 				t.Errorf("%s %s: read %d times, verify finds %v", name, key, n, rep.Problems)
 			}
 		}
+	}
+}
+
+// A link in the place of a register is mended by hand: no advice to restore it
+// leads there.
+func TestLinkForARegister(t *testing.T) {
+	dir := t.TempDir()
+	r := must[*Registry](t)(Open(t.Context(), dir, &Options{Create: true}))
+	mustSave(t, r, "m", "x")
+	key := manifest.VersionKey("m", Version{Major: 1})
+	at := filepath.Join(dir, filepath.FromSlash(key))
+	elsewhere := filepath.Join(t.TempDir(), "x")
+	if err := errors.Join(os.Rename(at, elsewhere), os.Symlink(elsewhere, at)); err != nil {
+		t.Skip(err)
+	}
+	_, err := r.Info(t.Context(), "m@1.0.0")
+	wantErr(t, err, ErrIntegrity)
+	if err == nil || !strings.Contains(err.Error(), "put there what it leads to") || strings.Contains(err.Error(), "--repair") {
+		t.Errorf("it says %v", err)
 	}
 }
 
