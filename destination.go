@@ -13,6 +13,7 @@ import (
 
 	"github.com/mindtrace/registry/internal/beneath"
 	"github.com/mindtrace/registry/internal/localfs"
+	"github.com/mindtrace/registry/internal/oserror"
 	"github.com/mindtrace/registry/internal/plain"
 	"github.com/mindtrace/registry/manifest"
 )
@@ -297,6 +298,7 @@ func (d *destination) close(err error) {
 // failed gives an error the path that the user knows, in place of that of a
 // temporary file, and says what to do about a file that cannot be replaced.
 func (d *destination) failed(ref string, err error) error {
+	full := oserror.Of(err) == oserror.Full
 	pe, le := (*fs.PathError)(nil), (*os.LinkError)(nil)
 	switch {
 	case errors.As(err, &pe):
@@ -308,6 +310,9 @@ func (d *destination) failed(ref string, err error) error {
 	if barred && d.single && d.there != nil && d.there.Mode().IsRegular() {
 		err = fmt.Errorf("%w; a file is replaced by a new one beside it, which cannot be had here; "+
 			"to write into it as it is: mindreg load %s - > %s (in Go: load into an io.Writer)", err, plain.ShellWord(ref), plain.ShellWord(d.path))
+	}
+	if full {
+		err = fmt.Errorf("%w: %w", ErrNoSpace, err)
 	}
 	return &fs.PathError{Op: "write", Path: d.path, Err: err}
 }

@@ -1,15 +1,14 @@
 package registry
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 
 	"github.com/mindtrace/registry/internal/beneath"
+	"github.com/mindtrace/registry/internal/oserror"
 	"github.com/mindtrace/registry/material"
 )
 
@@ -44,8 +43,8 @@ func (o *Object) extract(dest string, how placing) (path string, replaced bool, 
 	}
 	err = o.writeTree(tree, tmp.old)
 	tree.Close()
-	if errors.Is(err, syscall.ENOSPC) {
-		err = fmt.Errorf("%w: %w", ErrNoSpace, err)
+	if oserror.Of(err) == oserror.Full {
+		err = d.failed(o.ref, err)
 	}
 	if err != nil {
 		return "", false, err

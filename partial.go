@@ -96,9 +96,12 @@ func takePartial(parent *os.Root, name string, fresh bool) (_ *partial, err erro
 	if !made && (fresh || !errors.Is(err, fs.ErrExist)) {
 		return nil, err
 	}
-	p := &partial{parent: parent, name: name}
+	p, locked := &partial{parent: parent, name: name}, false
 	defer func() {
 		if err != nil {
+			if made && locked { // the disk may be full; the lock of another stays
+				p.root.Remove(partialLock)
+			}
 			p.unlock()
 			if p.root != nil {
 				p.root.Close()
@@ -114,6 +117,7 @@ func takePartial(parent *os.Root, name string, fresh bool) (_ *partial, err erro
 	if err := p.takeLock(made); err != nil {
 		return nil, err
 	}
+	locked = true
 	if fi, err := p.root.Lstat(partialTree); err == nil {
 		if fi.IsDir() && localfs.Mine(fi) {
 			p.old = true
