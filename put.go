@@ -117,8 +117,7 @@ func (o *Object) keepModes(d *destination, tmp *partial, from string, how placin
 		}
 	}
 	return localfs.KeepAs(
-		localfs.Place{Root: tmp.root, Name: from, Path: filepath.Join(d.dir, tmp.name, from)},
-		localfs.Place{Root: d.parent, Name: d.base, Path: filepath.Join(d.dir, d.base)}, perm)
+		localfs.Place{Root: tmp.root, Name: from}, localfs.Place{Root: d.parent, Name: d.base}, perm)
 }
 
 // narrowTree takes from files and directories of a tree the permissions that
