@@ -51,10 +51,16 @@ func OpenDir(path string) (*Dir, error) {
 }
 
 // OpenRoot is os.OpenRoot, which waits where there is a named pipe.
-func OpenRoot(path string) (*os.Root, error) { return os.OpenRoot(asDir(path)) }
+func OpenRoot(path string) (*os.Root, error) {
+	root, err := os.OpenRoot(asDir(path))
+	return root, at(path, err)
+}
 
 // OpenRootIn is root.OpenRoot, which waits where there is a named pipe.
-func OpenRootIn(root *os.Root, name string) (*os.Root, error) { return root.OpenRoot(asDir(name)) }
+func OpenRootIn(root *os.Root, name string) (*os.Root, error) {
+	in, err := root.OpenRoot(asDir(name))
+	return in, at(name, err)
+}
 
 // asDir is a path that nothing but a directory has.
 func asDir(path string) string { return path + string(filepath.Separator) + "." }
