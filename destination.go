@@ -299,12 +299,11 @@ func (d *destination) close(err error) {
 // temporary file, and says what to do about a file that cannot be replaced.
 func (d *destination) failed(ref string, err error) error {
 	full := oserror.Of(err) == oserror.Full
-	pe, le := (*fs.PathError)(nil), (*os.LinkError)(nil)
-	switch {
-	case errors.As(err, &pe):
-		err = pe.Err
-	case errors.As(err, &le):
-		err = le.Err
+	switch e := err.(type) { // not what is wrapped, with more to say
+	case *fs.PathError:
+		err = e.Err
+	case *os.LinkError:
+		err = e.Err
 	}
 	barred := errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.EBUSY)
 	if barred && d.single && d.there != nil && d.there.Mode().IsRegular() {

@@ -36,6 +36,7 @@ type partial struct {
 	lock   *flock.Flock // nil: the file system has no locks
 	old    bool         // there may be files
 	again  bool         // the next load to the same place would find it
+	keep   bool         // what was at the destination is in it, and nowhere else
 }
 
 const (
@@ -298,7 +299,7 @@ func removeAll(root *os.Root, name string) error {
 // close ends the use of the directory. It stays if the load was interrupted
 // and may be run again.
 func (p *partial) close(err error) {
-	if p.again && (interrupted(err) || p.old && errors.As(err, new(*roomError))) {
+	if p.keep || p.again && (interrupted(err) || p.old && errors.As(err, new(*roomError))) {
 		p.unlock()
 		p.root.Close()
 		return
