@@ -7,6 +7,7 @@ import (
 
 	"github.com/mindtrace/registry/cache"
 	"github.com/mindtrace/registry/internal/beneath"
+	"github.com/mindtrace/registry/internal/oserror"
 	"github.com/mindtrace/registry/store"
 )
 
@@ -57,6 +58,9 @@ func (r *Registry) checkout(ctx context.Context, ref string, opts []LoadOption) 
 		defer root.Close()
 		return obj.writeTree(root, again)
 	})
+	if oserror.Of(err) == oserror.Full {
+		err = fmt.Errorf("%w for the cache: %w", ErrNoSpace, err)
+	}
 	if err != nil {
 		return "", r.deletedMeanwhile(ctx, obj.f, err)
 	}

@@ -298,17 +298,20 @@ func (d *destination) close(err error) {
 // failed gives an error the path that the user knows, in place of that of a
 // temporary file, and says what to do about a file that cannot be replaced.
 func (d *destination) failed(ref string, err error) error {
-	pe, le := (*fs.PathError)(nil), (*os.LinkError)(nil)
-	switch {
-	case errors.As(err, &pe):
-		err = pe.Err
-	case errors.As(err, &le):
-		err = le.Err
+	full := oserror.Of(err) == oserror.Full
+	switch e := err.(type) { // not what is wrapped, with more to say
+	case *fs.PathError:
+		err = e.Err
+	case *os.LinkError:
+		err = e.Err
 	}
 	barred := errors.Is(err, fs.ErrPermission) || oserror.Of(err) == oserror.ReadOnly || errors.Is(err, syscall.EBUSY)
 	if barred && d.single && d.there != nil && d.there.Mode().IsRegular() {
 		err = fmt.Errorf("%w; a file is replaced by a new one beside it, which cannot be had here; "+
 			"to write into it as it is: mindreg load %s - > %s (in Go: load into an io.Writer)", err, plain.ShellWord(ref), plain.ShellWord(d.path))
+	}
+	if full {
+		err = fmt.Errorf("%w: %w", ErrNoSpace, err)
 	}
 	return &fs.PathError{Op: "write", Path: d.path, Err: err}
 }

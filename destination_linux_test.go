@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -167,6 +168,30 @@ func TestSmallDisk(t *testing.T) {
 		if left := leftovers(t, filepath.Dir(dest)); err != nil && len(left) != 1 {
 			t.Errorf("left %v", left)
 		}
+	}
+}
+
+// A disk that gets full on the way, or has no more files to give, is ErrNoSpace in
+// every verb that writes to it, and the error says where.
+func TestFilesRunOut(t *testing.T) {
+	r, mem := inMemory(t)
+	files := map[string][]byte{}
+	for i := range 100 {
+		files[fmt.Sprint("f", i)] = nil
+	}
+	mustSave(t, r, "many", Path(writeFiles(t, files)))
+	for _, inodes := range []int{1, 2, 3, 4, 50} {
+		dir := t.TempDir()
+		mount(t, "tmpfs", dir, "tmpfs", 0, fmt.Sprint("size=60m,nr_inodes=", inodes))
+		dest := filepath.Join(dir, "dest")
+		err := r.Load(t.Context(), "many", Path(dest))
+		wantErr(t, err, ErrNoSpace)
+		if err == nil || !strings.Contains(err.Error(), dest) {
+			t.Errorf("%d: %v does not name the destination", inodes, err)
+		}
+		noLeftovers(t, dir)
+		_, err = openOn(t, mem, &Options{Cache: newCache(t, filepath.Join(dir, "cache"), 1<<30)}).Checkout(t.Context(), "many")
+		wantErr(t, err, ErrNoSpace)
 	}
 }
 

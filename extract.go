@@ -22,11 +22,6 @@ func (o *Object) extract(dest string, how placing) (path string, replaced bool, 
 		return "", false, err
 	}
 	defer func() { d.close(err) }()
-	defer func() {
-		if oserror.Of(err) == oserror.Full {
-			err = fmt.Errorf("%w: %w", ErrNoSpace, err)
-		}
-	}()
 	if err := d.open(); err != nil {
 		return "", false, d.failed(o.ref, err)
 	}
@@ -48,6 +43,9 @@ func (o *Object) extract(dest string, how placing) (path string, replaced bool, 
 	}
 	err = o.writeTree(tree, tmp.old)
 	tree.Close()
+	if oserror.Of(err) == oserror.Full {
+		err = d.failed(o.ref, err)
+	}
 	if err != nil {
 		return "", false, err
 	}

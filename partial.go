@@ -36,6 +36,7 @@ type partial struct {
 	lock   *flock.Flock // nil: the file system has no locks
 	old    bool         // there may be files
 	again  bool         // the next load to the same place would find it
+	keep   bool         // what was at the destination is in it, and nowhere else
 }
 
 const (
@@ -96,9 +97,12 @@ func takePartial(parent *os.Root, name string, fresh bool) (_ *partial, err erro
 	if !made && (fresh || !errors.Is(err, fs.ErrExist)) {
 		return nil, err
 	}
-	p := &partial{parent: parent, name: name}
+	p, locked := &partial{parent: parent, name: name}, false
 	defer func() {
 		if err != nil {
+			if made && locked { // the disk may be full; the lock of another stays
+				p.root.Remove(partialLock)
+			}
 			p.unlock()
 			if p.root != nil {
 				p.root.Close()
@@ -114,6 +118,7 @@ func takePartial(parent *os.Root, name string, fresh bool) (_ *partial, err erro
 	if err := p.takeLock(made); err != nil {
 		return nil, err
 	}
+	locked = true
 	if fi, err := p.root.Lstat(partialTree); err == nil {
 		if fi.IsDir() && localfs.Mine(fi) {
 			p.old = true
@@ -294,7 +299,7 @@ func removeAll(root *os.Root, name string) error {
 // close ends the use of the directory. It stays if the load was interrupted
 // and may be run again.
 func (p *partial) close(err error) {
-	if p.again && (interrupted(err) || p.old && errors.As(err, new(*roomError))) {
+	if p.keep || p.again && (interrupted(err) || p.old && errors.As(err, new(*roomError))) {
 		p.unlock()
 		p.root.Close()
 		return

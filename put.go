@@ -73,15 +73,7 @@ func (o *Object) putNow(d *destination, tmp *partial, how placing) (done bool, e
 	err = localfs.Rename(tmp.root, from, d.parent, d.base, localfs.Exchange)
 	if errors.Is(err, errors.ErrUnsupported) {
 		aside = partialAside
-		if err := removeAll(tmp.root, aside); err != nil { // of a load that was killed
-			return false, err
-		}
-		if err := localfs.Rename(d.parent, d.base, tmp.root, aside, localfs.Replace); err != nil {
-			return false, err
-		}
-		if err = localfs.Rename(tmp.root, from, d.parent, d.base, localfs.New); err != nil {
-			return false, errors.Join(err, localfs.Rename(tmp.root, aside, d.parent, d.base, localfs.New))
-		}
+		err = d.replaceInSteps(tmp, from, localfs.Rename)
 	}
 	if err != nil {
 		return false, err
@@ -91,6 +83,27 @@ func (o *Object) putNow(d *destination, tmp *partial, how placing) (done bool, e
 			filepath.Join(d.dir, tmp.name, aside), err)
 	}
 	return true, nil
+}
+
+// replaceInSteps puts what is at the destination aside, and the object there. If
+// that fails, what was there is there again, or stays where it was put.
+func (d *destination) replaceInSteps(tmp *partial, from string, rename func(*os.Root, string, *os.Root, string, localfs.Mode) error) error {
+	if err := removeAll(tmp.root, partialAside); err != nil { // of a load that was killed
+		return err
+	}
+	if err := rename(d.parent, d.base, tmp.root, partialAside, localfs.Replace); err != nil {
+		return err
+	}
+	err := rename(tmp.root, from, d.parent, d.base, localfs.New)
+	if err == nil {
+		return nil
+	}
+	if back := rename(tmp.root, partialAside, d.parent, d.base, localfs.New); back != nil {
+		tmp.keep = true
+		return fmt.Errorf("%w; what was there could not be put back (%w), and is in %s: move it away before the next load to this destination",
+			err, back, filepath.Join(d.dir, tmp.name, partialAside))
+	}
+	return err
 }
 
 // keepModes gives what is put in the place of something the permissions of that:
@@ -117,8 +130,7 @@ func (o *Object) keepModes(d *destination, tmp *partial, from string, how placin
 		}
 	}
 	return localfs.KeepAs(
-		localfs.Place{Root: tmp.root, Name: from, Path: filepath.Join(d.dir, tmp.name, from)},
-		localfs.Place{Root: d.parent, Name: d.base, Path: filepath.Join(d.dir, d.base)}, perm)
+		localfs.Place{Root: tmp.root, Name: from}, localfs.Place{Root: d.parent, Name: d.base}, perm)
 }
 
 // narrowTree takes from files and directories of a tree the permissions that

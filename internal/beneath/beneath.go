@@ -57,7 +57,10 @@ func OpenRoot(path string) (*os.Root, error) {
 }
 
 // OpenRootIn is root.OpenRoot, which waits where there is a named pipe.
-func OpenRootIn(root *os.Root, name string) (*os.Root, error) { return root.OpenRoot(asDir(name)) }
+func OpenRootIn(root *os.Root, name string) (*os.Root, error) {
+	in, err := root.OpenRoot(asDir(name))
+	return in, at(name, err)
+}
 
 // asDir is a path that nothing but a directory has.
 func asDir(path string) string { return path + string(filepath.Separator) + "." }

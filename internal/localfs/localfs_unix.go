@@ -54,12 +54,10 @@ func ownedByMe(fi fs.FileInfo) bool { return int64(stat(fi).Uid) == int64(os.Get
 
 var errMount = fmt.Errorf("it is a mount point: %w", syscall.EBUSY)
 
-// Place is a file or directory by its name in a directory that is held open,
-// and by its path.
+// Place is a file or directory by its name in a directory that is held open.
 type Place struct {
 	Root *os.Root
 	Name string
-	Path string
 }
 
 // KeepAs gives now, which is this user's, the permissions perm in place of old:
@@ -75,7 +73,7 @@ func KeepAs(now, old Place, perm fs.FileMode) error {
 		return err
 	}
 	same := stat(is).Gid == stat(was).Gid || now.Root.Lchown(now.Name, -1, int(stat(was).Gid)) == nil
-	if !same || keepACL(old.Path, now.Path) != nil {
+	if !same || keepACL(old, now) != nil {
 		perm &= ^fs.FileMode(0o070) | perm&0o007<<3
 	}
 	// Before the owner, who may be the only one who can; and after the group, a
