@@ -4,9 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/mindtrace/registry/cache"
+	"github.com/mindtrace/registry/internal/beneath"
+	"github.com/mindtrace/registry/internal/oserror"
 	"github.com/mindtrace/registry/store"
 )
 
@@ -50,13 +51,16 @@ func (r *Registry) checkout(ctx context.Context, ref string, opts []LoadOption) 
 	again := false // the disk was full in the middle, and has room now
 	dir, err := r.cache.Tree(ctx, obj.f.Digest, obj.f.Content.Files, func(dir string) error {
 		defer func() { again = true }()
-		root, err := os.OpenRoot(dir)
+		root, err := beneath.OpenRoot(dir)
 		if err != nil {
 			return err
 		}
 		defer root.Close()
 		return obj.writeTree(root, again)
 	})
+	if oserror.Of(err) == oserror.Full {
+		err = fmt.Errorf("%w for the cache: %w", ErrNoSpace, err)
+	}
 	if err != nil {
 		return "", r.deletedMeanwhile(ctx, obj.f, err)
 	}

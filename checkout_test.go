@@ -11,6 +11,22 @@ import (
 	"github.com/mindtrace/registry/material"
 )
 
+// A tree whose links were written in part, when the disk was full, is finished.
+func TestTreeIsFinished(t *testing.T) {
+	r, _ := inMemory(t)
+	src := treeOnDisk(t)
+	mustSave(t, r, "m", Path(src))
+	dir := t.TempDir()
+	root := must[*os.Root](t)(os.OpenRoot(dir))
+	defer root.Close()
+	for _, again := range []bool{false, true} {
+		if err := must[*Object](t)(r.Object(t.Context(), "m")).writeTree(root, again); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sameTree(t, src, dir)
+}
+
 func TestCheckout(t *testing.T) {
 	other, st := inMemory(t)
 	trace := newTrace(st)

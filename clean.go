@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 
+	"github.com/mindtrace/registry/internal/beneath"
 	"github.com/mindtrace/registry/internal/localfs"
 )
 
@@ -47,7 +48,7 @@ func Clean(ctx context.Context, dir string, opts *CleanOptions) (*CleanReport, e
 }
 
 func clean(ctx context.Context, dir string, o CleanOptions) (*CleanReport, error) {
-	parent, err := os.OpenRoot(dir)
+	parent, err := beneath.OpenRoot(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +122,7 @@ func clearPartial(parent *os.Root, name string, dry bool) error {
 		return errForeign
 	}
 	p := &partial{parent: parent, name: name}
-	if p.root, err = parent.OpenRoot(name); err != nil {
+	if p.root, err = beneath.OpenRootIn(parent, name); err != nil {
 		return err
 	}
 	defer p.root.Close()
@@ -148,16 +149,16 @@ func clearPartial(parent *os.Root, name string, dry bool) error {
 	return p.remove()
 }
 
-// taken returns how many bytes name and what is below it take on the disk.
-func taken(parent *os.Root, name string) (n int64) {
-	fs.WalkDir(parent.FS(), name, func(_ string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return fs.SkipDir
-		}
-		if fi, err := d.Info(); err == nil && fi.Mode().IsRegular() {
+// taken returns how many bytes what is below a directory takes on the disk. It may
+// be another user's, who puts other things there meanwhile.
+func taken(root *os.Root, dir string) (n int64) {
+	entries, _ := beneath.ReadDirIn(root, dir)
+	for _, e := range entries {
+		if e.IsDir() {
+			n += taken(root, filepath.Join(dir, e.Name()))
+		} else if fi, err := e.Info(); err == nil && fi.Mode().IsRegular() {
 			n += localfs.Allocated(fi)
 		}
-		return nil
-	})
+	}
 	return n
 }

@@ -73,7 +73,8 @@ func (e *SideError) Unwrap() error { return e.Err }
 // A version that is there already, with the same digest, is left as it is, so
 // that a copy that failed half-way is finished by running it again. One that
 // is there with another digest, or was deleted or saved too late there, is
-// ErrExists; the others are copied all the same. An unversioned destination takes the latest version
+// ErrExists; the others are copied all the same, as they are where one is
+// damaged, or cannot be read, on either side. An unversioned destination takes the latest version
 // alone, under its next number.
 //
 // Errors are *SideError where one of the registries failed. The report tells
@@ -139,7 +140,11 @@ func (c *copying) run(ctx context.Context) error {
 		if err != nil && !unreadable(err) { // other versions of it may be readable
 			return c.source(err)
 		}
-		if err := c.object(ctx, Ref{Name: name}); err != nil && !errors.Is(err, ErrDeleted) && !c.refused.pass(err) { // a moment ago
+		err = c.object(ctx, Ref{Name: name})
+		if deletedAt(Source, err) {
+			err = nil // a moment ago
+		}
+		if err != nil && !c.refused.pass(err) {
 			return err
 		}
 	}
@@ -160,6 +165,12 @@ func side(s Side, r *Registry, err error) error {
 		err = e.Err
 	}
 	return &SideError{Side: s, URL: r.url, Err: err}
+}
+
+// deletedAt reports whether err says that a version was deleted on that side.
+func deletedAt(s Side, err error) bool {
+	e := (*SideError)(nil)
+	return errors.As(err, &e) && e.Side == s && errors.Is(err, ErrDeleted)
 }
 
 // object copies the versions of one object that ref means.
@@ -201,12 +212,19 @@ func (c *copying) object(ctx context.Context, ref Ref) error {
 			return err
 		}
 		at, err := c.version(ctx, f, target, known, before)
+		if err = c.dest(err); len(numbers) > 1 && deletedAt(Source, err) {
+			live-- // while it was read
+			continue
+		}
 		if errors.Is(err, ErrExists) {
-			c.refused = append(c.refused, c.dest(err))
+			c.refused = append(c.refused, err)
+			continue
+		}
+		if len(numbers) > 1 && c.refused.pass(err) {
 			continue
 		}
 		if err != nil {
-			return c.dest(err)
+			return err
 		}
 		before = target + "@" + at.String()
 		arrived[v] = at
@@ -271,7 +289,7 @@ func (c *copying) numbers(ctx context.Context, ref Ref) ([]Version, error) {
 // there. known are the numbers that target has there, before is the version
 // copied last.
 func (c *copying) version(ctx context.Context, f *found, target string, known []Version, before string) (Version, error) {
-	s := &save{r: c.to, name: target, known: known, listed: true, o: &saveOptions{base: before}}
+	s := &save{r: c.to, name: target, known: known, listed: true, o: &saveOptions{base: before}, guessed: true}
 	if !c.to.settings.Unversioned {
 		v := f.Version
 		if c.opts.Version != "" {
@@ -343,7 +361,7 @@ func (c *copying) transfer(ctx context.Context, s *save, f *found) (*manifest.Ma
 		var err error
 		if res, err = chunk.Copy(ctx, cfg, c.from.st, f.Manifest); err != nil {
 			if e := (*chunk.SourceError)(nil); errors.As(err, &e) {
-				return nil, c.source(fmt.Errorf("%s: %w", ref, e.Err))
+				return nil, c.source(fmt.Errorf("%s: %w", ref, c.from.deletedMeanwhile(ctx, f, e.Err)))
 			}
 			return nil, err
 		}

@@ -236,6 +236,33 @@ func TestCopyOfDamage(t *testing.T) {
 	}
 }
 
+// Damage of one version, in its packs at the source or in its register at the
+// destination, keeps no other version from being copied, and is told.
+func TestCopyOfDamageHidesNothingElse(t *testing.T) {
+	for _, where := range []Side{Source, Destination} {
+		for _, ref := range []string{"", "m", "m@*"} {
+			from, st := inMemory(t)
+			to, dst := inMemory(t)
+			for i := range uint64(3) {
+				mustSave(t, from, "m", noise(i, 1<<20))
+			}
+			damage := func(b []byte) []byte { b[len(b)/2] ^= 1; return b }
+			if where == Source {
+				overwrite(t, st, manifestOf(t, from, "m@1.0.1").Packs()[0].Key(), damage)
+			} else {
+				must[*CopyReport](t)(Copy(t.Context(), to, from, "m@1.0.1", nil))
+				overwrite(t, dst, manifest.VersionKey("m", Version{Major: 1, Patch: 1}), damage)
+			}
+			rep, err := Copy(t.Context(), to, from, ref, nil)
+			if e := (*SideError)(nil); !errors.Is(err, ErrIntegrity) || !errors.As(err, &e) || e.Side != where || len(rep.Copied) != 2 {
+				t.Errorf("%s, %q: %v, %+v", where, ref, err, rep)
+			}
+			mustLoad[[]byte](t, to, "m@1.0.0")
+			mustLoad[[]byte](t, to, "m@1.0.2")
+		}
+	}
+}
+
 // A table in packs is read and written anew.
 func TestCopyOfManyFiles(t *testing.T) {
 	files := map[string][]byte{}
@@ -281,4 +308,39 @@ func TestA23CopyFindsLateVersion(t *testing.T) {
 		wantErr(t, err, ErrTooSlow)
 		wantErr(t, err, ErrExists) // as its number is; the others are copied
 	})
+}
+
+// A version at the destination of which chunks might be reused is deleted or
+// purged there meanwhile: the others are copied all the same.
+func TestCopyWhoseBaseGoes(t *testing.T) {
+	for goes, remove := range map[string]func(*testing.T, *Registry){
+		"deleted": func(t *testing.T, to *Registry) { mustDelete(t, to, "big@1.0.0") },
+		"purged":  func(t *testing.T, to *Registry) { mustPurge(t, to, "big@1.0.0", nil) },
+	} {
+		for _, ref := range []string{"", "big"} {
+			_, st, bodies := sourceRegistry(t, 3<<20)
+			to, _ := inMemory(t)
+			fst := newFaults(st, nil)
+			from := openOn(t, fst, nil)
+			done := false
+			fst.Plan(func(c faultstore.Call) faultstore.Fault {
+				if done || c.Op != "get" || c.Key != manifest.VersionKey("big", Version{Major: 1, Patch: 1}) || len(liveVersions(t, to, "big")) == 0 {
+					return faultstore.Fault{}
+				}
+				done = true
+				return faultstore.Fault{Do: func() { remove(t, to) }}
+			})
+			rep, err := Copy(t.Context(), to, from, ref, nil)
+			if err != nil || !done {
+				t.Errorf("%s %q: %v (%t)", goes, ref, err, done)
+			}
+			if got := liveVersions(t, to, "big"); !slices.Equal(got, []string{"1.0.1", "1.0.2"}) {
+				t.Errorf("%s %q: there are %v, %+v", goes, ref, got, rep)
+				continue
+			}
+			if got := mustLoad[[]byte](t, to, "big@1.0.1"); !bytes.Equal(got, bodies[1]) {
+				t.Errorf("%s %q: other bytes", goes, ref)
+			}
+		}
+	}
 }

@@ -1,6 +1,9 @@
 package registry
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
 // tags sets the tags of the versions that have arrived.
 func (c *copying) tags(ctx context.Context, name, target string, arrived map[Version]Version) error {
@@ -31,7 +34,11 @@ func (c *copying) tags(ctx context.Context, name, target string, arrived map[Ver
 		if has.set() && has.Version == v {
 			continue
 		}
-		if err := c.to.tag(ctx, target+"@"+v.String(), t.Tag, nil); err != nil {
+		err = c.to.tag(ctx, target+"@"+v.String(), t.Tag, nil)
+		if errors.Is(err, ErrNotFound) {
+			continue // somebody has deleted the version there since, and its tags with it
+		}
+		if err != nil {
 			return c.dest(err)
 		}
 		c.report.Tags++

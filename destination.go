@@ -3,7 +3,6 @@ package registry
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -12,7 +11,9 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/mindtrace/registry/internal/beneath"
 	"github.com/mindtrace/registry/internal/localfs"
+	"github.com/mindtrace/registry/internal/oserror"
 	"github.com/mindtrace/registry/internal/plain"
 	"github.com/mindtrace/registry/manifest"
 )
@@ -52,8 +53,15 @@ func (o *Object) destination(dest string, how placing) (*destination, error) {
 	}
 	single := o.isSingleFile()
 	d, err := lookAt(dest)
+	for err == nil && d.there == nil && d.base == "." { // "new/." is "new/"
+		dest = strings.TrimSuffix(trimSlashes(dest), ".")
+		d, err = lookAt(dest)
+	}
 	if err != nil {
 		return nil, err
+	}
+	if d.there == nil && d.base == ".." {
+		return nil, d.refuse("%w", fs.ErrNotExist)
 	}
 	slash := os.IsPathSeparator(dest[len(dest)-1])
 	switch {
@@ -73,6 +81,9 @@ func (o *Object) destination(dest string, how placing) (*destination, error) {
 		}
 	}
 	d.single = single
+	if dir := d.inRegistry(); dir != "" {
+		return nil, d.refuse("it is one of the registry's own, in %s; name another destination", dir)
+	}
 	if err := o.mayReplace(d, how); err != nil {
 		return nil, err
 	}
@@ -96,7 +107,7 @@ func lookAt(path string) (*destination, error) {
 	}
 	at := first
 	for range 40 {
-		d.split(at)
+		d.dir, d.base = splitPath(at)
 		var err error
 		if d.there, err = os.Lstat(at); errors.Is(err, fs.ErrNotExist) {
 			d.there = nil
@@ -136,15 +147,17 @@ func lookAt(path string) (*destination, error) {
 	return nil, d.refuse("too many symbolic links")
 }
 
-// split sets the directory and the name in it that make a path.
-func (d *destination) split(at string) {
-	d.dir, d.base = filepath.Split(at)
-	if trimmed := trimSlashes(d.dir); trimmed != "" && trimmed != filepath.VolumeName(d.dir) {
-		d.dir = trimmed
+// splitPath returns the directory and the name in it that make a path. It does not
+// shorten "link/..", which is where the link leads, and up.
+func splitPath(at string) (dir, base string) {
+	dir, base = filepath.Split(at)
+	if trimmed := trimSlashes(dir); trimmed != "" && trimmed != filepath.VolumeName(dir) {
+		dir = trimmed
 	}
-	if d.dir == "" {
-		d.dir = "."
+	if dir == "" {
+		dir = "."
 	}
+	return dir, base
 }
 
 func (d *destination) refuse(format string, args ...any) error {
@@ -206,37 +219,57 @@ func (o *Object) mayDestroy(d *destination) error {
 	return nil
 }
 
+// inRegistry returns the registry that the destination is in a place of its own
+// of, such as "packs", or "".
+func (d *destination) inRegistry() string {
+	name, dir := d.base, d.dir
+	for {
+		at, err := filepath.EvalSymlinks(dir) // of what is there already
+		if err == nil {
+			at, err = filepath.Abs(at)
+		}
+		if err == nil {
+			dir = at
+		}
+		if own := name == manifest.SettingsKey || slices.Contains(manifest.Prefixes, name+"/"); own && isRegistry(dir) {
+			return dir
+		}
+		if trimSlashes(dir) == "" || filepath.Dir(dir) == dir {
+			return ""
+		}
+		dir, name = filepath.Dir(dir), filepath.Base(dir)
+	}
+}
+
 // isRegistry reports whether a directory holds a registry.
 func isRegistry(dir string) bool {
-	f, err := os.OpenFile(filepath.Join(dir, manifest.SettingsKey), os.O_RDONLY|localfs.NoFollow, 0)
+	d, err := beneath.OpenDir(dir)
 	if err != nil {
 		return false
 	}
-	defer f.Close()
-	fi, err := f.Stat()
-	if err != nil || !fi.Mode().IsRegular() {
-		return false
+	defer d.Close()
+	if settingsIn(d) != nil {
+		return true
 	}
-	body, err := io.ReadAll(io.LimitReader(f, 1<<20))
-	if err != nil {
-		return false
-	}
-	_, err = manifest.DecodeSettings(body)
-	return err == nil
+	// Its settings may be damaged, or of a later version of this program.
+	there := func(name string) bool { _, err := os.Lstat(filepath.Join(dir, name)); return err == nil }
+	return there(manifest.SettingsKey) && (there(path.Clean(manifest.PacksPrefix)) || there(path.Clean(manifest.ObjectsPrefix)))
 }
 
 // open makes the directories that are missing, and holds the one of the
 // destination open.
 func (d *destination) open() (err error) {
 	var missing []string
-	for at := d.dir; ; at = filepath.Dir(at) {
+	for at := d.dir; ; {
 		if _, err := os.Stat(at); err == nil || !errors.Is(err, fs.ErrNotExist) {
 			break // if it is no directory, opening says so
 		}
-		if filepath.Dir(at) == at {
+		up, _ := splitPath(at)
+		if up == at {
 			break
 		}
 		missing = append(missing, at)
+		at = up
 	}
 	for _, dir := range slices.Backward(missing) {
 		if err := os.Mkdir(dir, 0o777); err == nil {
@@ -245,7 +278,7 @@ func (d *destination) open() (err error) {
 			return err
 		}
 	}
-	d.parent, err = os.OpenRoot(d.dir)
+	d.parent, err = beneath.OpenRoot(d.dir)
 	return err
 }
 
@@ -265,17 +298,20 @@ func (d *destination) close(err error) {
 // failed gives an error the path that the user knows, in place of that of a
 // temporary file, and says what to do about a file that cannot be replaced.
 func (d *destination) failed(ref string, err error) error {
-	pe, le := (*fs.PathError)(nil), (*os.LinkError)(nil)
-	switch {
-	case errors.As(err, &pe):
-		err = pe.Err
-	case errors.As(err, &le):
-		err = le.Err
+	full := oserror.Of(err) == oserror.Full
+	switch e := err.(type) { // not what is wrapped, with more to say
+	case *fs.PathError:
+		err = e.Err
+	case *os.LinkError:
+		err = e.Err
 	}
-	barred := errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.EBUSY)
+	barred := errors.Is(err, fs.ErrPermission) || oserror.Of(err) == oserror.ReadOnly || errors.Is(err, syscall.EBUSY)
 	if barred && d.single && d.there != nil && d.there.Mode().IsRegular() {
 		err = fmt.Errorf("%w; a file is replaced by a new one beside it, which cannot be had here; "+
 			"to write into it as it is: mindreg load %s - > %s (in Go: load into an io.Writer)", err, plain.ShellWord(ref), plain.ShellWord(d.path))
+	}
+	if full {
+		err = fmt.Errorf("%w: %w", ErrNoSpace, err)
 	}
 	return &fs.PathError{Op: "write", Path: d.path, Err: err}
 }

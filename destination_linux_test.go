@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -101,6 +102,16 @@ func TestWhatCannotBeReplaced(t *testing.T) {
 	})
 }
 
+// A disk that has not even the room for a directory is told as full, too.
+func TestDiskWithoutInodes(t *testing.T) {
+	r, _ := inMemory(t)
+	mustSave(t, r, "m", []byte("x"))
+	dir := t.TempDir()
+	mount(t, "tmpfs", dir, "tmpfs", 0, "nr_inodes=2")
+	must[*os.File](t)(os.Create(filepath.Join(dir, "last"))).Close()
+	wantErr(t, r.Load(t.Context(), "m", Path(filepath.Join(dir, "dest"))), ErrNoSpace)
+}
+
 // A disk without the room for an object is told before anything is fetched; what
 // an earlier load has left counts as there, and stays.
 func TestSmallDisk(t *testing.T) {
@@ -157,6 +168,30 @@ func TestSmallDisk(t *testing.T) {
 		if left := leftovers(t, filepath.Dir(dest)); err != nil && len(left) != 1 {
 			t.Errorf("left %v", left)
 		}
+	}
+}
+
+// A disk that gets full on the way, or has no more files to give, is ErrNoSpace in
+// every verb that writes to it, and the error says where.
+func TestFilesRunOut(t *testing.T) {
+	r, mem := inMemory(t)
+	files := map[string][]byte{}
+	for i := range 100 {
+		files[fmt.Sprint("f", i)] = nil
+	}
+	mustSave(t, r, "many", Path(writeFiles(t, files)))
+	for _, inodes := range []int{1, 2, 3, 4, 50} {
+		dir := t.TempDir()
+		mount(t, "tmpfs", dir, "tmpfs", 0, fmt.Sprint("size=60m,nr_inodes=", inodes))
+		dest := filepath.Join(dir, "dest")
+		err := r.Load(t.Context(), "many", Path(dest))
+		wantErr(t, err, ErrNoSpace)
+		if err == nil || !strings.Contains(err.Error(), dest) {
+			t.Errorf("%d: %v does not name the destination", inodes, err)
+		}
+		noLeftovers(t, dir)
+		_, err = openOn(t, mem, &Options{Cache: newCache(t, filepath.Join(dir, "cache"), 1<<30)}).Checkout(t.Context(), "many")
+		wantErr(t, err, ErrNoSpace)
 	}
 }
 

@@ -52,6 +52,9 @@
 // that; elsewhere the old one is put aside first, and a crash between the two
 // steps leaves nothing there until the same load is run again. What is new gets
 // the permissions that the umask leaves. [LoadReport] tells where it went.
+// Nothing is loaded to where a registry keeps its own files; and WithExact does not
+// replace a directory that is a registry, nor one that is or holds the registry that
+// is loaded from, the current directory, the home directory or a mount point.
 //
 // A load that is interrupted leaves what it has fetched beside that place, in a
 // directory whose name begins with ".mindreg-"; run again, it fetches what is

@@ -1,14 +1,14 @@
 package registry
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 
+	"github.com/mindtrace/registry/internal/beneath"
+	"github.com/mindtrace/registry/internal/oserror"
 	"github.com/mindtrace/registry/material"
 )
 
@@ -37,14 +37,14 @@ func (o *Object) extract(dest string, how placing) (path string, replaced bool, 
 	if err := enoughRoom(d.dir, o.f.Size-there); err != nil {
 		return "", false, err
 	}
-	tree, err := tmp.root.OpenRoot(partialTree)
+	tree, err := beneath.OpenRootIn(tmp.root, partialTree)
 	if err != nil {
 		return "", false, d.failed(o.ref, err)
 	}
 	err = o.writeTree(tree, tmp.old)
 	tree.Close()
-	if errors.Is(err, syscall.ENOSPC) {
-		err = fmt.Errorf("%w: %w", ErrNoSpace, err)
+	if oserror.Of(err) == oserror.Full {
+		err = d.failed(o.ref, err)
 	}
 	if err != nil {
 		return "", false, err
@@ -102,6 +102,9 @@ func (o *Object) writeTree(root *os.Root, old bool) error {
 	}
 	for _, i := range links { // last, so that nothing is written through one
 		f := &o.f.Content.Files[i]
+		if old { // and the disk was full after some
+			root.Remove(filepath.FromSlash(f.Path))
+		}
 		if err := root.Symlink(filepath.FromSlash(f.Link), filepath.FromSlash(f.Path)); err != nil {
 			return err
 		}

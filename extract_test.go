@@ -94,11 +94,12 @@ func TestDestinations(t *testing.T) {
 	mustSave(t, r, "my:single", Path(writeFiles(t, map[string][]byte{"only": []byte("x")})))
 	dir := t.TempDir()
 	at := func(p string) string { return filepath.Join(dir, p) }
-	for _, d := range []string{"there", "full/taken", "taken/model.bin"} {
+	for _, d := range []string{"there", "full/taken", "taken/model.bin", "away/here"} {
 		if err := os.MkdirAll(at(d), 0o777); err != nil {
 			t.Fatal(err)
 		}
 	}
+	symlink(t, "away/here", at("link"))
 	if err := os.WriteFile(at("old"), []byte("old"), 0o666); err != nil {
 		t.Fatal(err)
 	}
@@ -117,6 +118,10 @@ func TestDestinations(t *testing.T) {
 		{"my:model", "old/below", "", nil},
 		{"my:model", "full/taken", "full/taken/model.bin", nil},
 		{"my:model", "taken", "", fs.ErrExist},
+		{"my:model", "missing/dot/.", "missing/dot/model.bin", nil},
+		{"my:tree", "missing/dots/./.", "missing/dots/a/b", nil},
+		{"my:tree", "missing/up/..", "", fs.ErrNotExist},
+		{"my:tree", "link/../beside/new", "away/beside/new/a/b", nil}, // from where the link leads
 		{"my:tree", "tree", "tree/a/b", nil},
 		{"my:tree", "tree", "tree/tree/a/b", nil},
 		{"my:tree", "tree", "", fs.ErrExist}, // never merged
@@ -125,10 +130,7 @@ func TestDestinations(t *testing.T) {
 		{"my:tree", "", "", nil},
 	} {
 		var rep LoadReport
-		dest := at(c.dest)
-		if strings.HasSuffix(c.dest, "/") {
-			dest += "/"
-		}
+		dest := dir + "/" + c.dest // not cleaned
 		if c.dest == "" {
 			dest = ""
 		}
@@ -143,11 +145,15 @@ func TestDestinations(t *testing.T) {
 			t.Errorf("%s to %q: %v", c.ref, c.dest, err)
 			continue
 		}
-		if _, err := os.Stat(at(c.shows)); err != nil || !strings.HasPrefix(at(c.shows), rep.Dest) {
+		dots := strings.Contains(c.dest, "..") // and links
+		if _, err := os.Stat(at(c.shows)); err != nil || !dots && !strings.HasPrefix(at(c.shows), rep.Dest) {
 			t.Errorf("%s to %q: reported %s, %v", c.ref, c.dest, rep.Dest, err)
 		}
 	}
 	noLeftovers(t, dir)
+	if _, err := os.Lstat(at("beside")); err == nil {
+		t.Error("what is beside where a link leads is also beside the link")
+	}
 }
 
 // Errors speak of the path that the user wrote, not of a temporary one.

@@ -115,6 +115,7 @@ type collector struct {
 	r      *Registry
 	o      gcOptions
 	report GCReport
+	told   int // bytes of the keys in report.Strangers
 
 	marker *manifest.Collection
 	key    string // of the marker

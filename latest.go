@@ -42,7 +42,7 @@ func (r *Registry) top(ctx context.Context, name string) (versions []Version, wh
 	}
 	for key, err := range store.Keys(expect, r.st, manifest.VersionsPrefix(name), "") {
 		if err != nil {
-			return nil, false, err
+			return nil, false, listError(err)
 		}
 		n++
 		if v, err := manifest.VersionOf(name, key); err == nil {
@@ -67,7 +67,7 @@ func (r *Registry) top(ctx context.Context, name string) (versions []Version, wh
 func (r *Registry) above(ctx context.Context, name string, from Version) (versions []Version, whole bool, err error) {
 	for key, err := range store.Keys(store.Expect(ctx, page), r.st, manifest.VersionsPrefix(name), before(manifest.VersionKey(name, from))) {
 		if err != nil {
-			return nil, false, err
+			return nil, false, listError(err)
 		}
 		v, err := manifest.VersionOf(name, key)
 		if err != nil {

@@ -13,7 +13,7 @@ const module = "github.com/mindtrace/registry"
 // of other modules. A package that is not listed may import nothing.
 var allowed = map[string][]string{
 	"": {
-		"cache", "chunk", "internal/beneath", "internal/knob", "internal/localfs", "internal/plain", "lease", "manifest", "material", "store", "store/filestore", "store/storecheck",
+		"cache", "chunk", "internal/beneath", "internal/knob", "internal/localfs", "internal/oserror", "internal/plain", "lease", "manifest", "material", "store", "store/filestore", "store/storecheck",
 		"github.com/go-json-experiment/json", "github.com/gofrs/flock", "github.com/Masterminds/semver/v3",
 	},
 	"store":                 {"internal/knob"},
@@ -26,13 +26,13 @@ var allowed = map[string][]string{
 	"store/storecheck":      {"store"},
 	"store/storetest":       {"store", "store/storecheck"},
 	"manifest":              {"store", "github.com/go-json-experiment/json"},
-	"cache":                 {"internal/beneath", "manifest", "store", "github.com/dustin/go-humanize"},
+	"cache":                 {"internal/beneath", "internal/oserror", "manifest", "store", "github.com/dustin/go-humanize"},
 	"lease":                 {"internal/knob", "manifest", "store"},
 	"chunk":                 {"internal/knob", "manifest", "store", "golang.org/x/sync", "github.com/klauspost/compress"},
 	"material":              {"internal/beneath", "github.com/go-json-experiment/json"},
 	"material/materialtest": {"manifest", "material", "github.com/google/go-cmp"},
 	"cmd/mindreg": {
-		"", "cache", "internal/plain", "manifest", "material", "store", "store/storecheck", "store/gcsstore", "store/s3store", "github.com/spf13/cobra", "github.com/spf13/pflag",
+		"", "cache", "internal/oserror", "internal/plain", "manifest", "material", "store", "store/storecheck", "store/gcsstore", "store/s3store", "github.com/spf13/cobra", "github.com/spf13/pflag",
 		"github.com/dustin/go-humanize", "golang.org/x/sys", "golang.org/x/term",
 	},
 	"examples/quickstart": {""},

@@ -42,21 +42,30 @@ func (s *sink) LeaveOut(name string, dir fs.FS) bool {
 // liesIn reports whether dir is the directory of this registry, or a copy of
 // it: its settings have the same id.
 func (r *Registry) liesIn(dir fs.FS) bool {
+	is := settingsIn(dir)
+	return is != nil && is.ID == r.settings.ID
+}
+
+// settingsIn returns the settings of the registry that a directory is, or nil.
+func settingsIn(dir fs.FS) *manifest.Settings {
 	fi, err := fs.Stat(dir, manifest.SettingsKey)
 	if err != nil || !fi.Mode().IsRegular() {
-		return false
+		return nil
 	}
 	f, err := dir.Open(manifest.SettingsKey)
 	if err != nil {
-		return false
+		return nil
 	}
 	defer f.Close()
 	body, err := io.ReadAll(io.LimitReader(f, manifest.MaxTable))
 	if err != nil {
-		return false
+		return nil
 	}
 	is, err := manifest.DecodeSettings(body)
-	return err == nil && is.ID == r.settings.ID
+	if err != nil {
+		return nil
+	}
+	return is
 }
 
 // refuseItself refuses to save the registry into itself: each save would hold

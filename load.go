@@ -7,7 +7,6 @@ import (
 
 	"github.com/mindtrace/registry/cache"
 	"github.com/mindtrace/registry/chunk"
-	"github.com/mindtrace/registry/manifest"
 )
 
 // LoadReport tells what a load has loaded.
@@ -108,8 +107,8 @@ func (r *Registry) deletedMeanwhile(ctx context.Context, f *found, err error) er
 	if !errors.Is(err, chunk.ErrMissing) {
 		return err
 	}
-	if g, rerr := r.read(ctx, f.Name, f.Version); rerr == nil && g.State != manifest.Live {
-		return fmt.Errorf("version %s was %w while it was read", f.Version, ErrDeleted)
+	if _, rerr := r.readLive(ctx, f.Name, f.Version); errors.Is(rerr, ErrDeleted) {
+		return fmt.Errorf("%w while it was read", rerr)
 	}
 	return r.lost(ctx, err)
 }

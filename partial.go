@@ -14,6 +14,7 @@ import (
 
 	"github.com/gofrs/flock"
 
+	"github.com/mindtrace/registry/internal/beneath"
 	"github.com/mindtrace/registry/internal/localfs"
 	"github.com/mindtrace/registry/manifest"
 	"github.com/mindtrace/registry/store"
@@ -35,6 +36,7 @@ type partial struct {
 	lock   *flock.Flock // nil: the file system has no locks
 	old    bool         // there may be files
 	again  bool         // the next load to the same place would find it
+	keep   bool         // what was at the destination is in it, and nowhere else
 }
 
 const (
@@ -95,9 +97,12 @@ func takePartial(parent *os.Root, name string, fresh bool) (_ *partial, err erro
 	if !made && (fresh || !errors.Is(err, fs.ErrExist)) {
 		return nil, err
 	}
-	p := &partial{parent: parent, name: name}
+	p, locked := &partial{parent: parent, name: name}, false
 	defer func() {
 		if err != nil {
+			if made && locked { // the disk may be full; the lock of another stays
+				p.root.Remove(partialLock)
+			}
 			p.unlock()
 			if p.root != nil {
 				p.root.Close()
@@ -113,6 +118,7 @@ func takePartial(parent *os.Root, name string, fresh bool) (_ *partial, err erro
 	if err := p.takeLock(made); err != nil {
 		return nil, err
 	}
+	locked = true
 	if fi, err := p.root.Lstat(partialTree); err == nil {
 		if fi.IsDir() && localfs.Mine(fi) {
 			p.old = true
@@ -133,7 +139,7 @@ func (p *partial) open(made bool) error {
 		return errForeign
 	}
 	var err error
-	if p.root, err = p.parent.OpenRoot(p.name); err != nil {
+	if p.root, err = beneath.OpenRootIn(p.parent, p.name); err != nil {
 		return err
 	}
 	fi, err := p.root.Stat(".")
@@ -163,7 +169,7 @@ func (p *partial) takeLock(made bool) error {
 		return errForeign
 	}
 	lock := flock.New(filepath.Join(p.parent.Name(), p.name, partialLock),
-		flock.SetFlag(os.O_CREATE|os.O_RDONLY|localfs.NoFollow), flock.SetPermissions(0o600))
+		flock.SetFlag(os.O_CREATE|os.O_RDONLY|beneath.NoFollow), flock.SetPermissions(0o600))
 	got, err := lock.TryLock()
 	switch {
 	case err != nil:
@@ -208,7 +214,7 @@ func (p *partial) tidy(files []manifest.File) (there int64, err error) {
 		return 0, err
 	}
 	want := everyPath(files)
-	tree, err := p.root.OpenRoot(partialTree)
+	tree, err := beneath.OpenRootIn(p.root, partialTree)
 	if err != nil {
 		return 0, err
 	}
@@ -293,7 +299,7 @@ func removeAll(root *os.Root, name string) error {
 // close ends the use of the directory. It stays if the load was interrupted
 // and may be run again.
 func (p *partial) close(err error) {
-	if p.again && (interrupted(err) || p.old && errors.As(err, new(*roomError))) {
+	if p.keep || p.again && (interrupted(err) || p.old && errors.As(err, new(*roomError))) {
 		p.unlock()
 		p.root.Close()
 		return

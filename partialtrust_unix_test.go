@@ -8,6 +8,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -313,6 +314,29 @@ func TestStrangersLink(t *testing.T) {
 		}
 	}
 	wantFile(t, mine+"/precious", "mine")
+}
+
+// Nobody waits for the other end of a pipe that is where a directory was: opening
+// is left to package beneath.
+func TestPipeForADirectory(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := unix.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if rep, err := Clean(t.Context(), pipe, nil); err == nil {
+		t.Errorf("%+v", rep)
+	}
+	if err := (&destination{dir: pipe}).open(); err == nil {
+		t.Error("a pipe was opened as a directory")
+	}
+	for _, dir := range []string{".", "cache", "material"} {
+		files := must[[]string](t)(filepath.Glob(filepath.Join(dir, "*.go")))
+		for _, file := range files {
+			if src, err := os.ReadFile(file); err != nil || !strings.HasSuffix(file, "_test.go") && (bytes.Contains(src, []byte("os.OpenRoot(")) || bytes.Contains(src, []byte(".OpenRoot(")) && !bytes.Contains(src, []byte("beneath.OpenRoot("))) {
+				t.Errorf("%s: %v, or it opens an os.Root itself", file, err)
+			}
+		}
+	}
 }
 
 // What was in a directory that is replaced goes, and of what links in it lead to

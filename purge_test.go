@@ -136,6 +136,18 @@ func TestPurgedIsGone(t *testing.T) {
 	}
 }
 
+// Who reads a version while it is purged and collected is told so.
+func TestPurgedWhileRead(t *testing.T) {
+	r, _, _, clock := timed(t)
+	mustSave(t, r, "m", noise(1, 1<<20))
+	clock.advance(30 * day)
+	obj := must[*Object](t)(r.Object(t.Context(), "m"))
+	mustPurge(t, r, "m@1", nil)
+	clock.advance(purgeGrace)
+	mustGC(t, r)
+	wantErr(t, r.deletedMeanwhile(t.Context(), obj.f, loadErr(t, obj)), ErrPurged)
+}
+
 // Ranges take live and deleted versions alike, or deleted ones alone; a name
 // alone takes nothing, and a dry run changes nothing.
 func TestPurgeRanges(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/mindtrace/registry/internal/beneath"
 	"github.com/mindtrace/registry/internal/localfs"
 )
 
@@ -72,15 +73,7 @@ func (o *Object) putNow(d *destination, tmp *partial, how placing) (done bool, e
 	err = localfs.Rename(tmp.root, from, d.parent, d.base, localfs.Exchange)
 	if errors.Is(err, errors.ErrUnsupported) {
 		aside = partialAside
-		if err := removeAll(tmp.root, aside); err != nil { // of a load that was killed
-			return false, err
-		}
-		if err := localfs.Rename(d.parent, d.base, tmp.root, aside, localfs.Replace); err != nil {
-			return false, err
-		}
-		if err = localfs.Rename(tmp.root, from, d.parent, d.base, localfs.New); err != nil {
-			return false, errors.Join(err, localfs.Rename(tmp.root, aside, d.parent, d.base, localfs.New))
-		}
+		err = d.replaceInSteps(tmp, from, localfs.Rename)
 	}
 	if err != nil {
 		return false, err
@@ -90,6 +83,27 @@ func (o *Object) putNow(d *destination, tmp *partial, how placing) (done bool, e
 			filepath.Join(d.dir, tmp.name, aside), err)
 	}
 	return true, nil
+}
+
+// replaceInSteps puts what is at the destination aside, and the object there. If
+// that fails, what was there is there again, or stays where it was put.
+func (d *destination) replaceInSteps(tmp *partial, from string, rename func(*os.Root, string, *os.Root, string, localfs.Mode) error) error {
+	if err := removeAll(tmp.root, partialAside); err != nil { // of a load that was killed
+		return err
+	}
+	if err := rename(d.parent, d.base, tmp.root, partialAside, localfs.Replace); err != nil {
+		return err
+	}
+	err := rename(tmp.root, from, d.parent, d.base, localfs.New)
+	if err == nil {
+		return nil
+	}
+	if back := rename(tmp.root, partialAside, d.parent, d.base, localfs.New); back != nil {
+		tmp.keep = true
+		return fmt.Errorf("%w; what was there could not be put back (%w), and is in %s: move it away before the next load to this destination",
+			err, back, filepath.Join(d.dir, tmp.name, partialAside))
+	}
+	return err
 }
 
 // keepModes gives what is put in the place of something the permissions of that:
@@ -116,19 +130,18 @@ func (o *Object) keepModes(d *destination, tmp *partial, from string, how placin
 		}
 	}
 	return localfs.KeepAs(
-		localfs.Place{Root: tmp.root, Name: from, Path: filepath.Join(d.dir, tmp.name, from)},
-		localfs.Place{Root: d.parent, Name: d.base, Path: filepath.Join(d.dir, d.base)}, perm)
+		localfs.Place{Root: tmp.root, Name: from}, localfs.Place{Root: d.parent, Name: d.base}, perm)
 }
 
 // narrowTree takes from files and directories of a tree the permissions that
 // those at the same places in the tree to be replaced do not give.
 func (o *Object) narrowTree(d *destination, tmp *partial) error {
-	old, err := d.parent.OpenRoot(d.base)
+	old, err := beneath.OpenRootIn(d.parent, d.base)
 	if err != nil {
 		return err
 	}
 	defer old.Close()
-	tree, err := tmp.root.OpenRoot(partialTree)
+	tree, err := beneath.OpenRootIn(tmp.root, partialTree)
 	if err != nil {
 		return err
 	}

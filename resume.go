@@ -9,7 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/mindtrace/registry/internal/localfs"
+	"github.com/mindtrace/registry/internal/beneath"
 	"github.com/mindtrace/registry/manifest"
 )
 
@@ -42,7 +42,7 @@ func (x *extraction) resumeFile(i int) (there bool, err error) {
 	if !ownFile(fi) || fi.Size() > e.Size || len(e.Chunks) == 0 { // tidy leaves no such file
 		return false, x.root.Remove(path)
 	}
-	f, err := x.root.OpenFile(path, os.O_RDWR|localfs.NoFollow, 0)
+	f, err := x.root.OpenFile(path, os.O_RDWR|beneath.NoFollow, 0)
 	if err != nil {
 		return false, err
 	}

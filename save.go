@@ -69,6 +69,7 @@ type save struct {
 	known    []Version
 	listed   bool
 	partial  bool        // known are only the highest
+	guessed  bool        // o.base is not the caller's: without it nothing is reused, and that is all
 	base     *found      // whose chunks are reused
 	table    chunk.Stats // of storing the table of files, if it did not fit the register
 }
@@ -270,7 +271,7 @@ func (s *save) findBase(ctx context.Context) (*manifest.Manifest, error) {
 		}
 		err = s.r.complete(ctx, f)
 	}
-	if unreadable(err) && s.o.base == "" {
+	if ours := s.o.base == "" || s.guessed; ours && (unreadable(err) || errors.Is(err, ErrNotFound)) {
 		s.r.log.WarnContext(ctx, "the version before cannot be read; nothing of it is reused", "name", s.name, "error", err)
 		return nil, nil
 	}

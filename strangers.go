@@ -6,8 +6,13 @@ import (
 	"github.com/mindtrace/registry/manifest"
 )
 
-// maxStrangers is how many keys a report names that no registry has.
-const maxStrangers = 100
+const (
+	// maxStrangers is how many keys a report names that no registry has,
+	maxStrangers = 100
+	// and maxStrangerBytes how long they may be together: the report is in
+	// a register.
+	maxStrangerBytes = manifest.MaxSmall / 2
+)
 
 // strange reports whether a key among the registers certainly is none, and takes
 // note of it: "thumbs.db", what a program that synchronizes files has left. Any
@@ -24,7 +29,7 @@ func (c *collector) strange(key string) bool {
 func (c *collector) stranger(key string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if s := &c.report.Strangers; len(*s) < maxStrangers && !slices.Contains(*s, key) {
-		*s = append(*s, key)
+	if s := &c.report.Strangers; len(*s) < maxStrangers && c.told+len(key) <= maxStrangerBytes && !slices.Contains(*s, key) {
+		*s, c.told = append(*s, key), c.told+len(key)
 	}
 }

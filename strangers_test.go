@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -28,6 +29,22 @@ func TestGCPassesStrangers(t *testing.T) {
 	}
 	for _, key := range strangers {
 		must[store.Info](t)(mem.Stat(t.Context(), key))
+	}
+}
+
+// However many keys of strangers there are, and however long, the report of
+// a collection fits its register, in which the next one finds it.
+func TestManyLongStrangers(t *testing.T) {
+	r, _, mem, clock := timed(t)
+	garbage(t, r, clock)
+	segment := strings.Repeat("x", 97)
+	for i := range 2 * maxStrangers {
+		key := "objects/loose/" + strings.Repeat(segment+"/", 8) + fmt.Sprintf("%03d", i)
+		must[store.Info](t)(mem.Put(t.Context(), key, nil, store.Absent))
+	}
+	rep := mustGC(t, r)
+	if n := len(rep.Strangers); rep.Freed.Packs != 1 || n < 30 || n > maxStrangers {
+		t.Errorf("%d are named, freed %+v", n, rep.Freed)
 	}
 }
 

@@ -31,6 +31,8 @@ func (e *UnreadableError) Error() string {
 	switch {
 	case errors.Is(e.Err, fs.ErrPermission):
 		return s + " (it needs permission to read)"
+	case errors.Is(e.Err, store.ErrForeign): // the store says what to do; nothing here replaces it
+		return s
 	case damaged(e.Err) && strings.HasPrefix(e.Key, manifest.TagsPrefix("")):
 		return s + " (mindreg tag set or tag rm replaces it, mindreg verify --repair --from URL restores it from a copy)"
 	case damaged(e.Err) && strings.HasPrefix(e.Key, manifest.LocksPrefix):

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"iter"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -143,6 +145,13 @@ func TestUnreadablePartsHideNothingElse(t *testing.T) {
 				t.Errorf("copied are %+v", copied)
 			}
 			mustLoad[string](t, to, "c@t")
+			one := openOn(t, newStore(t), &Options{Unversioned: true})
+			copied, err = Copy(t.Context(), one, r, "", nil)
+			told(err)
+			if len(copied.Copied) != 2 {
+				t.Errorf("copied to a registry without versions are %+v", copied)
+			}
+			mustLoad[string](t, one, "c")
 
 			gc, err := r.GC(t.Context())
 			told(err)
@@ -177,6 +186,25 @@ func TestDamageOnceIsNotTold(t *testing.T) {
 				t.Errorf("%s %s: read %d times, verify finds %v", name, key, n, rep.Problems)
 			}
 		}
+	}
+}
+
+// A link in the place of a register is mended by hand: no advice to restore it
+// leads there.
+func TestLinkForARegister(t *testing.T) {
+	dir := t.TempDir()
+	r := must[*Registry](t)(Open(t.Context(), dir, &Options{Create: true}))
+	mustSave(t, r, "m", "x")
+	key := manifest.VersionKey("m", Version{Major: 1})
+	at := filepath.Join(dir, filepath.FromSlash(key))
+	elsewhere := filepath.Join(t.TempDir(), "x")
+	if err := errors.Join(os.Rename(at, elsewhere), os.Symlink(elsewhere, at)); err != nil {
+		t.Skip(err)
+	}
+	_, err := r.Info(t.Context(), "m@1.0.0")
+	wantErr(t, err, ErrIntegrity)
+	if err == nil || !strings.Contains(err.Error(), "put there what it leads to") || strings.Contains(err.Error(), "--repair") {
+		t.Errorf("it says %v", err)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/mindtrace/registry/internal/beneath"
+	"github.com/mindtrace/registry/internal/oserror"
 )
 
 // The budget is kept by all processes together, without a lock: whoever wants
@@ -175,7 +176,7 @@ func (c *Cache) evict(root *os.Root, all []entry, total, limit int64, spareTrees
 func (c *Cache) fitting(root *os.Root, n int64, do func() error) error {
 	for {
 		err := do()
-		if !isFull(err) {
+		if oserror.Of(err) != oserror.Full {
 			return err
 		}
 		c.Release()

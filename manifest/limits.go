@@ -45,7 +45,7 @@ const (
 // What decoding counts as memory, in bytes.
 const (
 	costFile   = 128 // an entry, and the bytes of its path and of its link come to that
-	costSingle = 64  // the chunk of a file that is not in split
+	costSingle = 64  // the chunk of a file that is not empty
 	costSplit  = 128 // an entry of split
 	costDigest = 112 // a chunk in it
 	costNumber = 16  // its size, or one in zstd
@@ -67,24 +67,28 @@ func (m *meter) charge(n int64) error {
 	return nil
 }
 
-// checkCost refuses files that decoders would refuse.
-func checkCost(files []File, p *Placement) error {
-	m := newMeter()
-	for i := range files {
-		f := &files[i]
-		n := costFile + int64(len(f.Path)+len(f.Link))
-		switch len(f.Chunks) {
-		case 0:
-		case 1:
-			n += costSingle
-		default:
-			n += costSplit + (costDigest+costNumber)*int64(len(f.Chunks))
-		}
-		if err := m.charge(n); err != nil {
-			return err
-		}
+// costOf is what decoding a file counts beside costFile. Whether its chunk is
+// the only one does not show there.
+func costOf(f *File) int64 {
+	n := int64(len(f.Path) + len(f.Link))
+	if f.Size > 0 {
+		n += costSingle
 	}
-	return m.charge(costPack*int64(len(p.Packs)) + costExtent*int64(len(p.Extents)) + costNumber*int64(len(p.Zstd)))
+	return n
+}
+
+// chargeAll counts what decoding the table of the files will count: p is
+// complete. So nothing is written that decoders refuse.
+func (m *meter) chargeAll(files []File, p *Placement) error {
+	n := costPack*int64(len(p.Packs)) + costExtent*int64(len(p.Extents)) + costNumber*int64(len(p.Zstd))
+	for i := range files {
+		n += costFile + costOf(&files[i])
+	}
+	for i := range p.Split {
+		s := &p.Split[i]
+		n += costSplit + costDigest*int64(len(s.SHA256)) + costNumber*int64(len(s.Sizes))
+	}
+	return m.charge(n)
 }
 
 // MaxBody returns how many bytes a key may hold.

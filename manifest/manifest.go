@@ -107,7 +107,7 @@ func (m *Manifest) Seal() error {
 	}
 	m.Count, m.Size = len(m.Content.Files), size
 	m.Placement.pack(m.Content.Files)
-	if err := checkCost(m.Content.Files, &m.Placement); err != nil {
+	if err := newMeter().chargeAll(m.Content.Files, &m.Placement); err != nil {
 		return err
 	}
 	if err := m.Content.canonicalizeMetadata(); err != nil {

@@ -110,7 +110,7 @@ func (m *Manifest) SetTable(size int64, sum Digest, chunks []Chunk, packs []Pack
 // counted: see MaxDecoded.
 func (m *Manifest) ReadTable(r io.Reader) error {
 	in := &tableReader{r: r, sum: sha256.New()}
-	t, err := in.decode(m.Table.File.Size, m.Count)
+	t, err := in.decode(m.Table.File.Size, m.Count, newMeter())
 	if in.err != nil && in.err != io.EOF {
 		return fmt.Errorf("table of %s@%s: %w", m.Name, m.Version, in.err)
 	}

@@ -37,14 +37,13 @@ func (t *tableReader) Read(p []byte) (int, error) {
 // minEntry is how short an entry of a table is at least.
 const minEntry = int64(len(`{"path":"a"}`))
 
-// decode reads a table of so many bytes and files. What is left of the bytes after an
+// decode reads a table of so many bytes and files, and charges m. What is left of the bytes after an
 // error is read for their digest.
-func (t *tableReader) decode(size int64, count int) (*tables, error) {
+func (t *tableReader) decode(size int64, count int, m *meter) (*tables, error) {
 	var v tables
-	m := newMeter()
 	t.d = jsontext.NewDecoder(t)
 	err := json.UnmarshalDecode(t.d, &v, json.RejectUnknownMembers(true), json.WithUnmarshalers(json.JoinUnmarshalers(
-		list(m, min(count, int(size/minEntry)), costFile, func(f *File) int64 { return int64(len(f.Path) + len(f.Link) + single(f)) }),
+		list(m, min(count, int(size/minEntry)), costFile, costOf),
 		list[Pack](m, -1, costPack, nil),
 		list[[3]int64](m, -1, costExtent, nil),
 		list[split](m, -1, costSplit, nil),
@@ -63,14 +62,6 @@ func (t *tableReader) decode(size int64, count int) (*tables, error) {
 		io.Copy(io.Discard, t)
 	}
 	return &v, err
-}
-
-// single is what the chunk of a file takes that may have one.
-func single(f *File) int {
-	if f.Size == 0 {
-		return 0
-	}
-	return costSingle
 }
 
 // list decodes an array element by element, of which it has not more than

@@ -190,7 +190,7 @@ func (g *typeMaker) fill(v reflect.Value, depth int) {
 	case *big.Float:
 		fill(v, 0)
 		if p.SetPrec(pick[uint](g, 0, 53, 64)); special {
-			p.SetPrec(200)
+			p.SetPrec(pick[uint](g, 53, 200))
 			p.Quo(big.NewFloat(1).SetPrec(200), big.NewFloat(3))
 		}
 		return

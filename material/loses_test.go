@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/big"
 	"math/rand/v2"
 	"reflect"
 	"testing"
@@ -44,6 +45,22 @@ func TestJSONLosesIsTrueOfRandomTypes(t *testing.T) {
 	for _, v := range []string{"kept", "lost", "refused"} {
 		if verdicts[v] < 100 {
 			t.Errorf("seed %d: only %d types are %s: %v", seed, verdicts[v], v, verdicts)
+		}
+	}
+}
+
+// A number of another precision than a load gives it is lost only if it becomes
+// another number.
+func TestJSONLosesPrecision(t *testing.T) {
+	for _, lost := range []bool{false, true} {
+		f := big.NewFloat(0.5)
+		if lost {
+			f = big.NewFloat(0.1)
+		}
+		for _, v := range []any{f, *f, []*big.Float{nil, f}, struct{ F big.Float }{*f}, map[string]any{"a": []*big.Float{f}}} {
+			if _, inAny := v.(map[string]any); (jsonLoses(v) != nil) != (lost || inAny) {
+				t.Errorf("%v: %v", v, jsonLoses(v))
+			}
 		}
 	}
 }

@@ -265,7 +265,7 @@ func (f *lossFinder) inSelf(v reflect.Value, at *step) (says string) {
 	} else if reflect.DeepEqual(v.Interface(), again.Elem().Interface()) || equalByMethod(v, again.Elem()) {
 		return string(b)
 	}
-	if c, err := json.Marshal(again.Interface(), opts); err != nil || string(c) != string(b) {
+	if c, err := json.Marshal(again.Interface(), opts); err != nil || string(c) != string(b) || unequalByMethod(v, again) {
 		f.losing(false, "%s is a %s that writes itself as %.80s, and reads that as another value, %.80s", at, v.Type(), b, c)
 	}
 	return string(b)
@@ -279,6 +279,17 @@ func equalByMethod(a, b reflect.Value) bool {
 		return false
 	}
 	return m.Func.Call([]reflect.Value{a, b})[0].Bool()
+}
+
+// unequalByMethod reports whether a value differs from what p points to by the
+// method Cmp of its pointers, if they have one. A big.Float of 53 bits that writes
+// itself as 0.1 reads that with 64, as another number, which is 0.1 again.
+func unequalByMethod(v, p reflect.Value) bool {
+	m, ok := p.Type().MethodByName("Cmp")
+	if !ok || m.Type.NumIn() != 2 || m.Type.In(1) != p.Type() || m.Type.NumOut() != 1 || m.Type.Out(0).Kind() != reflect.Int {
+		return false
+	}
+	return m.Func.Call([]reflect.Value{copyOf(v), p})[0].Int() != 0
 }
 
 // copyOf returns a pointer to a copy of v.

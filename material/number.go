@@ -164,7 +164,7 @@ func readAny(d *jsontext.Decoder, v reflect.Value) error {
 }
 
 // isInteger reports whether a number is spelt as an integer.
-func isInteger(number []byte) bool { return bytes.IndexAny(number, ".eE") < 0 }
+func isInteger(number []byte) bool { return !bytes.ContainsAny(number, ".eE") }
 
 var errInexact = errors.New("it would be rounded")
 

@@ -10,15 +10,7 @@ type Anchorer interface {
 
 // Anchor asks st, if it is an Anchorer, or wraps one.
 func Anchor(st Store, key string, check func(body []byte) error) {
-	for {
-		if a, ok := st.(Anchorer); ok {
-			a.Anchor(key, check)
-			return
-		}
-		w, ok := st.(interface{ Unwrap() Store })
-		if !ok {
-			return
-		}
-		st = w.Unwrap()
+	if a, ok := find[Anchorer](st); ok {
+		a.Anchor(key, check)
 	}
 }

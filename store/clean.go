@@ -26,14 +26,8 @@ type Cleaned struct {
 
 // Clean cleans st, if it is a Cleaner, or wraps one.
 func Clean(ctx context.Context, st Store, prefixes []string, before time.Time, dryRun bool) (Cleaned, error) {
-	for {
-		if c, ok := st.(Cleaner); ok {
-			return c.Clean(ctx, prefixes, before, dryRun)
-		}
-		w, ok := st.(interface{ Unwrap() Store })
-		if !ok {
-			return Cleaned{}, nil
-		}
-		st = w.Unwrap()
+	if c, ok := find[Cleaner](st); ok {
+		return c.Clean(ctx, prefixes, before, dryRun)
 	}
+	return Cleaned{}, nil
 }

@@ -40,14 +40,6 @@ type Picker interface{ PicksHighest() }
 
 // PicksHighest reports whether st is a Picker, or wraps one.
 func PicksHighest(st Store) bool {
-	for {
-		if _, ok := st.(Picker); ok {
-			return true
-		}
-		w, ok := st.(interface{ Unwrap() Store })
-		if !ok {
-			return false
-		}
-		st = w.Unwrap()
-	}
+	_, ok := find[Picker](st)
+	return ok
 }

@@ -13,14 +13,8 @@ type Flusher interface {
 
 // Flush flushes key on any store.
 func Flush(ctx context.Context, st Store, key string) error {
-	for {
-		if f, ok := st.(Flusher); ok {
-			return f.Flush(ctx, key)
-		}
-		w, ok := st.(interface{ Unwrap() Store })
-		if !ok {
-			return nil
-		}
-		st = w.Unwrap()
+	if f, ok := find[Flusher](st); ok {
+		return f.Flush(ctx, key)
 	}
+	return nil
 }

@@ -12,14 +12,8 @@ type Shared interface {
 
 // Foreign asks st, if it is Shared, or wraps one that is.
 func Foreign(ctx context.Context, st Store) (string, error) {
-	for {
-		if s, ok := st.(Shared); ok {
-			return s.Foreign(ctx)
-		}
-		w, ok := st.(interface{ Unwrap() Store })
-		if !ok {
-			return "", nil
-		}
-		st = w.Unwrap()
+	if s, ok := find[Shared](st); ok {
+		return s.Foreign(ctx)
 	}
+	return "", nil
 }

@@ -10,15 +10,7 @@ type Forgetter interface {
 
 // Forget tells st, if it is a Forgetter, or wraps one.
 func Forget(st Store, key string, offset, size int64) {
-	for {
-		if f, ok := st.(Forgetter); ok {
-			f.Forget(key, offset, size)
-			return
-		}
-		w, ok := st.(interface{ Unwrap() Store })
-		if !ok {
-			return
-		}
-		st = w.Unwrap()
+	if f, ok := find[Forgetter](st); ok {
+		f.Forget(key, offset, size)
 	}
 }

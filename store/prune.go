@@ -13,14 +13,8 @@ type Pruner interface {
 
 // Prune prunes st, if it is a Pruner, or wraps one.
 func Prune(ctx context.Context, st Store, prefix string) error {
-	for {
-		if p, ok := st.(Pruner); ok {
-			return p.Prune(ctx, prefix)
-		}
-		w, ok := st.(interface{ Unwrap() Store })
-		if !ok {
-			return nil
-		}
-		st = w.Unwrap()
+	if p, ok := find[Pruner](st); ok {
+		return p.Prune(ctx, prefix)
 	}
+	return nil
 }

@@ -12,16 +12,10 @@ type Reserver interface {
 
 // Reserve has st set room aside, if it is a Reserver, or wraps one.
 func Reserve(ctx context.Context, st Store) error {
-	for {
-		if r, ok := st.(Reserver); ok {
-			return r.Reserve(ctx)
-		}
-		w, ok := st.(interface{ Unwrap() Store })
-		if !ok {
-			return nil
-		}
-		st = w.Unwrap()
+	if r, ok := find[Reserver](st); ok {
+		return r.Reserve(ctx)
 	}
+	return nil
 }
 
 type freeingKey struct{}

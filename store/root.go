@@ -15,16 +15,10 @@ type RootMaker interface {
 
 // MakeRoot makes the root of st, if it is a RootMaker, or wraps one.
 func MakeRoot(ctx context.Context, st Store) error {
-	for {
-		if m, ok := st.(RootMaker); ok {
-			return m.MakeRoot(ctx)
-		}
-		w, ok := st.(interface{ Unwrap() Store })
-		if !ok {
-			return nil
-		}
-		st = w.Unwrap()
+	if m, ok := find[RootMaker](st); ok {
+		return m.MakeRoot(ctx)
 	}
+	return nil
 }
 
 // ErrNoRoot: what the store was opened on is no longer where it was: removed,

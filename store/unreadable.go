@@ -1,6 +1,9 @@
 package store
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // UnreadableError is what List and Keys yield for a part of the store that
 // cannot be read: a directory, or one key, for which there is no permission,
@@ -24,9 +27,15 @@ func (e *UnreadableError) Error() string {
 // Unwrap returns why it cannot be read.
 func (e *UnreadableError) Unwrap() error { return e.Err }
 
-// After is where a listing goes on behind the part: after all keys that start
-// with Prefix.
-func (e *UnreadableError) After() string { return e.Prefix + AfterAll }
+// After is where a listing goes on behind the part: after all keys in the
+// directory, or after the key. What only begins like that, as "a-b" does like
+// "a", is no part of it, and still to come.
+func (e *UnreadableError) After() string {
+	if strings.HasSuffix(e.Prefix, "/") {
+		return e.Prefix + AfterAll
+	}
+	return e.Prefix
+}
 
-// AfterAll is greater than whatever can continue a key.
+// AfterAll is greater than whatever can continue the name of a directory.
 const AfterAll = "\x7f"

@@ -59,3 +59,19 @@ func TestListingGoesOnBehindAnUnreadablePart(t *testing.T) {
 		t.Errorf("%d listings give %q", p.calls, got)
 	}
 }
+
+// A link that is no key hides nothing that only begins like it, wherever the
+// listing goes on.
+func TestBehindAnUnreadableKey(t *testing.T) {
+	for prefix, hidden := range map[string]map[string]bool{
+		"a/b":  {"a/b": true, "a/b-c": false, "a/b.json": false, "a/b/1": false, "a/bc/1": false},
+		"a/b/": {"a/b-c": true, "a/b/1": true, "a/b/~~": true, "a/b0": false, "a/c": false},
+	} {
+		after := (&store.UnreadableError{Prefix: prefix}).After()
+		for key, want := range hidden {
+			if got := key <= after; got != want {
+				t.Errorf("behind %q the key %q is passed over: %t", prefix, key, got)
+			}
+		}
+	}
+}

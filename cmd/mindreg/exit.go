@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"syscall"
 
 	registry "github.com/mindtrace/registry"
+	"github.com/mindtrace/registry/internal/oserror"
 	"github.com/mindtrace/registry/store"
 )
 
@@ -72,7 +72,7 @@ func exitCode(ctx context.Context, err error) int {
 		return exitConflict
 	case errors.Is(err, registry.ErrExists), errors.Is(err, registry.ErrConflict), errors.Is(err, registry.ErrNotEmpty), errors.Is(err, fs.ErrExist):
 		return exitConflict
-	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
+	case errors.Is(err, fs.ErrPermission), oserror.Of(err) == oserror.ReadOnly:
 		return exitPermission
 	case errors.Is(err, store.ErrUnavailable), errors.Is(err, registry.ErrOffline):
 		return exitNetwork

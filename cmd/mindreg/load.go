@@ -30,7 +30,8 @@ A file that is in the way is replaced, which a remark says, and its permissions
 stay; a directory never is. If DEST is a symbolic link, what it leads to is
 replaced. --no-clobber replaces nothing. With --exact DEST is made exactly the
 object, whatever is there, a directory with all that is in it included, and never
-a name in it: the same command can be run again and again.
+a name in it: the same command can be run again and again. Nothing is loaded to
+where a registry keeps its own files.
 
 Every byte is verified. DEST appears complete or not at all; to standard output,
 what was written before an error is right but incomplete. A load that was

@@ -23,6 +23,11 @@ var ErrReplaced = errors.New("it was replaced meanwhile")
 // renaming new ones to its name, which is no fault of theirs.
 const tries = 5
 
+// NoFollow opens a file, but neither through a symbolic link at the end of its
+// path nor waiting for the other end of a named pipe, where the system has that.
+// Elsewhere, os.Root and a look after opening are what there is.
+const NoFollow = nofollow | nonblock
+
 // Dir is a directory that is held open. It stays the same one whatever becomes
 // of its path. It is an fs.FS of the files right in it.
 type Dir struct {
@@ -46,10 +51,16 @@ func OpenDir(path string) (*Dir, error) {
 }
 
 // OpenRoot is os.OpenRoot, which waits where there is a named pipe.
-func OpenRoot(path string) (*os.Root, error) { return os.OpenRoot(asDir(path)) }
+func OpenRoot(path string) (*os.Root, error) {
+	root, err := os.OpenRoot(asDir(path))
+	return root, at(path, err)
+}
 
 // OpenRootIn is root.OpenRoot, which waits where there is a named pipe.
-func OpenRootIn(root *os.Root, name string) (*os.Root, error) { return root.OpenRoot(asDir(name)) }
+func OpenRootIn(root *os.Root, name string) (*os.Root, error) {
+	in, err := root.OpenRoot(asDir(name))
+	return in, at(name, err)
+}
 
 // asDir is a path that nothing but a directory has.
 func asDir(path string) string { return path + string(filepath.Separator) + "." }
@@ -162,7 +173,7 @@ func (d *Dir) Readlink(name string) (string, error) {
 // file that it leads to, for the user has named it; but a file does not become
 // a link on the way.
 func Regular(path string) (*os.File, error) {
-	look, flags := os.Lstat, os.O_RDONLY|nonblock|nofollow
+	look, flags := os.Lstat, os.O_RDONLY|NoFollow
 	if fi, err := os.Lstat(path); err == nil && fi.Mode()&fs.ModeSymlink != 0 {
 		look, flags = os.Stat, os.O_RDONLY|nonblock
 	}

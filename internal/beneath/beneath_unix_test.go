@@ -125,6 +125,8 @@ func TestPipeInPlaceOfADirectory(t *testing.T) {
 	} {
 		if err := open(); err == nil {
 			t.Errorf("%s: no error", what)
+		} else if pe := (*fs.PathError)(nil); !errors.As(err, &pe) || filepath.Base(pe.Path) != "pipe" {
+			t.Errorf("%s: %v does not name what was to be opened", what, err)
 		}
 	}
 }

@@ -8,7 +8,7 @@ import (
 
 func fixed(string) error { return nil }
 
-func keepACL(string, string) error { return nil }
+func keepACL(Place, Place) error { return nil }
 
 func renameMode(a int, from string, b int, to string, mode Mode) error {
 	flag := uint32(unix.RENAME_EXCL)

@@ -57,24 +57,43 @@ var unescape = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\13
 // beside its permissions. https://man7.org/linux/man-pages/man5/acl.5.html
 const acl = "system.posix_acl_access"
 
-// keepACL gives the file at path now the access control list of the one at
-// path old, or none where that has none. Without one, now may have that which its
-// directory gives to new files.
-func keepACL(old, now string) error {
+// keepACL gives now the access control list of old, or none where that has none.
+// Without one, now may have that which its directory gives to new files.
+func keepACL(old, now Place) error {
+	oldPath, closeOld, err := old.held()
+	if err != nil {
+		return err
+	}
+	defer closeOld()
+	nowPath, closeNow, err := now.held()
+	if err != nil {
+		return err
+	}
+	defer closeNow()
 	list := make([]byte, 64<<10) // the most that an attribute has
-	n, err := unix.Lgetxattr(old, acl, list)
+	n, err := unix.Lgetxattr(oldPath, acl, list)
 	switch {
 	case errors.Is(err, unix.ENOTSUP):
 		return nil
 	case errors.Is(err, unix.ENODATA):
-		if err := unix.Lremovexattr(now, acl); err != nil && !errors.Is(err, unix.ENODATA) {
+		if err := unix.Lremovexattr(nowPath, acl); err != nil && !errors.Is(err, unix.ENODATA) {
 			return err
 		}
 		return nil
 	case err != nil:
 		return err
 	}
-	return unix.Lsetxattr(now, acl, list[:n], 0)
+	return unix.Lsetxattr(nowPath, acl, list[:n], 0)
+}
+
+// held returns a path that leads through the directory that is held open, not
+// through what has its path by now: attributes are to be had by path only.
+func (p Place) held() (path string, release func(), err error) {
+	dir, err := p.Root.Open(".")
+	if err != nil {
+		return "", nil, err
+	}
+	return fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), p.Name), func() { dir.Close() }, nil
 }
 
 func renameMode(a int, from string, b int, to string, mode Mode) error {

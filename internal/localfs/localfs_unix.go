@@ -11,10 +11,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// NoFollow opens a file, but neither through a symbolic link at the end of its
-// path nor waiting for the other end of a named pipe.
-const NoFollow = unix.O_NOFOLLOW | unix.O_NONBLOCK
-
 func stat(fi fs.FileInfo) *syscall.Stat_t { return fi.Sys().(*syscall.Stat_t) }
 
 // Mine reports whether this user owns a file or directory, and a file has no
@@ -58,12 +54,10 @@ func ownedByMe(fi fs.FileInfo) bool { return int64(stat(fi).Uid) == int64(os.Get
 
 var errMount = fmt.Errorf("it is a mount point: %w", syscall.EBUSY)
 
-// Place is a file or directory by its name in a directory that is held open,
-// and by its path.
+// Place is a file or directory by its name in a directory that is held open.
 type Place struct {
 	Root *os.Root
 	Name string
-	Path string
 }
 
 // KeepAs gives now, which is this user's, the permissions perm in place of old:
@@ -79,7 +73,7 @@ func KeepAs(now, old Place, perm fs.FileMode) error {
 		return err
 	}
 	same := stat(is).Gid == stat(was).Gid || now.Root.Lchown(now.Name, -1, int(stat(was).Gid)) == nil
-	if !same || keepACL(old.Path, now.Path) != nil {
+	if !same || keepACL(old, now) != nil {
 		perm &= ^fs.FileMode(0o070) | perm&0o007<<3
 	}
 	// Before the owner, who may be the only one who can; and after the group, a

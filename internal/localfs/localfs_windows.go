@@ -9,9 +9,6 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// NoFollow: os.Root and the look after opening are what there is.
-const NoFollow = 0
-
 // Mine, Private, SameOwner and MayFollow: what is beside a destination is under
 // the access control lists that the directory hands down, and not looked at.
 func Mine(fs.FileInfo) bool                   { return true }
@@ -25,12 +22,10 @@ func Allocated(fi fs.FileInfo) int64 { return fi.Size() }
 // Fixed: nothing is known before it is tried.
 func Fixed(string, fs.FileInfo, fs.FileInfo) error { return nil }
 
-// Place is a file or directory by its name in a directory that is held open,
-// and by its path.
+// Place is a file or directory by its name in a directory that is held open.
 type Place struct {
 	Root *os.Root
 	Name string
-	Path string
 }
 
 // KeepAs: permissions are those that the directory hands down.

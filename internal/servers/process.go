@@ -142,16 +142,6 @@ func (s *Server) Restart() error {
 	return err
 }
 
-// Output returns what the server has printed.
-func (s *Server) Output() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.proc == nil {
-		return ""
-	}
-	return s.proc.out.String()
-}
-
 func (s *Server) remove() {
 	s.Kill()
 	os.RemoveAll(s.dir)

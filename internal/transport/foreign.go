@@ -41,20 +41,20 @@ func Page(req *http.Request, resp *http.Response) bool {
 }
 
 // Foreign is what is said of an answer that is a web page, or another that no
-// server of objects gives, with its status; and what to do.
-func (s Server) Foreign(status int) (error, string) {
-	err := fmt.Errorf("that is no answer of a server of objects (HTTP status %d)", status)
+// server of objects gives, with its status; remedy is what to do.
+func (s Server) Foreign(status int) (remedy string, err error) {
+	err = fmt.Errorf("that is no answer of a server of objects (HTTP status %d)", status)
 	if status == http.StatusRequestEntityTooLarge {
-		return err, "something before the server limits what is stored at once; it has to take bodies of 17 MiB (nginx: client_max_body_size)"
+		return "something before the server limits what is stored at once; it has to take bodies of 17 MiB (nginx: client_max_body_size)", err
 	}
 	if s.URL == s.with("http") && status == http.StatusBadRequest {
-		return err, "it may want TLS: write the endpoint as " + s.with("https")
+		return "it may want TLS: write the endpoint as " + s.with("https"), err
 	}
-	remedy := "what listens at " + s.URL + " is something else, or the network wants you to log in; check the endpoint and its port"
+	remedy = "what listens at " + s.URL + " is something else, or the network wants you to log in; check the endpoint and its port"
 	if s.Proxy != "" {
 		remedy += ", and the proxy at " + s.Proxy
 	}
-	return err, remedy
+	return remedy, err
 }
 
 // Refused reports whether a proxy refused a request, which then has reached no

@@ -67,7 +67,7 @@ func (s Server) proxyFault(err error) (Fault, bool) {
 	case errors.As(err, &refused) && refused.status == http.StatusProxyAuthRequired:
 		return Fault{fs.ErrPermission, fmt.Sprintf("%s wants a name and password: name it as http://NAME:PASSWORD@HOST:PORT in the environment, or name %s in $NO_PROXY", at, s.Host())}, true
 	case errors.As(err, &refused) && refused.status < 500:
-		return Fault{nil, fmt.Sprintf("%s does not let requests pass to %s; ask whoever runs it, or name that host in $NO_PROXY", at, s.Host())}, true
+		return Fault{nil, fmt.Sprintf("%s does not let requests pass to %s; ask for that where the proxy is run, or name that host in $NO_PROXY", at, s.Host())}, true
 	case errors.As(err, &refused):
 		return Fault{store.ErrUnavailable, fmt.Sprintf("%s cannot reach %s; check the endpoint, or name that host in $NO_PROXY", at, s.Host())}, true
 	}

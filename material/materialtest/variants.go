@@ -27,7 +27,7 @@ func anyValue(t *trial) error {
 		s := new(Sink)
 		if err := t.saveTo(t.ctx, s, other.value); err != nil {
 			if strings.HasPrefix(err.Error(), "panic: ") {
-				errs = append(errs, fmt.Errorf("Save of %#v: %w", other.value, err))
+				errs = append(errs, fmt.Errorf("to save %#v: %w", other.value, err))
 			}
 			continue
 		}
@@ -37,7 +37,7 @@ func anyValue(t *trial) error {
 			err = other.diff(target)
 		}
 		if err != nil {
-			errs = append(errs, fmt.Errorf("Save takes %#v: %w", other.value, err))
+			errs = append(errs, fmt.Errorf("a save takes %#v: %w", other.value, err))
 		}
 		if len(errs) == 5 {
 			break

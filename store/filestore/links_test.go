@@ -264,3 +264,41 @@ func TestInspectNamesLinks(t *testing.T) {
 		t.Errorf("of many links %d are told (%v)", len(facts), err)
 	}
 }
+
+// Where a page ends with a link, because somebody else changes what is behind
+// it all the time, the next page has the keys that begin like the link.
+func TestPageEndsWithALink(t *testing.T) {
+	s := open(t, t.TempDir())
+	s.patience, s.piecemeal = 0, true
+	want := []string{"a/b", "a/m-1", "a/m.x", "a/mm", "a/z"}
+	for _, key := range want {
+		put(t, s, key, "1", store.Absent)
+	}
+	if err := os.Symlink("nowhere", s.path("a/m")); err != nil {
+		t.Fatal(err)
+	}
+	readings := 0
+	s.trace = func(op, path string) {
+		if op != "readdir" || path != s.path("a") {
+			return
+		}
+		if readings++; readings == 1 { // and the second differs from it behind the link
+			if err := os.WriteFile(s.path("a/m-0"), nil, 0o666); err != nil {
+				t.Error(err)
+			}
+			return
+		}
+		os.Remove(s.path("a/m-0"))
+	}
+	var got []string
+	for key, err := range s.Keys(t.Context(), "", "") {
+		if err == nil {
+			got = append(got, key)
+		} else if !errors.Is(err, store.ErrForeign) {
+			t.Fatal(err)
+		}
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("there are %q, want %q", got, want)
+	}
+}

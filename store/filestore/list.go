@@ -106,8 +106,9 @@ func (s *Store) Keys(ctx context.Context, prefix, after string) iter.Seq2[string
 			if !more {
 				return
 			}
-			if after = keys[len(keys)-1]; w.bad[after] != nil {
-				after += store.AfterAll
+			after = keys[len(keys)-1]
+			if w.bad[after] != nil {
+				after = (&store.UnreadableError{Prefix: after}).After()
 			}
 			deadline = time.Time{}
 		}
@@ -187,8 +188,11 @@ func (w *walk) dir(rel string) error {
 		return nil
 	}
 	if err != nil {
-		if rel == "" || w.highest > 0 || w.ctx.Err() != nil || errors.Is(err, store.ErrNoRoot) {
+		if rel == "" || w.ctx.Err() != nil || errors.Is(err, store.ErrNoRoot) {
 			return err // nothing is known of the rest
+		}
+		if w.highest > 0 {
+			return &store.UnreadableError{Prefix: rel, Err: err} // what is higher may be in there
 		}
 		w.keys, w.bad[rel] = append(w.keys, rel), err
 		return nil

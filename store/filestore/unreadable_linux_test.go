@@ -89,6 +89,11 @@ func TestUnreadableDirectoryHidesNothingElse(t *testing.T) {
 				t.Errorf("after %q there are %q, unreadable %q; want %q", after, keys, bad, some)
 			}
 		}
+		for _, err := range s.Keys(store.Highest(store.Expect(t.Context(), 1), 9), "a/", "") {
+			if u := (*store.UnreadableError)(nil); err != nil && (!errors.As(err, &u) || u.Prefix != "a/d/") {
+				t.Errorf("looking for the highest keys: %v", err)
+			}
+		}
 		n := 0
 		for _, err := range s.List(t.Context(), "a/b/", "") {
 			if n++; !errors.Is(err, fs.ErrPermission) {

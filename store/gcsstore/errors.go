@@ -207,7 +207,7 @@ func (s *Store) translate(op, key string, err error, ex *exchange) error {
 	case code == http.StatusNetworkAuthenticationRequired:
 		return fail(nil, "the network wants you to log in before it lets anything through")
 	case code == http.StatusRequestEntityTooLarge:
-		_, remedy := s.server.Foreign(code)
+		remedy, _ := s.server.Foreign(code)
 		return fail(nil, remedy)
 	case code >= 500, code == http.StatusRequestTimeout:
 		return fail(store.ErrUnavailable, "")
@@ -274,9 +274,9 @@ func (s *Store) networkError(op, key string, err error, ex *exchange) error {
 	fault := transport.Fault{}
 	switch {
 	case errors.As(err, &page):
-		err, fault.Remedy = s.server.Foreign(page.status)
+		fault.Remedy, err = s.server.Foreign(page.status)
 	case errors.As(err, &syntax) && syntax.Error() != "unexpected end of JSON input", errors.As(err, &value):
-		err, fault.Remedy = s.server.Foreign(http.StatusOK)
+		fault.Remedy, err = s.server.Foreign(http.StatusOK)
 	default:
 		fault = s.server.Explain(err)
 	}

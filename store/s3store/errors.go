@@ -74,8 +74,8 @@ func (s *Store) writeError(ctx context.Context, op, key string, err error, ex *e
 	case resp.StatusCode == http.StatusTooManyRequests, resp.Code == "RequestTimeout",
 		resp.StatusCode == http.StatusConflict && conflicts[resp.Code]:
 		return f.is(store.ErrRetry, "")
-	case resp.StatusCode >= 500 && !final[resp.StatusCode]:
-		// Also 503: a proxy may say so after the server has done it.
+	case resp.StatusCode >= 500 && !final[resp.StatusCode], resp.StatusCode == http.StatusRequestTimeout:
+		// Also 503 and 408: a proxy may say so after the server has done it.
 		return f.is(store.ErrUnknown, "")
 	case resp.StatusCode == 0 && ex.changed.Load() && !transport.Refused(err): // no answer, or none that can be read
 		if ctx.Err() != nil {
@@ -158,9 +158,9 @@ func (f failure) translate() error {
 	case status == http.StatusNetworkAuthenticationRequired:
 		return f.is(nil, "the network wants you to log in before it lets anything through")
 	case status == http.StatusRequestEntityTooLarge:
-		_, remedy := s.server.Foreign(status)
+		remedy, _ := s.server.Foreign(status)
 		return f.is(nil, "%s", remedy)
-	case status == http.StatusTooManyRequests, status >= 500:
+	case status == http.StatusTooManyRequests, status == http.StatusRequestTimeout, status >= 500:
 		return f.is(store.ErrUnavailable, "")
 	case status >= 400:
 		return f.is(nil, "")
@@ -203,8 +203,8 @@ func (s *Store) foreign(op, key string, ex *exchange, kind error) error {
 		f.ex = ex
 		return f.elsewhere()
 	}
-	var remedy string
-	f.err, remedy = s.server.Foreign(ex.status)
+	remedy, err := s.server.Foreign(ex.status)
+	f.err = err
 	return f.is(kind, "%s", remedy)
 }
 

@@ -72,6 +72,26 @@ func TestAnswersOnTheWay(t *testing.T) {
 	}
 }
 
+// A proxy that has lost patience passes: what reads is asked again, and what
+// writes may have reached the server.
+func TestTimeoutOnTheWay(t *testing.T) {
+	for _, body := range []string{"", "<html><body><h1>408 Request Time-out</h1></body></html>"} {
+		st, _ := answering(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusRequestTimeout)
+			io.WriteString(w, body)
+		})
+		for call, err := range everyCall(t.Context(), st) {
+			want := store.ErrUnavailable
+			if call == "create" || call == "replace" || call == "delete" {
+				want = store.ErrUnknown
+			}
+			if !errors.Is(err, want) {
+				t.Errorf("%s: %v, want %v", call, err, want)
+			}
+		}
+	}
+}
+
 // A put that is answered with a page may have reached the server.
 func TestPutAnsweredWithAPage(t *testing.T) {
 	st, _ := answering(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "<html>Welcome</html>") })

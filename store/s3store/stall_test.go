@@ -173,10 +173,10 @@ func TestListingsEnd(t *testing.T) {
 		name     string
 		page     func(n int) string // what is answered to request n, from 0
 		says     string
-		requests int32
+		requests int32 // of two pages that hold keys one more: it asks for the order
 	}{
-		{"the same token again", func(n int) string { return page("more", fmt.Sprintf("p/%04d", n)) }, "at the same place", 2},
-		{"the same page again", func(n int) string { return page(fmt.Sprint(n), "p/a") }, "in order", 2},
+		{"the same token again", func(n int) string { return page("more", fmt.Sprintf("p/%04d", n)) }, "at the same place", 3},
+		{"the same page again", func(n int) string { return page(fmt.Sprint(n), "p/a") }, "in order", 3},
 		{"empty pages", func(n int) string { return page(fmt.Sprint(n)) }, "no key of a registry", 1000},
 		{"keys that are none", func(n int) string { return page(fmt.Sprint(n), fmt.Sprintf("p/X%04d", n)) }, "no key of a registry", 1000},
 		{"keys of another prefix", func(n int) string { return page(fmt.Sprint(n), fmt.Sprintf("q/%04d", n)) }, `does not begin with "p/"`, 1},

@@ -1,0 +1,91 @@
+package registry
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/mindtrace/registry/internal/localfs"
+)
+
+// Nothing is loaded to a place of a registry's own, in the one that is loaded from
+// or in another, also if that cannot be read.
+func TestNothingGoesIntoRegistries(t *testing.T) {
+	base := t.TempDir()
+	at := func(p string) string { return filepath.Join(base, filepath.FromSlash(p)) }
+	mine := must[*Registry](t)(Open(t.Context(), at("mine"), &Options{Create: true}))
+	mustSave(t, mine, "packs", Path(writeFiles(t, map[string][]byte{"x": noise(1, 1<<20), "d/y": nil})))
+	mustSave(t, mine, "file", oneFile(t, "registry.json", "{}"))
+	for _, other := range []string{"other", "damaged"} {
+		mustSave(t, must[*Registry](t)(Open(t.Context(), at(other), &Options{Create: true})), "m", noise(2, 1<<20))
+	}
+	if err := os.WriteFile(at("damaged/registry.json"), []byte("{"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	symlink(t, "mine/packs", at("link"))
+	for _, reg := range []string{"mine", "other", "damaged"} {
+		for _, c := range []struct{ ref, dest string }{
+			{"packs", "packs"}, {"packs", "packs/new"}, {"packs", "packs/new/deep"}, {"packs", "objects"}, {"packs", "tags/new"},
+			{"packs", ""}, {"file", ""}, {"file", "registry.json"}, {"packs", "registry.json"}, {"packs", "../link"}, {"packs", "../link/new"},
+		} {
+			for _, opts := range [][]LoadOption{nil, {WithExact()}} {
+				if c.dest == "" && opts != nil {
+					continue // see TestExactSpares
+				}
+				dest := at(reg + "/" + c.dest)
+				if err := mine.Load(t.Context(), c.ref, Path(dest), opts...); err == nil || !strings.Contains(err.Error(), "the registry's own") {
+					t.Errorf("%s to %s, exact %t: %v", c.ref, dest, opts != nil, err)
+				}
+			}
+		}
+	}
+	if err := mine.Load(t.Context(), "packs", Path(at("damaged")), WithExact()); err == nil {
+		t.Error("a damaged registry was replaced")
+	}
+	if err := mine.Load(t.Context(), "packs", Path(at("elsewhere/packs"))); err != nil {
+		t.Error(err)
+	}
+	if rep := must[*VerifyReport](t)(mine.Verify(t.Context(), "")); len(rep.Problems) > 0 {
+		t.Errorf("%+v", rep.Problems)
+	}
+}
+
+// What was at the destination is never lost in a load that fails: where it cannot
+// be put back, it stays, and the error says where.
+func TestWhatWasThereIsNotLost(t *testing.T) {
+	r, _ := inMemory(t)
+	mustSave(t, r, "m", Path(writeFiles(t, map[string][]byte{"new": nil})))
+	obj := must[*Object](t)(r.Object(t.Context(), "m"))
+	boom := errors.New("boom")
+	for _, fails := range []int{1, 2, 3} { // the first, the second, and the second and third step
+		dir := writeFiles(t, map[string][]byte{"dest/old": []byte("mine")})
+		d := must[*destination](t)(obj.destination(filepath.Join(dir, "dest"), placing{exact: true}))
+		if err := d.open(); err != nil {
+			t.Fatal(err)
+		}
+		tmp := must[*partial](t)(openPartial(d.parent, d.base, obj.f.Digest))
+		step := 0
+		err := d.replaceInSteps(tmp, partialTree, func(old *os.Root, from string, new *os.Root, to string, mode localfs.Mode) error {
+			if step++; step == fails || fails == 3 && step == 2 {
+				return &os.LinkError{Op: "rename", Old: from, New: to, Err: boom}
+			}
+			return localfs.Rename(old, from, new, to, mode)
+		})
+		wantErr(t, err, boom)
+		was := filepath.Join(dir, "dest", "old")
+		if fails == 3 {
+			aside := filepath.Join(dir, tmp.name, partialAside)
+			if was = filepath.Join(aside, "old"); !strings.Contains(d.failed("m", err).Error(), aside) {
+				t.Errorf("%v does not say where it is", d.failed("m", err))
+			}
+		}
+		tmp.close(err)
+		d.close(err)
+		wantFile(t, was, "mine")
+		if fails < 3 {
+			noLeftovers(t, dir)
+		}
+	}
+}
