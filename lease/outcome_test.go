@@ -163,3 +163,39 @@ func TestBadOptions(t *testing.T) {
 		}
 	})
 }
+
+// twice puts everything a second time behind the caller's back, as some load
+// balancers do, and tells what came of that.
+type twice struct{ store.Store }
+
+func (s twice) Put(ctx context.Context, key string, body []byte, match store.Token) (store.Info, error) {
+	if info, err := s.Store.Put(ctx, key, body, match); err != nil {
+		return info, err
+	}
+	return s.Store.Put(ctx, key, body, match)
+}
+
+// Writes that a network repeats are refused because of themselves. The lock is
+// taken at once, kept and given back all the same.
+func TestRepeatedWrites(t *testing.T) {
+	for _, shared := range []bool{false, true} {
+		inBubble(t, func(t *testing.T, st *faultstore.Store) {
+			locks := locksOn(twice{st})
+			mustRelease(t, mustLock(t, locks, nil))
+			take := mustLock
+			if shared {
+				take = mustRLock
+			}
+			start := time.Now()
+			l := take(t, locks, nil)
+			if waited := time.Since(start); waited > 0 {
+				t.Errorf("it was had after %s", waited)
+			}
+			time.Sleep(ttl * 2)
+			mustRelease(t, l)
+			if reg := read(t, st); reg.State != manifest.LockFree {
+				t.Errorf("in the end it is %s", reg.State)
+			}
+		})
+	}
+}

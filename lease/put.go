@@ -49,12 +49,15 @@ func (s *Locks) put(ctx context.Context, key string, reg *manifest.Lock, match s
 		switch {
 		case err == nil:
 			return info, nil
-		case errors.Is(err, store.ErrPrecondition) && unknown == nil:
-			return store.Info{}, errConflict
 		case errors.Is(err, store.ErrPrecondition):
+			// Even the first try may be refused because of itself: there are
+			// load balancers that repeat a put.
 			info, err = s.decide(ctx, key, reg, match, patience)
 			if err == nil || errors.Is(err, errConflict) {
 				return info, err
+			}
+			if unknown == nil {
+				unknown = err // it may be that this one was applied
 			}
 		case errors.Is(err, store.ErrUnknown):
 			unknown, heals = err, true
@@ -79,8 +82,8 @@ func (s *Locks) try(ctx context.Context, key string, body []byte, match store.To
 	return s.st.Put(ctx, key, body, match)
 }
 
-// decide finds out what became of a write that was refused after one of which
-// the outcome is unknown.
+// decide finds out what became of a write that was refused: an earlier try, or
+// a copy of it that the network has made, may have been applied.
 func (s *Locks) decide(ctx context.Context, key string, reg *manifest.Lock, match store.Token, patience time.Duration) (store.Info, error) {
 	if patience > 0 {
 		var cancel context.CancelFunc
@@ -96,6 +99,8 @@ func (s *Locks) decide(ctx context.Context, key string, reg *manifest.Lock, matc
 	}
 	head, err := manifest.DecodeHead(body)
 	switch {
+	case errors.Is(err, manifest.ErrCorrupt), errors.Is(err, manifest.ErrNewer):
+		return store.Info{}, errConflict // it is not ours
 	case err != nil:
 		return store.Info{}, err
 	case head.Nonce == reg.Nonce:
