@@ -32,7 +32,7 @@ var allowed = map[string][]string{
 	"material":              {"internal/beneath", "github.com/go-json-experiment/json"},
 	"material/materialtest": {"manifest", "material", "github.com/google/go-cmp"},
 	"cmd/mindreg": {
-		"", "cache", "internal/plain", "manifest", "material", "store", "store/storecheck", "store/gcsstore", "store/s3store", "github.com/spf13/cobra", "github.com/spf13/pflag",
+		"", "cache", "internal/oserror", "internal/plain", "manifest", "material", "store", "store/storecheck", "store/gcsstore", "store/s3store", "github.com/spf13/cobra", "github.com/spf13/pflag",
 		"github.com/dustin/go-humanize", "golang.org/x/sys", "golang.org/x/term",
 	},
 	"examples/quickstart": {""},

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	registry "github.com/mindtrace/registry"
+	"github.com/mindtrace/registry/internal/oserror"
 	"github.com/mindtrace/registry/internal/plain"
 	"github.com/mindtrace/registry/store"
 )
@@ -33,7 +34,7 @@ func textOf(err error, sep string) string {
 		parts = []error{e.Unwrap()}
 	case interface{ Unwrap() []error }:
 		parts = e.Unwrap()
-		if errors.Join(parts...).Error() == text {
+		if all := errors.Join(parts...); all != nil && all.Error() == text { // it is nil where an error wraps nothing
 			joint = func(s string) string { return strings.ReplaceAll(s, "\n", sep) }
 		}
 	}
@@ -97,6 +98,10 @@ func (a *app) complain(ctx context.Context, err error) {
 		a.hint("a path as destination takes the files as they are, whatever saved them")
 	case errors.Is(err, registry.ErrNotFound) && errors.As(err, &e):
 		a.whereToLook(ctx, e)
+	case errors.Is(err, registry.ErrInvalidRef) && errors.As(err, &e) && e.Ref != "" && !strings.Contains(e.Ref, "@"):
+		a.withoutVersion(ctx, e.Ref)
+	case oserror.Of(err) == oserror.Full && a.writes:
+		a.hint("its disk is full: mindreg rm, prune, purge and gc work all the same, and mindreg purge --help says when space comes back")
 	}
 }
 
@@ -135,5 +140,7 @@ func (a *app) noRegistry(location string) {
 		a.hint("the first mindreg save makes it; --registry or $MINDREG_URL names another place")
 	case strings.HasPrefix(location, "~"):
 		a.hint("the ~ stands as it is, for no shell has replaced it: that would be a directory of this name; give the whole path")
+	case !strings.Contains(location, "://"):
+		a.hint("if there was one, do not make another: mount its disk, or put the directory back")
 	}
 }

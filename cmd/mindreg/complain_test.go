@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -25,6 +26,7 @@ func TestErrorsOfPeopleAreLines(t *testing.T) {
 		{&registry.Error{Op: "save", Ref: "m", Err: fmt.Errorf("first: %w", file)}, `save m: first: open a\nmindreg: fake\x1b[2J: file does not exist`},
 		{fmt.Errorf("two: %w", errors.Join(file, errors.New("b\nc"))), "two: open a\\nmindreg: fake\\x1b[2J: file does not exist|b\\nc"},
 		{fmt.Errorf("%w and %w", file, errors.New("\u202e")), `open a\nmindreg: fake\x1b[2J: file does not exist and \u202e`},
+		{fmt.Errorf("at: %w", wrapsNothing{}), "at: no credentials"},
 	} {
 		if got := textOf(c.err, "|"); got != c.want {
 			t.Errorf("%q is told as %q, want %q", c.err, got, c.want)
@@ -32,10 +34,30 @@ func TestErrorsOfPeopleAreLines(t *testing.T) {
 	}
 }
 
+// On a full disk it says which commands still work; only those that write to
+// the registry need room there.
+func TestFullDiskIsHelpedWith(t *testing.T) {
+	full := &registry.Error{Op: "save", Ref: "m", Err: &fs.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC}}
+	for _, writes := range []bool{true, false} {
+		var errs strings.Builder
+		a := &app{stderr: &errs, ran: "save", writes: writes}
+		a.complain(t.Context(), full)
+		if got := strings.Contains(errs.String(), "mindreg rm, prune, purge and gc work all the same"); got != writes {
+			t.Errorf("writes %v: %s", writes, errs.String())
+		}
+	}
+}
+
+// wrapsNothing may wrap several errors, and wraps none.
+type wrapsNothing struct{}
+
+func (wrapsNothing) Error() string   { return "no credentials" }
+func (wrapsNothing) Unwrap() []error { return nil }
+
 // Only the bytes of objects, JSON, progress, and the output of a command under
 // a lock go round the writers that escape.
 func TestNothingGoesRoundTheEscaping(t *testing.T) {
-	may := map[string]bool{"main.go": true, "output.go": true, "load.go": true, "lockrun.go": true, "progress.go": true}
+	may := map[string]bool{"main.go": true, "output.go": true, "indent.go": true, "load.go": true, "lockrun.go": true, "progress.go": true}
 	files, err := filepath.Glob("*.go")
 	if err != nil || len(files) == 0 {
 		t.Fatal(files, err)
