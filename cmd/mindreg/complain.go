@@ -62,11 +62,7 @@ func (a *app) complain(ctx context.Context, err error) {
 		a.interrupted(err)
 		return
 	}
-	if e, ok := err.(*registry.Error); ok && e.Op != "open" && a.ran != "" {
-		a.say(&registry.Error{Op: a.ran, Ref: e.Ref, Err: e.Err}) // what was run, not what was called for it
-	} else {
-		a.say(err)
-	}
+	a.say(a.asRun(err))
 	var e *registry.Error
 	switch {
 	case errors.Is(err, store.ErrScheme):
@@ -88,6 +84,8 @@ func (a *app) complain(ctx context.Context, err error) {
 	case errors.Is(err, registry.ErrIntegrity) && errors.As(err, &e) && e.Op == "open":
 		a.hint("the settings of the registry, registry.json, are damaged; put that file back from a copy;",
 			"the versions are not concerned")
+	case errors.Is(err, registry.ErrIntegrity) && a.ran == "lock run" && errors.As(err, &e):
+		a.hint("mindreg lock break " + plain.ShellWord(e.Ref) + " replaces it")
 	case errors.Is(err, registry.ErrIntegrity):
 		a.hint("mindreg verify tells which versions are concerned; others are not")
 	case errors.Is(err, registry.ErrOutcomeUnknown):
@@ -103,6 +101,14 @@ func (a *app) complain(ctx context.Context, err error) {
 	case oserror.Of(err) == oserror.Full && a.writes:
 		a.hint("its disk is full: mindreg rm, prune, purge and gc work all the same, and mindreg purge --help says when space comes back")
 	}
+}
+
+// asRun returns err with what was run in place of what was called for it.
+func (a *app) asRun(err error) error {
+	if e, ok := err.(*registry.Error); ok && e.Op != "open" && a.ran != "" {
+		return &registry.Error{Op: a.ran, Ref: e.Ref, Err: e.Err}
+	}
+	return err
 }
 
 // interrupted says what an interrupt has left behind. Why the operation under
