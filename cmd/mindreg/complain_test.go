@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -30,20 +29,6 @@ func TestErrorsOfPeopleAreLines(t *testing.T) {
 	} {
 		if got := textOf(c.err, "|"); got != c.want {
 			t.Errorf("%q is told as %q, want %q", c.err, got, c.want)
-		}
-	}
-}
-
-// On a full disk it says which commands still work; only those that write to
-// the registry need room there.
-func TestFullDiskIsHelpedWith(t *testing.T) {
-	full := &registry.Error{Op: "save", Ref: "m", Err: &fs.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC}}
-	for _, writes := range []bool{true, false} {
-		var errs strings.Builder
-		a := &app{stderr: &errs, ran: "save", writes: writes}
-		a.complain(t.Context(), full)
-		if got := strings.Contains(errs.String(), "mindreg rm, prune, purge and gc work all the same"); got != writes {
-			t.Errorf("writes %v: %s", writes, errs.String())
 		}
 	}
 }

@@ -49,7 +49,10 @@ is missing is made, and stays.`,
 			if perr := a.print(d.out, func(w io.Writer) {}); perr != nil {
 				return perr
 			}
-			return err
+			if err != nil {
+				return fmt.Errorf("doctor %s: %w", url, err)
+			}
+			return nil
 		},
 	}
 	cmd.Flags().IntVar(&rounds, "rounds", 10, "try each race `N` times")
@@ -242,7 +245,7 @@ func (d *doctor) promises(rounds, keys int) error {
 		}
 	}
 	if broken > 0 {
-		return fmt.Errorf("doctor %s: %s, %w", d.out.URL, count(broken, "check failed", "checks failed"), errUnfit)
+		return fmt.Errorf("%s, %w", count(broken, "check failed", "checks failed"), errUnfit)
 	}
 	warnings := 0
 	for _, f := range d.out.Facts {

@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"testing"
 
+	registry "github.com/mindtrace/registry"
 	"github.com/mindtrace/registry/store"
 	"github.com/mindtrace/registry/store/memstore"
 )
@@ -33,5 +34,19 @@ func TestDoctorOnAFullDisk(t *testing.T) {
 	err := d.promises(2, 20)
 	if err == nil || !strings.Contains(err.Error(), "the checks cannot be made, since there is too little room") || strings.Contains(out.String(), "BROKEN") {
 		t.Errorf("%v\n%s", err, out.String())
+	}
+}
+
+// On a full disk it says which commands still work; only those that write to
+// the registry need room there.
+func TestFullDiskIsHelpedWith(t *testing.T) {
+	full := &registry.Error{Op: "save", Ref: "m", Err: &fs.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC}}
+	for _, writes := range []bool{true, false} {
+		var errs strings.Builder
+		a := &app{stderr: &errs, ran: "save", writes: writes}
+		a.complain(t.Context(), full)
+		if got := strings.Contains(errs.String(), "mindreg rm, prune, purge and gc work all the same"); got != writes {
+			t.Errorf("writes %v: %s", writes, errs.String())
+		}
 	}
 }
