@@ -67,7 +67,7 @@ func (a *app) complain(ctx context.Context, err error) {
 	switch {
 	case errors.Is(err, store.ErrScheme):
 		a.hint("a registry is in a directory, or at s3://bucket/prefix or gs://bucket/prefix")
-	case errors.Is(err, registry.ErrNoRegistry) && errors.As(err, &e):
+	case errors.Is(err, registry.ErrNoRegistry) && errors.As(err, &e) && e.Op == "open":
 		a.noRegistry(e.Ref)
 	case errors.Is(err, registry.ErrOffline):
 		a.hint("without --offline, the registry is asked for it")

@@ -41,6 +41,9 @@ is missing is made, and stays.`,
 			if err != nil {
 				return err
 			}
+			if rounds < 1 || keys < 1 {
+				return usagef("--rounds and --keys are at least 1")
+			}
 			if a.offline {
 				return usagef("doctor asks the store itself, so --offline cannot")
 			}
