@@ -127,6 +127,8 @@ func (a *app) interrupted(err error) {
 	case errors.Is(err, errLeft) && a.writes:
 		a.say(errors.New(what + ", and left in the middle; its last step may have been done"))
 		a.hint("look with mindreg versions before you try again")
+	case errors.Is(err, errNotConfirmed):
+		a.say(errors.New(what + "; nothing was purged"))
 	case e != nil && e.Op == "save":
 		a.say(errors.New(what + "; no version was saved"))
 		a.hint("run again, it moves only what it had not moved yet")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -69,7 +70,7 @@ the cache of a machine.`,
 			if err := each(plan); err != nil {
 				return err
 			}
-			if err := a.confirm(all); err != nil {
+			if err := a.confirm(ctx, all); err != nil {
 				return err
 			}
 			// What was asked about, and no other version that a range or
@@ -144,7 +145,7 @@ func (a *app) printPurged(w io.Writer, rep *registry.PurgeReport) {
 }
 
 // confirm asks on a terminal whether to purge what rep says.
-func (a *app) confirm(rep *registry.PurgeReport) error {
+func (a *app) confirm(ctx context.Context, rep *registry.PurgeReport) error {
 	in, ok := a.stdin.(*os.File)
 	if !ok || !term.IsTerminal(int(in.Fd())) {
 		return usagef("purge cannot be undone: look with --dry-run, then give --yes")
@@ -164,11 +165,20 @@ func (a *app) confirm(rep *registry.PurgeReport) error {
 		fmt.Fprintf(a.stderr, "%s@%s  %s  %s\n", p.Name, p.Version, size(p.Size), state)
 	}
 	fmt.Fprintf(a.stderr, "Delete %s of %s for good, %d of them live? This cannot be undone. [y/N] ", count(len(rep.Purged), "version", "versions"), size(bytes), live)
-	line, err := bufio.NewReader(in).ReadString('\n')
+	typed := make(chan string, 1)
+	go func() {
+		line, _ := bufio.NewReader(in).ReadString('\n')
+		typed <- line
+	}()
+	var line string
+	select {
+	case line = <-typed:
+	case <-ctx.Done(): // nothing ends the read
+	}
 	if answer := strings.ToLower(strings.TrimSpace(line)); answer == "y" || answer == "yes" {
 		return nil
 	}
-	if err != nil {
+	if !strings.HasSuffix(line, "\n") {
 		fmt.Fprintln(a.stderr)
 	}
 	return errNotConfirmed

@@ -123,3 +123,20 @@ func TestPurgeDoesWhatItAsked(t *testing.T) {
 		}
 	}
 }
+
+// Interrupted while it asks, purge ends at once, and has done nothing.
+func TestPurgeIsInterruptedWhileItAsks(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("MINDREG_URL", filepath.Join(dir, "reg"))
+	t.Setenv("HOME", dir)
+	for _, args := range [][]string{{"init"}, {"save", "m", "-"}} {
+		if code := run(args, strings.NewReader("x"), io.Discard, io.Discard); code != 0 {
+			t.Fatal(args, code)
+		}
+	}
+	errs := &asked{then: func() { unix.Kill(os.Getpid(), unix.SIGINT) }}
+	code := run([]string{"purge", "m@*"}, terminal(t, ""), io.Discard, errs)
+	if got := errs.text.String(); code != exitInterrupted || !strings.HasSuffix(got, "\nmindreg: purge: interrupted; nothing was purged\n") {
+		t.Errorf("exit %d, %q", code, got)
+	}
+}
