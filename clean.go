@@ -53,7 +53,7 @@ func clean(ctx context.Context, dir string, o CleanOptions) (*CleanReport, error
 		return nil, err
 	}
 	defer parent.Close()
-	report := &CleanReport{}
+	report := &CleanReport{Leftovers: []Leftover{}}
 	names, err := partials(parent, func(name string) bool { return partialName.MatchString(name) })
 	if err != nil {
 		return nil, err

@@ -79,7 +79,7 @@ func (r *Registry) delete(ctx context.Context, s string, opts []DeleteOption, bu
 		return nil, err
 	}
 	if ref.Selector == "" {
-		return nil, fmt.Errorf("%w: say which version; %s@latest for the latest, %s@* for all of them", ErrInvalidRef, ref.Name, ref.Name)
+		return nil, fmt.Errorf("%w: say which version; %s@latest for the latest, '%s@*' for all of them", ErrInvalidRef, ref.Name, ref.Name)
 	}
 	if ref.kind != selectRange {
 		f, err := r.resolve(ctx, ref)

@@ -177,9 +177,9 @@ func (o *Object) mayReplace(d *destination, how placing) error {
 	case how.noClobber:
 		return d.refuse("%w, and nothing is to be replaced", fs.ErrExist)
 	case !how.exact && isDir:
-		return d.refuse("%w, as a directory; remove it, name another destination, or have it replaced with --exact (WithExact)", fs.ErrExist)
+		return d.refuse("%w, as a directory; remove it, name another destination, or %s", fs.ErrExist, d.byExact(o.ref))
 	case !how.exact && !d.single:
-		return d.refuse("%w, as a file, and the object is a tree; remove it, name another destination, or have it replaced with --exact (WithExact)", fs.ErrExist)
+		return d.refuse("%w, as a file, and the object is a tree; remove it, name another destination, or %s", fs.ErrExist, d.byExact(o.ref))
 	}
 	if how.exact && isDir {
 		if err := o.mayDestroy(d); err != nil {
@@ -194,6 +194,12 @@ func (o *Object) mayReplace(d *destination, how placing) error {
 		return d.failed(o.ref, err)
 	}
 	return nil
+}
+
+// byExact says how to have what is there replaced. It names the destination: with
+// the one that was given, which may be the directory above, all in that would go.
+func (d *destination) byExact(ref string) string {
+	return fmt.Sprintf("replace it and all in it: mindreg load --exact %s %s (in Go: WithExact)", plain.ShellWord(ref), plain.ShellWord(d.path))
 }
 
 // mayDestroy keeps a slip from replacing a directory that nobody means to lose.

@@ -89,7 +89,7 @@ func (p *purging) run(ctx context.Context, s string) error {
 	p.name = ref.Name
 	switch {
 	case ref.Selector == "":
-		return fmt.Errorf("%w: say which version; %s@latest for the latest, %s@* for all of them, deleted ones too", ErrInvalidRef, ref.Name, ref.Name)
+		return fmt.Errorf("%w: say which version; %s@latest for the latest, '%s@*' for all of them, deleted ones too", ErrInvalidRef, ref.Name, ref.Name)
 	case ref.kind == selectRange:
 		return p.some(ctx, ref)
 	case ref.kind == selectVersion:

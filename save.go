@@ -21,7 +21,7 @@ type SaveReport struct {
 	Reused int64 // of these, found stored already
 	Stored int64 // bytes of packs put for it, compressed where that pays, with the table of very many files; small objects need none
 	Packs  int   // packs put for it
-	Found  int64 // of Stored, what a save that was interrupted had put already
+	Found  int64 // of Stored, what was there already: from a save that was interrupted, or in another object
 
 	// Private is how many of its files and directories only their owner may
 	// read: who loads them gets what the umask leaves, as for all others.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	registry "github.com/mindtrace/registry"
+	"github.com/mindtrace/registry/internal/oserror"
 	"github.com/mindtrace/registry/internal/plain"
 	"github.com/mindtrace/registry/store"
 )
@@ -33,7 +34,7 @@ func textOf(err error, sep string) string {
 		parts = []error{e.Unwrap()}
 	case interface{ Unwrap() []error }:
 		parts = e.Unwrap()
-		if errors.Join(parts...).Error() == text {
+		if all := errors.Join(parts...); all != nil && all.Error() == text { // it is nil where an error wraps nothing
 			joint = func(s string) string { return strings.ReplaceAll(s, "\n", sep) }
 		}
 	}
@@ -61,16 +62,12 @@ func (a *app) complain(ctx context.Context, err error) {
 		a.interrupted(err)
 		return
 	}
-	if e, ok := err.(*registry.Error); ok && e.Op != "open" && a.ran != "" {
-		a.say(&registry.Error{Op: a.ran, Ref: e.Ref, Err: e.Err}) // what was run, not what was called for it
-	} else {
-		a.say(err)
-	}
+	a.say(a.asRun(err))
 	var e *registry.Error
 	switch {
 	case errors.Is(err, store.ErrScheme):
 		a.hint("a registry is in a directory, or at s3://bucket/prefix or gs://bucket/prefix")
-	case errors.Is(err, registry.ErrNoRegistry) && errors.As(err, &e):
+	case errors.Is(err, registry.ErrNoRegistry) && errors.As(err, &e) && e.Op == "open":
 		a.noRegistry(e.Ref)
 	case errors.Is(err, registry.ErrOffline):
 		a.hint("without --offline, the registry is asked for it")
@@ -87,6 +84,8 @@ func (a *app) complain(ctx context.Context, err error) {
 	case errors.Is(err, registry.ErrIntegrity) && errors.As(err, &e) && e.Op == "open":
 		a.hint("the settings of the registry, registry.json, are damaged; put that file back from a copy;",
 			"the versions are not concerned")
+	case errors.Is(err, registry.ErrIntegrity) && a.ran == "lock run" && errors.As(err, &e):
+		a.hint("mindreg lock break " + plain.ShellWord(e.Ref) + " replaces it")
 	case errors.Is(err, registry.ErrIntegrity):
 		a.hint("mindreg verify tells which versions are concerned; others are not")
 	case errors.Is(err, registry.ErrOutcomeUnknown):
@@ -97,7 +96,19 @@ func (a *app) complain(ctx context.Context, err error) {
 		a.hint("a path as destination takes the files as they are, whatever saved them")
 	case errors.Is(err, registry.ErrNotFound) && errors.As(err, &e):
 		a.whereToLook(ctx, e)
+	case errors.Is(err, registry.ErrInvalidRef) && errors.As(err, &e) && e.Ref != "" && !strings.Contains(e.Ref, "@"):
+		a.withoutVersion(ctx, e.Ref)
+	case oserror.Of(err) == oserror.Full && a.writes:
+		a.hint("its disk is full: mindreg rm, prune, purge and gc work all the same, and mindreg purge --help says when space comes back")
 	}
+}
+
+// asRun returns err with what was run in place of what was called for it.
+func (a *app) asRun(err error) error {
+	if e, ok := err.(*registry.Error); ok && e.Op != "open" && a.ran != "" {
+		return &registry.Error{Op: a.ran, Ref: e.Ref, Err: e.Err}
+	}
+	return err
 }
 
 // interrupted says what an interrupt has left behind. Why the operation under
@@ -116,6 +127,8 @@ func (a *app) interrupted(err error) {
 	case errors.Is(err, errLeft) && a.writes:
 		a.say(errors.New(what + ", and left in the middle; its last step may have been done"))
 		a.hint("look with mindreg versions before you try again")
+	case errors.Is(err, errNotConfirmed):
+		a.say(errors.New(what + "; nothing was purged"))
 	case e != nil && e.Op == "save":
 		a.say(errors.New(what + "; no version was saved"))
 		a.hint("run again, it moves only what it had not moved yet")
@@ -135,5 +148,7 @@ func (a *app) noRegistry(location string) {
 		a.hint("the first mindreg save makes it; --registry or $MINDREG_URL names another place")
 	case strings.HasPrefix(location, "~"):
 		a.hint("the ~ stands as it is, for no shell has replaced it: that would be a directory of this name; give the whole path")
+	case !strings.Contains(location, "://"):
+		a.hint("if there was one, do not make another: mount its disk, or put the directory back")
 	}
 }

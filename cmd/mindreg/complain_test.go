@@ -25,12 +25,19 @@ func TestErrorsOfPeopleAreLines(t *testing.T) {
 		{&registry.Error{Op: "save", Ref: "m", Err: fmt.Errorf("first: %w", file)}, `save m: first: open a\nmindreg: fake\x1b[2J: file does not exist`},
 		{fmt.Errorf("two: %w", errors.Join(file, errors.New("b\nc"))), "two: open a\\nmindreg: fake\\x1b[2J: file does not exist|b\\nc"},
 		{fmt.Errorf("%w and %w", file, errors.New("\u202e")), `open a\nmindreg: fake\x1b[2J: file does not exist and \u202e`},
+		{fmt.Errorf("at: %w", wrapsNothing{}), "at: no credentials"},
 	} {
 		if got := textOf(c.err, "|"); got != c.want {
 			t.Errorf("%q is told as %q, want %q", c.err, got, c.want)
 		}
 	}
 }
+
+// wrapsNothing may wrap several errors, and wraps none.
+type wrapsNothing struct{}
+
+func (wrapsNothing) Error() string   { return "no credentials" }
+func (wrapsNothing) Unwrap() []error { return nil }
 
 // Only the bytes of objects, JSON, progress, and the output of a command under
 // a lock go round the writers that escape.

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	registry "github.com/mindtrace/registry"
+	"github.com/mindtrace/registry/internal/oserror"
 	"github.com/mindtrace/registry/internal/plain"
 	"github.com/mindtrace/registry/manifest"
 	"github.com/mindtrace/registry/store"
@@ -29,7 +30,8 @@ settings would do harm, and then, with real requests that race over several
 connections, whether it keeps each promise that a registry rests on.
 
 Nothing that is there is touched. The keys that are made for the checks begin with
-probe/ and are deleted again. There need not be a registry yet.`,
+probe/ and are deleted again. There need not be a registry yet; a directory that
+is missing is made, and stays.`,
 		Example: `  mindreg doctor
   mindreg doctor 's3://models/team?endpoint=http://127.0.0.1:9000'
   mindreg doctor gs://models --rounds 200 --keys 20000`,
@@ -39,6 +41,9 @@ probe/ and are deleted again. There need not be a registry yet.`,
 			if err != nil {
 				return err
 			}
+			if rounds < 1 || keys < 1 {
+				return usagef("--rounds and --keys are at least 1")
+			}
 			if a.offline {
 				return usagef("doctor asks the store itself, so --offline cannot")
 			}
@@ -47,7 +52,10 @@ probe/ and are deleted again. There need not be a registry yet.`,
 			if perr := a.print(d.out, func(w io.Writer) {}); perr != nil {
 				return perr
 			}
-			return err
+			if err != nil {
+				return fmt.Errorf("doctor %s: %w", url, err)
+			}
+			return nil
 		},
 	}
 	cmd.Flags().IntVar(&rounds, "rounds", 10, "try each race `N` times")
@@ -217,6 +225,10 @@ func (d *doctor) promises(rounds, keys int) error {
 			d.out.Fit = false
 			return fmt.Errorf("the checks cannot be made, since these credentials may not write and delete here; loading and listing work: %w", err)
 		}
+		if oserror.Of(err) == oserror.Full {
+			d.out.Fit = false
+			return fmt.Errorf("the checks cannot be made, since there is too little room, which says nothing about the store: %w; make room, and run it again", err)
+		}
 		if errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrStalled) {
 			d.out.Fit = false
 			return err
@@ -236,7 +248,7 @@ func (d *doctor) promises(rounds, keys int) error {
 		}
 	}
 	if broken > 0 {
-		return fmt.Errorf("doctor %s: %s, %w", d.out.URL, count(broken, "check failed", "checks failed"), errUnfit)
+		return fmt.Errorf("%s, %w", count(broken, "check failed", "checks failed"), errUnfit)
 	}
 	warnings := 0
 	for _, f := range d.out.Facts {

@@ -9,6 +9,7 @@ import (
 
 	registry "github.com/mindtrace/registry"
 	"github.com/mindtrace/registry/cache"
+	"github.com/mindtrace/registry/internal/plain"
 	"github.com/mindtrace/registry/material"
 )
 
@@ -98,7 +99,7 @@ were saved.`,
 			if report.Replaced {
 				a.remark("replaced %s, which was there", report.Dest)
 			}
-			return a.print(loaded{report.Info, report.Dest, report.Replaced}, func(w io.Writer) { fmt.Fprintln(w, report.Dest) })
+			return a.print(loaded{report.Info, report.Dest, report.Replaced}, func(w io.Writer) { fmt.Fprintln(w, plain.Text(report.Dest)) })
 		},
 		ValidArgsFunction: a.completeRefThenFile,
 	}

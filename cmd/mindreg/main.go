@@ -146,7 +146,7 @@ $MINDREG_URL, or else a directory among your own data.`,
 			case "save", "cp", "set", "rm", "init", "undelete", "prune", "purge", "gc", "verify", "run", "break":
 				a.writes = true
 			}
-			if a.offline {
+			if a.offline && a.mayAskCache(cmd) {
 				a.remark("offline: the answer is from the cache and may be old")
 			}
 			return nil

@@ -4,6 +4,9 @@ import (
 	"context"
 	"log/slog"
 	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
 
 	registry "github.com/mindtrace/registry"
 	"github.com/mindtrace/registry/cache"
@@ -33,6 +36,14 @@ func (a *app) openOrMake(ctx context.Context) (*registry.Registry, error) {
 
 // onDefault reports whether the environment names no registry.
 func onDefault() bool { return os.Getenv("MINDREG_URL") == "" }
+
+// mayAskCache reports whether the registry is in a bucket, or the other one
+// that a command names may be: a directory is asked itself, also offline.
+func (a *app) mayAskCache(cmd *cobra.Command) bool {
+	url, err := a.location(nil)
+	inDirectory := err == nil && (!strings.Contains(url, "://") || strings.HasPrefix(url, "file://"))
+	return !inDirectory || cmd.Name() == "cp" || cmd.Name() == "verify"
+}
 
 // options are those that the global flags mean.
 func (a *app) options() (*registry.Options, error) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -46,40 +47,43 @@ the cache of a machine.`,
 			if err != nil {
 				return err
 			}
-			purge := func(o registry.PurgeOptions) (*registry.PurgeReport, error) {
-				all := &registry.PurgeReport{DryRun: o.DryRun, Purged: []registry.PurgedVersion{}}
-				for _, ref := range args {
-					rep, err := reg.Purge(ctx, ref, &o)
-					all.Purged = append(all.Purged, rep.Purged...)
-					all.Before, all.Left = all.Before+rep.Before, all.Left+rep.Left
-					if err != nil {
-						return all, err
-					}
-				}
-				return all, nil
-			}
-			if !yes && !o.DryRun {
-				plan := o
-				plan.DryRun = true
-				rep, err := purge(plan)
-				if err != nil {
-					return err
-				}
-				if err := a.confirm(rep); err != nil {
-					return err
-				}
-			}
-			rep, err := purge(o)
-			if err != nil && len(rep.Purged) == 0 {
+			all := &registry.PurgeReport{DryRun: o.DryRun, Purged: []registry.PurgedVersion{}}
+			purge := func(ref string, o registry.PurgeOptions) error {
+				rep, err := reg.Purge(ctx, ref, &o)
+				all.Purged = append(all.Purged, rep.Purged...)
+				all.Before, all.Left = all.Before+rep.Before, all.Left+rep.Left
 				return err
 			}
-			if perr := a.print(rep, func(w io.Writer) { a.printPurged(w, rep) }); perr != nil {
-				return perr
+			each := func(o registry.PurgeOptions) error {
+				for _, ref := range args {
+					if err := purge(ref, o); err != nil {
+						return err
+					}
+				}
+				return nil
 			}
-			if err != nil {
-				return &partialError{err}
+			if yes || o.DryRun {
+				return a.purged(all, each(o))
 			}
-			return nil
+			plan := o
+			plan.DryRun = true
+			if err := each(plan); err != nil {
+				return err
+			}
+			if err := a.confirm(ctx, all); err != nil {
+				return err
+			}
+			// What was asked about, and no other version that a range or
+			// "latest" means by now.
+			asked := all.Purged
+			all.Purged = []registry.PurgedVersion{}
+			for _, p := range asked {
+				o.Deleted = !p.Live
+				if err := purge(fmt.Sprintf("%s@%s", p.Name, p.Version), o); err != nil {
+					return a.purged(all, err)
+				}
+			}
+			return a.purged(all, nil)
 		},
 		ValidArgsFunction: func(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
 			refs, done := a.refs(cmd.Context(), toComplete, true)
@@ -96,6 +100,20 @@ the cache of a machine.`,
 	f.BoolVarP(&o.Force, "force", "f", false, "purge live versions that have tags too, and remove the tags")
 	f.BoolVarP(&o.DryRun, "dry-run", "n", false, "only print what would be purged")
 	return cmd
+}
+
+// purged prints what a purge has done before it ended with err.
+func (a *app) purged(rep *registry.PurgeReport, err error) error {
+	if err != nil && len(rep.Purged) == 0 {
+		return err
+	}
+	if perr := a.print(rep, func(w io.Writer) { a.printPurged(w, rep) }); perr != nil {
+		return perr
+	}
+	if err != nil {
+		return &partialError{err}
+	}
+	return nil
 }
 
 func (a *app) printPurged(w io.Writer, rep *registry.PurgeReport) {
@@ -127,7 +145,7 @@ func (a *app) printPurged(w io.Writer, rep *registry.PurgeReport) {
 }
 
 // confirm asks on a terminal whether to purge what rep says.
-func (a *app) confirm(rep *registry.PurgeReport) error {
+func (a *app) confirm(ctx context.Context, rep *registry.PurgeReport) error {
 	in, ok := a.stdin.(*os.File)
 	if !ok || !term.IsTerminal(int(in.Fd())) {
 		return usagef("purge cannot be undone: look with --dry-run, then give --yes")
@@ -147,11 +165,20 @@ func (a *app) confirm(rep *registry.PurgeReport) error {
 		fmt.Fprintf(a.stderr, "%s@%s  %s  %s\n", p.Name, p.Version, size(p.Size), state)
 	}
 	fmt.Fprintf(a.stderr, "Delete %s of %s for good, %d of them live? This cannot be undone. [y/N] ", count(len(rep.Purged), "version", "versions"), size(bytes), live)
-	line, err := bufio.NewReader(in).ReadString('\n')
+	typed := make(chan string, 1)
+	go func() {
+		line, _ := bufio.NewReader(in).ReadString('\n')
+		typed <- line
+	}()
+	var line string
+	select {
+	case line = <-typed:
+	case <-ctx.Done(): // nothing ends the read
+	}
 	if answer := strings.ToLower(strings.TrimSpace(line)); answer == "y" || answer == "yes" {
 		return nil
 	}
-	if err != nil {
+	if !strings.HasSuffix(line, "\n") {
 		fmt.Fprintln(a.stderr)
 	}
 	return errNotConfirmed

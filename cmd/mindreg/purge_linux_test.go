@@ -77,3 +77,66 @@ func TestPurgeAsks(t *testing.T) {
 		t.Error(code, errs)
 	}
 }
+
+// asked is a stderr at which something happens when purge asks.
+type asked struct {
+	text strings.Builder
+	then func()
+}
+
+func (a *asked) Write(p []byte) (int, error) {
+	n, err := a.text.Write(p)
+	if then := a.then; then != nil && strings.Contains(a.text.String(), "[y/N]") {
+		a.then = nil
+		then()
+	}
+	return n, err
+}
+
+// What purge has asked about is purged, and not what its reference means by the
+// time of the answer.
+func TestPurgeDoesWhatItAsked(t *testing.T) {
+	for _, ref := range []string{"m@*", "m@latest"} {
+		dir := t.TempDir()
+		t.Setenv("MINDREG_URL", filepath.Join(dir, "reg"))
+		t.Setenv("HOME", dir)
+		file := filepath.Join(dir, "f")
+		if err := os.WriteFile(file, []byte("x"), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		mindreg := func(args ...string) string {
+			var out, errs strings.Builder
+			if code := run(args, strings.NewReader(""), &out, &errs); code != 0 {
+				t.Fatal(args, code, errs.String())
+			}
+			return out.String()
+		}
+		mindreg("init")
+		mindreg("save", "m", file)
+		var out strings.Builder
+		errs := &asked{then: func() { mindreg("save", "m", file) }}
+		if code := run([]string{"purge", ref}, terminal(t, "y\n"), &out, errs); code != 0 || out.String() != "m@1.0.0\n" {
+			t.Errorf("%s: exit %d, purged %q: %s", ref, code, out.String(), errs.text.String())
+		}
+		if got := mindreg("load", "m@1.0.1", "-"); got != "x" {
+			t.Errorf("%s: what was saved during the question is %q", ref, got)
+		}
+	}
+}
+
+// Interrupted while it asks, purge ends at once, and has done nothing.
+func TestPurgeIsInterruptedWhileItAsks(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("MINDREG_URL", filepath.Join(dir, "reg"))
+	t.Setenv("HOME", dir)
+	for _, args := range [][]string{{"init"}, {"save", "m", "-"}} {
+		if code := run(args, strings.NewReader("x"), io.Discard, io.Discard); code != 0 {
+			t.Fatal(args, code)
+		}
+	}
+	errs := &asked{then: func() { unix.Kill(os.Getpid(), unix.SIGINT) }}
+	code := run([]string{"purge", "m@*"}, terminal(t, ""), io.Discard, errs)
+	if got := errs.text.String(); code != exitInterrupted || !strings.HasSuffix(got, "\nmindreg: purge: interrupted; nothing was purged\n") {
+		t.Errorf("exit %d, %q", code, got)
+	}
+}

@@ -20,7 +20,7 @@ func readable[T any](a *app, list iter.Seq2[T, error]) (all []T, bad, err error)
 			all = append(all, one)
 		case partly(err):
 			parts = append(parts, err)
-			a.say(err)
+			a.say(a.asRun(err))
 		default:
 			return all, nil, err
 		}

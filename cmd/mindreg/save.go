@@ -170,7 +170,7 @@ type saved struct {
 	registry.Info
 	Stored int64 `json:"stored"`          // bytes put for this version
 	Reused int64 `json:"reused"`          // bytes found stored already
-	Found  int64 `json:"found,omitempty"` // of stored, bytes that an interrupted save had put
+	Found  int64 `json:"found,omitempty"` // of stored, bytes that were there: of an interrupted save, or another object
 
 	Private int `json:"private,omitempty"` // files and directories that only their owner may read
 
@@ -182,7 +182,7 @@ func saveSummary(r registry.SaveReport, took time.Duration) string {
 	if r.Packs > 0 || r.Reused > 0 {
 		s += fmt.Sprintf("; %s stored in %s", size(r.Stored), count(r.Packs, "pack", "packs"))
 		if r.Found > 0 {
-			s += fmt.Sprintf(", of which an interrupted save had moved %s", size(r.Found))
+			s += fmt.Sprintf(", of which %s were there already", size(r.Found))
 		}
 		s += fmt.Sprintf(", %s reused", size(r.Reused))
 	}

@@ -28,18 +28,19 @@ func (a *app) whereToLook(ctx context.Context, e *registry.Error) {
 	if (e.Op == "untag" || e.Op == "tag history") && len(a.args) == 2 {
 		selector = a.args[1]
 	}
-	v, err := registry.ParseVersion(selector)
-	if err == nil && shortVersion.MatchString(selector) && e.Op != "undelete" { // that takes no range
-		a.hint(fmt.Sprintf("%s is short for %s; for the highest that begins so, write %s@%s.x", selector, v, name, selector))
-	}
 	if strings.HasPrefix(e.Ref, "sha256:") {
 		a.hint("a digest stands after the name: NAME@" + e.Ref)
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, suggestLimit)
 	defer cancel()
-	if like := a.similar(ctx, name, selector); len(like) > 0 {
-		a.hint("did you mean " + strings.Join(like, " or ") + "?")
+	like, there := a.similar(ctx, name, selector)
+	v, err := registry.ParseVersion(selector)
+	if there && err == nil && shortVersion.MatchString(selector) && e.Op != "undelete" { // that takes no range
+		a.hint(fmt.Sprintf("%s is short for %s; for the highest that begins so, write %s@%s.x", selector, v, name, selector))
+	}
+	if len(like) > 0 {
+		a.hint(didYouMean(like))
 	}
 	if url, err := a.location(nil); err == nil {
 		a.hint(fmt.Sprintf("looked in %s; mindreg ls and mindreg versions NAME list what is there", url))
@@ -52,11 +53,24 @@ const (
 	maxLookedAt  = 10_000 // names, or versions, that are compared
 )
 
-// similar returns references that are there and look like name@selector.
-func (a *app) similar(ctx context.Context, name, selector string) []string {
+func didYouMean(refs []string) string { return "did you mean " + strings.Join(refs, " or ") + "?" }
+
+// withoutVersion helps with a name where a version has to be said: it may be
+// misspelt, or be NAME:TAG.
+func (a *app) withoutVersion(ctx context.Context, name string) {
+	ctx, cancel := context.WithTimeout(ctx, suggestLimit)
+	defer cancel()
+	if like, there := a.similar(ctx, name, ""); !there && len(like) > 0 {
+		a.hint(didYouMean(like))
+	}
+}
+
+// similar returns references that are there and look like name@selector, and
+// whether an object of that name is there.
+func (a *app) similar(ctx context.Context, name, selector string) (like []string, there bool) {
 	reg, err := a.open(ctx)
 	if err != nil {
-		return nil
+		return nil, false
 	}
 	var names []string
 	for n, err := range reg.Objects(ctx, "") {
@@ -66,22 +80,22 @@ func (a *app) similar(ctx context.Context, name, selector string) []string {
 		names = append(names, n)
 	}
 	if slices.Contains(names, name) {
-		return refsOf(name, nearest(selector, selectors(ctx, reg, name)))
+		return refsOf(name, nearest(selector, selectors(ctx, reg, name))), true
 	}
 	// NAME:TAG, as images are called
 	if i := strings.LastIndexByte(name, ':'); i > 0 && selector == "" && slices.Contains(names, name[:i]) {
 		if like := nearest(name[i+1:], selectors(ctx, reg, name[:i])); len(like) > 0 {
-			return refsOf(name[:i], like)
+			return refsOf(name[:i], like), false
 		}
 	}
-	like := nearest(name, names)
+	like = nearest(name, names)
 	if selector == "" {
-		return like
+		return like, false
 	}
 	for i := range like {
 		like[i] += "@" + selector
 	}
-	return like
+	return like, false
 }
 
 func refsOf(name string, selectors []string) (refs []string) {

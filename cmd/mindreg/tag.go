@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	registry "github.com/mindtrace/registry"
+	"github.com/mindtrace/registry/manifest"
 )
 
 func (a *app) tagCommand() *cobra.Command {
@@ -93,12 +94,13 @@ that moment: exit code 5.`,
 	return cmd
 }
 
-// tagged is the JSON output of tag set and tag rm.
+// tagged is the JSON output of tag set and tag rm. Of a damaged tag that was
+// removed nobody knows the version.
 type tagged struct {
 	Name    string           `json:"name"`
 	Tag     string           `json:"tag"`
-	Version registry.Version `json:"version"`
-	Digest  string           `json:"digest"`
+	Version registry.Version `json:"version,omitzero"`
+	Digest  string           `json:"digest,omitempty"`
 }
 
 func (a *app) tagLsCommand() *cobra.Command {
@@ -167,8 +169,17 @@ func (a *app) tagRmCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.print(tagged{args[0], args[1], moves[0].Version, moves[0].Digest}, func(w io.Writer) {
-				fmt.Fprintf(w, "%s@%s %s\n", args[0], args[1], moves[0].Version)
+			was := tagged{args[0], args[1], moves[0].Version, moves[0].Digest}
+			if moves[0].Digest == manifest.LostTag(args[0], args[1]).Digest.String() {
+				a.remark("its register was damaged: where it pointed is not known")
+				was = tagged{Name: args[0], Tag: args[1]}
+			}
+			return a.print(was, func(w io.Writer) {
+				if was.Digest == "" {
+					fmt.Fprintf(w, "%s@%s\n", args[0], args[1])
+					return
+				}
+				fmt.Fprintf(w, "%s@%s %s\n", args[0], args[1], was.Version)
 			})
 		},
 		ValidArgsFunction: a.completeNameThenTag,
