@@ -221,6 +221,18 @@ var verbs = []struct {
 		all(w, w.a.Versions(w.ctx, "my:model"))
 		all(w, w.a.Versions(w.ctx, "nothing"))
 	}},
+	{"Registry.Load WithExact WithNoClobber WithMaxSize Clean", func(w *world) {
+		to := registry.Path(w.dir + "/exact")
+		for range 2 {
+			w.say(w.a.Load(w.ctx, "my:model@1.0.2", to, registry.WithExact()))
+		}
+		body, err := os.ReadFile(w.dir + "/exact/b.bin")
+		w.say(err, len(body))
+		w.is(w.a.Load(w.ctx, "my:model@1.0.2", to, registry.WithNoClobber()), fs.ErrExist)
+		w.is(w.a.Load(w.ctx, "my:model@1.0.2", registry.Path(w.dir+"/none"), registry.WithMaxSize(1)), registry.ErrTooLarge)
+		report, err := registry.Clean(w.ctx, w.dir, nil)
+		w.say(err, len(report.Leftovers))
+	}},
 	{"Registry.Object Object.Info Object.Files Object.Entries", func(w *world) {
 		var err error
 		w.obj, err = w.a.Object(w.ctx, "my:model@1.0.2")
