@@ -228,7 +228,7 @@ var verbs = []struct {
 		}
 		body, err := os.ReadFile(w.dir + "/exact/b.bin")
 		w.say(err, len(body))
-		w.is(w.a.Load(w.ctx, "my:model@1.0.2", to, registry.WithNoClobber()), fs.ErrExist)
+		w.is(w.a.Load(w.ctx, "my:model@1.0.3", to+"/b.bin", registry.WithNoClobber()), fs.ErrExist)
 		w.is(w.a.Load(w.ctx, "my:model@1.0.2", registry.Path(w.dir+"/none"), registry.WithMaxSize(1)), registry.ErrTooLarge)
 		report, err := registry.Clean(w.ctx, w.dir, nil)
 		w.say(err, len(report.Leftovers))
