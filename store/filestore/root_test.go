@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -130,11 +131,15 @@ func TestRootLostAtEachStep(t *testing.T) {
 				info := put(t, s, "a/k", "1", store.Absent)
 				n, lost := -1, ""
 				var there string
+				var mu sync.Mutex // some effects happen side by side
 				s.around = func(e effect, happen func() error) error {
+					mu.Lock()
 					n++
 					if n != step/2 || lost != "" {
+						mu.Unlock()
 						return happen()
 					}
+					defer mu.Unlock()
 					var err error
 					if after {
 						err = happen()
