@@ -173,18 +173,7 @@ func TestA23LateManifestIsNoBase(t *testing.T) {
 func lateManifestIsNoBase(t *testing.T) {
 	r, fst, mem, clock := timed(t)
 	body := noise(1, 8<<20)
-	// The create floats, the saver gives up; the register lands a week later.
-	fst.Plan(func(c faultstore.Call) faultstore.Fault {
-		if c.Op == "put" && strings.HasPrefix(c.Key, "objects/") {
-			return faultstore.Fault{Late: true}
-		}
-		return faultstore.Fault{}
-	})
-	_, err := r.Save(t.Context(), "m", body)
-	wantErr(t, err, ErrOutcomeUnknown)
-	clock.advance(25 * time.Hour)
-	fst.Plan(nil)
-	fst.Release()
+	late(t, r, fst, clock, body)
 	for _, k := range packKeys(t, mem) { // what a collector would do
 		if err := mem.Delete(t.Context(), k); err != nil {
 			t.Fatal(err)
