@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/mindtrace/registry/chunk"
-	"github.com/mindtrace/registry/manifest"
+	"github.com/mindtrace/registry/internal/chunk"
+	"github.com/mindtrace/registry/internal/manifest"
 )
 
 // Damage is a pack that is missing, or holds other bytes than it should.

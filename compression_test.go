@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mindtrace/registry/manifest"
+	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/store"
 )
 

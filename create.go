@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/mindtrace/registry/manifest"
+	"github.com/mindtrace/registry/internal/manifest"
 )
 
 // occupied returns the settings of the registry that somebody else has made

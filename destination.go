@@ -13,9 +13,9 @@ import (
 
 	"github.com/mindtrace/registry/internal/beneath"
 	"github.com/mindtrace/registry/internal/localfs"
+	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/internal/oserror"
 	"github.com/mindtrace/registry/internal/plain"
-	"github.com/mindtrace/registry/manifest"
 )
 
 // placing says what a load may do to what is at its destination.

@@ -7,9 +7,9 @@ import (
 	"io/fs"
 
 	"github.com/mindtrace/registry/cache"
-	"github.com/mindtrace/registry/chunk"
-	"github.com/mindtrace/registry/lease"
-	"github.com/mindtrace/registry/manifest"
+	"github.com/mindtrace/registry/internal/chunk"
+	"github.com/mindtrace/registry/internal/lease"
+	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/material"
 	"github.com/mindtrace/registry/store"
 )

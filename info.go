@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/mindtrace/registry/manifest"
+	"github.com/mindtrace/registry/internal/manifest"
 )
 
 // Info describes one version of an object.

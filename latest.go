@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"github.com/mindtrace/registry/internal/knob"
-	"github.com/mindtrace/registry/manifest"
+	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/store"
 )
 

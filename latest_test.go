@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/mindtrace/registry/internal/knob"
-	"github.com/mindtrace/registry/manifest"
+	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/store"
 	"github.com/mindtrace/registry/store/faultstore"
 )

@@ -13,7 +13,7 @@ const module = "github.com/mindtrace/registry"
 // of other modules. A package that is not listed may import nothing.
 var allowed = map[string][]string{
 	"": {
-		"cache", "chunk", "internal/beneath", "internal/knob", "internal/localfs", "internal/oserror", "internal/plain", "lease", "manifest", "material", "store", "store/filestore", "store/storecheck",
+		"cache", "internal/chunk", "internal/beneath", "internal/knob", "internal/localfs", "internal/oserror", "internal/plain", "internal/lease", "internal/manifest", "material", "store", "store/filestore", "store/storecheck",
 		"github.com/go-json-experiment/json", "github.com/gofrs/flock", "github.com/Masterminds/semver/v3",
 	},
 	"store":                 {"internal/knob"},
@@ -25,14 +25,14 @@ var allowed = map[string][]string{
 	"store/gcsstore":        {"internal/transport", "store", "google.golang.org/api", "golang.org/x/oauth2"},
 	"store/storecheck":      {"store"},
 	"store/storetest":       {"store", "store/storecheck"},
-	"manifest":              {"store", "github.com/go-json-experiment/json"},
-	"cache":                 {"internal/beneath", "internal/oserror", "manifest", "store", "github.com/dustin/go-humanize"},
-	"lease":                 {"internal/knob", "manifest", "store"},
-	"chunk":                 {"internal/knob", "manifest", "store", "golang.org/x/sync", "github.com/klauspost/compress"},
+	"internal/manifest":     {"store", "github.com/go-json-experiment/json"},
+	"cache":                 {"internal/beneath", "internal/oserror", "internal/manifest", "store", "github.com/dustin/go-humanize"},
+	"internal/lease":        {"internal/knob", "internal/manifest", "store"},
+	"internal/chunk":        {"internal/knob", "internal/manifest", "store", "golang.org/x/sync", "github.com/klauspost/compress"},
 	"material":              {"internal/beneath", "github.com/go-json-experiment/json"},
-	"material/materialtest": {"manifest", "material", "github.com/google/go-cmp"},
+	"material/materialtest": {"internal/manifest", "material", "github.com/google/go-cmp"},
 	"cmd/mindreg": {
-		"", "cache", "internal/oserror", "internal/plain", "manifest", "material", "store", "store/storecheck", "store/gcsstore", "store/s3store", "github.com/spf13/cobra", "github.com/spf13/pflag",
+		"", "cache", "internal/oserror", "internal/plain", "internal/manifest", "material", "store", "store/storecheck", "store/gcsstore", "store/s3store", "github.com/spf13/cobra", "github.com/spf13/pflag",
 		"github.com/dustin/go-humanize", "golang.org/x/sys", "golang.org/x/term",
 	},
 	"examples/quickstart": {""},
@@ -42,7 +42,7 @@ var allowed = map[string][]string{
 	"internal/oserror":    {},
 	"internal/transport":  {"store"},
 	"internal/localfs":    {"golang.org/x/sys"},
-	"internal/sim":        {"", "internal/knob", "manifest", "material", "store", "github.com/go-json-experiment/json", "github.com/klauspost/compress"},
+	"internal/sim":        {"", "internal/knob", "internal/manifest", "material", "store", "github.com/go-json-experiment/json", "github.com/klauspost/compress"},
 	"internal/testall":    {"internal/serverbin"},
 	"internal/serverbin":  {"github.com/gofrs/flock"},
 	"internal/faultproxy": {},

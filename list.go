@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"iter"
 
-	"github.com/mindtrace/registry/manifest"
+	"github.com/mindtrace/registry/internal/manifest"
 )
 
 // ahead is how many registers a listing reads ahead.

@@ -6,7 +6,7 @@ import (
 	"fmt"
 
 	"github.com/mindtrace/registry/cache"
-	"github.com/mindtrace/registry/chunk"
+	"github.com/mindtrace/registry/internal/chunk"
 )
 
 // LoadReport tells what a load has loaded.

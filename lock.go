@@ -8,8 +8,8 @@ import (
 	"iter"
 	"time"
 
-	"github.com/mindtrace/registry/lease"
-	"github.com/mindtrace/registry/manifest"
+	"github.com/mindtrace/registry/internal/lease"
+	"github.com/mindtrace/registry/internal/manifest"
 )
 
 // NoWait as LockOptions.Timeout: try once.

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/mindtrace/registry/chunk"
+	"github.com/mindtrace/registry/internal/chunk"
 	"github.com/mindtrace/registry/store"
 )
 

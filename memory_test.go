@@ -14,7 +14,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/mindtrace/registry/chunk"
+	"github.com/mindtrace/registry/internal/chunk"
 	"github.com/mindtrace/registry/store"
 	"github.com/mindtrace/registry/store/memstore"
 )

@@ -20,8 +20,8 @@ import (
 
 	"github.com/mindtrace/registry/internal/faultproxy"
 	"github.com/mindtrace/registry/internal/knob"
+	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/internal/servers"
-	"github.com/mindtrace/registry/manifest"
 	"github.com/mindtrace/registry/store"
 	"github.com/mindtrace/registry/store/faultstore"
 	"github.com/mindtrace/registry/store/memstore"

@@ -5,7 +5,7 @@ import (
 	"errors"
 
 	"github.com/mindtrace/registry/internal/knob"
-	"github.com/mindtrace/registry/manifest"
+	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/store"
 )
 

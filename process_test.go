@@ -15,8 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/internal/servers"
-	"github.com/mindtrace/registry/manifest"
 )
 
 // childEnv turns the test binary into a saver; see TestMain.

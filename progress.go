@@ -1,6 +1,6 @@
 package registry
 
-import "github.com/mindtrace/registry/chunk"
+import "github.com/mindtrace/registry/internal/chunk"
 
 // Progress tells how far an operation has come. Bytes count the object's
 // contents.

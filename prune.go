@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/mindtrace/registry/manifest"
+	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/store"
 )
 

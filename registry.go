@@ -14,10 +14,10 @@ import (
 	"time"
 
 	"github.com/mindtrace/registry/cache"
-	"github.com/mindtrace/registry/chunk"
+	"github.com/mindtrace/registry/internal/chunk"
+	"github.com/mindtrace/registry/internal/lease"
+	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/internal/plain"
-	"github.com/mindtrace/registry/lease"
-	"github.com/mindtrace/registry/manifest"
 	"github.com/mindtrace/registry/material"
 	"github.com/mindtrace/registry/store"
 	_ "github.com/mindtrace/registry/store/filestore" // the default location is a directory

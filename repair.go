@@ -9,8 +9,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/mindtrace/registry/chunk"
-	"github.com/mindtrace/registry/manifest"
+	"github.com/mindtrace/registry/internal/chunk"
+	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/store"
 )
 

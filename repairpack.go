@@ -8,8 +8,8 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/mindtrace/registry/chunk"
-	"github.com/mindtrace/registry/manifest"
+	"github.com/mindtrace/registry/internal/chunk"
+	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/store"
 )
 

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mindtrace/registry/manifest"
+	"github.com/mindtrace/registry/internal/manifest"
 )
 
 // The damaged register of a version that was purged is restored as that, though

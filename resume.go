@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/mindtrace/registry/internal/beneath"
-	"github.com/mindtrace/registry/manifest"
+	"github.com/mindtrace/registry/internal/manifest"
 )
 
 // resume goes through the files that an earlier load has left, fetches what is

@@ -8,9 +8,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/mindtrace/registry/chunk"
+	"github.com/mindtrace/registry/internal/chunk"
 	"github.com/mindtrace/registry/internal/knob"
-	"github.com/mindtrace/registry/manifest"
+	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/material"
 )
 

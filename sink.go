@@ -6,8 +6,8 @@ import (
 	"io"
 	"os"
 
-	"github.com/mindtrace/registry/chunk"
-	"github.com/mindtrace/registry/manifest"
+	"github.com/mindtrace/registry/internal/chunk"
+	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/material"
 )
 

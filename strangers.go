@@ -3,7 +3,7 @@ package registry
 import (
 	"slices"
 
-	"github.com/mindtrace/registry/manifest"
+	"github.com/mindtrace/registry/internal/manifest"
 )
 
 const (

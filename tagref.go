@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/mindtrace/registry/manifest"
+	"github.com/mindtrace/registry/internal/manifest"
 )
 
 // resolveTag returns the version that a tag points at.

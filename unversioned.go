@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/mindtrace/registry/manifest"
+	"github.com/mindtrace/registry/internal/manifest"
 )
 
 // In an unversioned registry every save creates the next version and deletes

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"strings"
 
-	"github.com/mindtrace/registry/manifest"
+	"github.com/mindtrace/registry/internal/manifest"
 )
 
 // Problem is something that Verify found wrong.

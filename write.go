@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/mindtrace/registry/internal/knob"
-	"github.com/mindtrace/registry/manifest"
+	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/store"
 )
 

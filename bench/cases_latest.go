@@ -12,7 +12,7 @@ import (
 	"github.com/minio/minio-go/v7"
 
 	registry "github.com/mindtrace/registry"
-	"github.com/mindtrace/registry/manifest"
+	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/store"
 	"github.com/mindtrace/registry/store/tracestore"
 )

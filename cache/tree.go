@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/mindtrace/registry/internal/beneath"
-	"github.com/mindtrace/registry/manifest"
+	"github.com/mindtrace/registry/internal/manifest"
 )
 
 const (

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/mindtrace/registry/internal/beneath"
-	"github.com/mindtrace/registry/manifest"
+	"github.com/mindtrace/registry/internal/manifest"
 )
 
 // filesOfTree is what treeOf makes.

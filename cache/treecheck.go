@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/mindtrace/registry/internal/beneath"
-	"github.com/mindtrace/registry/manifest"
+	"github.com/mindtrace/registry/internal/manifest"
 )
 
 // errChanged: a tree is not any more what it was made as.

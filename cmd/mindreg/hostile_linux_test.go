@@ -13,8 +13,8 @@ import (
 	"time"
 
 	registry "github.com/mindtrace/registry"
-	"github.com/mindtrace/registry/chunk"
-	"github.com/mindtrace/registry/manifest"
+	"github.com/mindtrace/registry/internal/chunk"
+	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/store"
 	"github.com/mindtrace/registry/store/filestore"
 )

@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"github.com/mindtrace/registry/internal/knob"
-	"github.com/mindtrace/registry/manifest"
+	"github.com/mindtrace/registry/internal/manifest"
 )
 
 // Outside of the simulation the knobs stand where the format's limits are.

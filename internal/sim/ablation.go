@@ -6,7 +6,7 @@ import (
 	"iter"
 	"strings"
 
-	"github.com/mindtrace/registry/manifest"
+	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/store"
 )
 

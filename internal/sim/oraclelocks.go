@@ -4,7 +4,7 @@ import (
 	"context"
 	"strings"
 
-	"github.com/mindtrace/registry/manifest"
+	"github.com/mindtrace/registry/internal/manifest"
 )
 
 // This file is what the oracle knows of tags and locks.

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/mindtrace/registry/manifest"
+	"github.com/mindtrace/registry/internal/manifest"
 )
 
 // This file is what the oracle knows of milestones.

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	registry "github.com/mindtrace/registry"
-	"github.com/mindtrace/registry/manifest"
+	"github.com/mindtrace/registry/internal/manifest"
 )
 
 // This file compares what clients are told with what is so.

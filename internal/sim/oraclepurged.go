@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/mindtrace/registry/manifest"
+	"github.com/mindtrace/registry/internal/manifest"
 )
 
 // This file is what the oracle knows of versions that are deleted for good, and

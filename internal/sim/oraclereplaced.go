@@ -5,7 +5,7 @@ import (
 	"slices"
 
 	registry "github.com/mindtrace/registry"
-	"github.com/mindtrace/registry/manifest"
+	"github.com/mindtrace/registry/internal/manifest"
 )
 
 // This file is what the oracle knows of unversioned registries, in which every

@@ -2,7 +2,7 @@ package sim
 
 import (
 	registry "github.com/mindtrace/registry"
-	"github.com/mindtrace/registry/manifest"
+	"github.com/mindtrace/registry/internal/manifest"
 )
 
 // This file is what the oracle knows of updates, none of which is lost.

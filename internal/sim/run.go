@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/mindtrace/registry/internal/knob"
-	"github.com/mindtrace/registry/manifest"
+	"github.com/mindtrace/registry/internal/manifest"
 )
 
 // times are those of the simulated registries, short of one another's order,

@@ -104,7 +104,7 @@ func raced() error {
 	if err := run(nil, "go", append(race, "-run", "TestA[0-9]|TestUpdate|TestLock|TestCancelled", ".")...); err != nil {
 		return err
 	}
-	return run(nil, "go", append(race, "./cache", "./lease", "./manifest", "./material/...", "./store", "./store/filestore", "./store/memstore", "./store/storecheck")...)
+	return run(nil, "go", append(race, "./cache", "./internal/lease", "./internal/manifest", "./material/...", "./store", "./store/filestore", "./store/memstore", "./store/storecheck")...)
 }
 
 func canRace() bool {

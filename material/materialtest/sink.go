@@ -11,7 +11,7 @@ import (
 	"path"
 	"testing/fstest"
 
-	"github.com/mindtrace/registry/manifest"
+	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/material"
 )
 

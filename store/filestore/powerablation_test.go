@@ -8,7 +8,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/mindtrace/registry/manifest"
+	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/store"
 	"github.com/mindtrace/registry/store/filestore"
 )

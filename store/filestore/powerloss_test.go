@@ -14,7 +14,7 @@ import (
 
 	registry "github.com/mindtrace/registry"
 	"github.com/mindtrace/registry/internal/knob"
-	"github.com/mindtrace/registry/manifest"
+	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/store"
 	"github.com/mindtrace/registry/store/filestore"
 )

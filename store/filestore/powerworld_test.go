@@ -13,7 +13,7 @@ import (
 	"testing"
 
 	registry "github.com/mindtrace/registry"
-	"github.com/mindtrace/registry/manifest"
+	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/material"
 	"github.com/mindtrace/registry/store"
 	"github.com/mindtrace/registry/store/filestore"

@@ -9,8 +9,8 @@ import (
 
 	registry "github.com/mindtrace/registry"
 	"github.com/mindtrace/registry/internal/faultproxy"
+	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/internal/servers"
-	"github.com/mindtrace/registry/manifest"
 	"github.com/mindtrace/registry/store"
 )
 

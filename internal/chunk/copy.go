@@ -1,0 +1,173 @@
+package chunk
+
+import (
+	"context"
+	"errors"
+	"io"
+	"slices"
+
+	"github.com/mindtrace/registry/internal/manifest"
+	"github.com/mindtrace/registry/store"
+)
+
+// SourceError is the failure of Copy to read what is to be copied, not to
+// write it.
+type SourceError struct{ Err error }
+
+// Error implements error.
+func (e *SourceError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *SourceError) Unwrap() error { return e.Err }
+
+// Copy stores the files of m, whose packs are in src, as a Writer would that
+// was given their bytes: in the same chunks, the ones that cfg.Base holds
+// reused and never read, the others in packs of their own. Every chunk read
+// is verified. The table of m, if any, is decoded; m is not changed.
+//
+// Files that are inline need no copying: they are in m.
+//
+// Errors: a *SourceError if src failed or what it holds is damaged; others are
+// of cfg.Store.
+func Copy(ctx context.Context, cfg Config, src store.Store, m *manifest.Manifest) (*Result, error) {
+	w := NewWriter(ctx, cfg)
+	defer w.group.Wait() // what looks after the base
+	defer w.Abort()
+	for _, f := range m.Content.Files {
+		f.Chunks = nil
+		w.files = append(w.files, &file{entry: f})
+	}
+	p := &packer{w: w, index: map[manifest.Digest]place{}, number: -1}
+	p.start()
+	err := p.copy(src, m)
+	if err != nil {
+		w.cancel(err)
+	}
+	if perr := p.puts.Wait(); perr != nil && !errors.As(err, new(*SourceError)) {
+		err = perr
+	}
+	if err != nil {
+		return nil, err
+	}
+	r := &Result{Evidence: p.evidence, Stats: p.stats}
+	for _, f := range w.files {
+		r.Files = append(r.Files, f.entry)
+	}
+	r.Packs = dropUnused(p.packs, r.Files)
+	return r, nil
+}
+
+func (p *packer) copy(src store.Store, m *manifest.Manifest) error {
+	if err := p.begin(); err != nil {
+		return err
+	}
+	if err := p.fetch(src, m); err != nil {
+		return err
+	}
+	for i := range m.Content.Files {
+		f := &p.w.files[i].entry
+		for _, c := range m.Content.Files[i].Chunks {
+			at := p.index[c.SHA256]
+			f.Chunks = append(f.Chunks, at.chunk(c.SHA256, c.Size))
+		}
+	}
+	if err := p.relocate(); err != nil {
+		return err
+	}
+	if p.number >= 0 {
+		return p.flush()
+	}
+	return nil
+}
+
+// fetch reads the chunks that are not known yet, once each, and packs them in
+// the order of the files.
+func (p *packer) fetch(src store.Store, m *manifest.Manifest) error {
+	spans, known := p.missing(m)
+	p.stats.Read, p.stats.Reused = known, known
+	p.report()
+	gets, err := p.provide(m, spans)
+	if err != nil {
+		return err
+	}
+	frames := p.w.cfg.frames
+	s := startStream(p.ctx, src, spans, gets, func(j *job) error {
+		j.frames = make([]ahead, len(j.parts))
+		for i := range j.parts {
+			a := &j.frames[i]
+			a.frame, a.tried = frames.ahead(p.w.share, j.of(&j.parts[i], j.body))
+		}
+		return nil
+	})
+	defer s.close()
+	for {
+		j, err := s.next()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			if p.ctx.Err() != nil {
+				return context.Cause(p.ctx)
+			}
+			return &SourceError{err}
+		}
+		for i := range j.parts {
+			part, a := &j.parts[i], &j.frames[i]
+			b := j.of(part, j.body)
+			if !a.tried {
+				a.frame = frames.compress(b)
+			}
+			if _, err := p.collect(part.sum, b, a.frame); err != nil {
+				return err
+			}
+			a.frame.drop()
+			p.mu.Lock()
+			p.stats.Read += part.size
+			p.mu.Unlock()
+		}
+		s.release(j)
+		p.report()
+	}
+}
+
+// missing plans the reading of the chunks of m that are neither in the base
+// nor read before, and counts the bytes of the others.
+func (p *packer) missing(m *manifest.Manifest) (spans []span, known int64) {
+	packs := m.Placement.Packs
+	planned := map[manifest.Digest]bool{}
+	pack := -1
+	for i := range m.Content.Files {
+		for _, c := range m.Content.Files[i].Chunks {
+			if _, ok := p.lookup(c.SHA256, c.Size); ok || planned[c.SHA256] {
+				known += c.Size
+				continue
+			}
+			planned[c.SHA256] = true
+			if n := len(spans); n == 0 || c.Pack != pack || c.Offset != spans[n-1].offset+spans[n-1].size || spans[n-1].full(&c) {
+				spans = append(spans, span{pack: packs[c.Pack], offset: c.Offset})
+				pack = c.Pack
+			}
+			spans[len(spans)-1].add(c, i, 0)
+		}
+	}
+	return slices.Clip(spans), known
+}
+
+// provide takes the memory to read the spans and store what they hold.
+func (p *packer) provide(m *manifest.Manifest, spans []span) (*reading, error) {
+	w, total := p.w, int64(0)
+	for i := range m.Content.Files {
+		total += m.Content.Files[i].Size
+	}
+	size := packSize(total)
+	gets := plan(spans, w.cfg.Puts, func() int { return max(2, w.cfg.Parallel()) })
+	gets.size = max(gets.size, class(int(min(2*total, 2*MaxChunk)))) // for chunks that are moved, too
+	var err error
+	if w.share, err = w.cfg.Budget.take(p.ctx, gets.least()+int64(size+w.cfg.frameSize())); err != nil {
+		return nil, err
+	}
+	gets.open(w.share)
+	w.spare = newPool(w.share, size, 1, func() int { return w.cfg.Parallel() + 1 })
+	p.spare, p.moving = w.spare, gets.bufs
+	return gets, nil
+}

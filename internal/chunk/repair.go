@@ -1,0 +1,77 @@
+package chunk
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/mindtrace/registry/internal/manifest"
+	"github.com/mindtrace/registry/store"
+)
+
+// errMoved: the pack is not what it was a moment ago. Looking again helps.
+var errMoved = errors.New("pack changes while it is looked at")
+
+// ensureSame makes sure that the pack that is in the store already holds
+// body, and returns the store's time. A save that names a pack without having
+// put it vouches for bytes that somebody else has put, or damaged since.
+//
+// What is damaged is put right, by a swap: a key says what its pack holds, so
+// there is only one right body for it. A swap that lands late, in an era long
+// closed, replaces damaged bytes by right ones, or finds nothing to replace.
+func ensureSame(ctx context.Context, cfg *Config, pack manifest.Pack, body []byte) (time.Time, error) {
+	key := pack.Key()
+	buf, release, err := cfg.compareBuffer(ctx, pack.Size)
+	if err != nil {
+		return time.Time{}, err
+	}
+	defer release()
+	there, info, err := cfg.Store.Get(ctx, key, &store.GetOptions{Length: pack.Size, Buffer: buf})
+	switch {
+	case errors.Is(err, store.ErrNotExist), errors.Is(err, store.ErrRetry), errors.Is(err, store.ErrUnavailable):
+		return time.Time{}, fmt.Errorf("%w: %w", errMoved, err)
+	case err != nil:
+		return time.Time{}, err
+	case info.Size == pack.Size && bytes.Equal(there, body):
+		return info.Now, nil
+	}
+	info, err = cfg.Store.Put(ctx, key, body, info.Token)
+	switch {
+	case errors.Is(err, store.ErrPrecondition), errors.Is(err, store.ErrRetry), errors.Is(err, store.ErrUnknown):
+		return time.Time{}, fmt.Errorf("%w: %w", errMoved, err)
+	case err != nil:
+		return time.Time{}, fmt.Errorf("%w: %s does not hold its bytes, and putting them right failed: %w", ErrCorrupt, key, err)
+	}
+	cfg.warn(ctx, "damaged pack put right", key)
+	return info.Now, nil
+}
+
+// compareBuffer returns memory to read a pack into. A Writer takes little of
+// it for this: re-running an interrupted save compares every pack.
+func (c *Config) compareBuffer(ctx context.Context, size int64) (buf []byte, release func(), err error) {
+	if c.compare == nil {
+		return c.Budget.scratch(ctx, int(size))
+	}
+	select {
+	case c.compare <- struct{}{}:
+	case <-ctx.Done():
+		return nil, nil, context.Cause(ctx)
+	}
+	buf, put, err := c.Budget.scratch(ctx, int(size))
+	if err != nil {
+		<-c.compare
+		return nil, nil, err
+	}
+	return buf, func() {
+		put()
+		<-c.compare
+	}, nil
+}
+
+func (c *Config) warn(ctx context.Context, msg, key string) {
+	if c.Logger != nil {
+		c.Logger.WarnContext(ctx, msg, "key", key)
+	}
+}

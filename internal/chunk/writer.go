@@ -1,0 +1,364 @@
+package chunk
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"runtime"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/mindtrace/registry/internal/knob"
+	"github.com/mindtrace/registry/internal/manifest"
+	"github.com/mindtrace/registry/store"
+)
+
+// MaxPack is the size of the largest pack, in bytes.
+const MaxPack = manifest.MaxPack
+
+// Config tells a Writer where and how to store.
+type Config struct {
+	Store store.Store
+	Clock *store.Clock // of Store
+	Times manifest.Times
+
+	// Base returns a manifest whose chunks may be reused because their packs
+	// are certainly there (rule E2 of the protocol): live, sound, and read
+	// after the Writer was made. It is called once, when the first pack fills.
+	// nil, or a nil manifest: reuse nothing.
+	Base func(context.Context) (*manifest.Manifest, error)
+
+	// MaxInline is up to how many bytes, in all, stay out of packs.
+	MaxInline int
+
+	// Budget is the memory for all this. nil: as much as it takes.
+	Budget *Budget
+	// Buffers of MaxPack bytes that the Writer may fill, if the Budget has
+	// them; 0 means Puts and 4.
+	Buffers int
+	// Puts is how many packs are put at once; 0 means 4.
+	Puts int
+	// Parallel, if not nil, tells how many packs are best put at once now, in
+	// place of Buffers and Puts.
+	Parallel func() int
+	// Compress stores chunks compressed where that pays.
+	Compress bool
+	// Progress, if not nil, is called as bytes are stored or found to be
+	// stored already. Calls do not overlap.
+	Progress func(Stats)
+	// Logger gets what is damaged in the store. nil: nothing.
+	Logger *slog.Logger
+
+	frames  *compressor   // or nil
+	compare chan struct{} // held while a pack that is there already is read
+	looking *looking      // what a Writer has found of its packs
+}
+
+// Stats counts what a Writer did, in bytes and packs.
+type Stats struct {
+	Read   int64 // bytes taken in
+	Reused int64 // of these, found in the base or earlier in the same object
+	Stored int64 // bytes of packs put, or found there from an earlier try
+	Packs  int   // packs put, or found
+	Found  int64 // of Stored, what was found
+}
+
+// A Writer stores the files of one object: Create for each, then Finish.
+// It is for one goroutine; the work behind it is done by many.
+type Writer struct {
+	cfg    Config
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	group  *errgroup.Group
+	share  *share // once it is known how large the object is
+	segs   *pool
+	spare  *pool // for packs being collected
+
+	files []*file
+	open  *file // being written, or nil
+	seg   *segment
+	start int // of the current chunk, in seg
+	split splitter
+	total int64
+
+	started bool
+	hashes  chan *segment // to be hashed chunk by chunk
+	sums    chan *segment // to be hashed file by file
+	packs   *packer
+	packq   chan *segment // to be packed, in order
+}
+
+// NewWriter returns a Writer. End it with Finish or Abort.
+func NewWriter(ctx context.Context, cfg Config) *Writer {
+	cfg.complete()
+	cfg.compare, cfg.looking = make(chan struct{}, 2), new(looking)
+	if cfg.Compress {
+		cfg.frames = cfg.Budget.frames
+	}
+	w := &Writer{cfg: cfg}
+	ctx, w.cancel = context.WithCancelCause(ctx)
+	w.group, w.ctx = errgroup.WithContext(ctx)
+	return w
+}
+
+// ErrAborted is the cause of the end of a Writer after Abort.
+var ErrAborted = errors.New("save aborted")
+
+// Abort ends the Writer. Packs that were put stay in the store, invisible,
+// until they are collected or a save of the same bytes finds them.
+func (w *Writer) Abort() {
+	w.cancel(ErrAborted)
+	if w.started {
+		w.stop()
+		w.group.Wait()
+	}
+	w.seg = nil
+	if w.share != nil {
+		w.share.close()
+		w.share = nil
+	}
+}
+
+// stop tells the goroutines that no more segments come.
+func (w *Writer) stop() {
+	close(w.hashes)
+	close(w.sums)
+	close(w.packq)
+	w.started = false
+}
+
+// Add adds an entry without contents: a directory or a symbolic link.
+func (w *Writer) Add(f manifest.File) error {
+	if w.open != nil {
+		return fmt.Errorf("%q added while %q is open: write one file after the other", f.Path, w.open.entry.Path)
+	}
+	if err := manifest.ValidPath(f.Path); err != nil {
+		return err
+	}
+	if f.Link != "" {
+		if err := manifest.ValidLink(f.Path, f.Link); err != nil {
+			return err
+		}
+	}
+	w.files = append(w.files, &file{entry: f})
+	return nil
+}
+
+// Create adds a regular file and returns a writer for its contents, to be
+// closed before the next is created.
+func (w *Writer) Create(path string, exec bool) (*FileWriter, error) {
+	if err := w.Add(manifest.File{Path: path, Exec: exec}); err != nil {
+		return nil, err
+	}
+	w.open = w.files[len(w.files)-1]
+	return &FileWriter{w, w.open}, nil
+}
+
+// FileWriter takes the contents of one file.
+type FileWriter struct {
+	w *Writer
+	f *file
+}
+
+var errClosed = errors.New("file is closed")
+
+// Write implements io.Writer.
+func (fw *FileWriter) Write(p []byte) (int, error) {
+	w, n := fw.w, 0
+	if w.open != fw.f {
+		return 0, errClosed
+	}
+	for n < len(p) {
+		room, err := w.room(len(p) - n)
+		if err != nil {
+			return n, err
+		}
+		m := copy(room, p[n:])
+		w.advance(m)
+		n += m
+	}
+	return n, nil
+}
+
+// ReadFrom implements io.ReaderFrom: it reads straight into the buffer that
+// becomes the pack.
+func (fw *FileWriter) ReadFrom(r io.Reader) (int64, error) {
+	var n int64
+	for {
+		if fw.w.open != fw.f {
+			return n, errClosed
+		}
+		room, err := fw.w.room(readSize)
+		if err != nil {
+			return n, err
+		}
+		m, err := r.Read(room[:min(len(room), readSize)])
+		fw.w.advance(m)
+		n += int64(m)
+		if err == io.EOF {
+			return n, nil
+		}
+		if err != nil {
+			return n, err
+		}
+	}
+}
+
+// readSize is how much is read at a time: cut while it is in the cache.
+const readSize = 256 << 10
+
+// Close ends the file.
+func (fw *FileWriter) Close() error {
+	w, f := fw.w, fw.f
+	if w.open != f {
+		return errClosed
+	}
+	w.open = nil
+	w.split = splitter{}
+	if err := context.Cause(w.ctx); err != nil {
+		return err
+	}
+	if f.entry.Size == 0 {
+		f.entry.SHA256 = manifest.Sum(nil)
+		return nil
+	}
+	s := w.seg
+	if w.start < s.n {
+		w.cut(s.n, f)
+	} else if len(s.cuts) == 0 || s.cuts[len(s.cuts)-1].file != f {
+		w.cut(w.start, f) // the last chunk has gone with the segment before
+	}
+	s.cuts[len(s.cuts)-1].last = true
+	return nil
+}
+
+// cut ends the current chunk at position end of the segment.
+func (w *Writer) cut(end int, f *file) {
+	w.seg.cuts = append(w.seg.cuts, cut{start: w.start, end: end, file: f, first: f.cuts == 0})
+	f.cuts++
+	w.start = end
+}
+
+// room returns free space in the current segment, at least a byte. want is
+// a hint of how much is to come.
+func (w *Writer) room(want int) ([]byte, error) {
+	if err := w.ctx.Err(); err != nil {
+		return nil, context.Cause(w.ctx)
+	}
+	if w.seg == nil {
+		w.seg = &segment{}
+	}
+	s := w.seg
+	if s.n == knob.MaxPack {
+		next, err := w.segs.get(w.ctx)
+		if err != nil {
+			return nil, err
+		}
+		// What follows the last boundary goes on in the next segment.
+		t := &segment{buf: next}
+		t.n = copy(t.buf, s.buf[w.start:s.n])
+		if err := w.dispatch(); err != nil {
+			return nil, err
+		}
+		w.seg, w.start, s = t, 0, t
+	}
+	if s.n == len(s.buf) { // small objects get small buffers
+		size := min(max(64<<10, 4*len(s.buf), s.n+want), knob.MaxPack)
+		if size > 1<<20 {
+			size = knob.MaxPack
+		}
+		var bigger []byte
+		if size == knob.MaxPack {
+			err := w.provide(MaxPack)
+			if err != nil {
+				return nil, err
+			}
+			if bigger, err = w.segs.get(w.ctx); err != nil {
+				return nil, err
+			}
+		} else {
+			bigger = make([]byte, size)
+		}
+		copy(bigger, s.buf[:s.n])
+		s.buf = bigger
+	}
+	return s.buf[s.n:], nil
+}
+
+// advance takes in m bytes that were written to what room returned.
+func (w *Writer) advance(m int) {
+	s, f := w.seg, w.open
+	w.total += int64(m)
+	f.entry.Size += int64(m)
+	p := s.buf[s.n : s.n+m]
+	s.n += m
+	pos := s.n - m
+	for len(p) > 0 {
+		n, end := w.split.next(p)
+		pos += n
+		p = p[n:]
+		if end {
+			w.cut(pos, f)
+		}
+	}
+}
+
+// dispatch sends the current segment to be hashed and packed.
+func (w *Writer) dispatch() error {
+	if !w.started {
+		if err := w.provide(w.total); err != nil {
+			return err
+		}
+		w.begin()
+	}
+	s := w.seg
+	w.seg, w.start = nil, 0
+	if len(s.cuts) == 0 {
+		return nil
+	}
+	s.work.Add(2)
+	for _, q := range []chan *segment{w.hashes, w.sums, w.packq} {
+		select {
+		case q <- s:
+		case <-w.ctx.Done():
+			return context.Cause(w.ctx)
+		}
+	}
+	return nil
+}
+
+// begin starts the goroutines.
+func (w *Writer) begin() {
+	w.started = true
+	const depth = MaxParallel
+	w.packs = newPacker(w)
+	w.hashes, w.sums, w.packq = make(chan *segment, depth), make(chan *segment, depth), make(chan *segment, depth)
+	for range runtime.GOMAXPROCS(0) {
+		w.group.Go(func() error {
+			for s := range w.hashes {
+				for i := range s.cuts {
+					c := &s.cuts[i]
+					c.sum = sha256.Sum256(s.buf[c.start:c.end])
+					if !w.packs.known.Load().has(c.sum) {
+						c.frame, c.tried = w.cfg.frames.ahead(w.share, s.buf[c.start:c.end])
+					}
+				}
+				s.work.Done()
+			}
+			return nil
+		})
+	}
+	w.group.Go(func() error {
+		for s := range w.sums {
+			for i := range s.cuts {
+				s.cuts[i].addToFile(s.buf)
+			}
+			s.work.Done()
+		}
+		return nil
+	})
+	w.group.Go(func() error { return w.packs.run(w.packq) })
+}

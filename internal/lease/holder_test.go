@@ -1,0 +1,174 @@
+package lease
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/mindtrace/registry/internal/manifest"
+	"github.com/mindtrace/registry/store"
+	"github.com/mindtrace/registry/store/faultstore"
+)
+
+// A37: a holder that cannot renew, or was asleep, learns that it lost the lock
+// before anybody else can have it.
+func TestA37HolderLearnsInTime(t *testing.T) {
+	for what, pause := range map[string]func(*faultstore.Store, *hanging){
+		"unreachable": func(st *faultstore.Store, _ *hanging) {
+			st.Plan(always(faultstore.Fault{Before: store.ErrUnavailable}))
+		},
+		"requests lost": func(st *faultstore.Store, _ *hanging) {
+			st.Plan(always(faultstore.Fault{Before: store.ErrUnknown}))
+		},
+		"hanging": func(_ *faultstore.Store, h *hanging) { h.on.Store(true) },
+	} {
+		for _, shared := range []bool{false, true} {
+			inBubble(t, func(t *testing.T, st *faultstore.Store) {
+				mine := faultstore.New(st, nil)
+				hang := &hanging{Store: mine}
+				take := mustLock
+				if shared {
+					take = mustRLock
+				}
+				l := take(t, locksOn(hang), nil)
+				time.Sleep(ttl + ttl/2)
+				pause(mine, hang)
+				lost := make(chan time.Time, 1)
+				go func() {
+					wantErr(t, cause(l), ErrLost)
+					lost <- time.Now()
+				}()
+				next := mustLock(t, locksOn(st), &Options{Poll: 50 * time.Millisecond})
+				got := time.Now()
+				synctest.Wait()
+				select {
+				case at := <-lost:
+					if early := got.Sub(at); early < ttl/4 {
+						t.Errorf("%s: the holder learnt it only %s before somebody else had the lock", what, early)
+					}
+				default:
+					t.Errorf("%s: two have the lock", what)
+				}
+				wantErr(t, l.Release(), ErrLost)
+				mustRelease(t, next)
+			})
+		}
+	}
+}
+
+// A37: a machine that sleeps stops timers and the monotonic clock. The wall
+// clock shows it: at once to who asks, soon to who only has the context.
+func TestA37Suspend(t *testing.T) {
+	inBubble(t, func(t *testing.T, st *faultstore.Store) {
+		for _, asks := range []bool{true, false} {
+			s := locksOn(st)
+			var mu sync.Mutex
+			slept := time.Duration(0)
+			s.now = func() time.Time {
+				mu.Lock()
+				defer mu.Unlock()
+				return time.Now().Round(0).Add(slept)
+			}
+			l := mustLock(t, s, nil)
+			mu.Lock()
+			slept = time.Hour
+			mu.Unlock()
+			if asks {
+				wantErr(t, l.Check(), ErrLost)
+			}
+			time.Sleep(time.Second)
+			wantErr(t, context.Cause(l.ctx), ErrLost)
+			wantErr(t, l.Release(), ErrLost)
+		}
+	})
+}
+
+// A37: a renewal that is answered too late does not bring the lock back.
+func TestA37LateAnswer(t *testing.T) {
+	inBubble(t, func(t *testing.T, st *faultstore.Store) {
+		l := mustLock(t, locksOn(st), nil)
+		st.Plan(nth(0, "x.json", faultstore.Fault{Do: func() { time.Sleep(ttl) }}))
+		wantErr(t, cause(l), ErrLost)
+		time.Sleep(ttl)
+		wantErr(t, l.Release(), ErrLost)
+	})
+}
+
+// A38: a crashed holder is in the way for its TTL, and not longer; and Break
+// ends it at once.
+func TestA38CrashedHolder(t *testing.T) {
+	for what, end := range map[string]func(t *testing.T, st store.Store){
+		"wait":  func(t *testing.T, st store.Store) { time.Sleep(ttl) },
+		"break": func(t *testing.T, st store.Store) { wantErr(t, locksOn(st).Break(t.Context(), name, "dead"), nil) },
+	} {
+		for _, shared := range []bool{false, true} {
+			inBubble(t, func(t *testing.T, st *faultstore.Store) {
+				take := mustLock
+				if shared {
+					take = mustRLock
+				}
+				take(t, locksOn(st), nil).crash()
+				_, err := locksOn(st).Lock(t.Context(), name, &Options{Timeout: ttl - time.Second})
+				wantErr(t, err, ErrTimeout)
+				end(t, st)
+				l, err := locksOn(st).Lock(t.Context(), name, &Options{Timeout: 2 * time.Second})
+				if err != nil {
+					t.Fatalf("%s: %v", what, err)
+				}
+				mustRelease(t, l)
+				for info := range st.List(t.Context(), manifest.SharedLocksPrefix(name), "") {
+					t.Errorf("%s: %s is left", what, info.Key)
+				}
+			})
+		}
+	}
+}
+
+// The holder of a lock that was broken learns it with its next renewal, and
+// who did it.
+func TestBrokenHolderLearnsIt(t *testing.T) {
+	for _, shared := range []bool{false, true} {
+		inBubble(t, func(t *testing.T, st *faultstore.Store) {
+			take := mustLock
+			if shared {
+				take = mustRLock
+			}
+			l := take(t, locksOn(st), nil)
+			time.Sleep(ttl)
+			start := time.Now()
+			wantErr(t, locksOn(st).Break(t.Context(), name, "it hangs"), nil)
+			err := cause(l)
+			wantErr(t, err, ErrLost)
+			if !shared && !strings.Contains(err.Error(), "it hangs") {
+				t.Errorf("%v does not tell why", err)
+			}
+			if took := time.Since(start); took > ttl/3 {
+				t.Errorf("learnt after %s", took)
+			}
+			wantErr(t, l.Release(), ErrLost)
+			wantErr(t, locksOn(st).Break(t.Context(), name, ""), ErrNotHeld)
+		})
+	}
+}
+
+// A store that does not tell the time with its answers is asked for it.
+func TestSilentStore(t *testing.T) {
+	for _, shared := range []bool{false, true} {
+		inBubble(t, func(t *testing.T, fst *faultstore.Store) {
+			st := silent{fst}
+			take := mustLock
+			if shared {
+				take = mustRLock
+			}
+			l := take(t, locksOn(st), nil)
+			time.Sleep(2 * ttl)
+			_, err := locksOn(st).Lock(t.Context(), name, &Options{Timeout: 2 * ttl})
+			wantErr(t, err, ErrTimeout)
+			l.crash()
+			mustRelease(t, mustLock(t, locksOn(st), &Options{Timeout: ttl + time.Minute}))
+		})
+	}
+}

@@ -1,0 +1,190 @@
+package lease
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/mindtrace/registry/internal/manifest"
+	"github.com/mindtrace/registry/store"
+)
+
+// Holder is who holds or held a lock.
+type Holder struct {
+	manifest.LockOwner
+	Since   time.Time `json:"since,omitzero"` // by the store's clock
+	TTL     float64   `json:"ttl"`            // in seconds
+	Renewed time.Time `json:"renewed"`        // or taken, by the store's clock
+	Expired bool      `json:"expired,omitzero"`
+
+	key    string
+	shared bool
+}
+
+func holder(reg *manifest.Lock, info store.Info, now time.Time) Holder {
+	return Holder{
+		LockOwner: reg.Owner, Since: reg.Since, TTL: reg.TTLD().Seconds(), Renewed: info.Modified,
+		Expired: expired(reg, info, now), key: info.Key, shared: reg.State == manifest.LockShared,
+	}
+}
+
+// String returns something like "held by alice@host (process 12): training,
+// since 2025-01-02T03:04:05Z".
+func (h Holder) String() string {
+	s := "held by " + h.LockOwner.String()
+	if h.shared {
+		s = "shared by " + h.LockOwner.String()
+	}
+	if !h.Since.IsZero() {
+		s += ", since " + h.Since.Format(time.RFC3339)
+	}
+	return s
+}
+
+// Status of a lock.
+type Status struct {
+	Name  string `json:"name"`
+	State string `json:"state"` // "free", "held", "expired"; "shared" if only shared holders are there
+	Epoch uint64 `json:"epoch"`
+	// Holder holds the exclusive lock, or let it expire.
+	Holder *Holder `json:"holder,omitempty"`
+	// BrokenBy broke it, if nobody has had it since.
+	BrokenBy *manifest.LockOwner `json:"brokenBy,omitempty"`
+	// Shared holders, in no particular order.
+	Shared []Holder `json:"shared,omitempty"`
+}
+
+// Held reports whether anybody has the lock.
+func (s Status) Held() bool { return s.State == "held" || s.State == "shared" }
+
+// All yields the state of every lock that was ever taken, by the order of
+// their keys. It costs a listing, and a read or two for each lock. An error
+// comes with the name of the lock that it is about, and others follow; without
+// a name it is about the listing.
+func (s *Locks) All(ctx context.Context) iter.Seq2[Status, error] {
+	return func(yield func(Status, error) bool) {
+		last := ""
+		for info, err := range s.st.List(ctx, manifest.LocksPrefix, "") {
+			if err != nil {
+				if !yield(Status{}, err) {
+					return
+				}
+				continue
+			}
+			name, _, err := manifest.ParseLockKey(info.Key)
+			if err != nil || name == last {
+				continue // not ours, or dealt with
+			}
+			last = name
+			st, err := s.Status(ctx, name)
+			if err != nil {
+				st = Status{Name: name}
+			}
+			if !yield(st, err) {
+				return
+			}
+		}
+	}
+}
+
+// Status returns the state of one lock. One that never was is free.
+func (s *Locks) Status(ctx context.Context, name string) (Status, error) {
+	at, err := s.look(ctx, name)
+	if err != nil {
+		return Status{}, err
+	}
+	st := Status{Name: name, State: "free"}
+	if st.Shared, err = s.shared(ctx, name, map[string]*manifest.Lock{}); err != nil {
+		return Status{}, err
+	}
+	if len(st.Shared) > 0 {
+		st.State = "shared"
+	}
+	if at.reg == nil {
+		return st, nil
+	}
+	st.Epoch, st.BrokenBy = at.reg.Epoch, at.reg.BrokenBy
+	if at.reg.State == manifest.LockHeld {
+		h := holder(at.reg, at.info, at.now)
+		st.Holder, st.State = &h, "held"
+		if h.Expired {
+			st.State = "expired"
+		}
+	}
+	return st, nil
+}
+
+// ErrNotHeld: there is nothing to break.
+var ErrNotHeld = errors.New("nobody holds the lock")
+
+// ErrChanged: the lock has changed hands in the meantime.
+var ErrChanged = errors.New("the lock has just changed hands")
+
+// Break takes a lock away from whoever holds it, exclusively and shared, also
+// if it has not expired. Holders learn it when they renew, after a third of
+// their TTL at the latest; until then they go on. A lock whose register is damaged, or has
+// the last epoch, is set free with another. Errors: ErrNotHeld,
+// ErrChanged (somebody else broke it, or has it now), and those of the store.
+func (s *Locks) Break(ctx context.Context, name, why string) error {
+	if err := manifest.ValidName(name); err != nil {
+		return err
+	}
+	by := s.owner
+	by.Why = why
+	broken := false
+	var epoch uint64
+	for {
+		at, err := s.look(ctx, name)
+		if err == nil && at.reg != nil {
+			err = at.reg.Last()
+		}
+		if damaged(err) {
+			if err := s.restart(ctx, manifest.LockKey(name), name, at, &by); err != nil {
+				return err
+			}
+			broken = true
+			break
+		}
+		if err != nil {
+			return err
+		}
+		if at.reg == nil || at.reg.State != manifest.LockHeld {
+			if epoch != 0 {
+				return ErrChanged
+			}
+			break
+		}
+		if epoch != 0 && at.reg.Epoch != epoch {
+			return ErrChanged // not the one that we were to break (attack A34)
+		}
+		epoch = at.reg.Epoch
+		next := *at.reg
+		next.Succeed()
+		next.State, next.Renew, next.BrokenBy = manifest.LockFree, 0, &by
+		next.Epoch++
+		_, err = s.put(ctx, manifest.LockKey(name), &next, at.info.Token, 0)
+		if err == nil || errors.Is(err, errReplaced) {
+			broken = true
+			break
+		}
+		if !errors.Is(err, errConflict) {
+			return err
+		}
+		// Its holder has just renewed it, or it has changed hands.
+	}
+	for info, err := range s.st.List(ctx, manifest.SharedLocksPrefix(name), "") {
+		if err == nil {
+			err = s.st.Delete(ctx, info.Key)
+		}
+		if err != nil {
+			return fmt.Errorf("removing shared holders: %w", err)
+		}
+		broken = true
+	}
+	if !broken {
+		return ErrNotHeld
+	}
+	return nil
+}
