@@ -41,28 +41,6 @@ type CopiedVersion struct {
 	Digest  string  `json:"digest"`
 }
 
-// Side says which of two registries an operation between them failed at.
-type Side string
-
-// The sides of a copy.
-const (
-	Source      Side = "source"
-	Destination Side = "destination"
-)
-
-// SideError is the failure of one of two registries.
-type SideError struct {
-	Side Side
-	URL  string // of that registry
-	Err  error
-}
-
-// Error implements error.
-func (e *SideError) Error() string { return fmt.Sprintf("%s %s: %v", e.Side, e.URL, e.Err) }
-
-// Unwrap returns the cause.
-func (e *SideError) Unwrap() error { return e.Err }
-
 // Copy copies versions from one registry to another: the one that ref means,
 // all in its range, with a name alone all versions of it, with "" everything.
 // The bytes are copied as they are, without their materializers; numbers,
