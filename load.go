@@ -77,13 +77,15 @@ func (r *Registry) load(ctx context.Context, ref string, into any, opts []LoadOp
 	if err != nil {
 		return err
 	}
-	obj.progress = o.progress
+	if report := o.progress; report != nil {
+		obj.fs.progress = func(done int64) { report(Progress{Op: "load", Ref: ref, Done: done, Total: obj.f.Size}) }
+	}
 	if r.cache != nil {
 		defer r.cache.Release()
 	}
 	var report LoadReport
 	if toDisk {
-		report.Dest, report.Replaced, err = obj.extract(string(p), o.placing)
+		report.Dest, report.Replaced, err = obj.fs.extract(string(p), o.placing)
 	} else {
 		err = r.materialize(ctx, obj, into, o)
 	}
