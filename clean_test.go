@@ -3,13 +3,14 @@ package registry
 import (
 	"context"
 	"errors"
-	"github.com/mindtrace/registry/store/faultstore"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"github.com/mindtrace/registry/store/faultstore"
 )
 
 // interruptedLoad begins a load and leaves what it has fetched.

@@ -212,7 +212,7 @@ func (f *found) reduced() bool { return f.State == manifest.Purged && !f.NamesPa
 // state.
 func (c *collector) reduce(ctx context.Context) error {
 	c.report.Versions.Purging = len(c.purgeable)
-	if c.o.dryRun {
+	if c.dryRun {
 		return nil
 	}
 	c.report.Versions.Purging = 0

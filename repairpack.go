@@ -56,7 +56,7 @@ type source struct {
 // A register whose placement was changed instead would no longer name the old
 // pack, which a save under way may just be reusing: it would be collected
 // under it.
-func (p *repair) packs(ctx context.Context, damage []Damage, why map[string]error) error {
+func (p *repair) packs(ctx context.Context, damage []damage, why map[string]error) error {
 	all := map[string]*broken{}
 	for _, d := range damage {
 		b := &broken{refs: map[string]bool{}, chunks: map[int64]*wanted{}}
@@ -92,7 +92,7 @@ func (p *repair) packs(ctx context.Context, damage []Damage, why map[string]erro
 
 // tables restores versions of which a pack with their table is lost: only
 // a copy of this registry has the same table, but any mirror has the files.
-func (p *repair) tables(ctx context.Context, d Damage, why map[string]error) error {
+func (p *repair) tables(ctx context.Context, d damage, why map[string]error) error {
 	for _, h := range d.Hurts {
 		if h.File != "" || slices.Contains(p.report.Versions, h.Ref) {
 			continue
