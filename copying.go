@@ -70,7 +70,7 @@ func (c *copying) run(ctx context.Context) error {
 		if err != nil && !unreadable(err) { // other versions of it may be readable
 			return c.source(err)
 		}
-		err = c.object(ctx, Ref{Name: name})
+		err = c.object(ctx, xref{Name: name})
 		if deletedAt(Source, err) {
 			err = nil // a moment ago
 		}
@@ -103,7 +103,7 @@ func deletedAt(s Side, err error) bool {
 }
 
 // object copies the versions of one object that ref means.
-func (c *copying) object(ctx context.Context, ref Ref) error {
+func (c *copying) object(ctx context.Context, ref xref) error {
 	target := ref.Name
 	if c.name != "" {
 		target = c.name
@@ -119,12 +119,12 @@ func (c *copying) object(ctx context.Context, ref Ref) error {
 	if err != nil {
 		return c.dest(err)
 	}
-	var before *Ref // what was copied last: it shares chunks with the next
+	var before *xref // what was copied last: it shares chunks with the next
 	live, grown := 0, false
 	arrived := map[Version]Version{} // number at the source → at the destination
 	for _, v := range numbers {
 		if c.within() {
-			before = &Ref{Name: ref.Name, Selector: v.String(), kind: selectVersion, version: v} // it has all the chunks
+			before = &xref{Name: ref.Name, Selector: v.String(), kind: selectVersion, version: v} // it has all the chunks
 		}
 		f, err := c.from.readLive(ctx, ref.Name, v)
 		if errors.Is(err, ErrNotFound) {
@@ -156,7 +156,7 @@ func (c *copying) object(ctx context.Context, ref Ref) error {
 		if err != nil {
 			return err
 		}
-		before = &Ref{Name: target, Selector: at.String(), kind: selectVersion, version: at}
+		before = &xref{Name: target, Selector: at.String(), kind: selectVersion, version: at}
 		arrived[v] = at
 		if i, there := slices.BinarySearchFunc(known, at, Version.Compare); !there {
 			known, grown = slices.Insert(known, i, at), true
@@ -172,7 +172,7 @@ func (c *copying) object(ctx context.Context, ref Ref) error {
 }
 
 // numbers returns the versions to be copied, in ascending order.
-func (c *copying) numbers(ctx context.Context, ref Ref) ([]Version, error) {
+func (c *copying) numbers(ctx context.Context, ref xref) ([]Version, error) {
 	if c.to.settings.Unversioned || ref.Selector != "" && ref.kind != selectRange {
 		f, err := c.from.resolve(ctx, ref)
 		if err != nil {
@@ -218,7 +218,7 @@ func (c *copying) numbers(ctx context.Context, ref Ref) ([]Version, error) {
 // one copies one version to the destination, and returns its number
 // there. known are the numbers that target has there, before is the version
 // copied last.
-func (c *copying) one(ctx context.Context, f *found, target string, known []Version, before *Ref) (Version, error) {
+func (c *copying) one(ctx context.Context, f *found, target string, known []Version, before *xref) (Version, error) {
 	t := newTxn(c.to, target)
 	t.known, t.listed, t.base, t.optional = known, true, before, true
 	if !c.to.settings.Unversioned {

@@ -26,7 +26,7 @@ func (t *txn) expected(ctx context.Context) error {
 		e.seen, t.known, t.listed = false, e.known, true
 		return nil
 	}
-	f, known, err := t.r.resolveListed(ctx, Ref{Name: t.name})
+	f, known, err := t.r.resolveListed(ctx, xref{Name: t.name})
 	t.known, t.listed = known, true
 	switch {
 	case err != nil && !errors.Is(err, ErrNotFound):

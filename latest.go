@@ -99,7 +99,7 @@ const maxLooks = 100
 // out to be deleted may have been deleted after another was saved, which the
 // listing does not show: then a second listing does. If it shows nothing new,
 // the best of those that are live is the best there was when it was read.
-func (r *Registry) resolveListed(ctx context.Context, ref Ref) (*found, []Version, error) {
+func (r *Registry) resolveListed(ctx context.Context, ref xref) (*found, []Version, error) {
 	list := r.all
 	if ref.kind == selectLatest {
 		list = r.top
@@ -119,7 +119,7 @@ func (r *Registry) all(ctx context.Context, name string) (versions []Version, wh
 
 // resolveAmong is resolveListed once there is a listing. list makes others.
 func (r *Registry) resolveAmong(
-	ctx context.Context, ref Ref, versions []Version, whole bool, list func(context.Context, string) ([]Version, bool, error),
+	ctx context.Context, ref xref, versions []Version, whole bool, list func(context.Context, string) ([]Version, bool, error),
 ) (_ *found, _ []Version, err error) {
 	for looks := 0; err == nil; looks++ {
 		if looks == maxLooks {

@@ -51,7 +51,7 @@ func (r *Registry) latestOf(ctx context.Context, o object) (*found, error) {
 	if o.partial {
 		again = r.top
 	}
-	f, _, err := r.resolveAmong(ctx, Ref{Name: o.name}, o.versions, !o.partial, again)
+	f, _, err := r.resolveAmong(ctx, xref{Name: o.name}, o.versions, !o.partial, again)
 	if errors.Is(err, ErrNotFound) {
 		return nil, nil
 	}

@@ -149,7 +149,7 @@ func (p *pruning) choose(ctx context.Context, name string, live []Info) ([]Info,
 	for i := range live {
 		numbers[i] = live[i].Version
 	}
-	latest := candidates(numbers, Ref{})[0]
+	latest := candidates(numbers, xref{})[0]
 	var drop []Info
 	for i, info := range live {
 		keep := info.Version == latest ||

@@ -20,7 +20,7 @@ type txn struct {
 
 	version  *Version     // the number asked for; nil: the next free one
 	expect   *expectation // nil: none
-	base     *Ref         // the version whose chunks are reused; nil: the highest live one
+	base     *xref        // the version whose chunks are reused; nil: the highest live one
 	optional bool         // base is a guess: without it nothing is reused, and the save goes on
 	noReuse  bool         // reuse no chunks
 	compress bool         // what is stored

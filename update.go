@@ -73,7 +73,7 @@ func loadLatest[T any](ctx context.Context, r *Registry, name string, opts []Sav
 			both.applyLoad(&o)
 		}
 	}
-	f, known, err := r.resolveListed(ctx, Ref{Name: name})
+	f, known, err := r.resolveListed(ctx, xref{Name: name})
 	if errors.Is(err, ErrNotFound) {
 		return v, nil, known, nil
 	}
