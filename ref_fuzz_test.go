@@ -11,7 +11,7 @@ import (
 
 // A reference that is read is written as it was, and means one kind of thing.
 // A range can be asked about versions of all sorts.
-func FuzzparseRef(f *testing.F) {
+func FuzzParseRef(f *testing.F) {
 	for _, s := range []string{
 		"my:model", "m@latest", "m@1.2", "m@v1.2.3-rc.1", "m@^1.2", "m@~1.2.3", "m@>=1.0 <2.0 || 3", "m@*", "m@ * ", "m@1.x",
 		"m@sha256:" + strings.Repeat("ab", 32), "m@prod", "m@", "m@@", "@1", "m@>=1.0.0-0", "m@!=1", "m@1 - 2", "m@=>9223372036854775808", "m@1.2.3+b",
