@@ -101,10 +101,10 @@ type Registry struct {
 	log       *slog.Logger
 	progress  func(Progress)
 
-	compression string // as in Options
-	memory      *chunk.Budget
-	large       sync.Mutex                       // held while a large register is decoded
-	pace        struct{ gets, puts *store.Pace } // nil for a directory
+	compress bool // what saves store
+	memory   *chunk.Budget
+	large    sync.Mutex                       // held while a large register is decoded
+	pace     struct{ gets, puts *store.Pace } // nil for a directory
 
 	probing chan struct{} // held while the store is probed
 	probed  time.Time     // when it was last
@@ -191,7 +191,7 @@ func open(ctx context.Context, st store.Store, url string, o Options) (*Registry
 	}
 	r := &Registry{
 		url: url, clock: new(store.Clock), log: o.Logger, progress: o.Progress, probing: make(chan struct{}, 1),
-		cache: o.Cache, compression: o.Compression,
+		cache: o.Cache, compress: o.Compression != CompressionNone,
 	}
 	var err error
 	if r.memory, err = newMemory(o.MemoryLimit); err != nil {

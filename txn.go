@@ -34,7 +34,7 @@ type txn struct {
 
 // newTxn returns a transaction of the next free version of an object.
 func newTxn(r *Registry, name string) *txn {
-	return &txn{r: r, name: name, compress: r.compression != CompressionNone}
+	return &txn{r: r, name: name, compress: r.compress}
 }
 
 // config is how the bytes of the version are stored.
