@@ -51,7 +51,7 @@ func (r *Registry) Save(ctx context.Context, name string, v any, opts ...SaveOpt
 	if o.progress == nil {
 		o.progress = r.progress
 	}
-	s := &save{newTxn(r, name), &o}
+	s := &save{newTxn(r, name), r, &o}
 	version, err := s.run(ctx, v)
 	return version, wrap(ctx, "save", name, err)
 }
@@ -59,6 +59,7 @@ func (r *Registry) Save(ctx context.Context, name string, v any, opts ...SaveOpt
 // save is one save under way.
 type save struct {
 	*txn
+	r *Registry
 	o *saveOptions
 }
 
