@@ -41,28 +41,6 @@ type CopiedVersion struct {
 	Digest  string  `json:"digest"`
 }
 
-// Side says which of two registries an operation between them failed at.
-type Side string
-
-// The sides of a copy.
-const (
-	Source      Side = "source"
-	Destination Side = "destination"
-)
-
-// SideError is the failure of one of two registries.
-type SideError struct {
-	Side Side
-	URL  string // of that registry
-	Err  error
-}
-
-// Error implements error.
-func (e *SideError) Error() string { return fmt.Sprintf("%s %s: %v", e.Side, e.URL, e.Err) }
-
-// Unwrap returns the cause.
-func (e *SideError) Unwrap() error { return e.Err }
-
 // Copy copies versions from one registry to another: the one that ref means,
 // all in its range, with a name alone all versions of it, with "" everything.
 // The bytes are copied as they are, without their materializers; numbers,
@@ -190,11 +168,12 @@ func (c *copying) object(ctx context.Context, ref Ref) error {
 	if err != nil {
 		return c.dest(err)
 	}
-	before, live, grown := "", 0, false
+	var before *Ref // what was copied last: it shares chunks with the next
+	live, grown := 0, false
 	arrived := map[Version]Version{} // number at the source → at the destination
 	for _, v := range numbers {
 		if c.within() {
-			before = ref.Name + "@" + v.String() // it has all the chunks
+			before = &Ref{Name: ref.Name, Selector: v.String(), kind: selectVersion, version: v} // it has all the chunks
 		}
 		f, err := c.from.readLive(ctx, ref.Name, v)
 		if errors.Is(err, ErrNotFound) {
@@ -226,7 +205,7 @@ func (c *copying) object(ctx context.Context, ref Ref) error {
 		if err != nil {
 			return err
 		}
-		before = target + "@" + at.String()
+		before = &Ref{Name: target, Selector: at.String(), kind: selectVersion, version: at}
 		arrived[v] = at
 		if i, there := slices.BinarySearchFunc(known, at, Version.Compare); !there {
 			known, grown = slices.Insert(known, i, at), true
@@ -288,23 +267,24 @@ func (c *copying) numbers(ctx context.Context, ref Ref) ([]Version, error) {
 // version copies one version to the destination, and returns its number
 // there. known are the numbers that target has there, before is the version
 // copied last.
-func (c *copying) version(ctx context.Context, f *found, target string, known []Version, before string) (Version, error) {
-	s := &save{r: c.to, name: target, known: known, listed: true, o: &saveOptions{base: before}, guessed: true}
+func (c *copying) version(ctx context.Context, f *found, target string, known []Version, before *Ref) (Version, error) {
+	t := newTxn(c.to, target)
+	t.known, t.listed, t.base, t.optional = known, true, before, true
 	if !c.to.settings.Unversioned {
 		v := f.Version
 		if c.opts.Version != "" {
 			v = c.number
 		}
-		s.explicit = &v
+		t.version = &v
 	}
-	if there, err := c.present(ctx, s, f); err != nil || there != nil {
+	if there, err := c.present(ctx, t, f); err != nil || there != nil {
 		if there != nil {
 			c.report.Present++
 			return there.Version, nil
 		}
 		return Version{}, err
 	}
-	m, err := c.transfer(ctx, s, f)
+	m, err := c.transfer(ctx, t, f)
 	if err != nil {
 		return Version{}, err
 	}
@@ -315,44 +295,43 @@ func (c *copying) version(ctx context.Context, f *found, target string, known []
 
 // present returns the version at the destination that has f's content
 // already, nil if there is none, and ErrExists if its number is taken.
-func (c *copying) present(ctx context.Context, s *save, f *found) (*found, error) {
+func (c *copying) present(ctx context.Context, t *txn, f *found) (*found, error) {
 	var g *found
 	var err error
 	switch {
-	case s.explicit == nil:
-		g, err = s.readBase(ctx)
+	case t.version == nil:
+		g, err = t.readBase(ctx)
 		if err != nil || g == nil || g.Digest != f.Digest || !g.Sound(g.info.Modified) {
 			return nil, err
 		}
 		return g, nil
 	default:
-		if _, there := slices.BinarySearchFunc(s.known, *s.explicit, Version.Compare); !there {
+		if _, there := slices.BinarySearchFunc(t.known, *t.version, Version.Compare); !there {
 			return nil, nil
 		}
 	}
-	g, err = c.to.read(ctx, s.name, *s.explicit)
+	g, err = c.to.read(ctx, t.name, *t.version)
 	switch {
 	case err != nil:
 		return nil, err
 	case g.State != manifest.Live:
-		return nil, fmt.Errorf("%s@%s %w: it was deleted there, and numbers are never used again", s.name, s.explicit, ErrExists)
+		return nil, fmt.Errorf("%s@%s %w: it was deleted there, and numbers are never used again", t.name, t.version, ErrExists)
 	case g.Digest != f.Digest:
-		return nil, fmt.Errorf("%s@%s %w with other content, %s; the source has %s", s.name, s.explicit, ErrExists, g.Digest, f.Digest)
+		return nil, fmt.Errorf("%s@%s %w with other content, %s; the source has %s", t.name, t.version, ErrExists, g.Digest, f.Digest)
 	case !g.Sound(g.info.Modified):
-		return nil, fmt.Errorf("%s@%s %w, but saving it there %w: its data may be gone; delete it and copy under another number", s.name, s.explicit, ErrExists, ErrTooSlow)
+		return nil, fmt.Errorf("%s@%s %w, but saving it there %w: its data may be gone; delete it and copy under another number", t.name, t.version, ErrExists, ErrTooSlow)
 	}
 	return g, nil
 }
 
 // transfer copies the packs, and then the register.
-func (c *copying) transfer(ctx context.Context, s *save, f *found) (*manifest.Manifest, error) {
+func (c *copying) transfer(ctx context.Context, t *txn, f *found) (*manifest.Manifest, error) {
 	ref := f.Name + "@" + f.Version.String()
-	m := manifest.NewManifest(s.name, Version{}, f.Created)
+	m := manifest.NewManifest(t.name, Version{}, f.Created)
 	m.Content = f.Content
 	res := &chunk.Result{Files: f.Content.Files, Inline: f.Placement.Inline}
 	if len(f.Placement.Packs) > 0 {
-		cfg := s.config(nil)
-		cfg.Progress = nil
+		cfg := t.config()
 		if report := c.opts.Progress; report != nil {
 			cfg.Progress = func(n chunk.Stats) {
 				report(Progress{Op: "copy", Ref: ref, Done: n.Read, Total: f.Size, Reused: n.Reused, Stored: n.Stored})
@@ -366,14 +345,14 @@ func (c *copying) transfer(ctx context.Context, s *save, f *found) (*manifest.Ma
 			return nil, err
 		}
 	}
-	evidence, err := s.fill(ctx, m, res)
+	evidence, err := t.fill(ctx, m, res)
 	if err != nil {
 		return nil, err
 	}
 	if m.Digest != f.Digest {
 		return nil, c.source(fmt.Errorf("%s: %w: its content has the digest %s, not %s", ref, ErrIntegrity, m.Digest, f.Digest))
 	}
-	if _, err := s.commit(ctx, m, evidence); err != nil {
+	if _, err := t.commit(ctx, m, evidence); err != nil {
 		return nil, err
 	}
 	c.report.Read += f.Size

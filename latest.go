@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"slices"
 	"strings"
 
@@ -144,22 +143,6 @@ func (r *Registry) resolveAmong(
 		return f, versions, ferr
 	}
 	return nil, nil, err
-}
-
-// leaveMilestone leaves a milestone if a save, which has committed version v,
-// had to look through many versions to find the highest. A save that did not
-// have to look, because it was told its number, does so one time in many.
-//
-// Nothing but speed depends on milestones.
-func (s *save) leaveMilestone(ctx context.Context, v Version) {
-	if !s.listed && crc32.ChecksumIEEE([]byte(v.Key()))%uint32(knob.Milestone) != 0 {
-		return
-	}
-	if err := s.list(ctx); err != nil {
-		s.r.log.DebugContext(ctx, "no milestone", "name", s.name, "error", err)
-		return
-	}
-	s.r.leaveMilestone(ctx, s.name, s.known, v)
 }
 
 // leaveMilestone leaves a milestone at the highest release among v and known,

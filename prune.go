@@ -128,7 +128,7 @@ func (p *pruning) object(ctx context.Context, name string) error {
 				continue // somebody else was faster
 			}
 			if ofOne(ctx, err) && errors.Is(err, fs.ErrPermission) {
-				return &UnreadableError{Key: manifest.VersionKey(name, info.Version), Ref: info.Ref(), Err: err}
+				return newUnreadable(manifest.VersionKey(name, info.Version), info.Ref(), err)
 			}
 			if err != nil {
 				return err

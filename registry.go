@@ -21,15 +21,16 @@ import (
 	"github.com/mindtrace/registry/material"
 	"github.com/mindtrace/registry/store"
 	_ "github.com/mindtrace/registry/store/filestore" // the default location is a directory
+	"github.com/mindtrace/registry/version"
 )
 
 // Version is a semantic version, such as 1.2.3 or 2.0.0-rc.1.
-type Version = manifest.Version
+type Version = version.Version
 
 // ParseVersion reads a version; "1", "1.2" and "v1.2.3" mean 1.0.0, 1.2.0
 // and 1.2.3.
 func ParseVersion(s string) (Version, error) {
-	v, err := manifest.ParseVersion(s)
+	v, err := version.Parse(s)
 	return v, wrap(context.Background(), "parse version", s, err)
 }
 

@@ -148,8 +148,8 @@ func (p *repair) register(ctx context.Context, key string) error {
 	if err := p.from.r.complete(ctx, src); err != nil {
 		return fmt.Errorf("in the mirror: %w", err)
 	}
-	s := &save{r: r, o: &saveOptions{}, name: name}
-	cfg := s.config(nil)
+	t := newTxn(r, name)
+	cfg := t.config()
 	cfg.Base = nil
 	w := chunk.NewWriter(ctx, cfg)
 	defer w.Abort()
@@ -162,7 +162,7 @@ func (p *repair) register(ctx context.Context, key string) error {
 	}
 	m := manifest.NewManifest(name, v, src.Created)
 	m.Content = src.Content
-	evidence, err := s.fill(ctx, m, res)
+	evidence, err := t.fill(ctx, m, res)
 	if err != nil {
 		return err
 	}
@@ -170,7 +170,7 @@ func (p *repair) register(ctx context.Context, key string) error {
 		return fmt.Errorf("%w: the mirror's files come to the digest %s, not %s", ErrIntegrity, m.Digest, src.Digest)
 	}
 	follow(m, body)
-	f, err := s.commitTo(ctx, m, evidence, func() (store.Info, error) {
+	f, err := t.commitTo(ctx, m, evidence, func() (store.Info, error) {
 		body, err := m.Encode()
 		if err != nil {
 			return store.Info{}, err

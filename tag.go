@@ -169,7 +169,7 @@ func (r *Registry) settle(ctx context.Context, t, before foundTag) error {
 		return nil
 	}
 	if !errors.Is(err, ErrNotFound) { // it cannot be told whether the tag may stand
-		return &OutcomeError{Key: manifest.TagKey(t.Name, t.Tag.Tag), Nonce: t.Nonce, Err: err}
+		return &OutcomeError{Key: manifest.TagKey(t.Name, t.Tag.Tag), Nonce: string(t.Nonce), Err: err}
 	}
 	if before.Tag != nil && before.Nonce == t.Nonce {
 		return err // it was there already: whoever deletes the version sees it
