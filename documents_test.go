@@ -126,6 +126,27 @@ func TestDocumentsSayForWhom(t *testing.T) {
 	}
 }
 
+// Every page is in a list of pages: those of docs in the README, decision
+// records in their index, under a number of their own.
+func TestDocumentsAreListed(t *testing.T) {
+	docs, numbers := documents(t), map[string]string{}
+	for name := range docs {
+		dir, file := path.Split(name)
+		list := "README.md"
+		if dir == "docs/adr/" && file != "README.md" {
+			list = "docs/adr/README.md"
+			number := file[:4]
+			if numbers[number] != "" {
+				t.Errorf("%s and %s have one number", numbers[number], name)
+			}
+			numbers[number] = name
+		}
+		if dir != "" && !strings.Contains(docs[list], "]("+strings.TrimPrefix(name, path.Dir(list)+"/")+")") {
+			t.Errorf("%s is not in the list of %s", name, list)
+		}
+	}
+}
+
 // Every attack and invariant that code or documents cite is in docs/attacks.md,
 // under an anchor that is its number.
 func TestCitedAttacksAreListed(t *testing.T) {
