@@ -44,7 +44,7 @@ func (t *txn) commitTo(ctx context.Context, m *manifest.Manifest, evidence time.
 	if err != nil {
 		return nil, err
 	}
-	f := &found{m, info}
+	f := &found{Manifest: m, info: info}
 	if !evidence.IsZero() {
 		answered := info.Now
 		if answered.IsZero() {

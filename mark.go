@@ -185,7 +185,7 @@ func (c *collector) add(f *found) {
 		flag = byPurged
 	case f.State == manifest.Purged:
 		c.report.Versions.Purged++
-		c.purgeable = append(c.purgeable, &found{f.Purged(f.Died), f.info})
+		c.purgeable = append(c.purgeable, &found{Manifest: f.Purged(f.Died), info: f.info})
 	case root:
 		c.report.Versions.Deleted++
 		flag = byDeleted
@@ -193,7 +193,7 @@ func (c *collector) add(f *found) {
 		c.report.Versions.Deleted++ // its register says that what is below it counts
 	default:
 		c.report.Versions.Purged++
-		c.purgeable = append(c.purgeable, &found{f.Purged(f.info.Modified), f.info})
+		c.purgeable = append(c.purgeable, &found{Manifest: f.Purged(f.info.Modified), info: f.info})
 	}
 	if root {
 		for _, p := range f.Packs() {
