@@ -189,7 +189,7 @@ var endables = []endable{
 		return r.BreakLock(ctx, "held", "test")
 	}},
 	{"Open", func(ctx context.Context, r, _ *Registry, _ string) error {
-		_, err := OpenStore(ctx, r.st, "test:", nil)
+		_, err := OpenStore(ctx, r.ledger.Store, "test:", nil)
 		return err
 	}},
 }
