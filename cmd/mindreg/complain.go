@@ -92,6 +92,8 @@ func (a *app) complain(ctx context.Context, err error) {
 		a.hint("its holder releases it, or it expires after the holder dies; mindreg lock ls shows the holder,", "mindreg lock break NAME takes it away")
 	case errors.Is(err, registry.ErrNoMaterializer):
 		a.hint("load it to a path: that writes its files as they are")
+	case errors.Is(err, registry.ErrType) && a.ran == "load":
+		a.hint("only one file can go to standard output; name a directory instead of -")
 	case errors.Is(err, registry.ErrNotFound) && errors.As(err, &e):
 		a.whereToLook(ctx, e)
 	case errors.Is(err, registry.ErrInvalidRef) && errors.As(err, &e) && e.Ref != "" && !strings.Contains(e.Ref, "@"):

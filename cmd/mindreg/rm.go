@@ -78,5 +78,11 @@ func runRm(ctx context.Context, a *app, f rmFlags, args []string) error {
 		for _, d := range done {
 			fmt.Fprintf(w, "%s@%s\n", d.Name, d.Version)
 		}
+		what := count(len(done), "version", "versions")
+		if f.dryRun {
+			a.remark("%s would be deleted", what)
+		} else if len(done) > 0 {
+			a.remark("%s deleted; for a week, mindreg undelete restores what was deleted", what)
+		}
 	}, err)
 }

@@ -56,6 +56,7 @@ data. More help: mindreg help refs, mindreg help exit-codes.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usagef("%v%s (%s --help lists the flags)", err, meantFlag(cmd, err), cmd.CommandPath())
 	})
+	cobra.EnableCommandSorting = false // the help lists them in this order
 	root.AddGroup(
 		&cobra.Group{ID: "main", Title: "Save and load:"},
 		&cobra.Group{ID: "look", Title: "Look:"},

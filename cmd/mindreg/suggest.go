@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	registry "github.com/mindtrace/registry"
+	"github.com/mindtrace/registry/internal/plain"
 )
 
 // whereToLook helps with an object, version or tag that was not found.
@@ -22,7 +23,8 @@ func (a *app) whereToLook(ctx context.Context, e *registry.Error) {
 		return
 	}
 	name, selector, _ := strings.Cut(e.Ref, "@")
-	if (e.Op == "untag" || e.Op == "tag history") && len(a.args) == 2 {
+	ofTag := e.Op == "untag" || e.Op == "tag history"
+	if ofTag && len(a.args) == 2 {
 		selector = a.args[1]
 	}
 	if strings.HasPrefix(e.Ref, "sha256:") {
@@ -39,8 +41,15 @@ func (a *app) whereToLook(ctx context.Context, e *registry.Error) {
 	if len(like) > 0 {
 		a.hint(didYouMean(like))
 	}
+	list := "mindreg ls lists the objects"
+	switch {
+	case there && ofTag:
+		list = "mindreg tag ls " + plain.ShellWord(name) + " lists the tags"
+	case there:
+		list = "mindreg versions " + plain.ShellWord(name) + " lists the versions"
+	}
 	if url, err := a.location(nil); err == nil {
-		a.hint(fmt.Sprintf("looked in %s; mindreg ls lists its objects, mindreg versions NAME the versions of one", url))
+		a.hint("looked in " + url + "; " + list)
 	}
 }
 
