@@ -105,6 +105,9 @@ func (a *app) complain(ctx context.Context, err error) {
 
 // asRun returns err with the command that ran in place of the call that failed.
 func (a *app) asRun(err error) error {
+	if p, ok := err.(*partialError); ok {
+		return a.asRun(p.err)
+	}
 	if e, ok := err.(*registry.Error); ok && e.Op != "open" && a.ran != "" {
 		return &registry.Error{Op: a.ran, Ref: e.Ref, Err: e.Err}
 	}

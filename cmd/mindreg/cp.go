@@ -25,9 +25,9 @@ means all versions of that object, --all the whole registry. --to or --from name
 the other registry. Numbers, digests, metadata and tags stay the same.
 
 cp copies only what the destination lacks. It is safe to run again, and a rerun
-continues an interrupted copy. It never replaces a version: if the destination
-has, or had, a version of that number with other content, cp skips it, and the
-exit code is 5, or 3 if other versions were copied.`,
+continues an interrupted copy. It never replaces a version: a version that the
+destination has deleted, or has with other content, is skipped. Then the exit code
+is 5, or 3 if other versions were copied.`,
 		Example: `  mindreg cp my:model --to s3://team/models
   mindreg cp my:model@^2 my:data --from /mnt/backup
   mindreg cp --all --from s3://team/models --to /mnt/backup

@@ -36,10 +36,10 @@ it. COMMAND then gets SIGTERM, and SIGKILL a sixth of the TTL later, before the 
 expires for others. If mindreg itself is killed (kill -9), COMMAND continues, and
 the lock expires after its TTL.
 
-The lock keeps two such commands from running at the same time. It cannot do so
-for a moment after a machine was stopped for longer than the TTL and goes on. To
-be safe even then, let the target of COMMAND compare $MINDREG_LOCK_EPOCH: each later
-holder has a greater one, so a smaller one than the last seen can be refused.`,
+Under the lock, one command runs at a time, with one exception: a machine that was
+stopped for longer than the TTL and goes on runs its COMMAND for another moment.
+If that could do harm, give $MINDREG_LOCK_EPOCH to what COMMAND writes to. Each later
+holder has a greater epoch, so the target can refuse one smaller than the last.`,
 		Example: `  mindreg lock run nightly --no-wait -- ./retrain.sh
   mindreg lock run my:data --shared --timeout 1m -- ./report.sh`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -55,9 +55,9 @@ holder has a greater one, so a smaller one than the last seen can be refused.`,
 		ValidArgsFunction: a.completeName,
 	}
 	cmd.Flags().BoolVar(&f.shared, "shared", false, "share the lock with other --shared holders")
-	cmd.Flags().DurationVar(&f.Timeout, "timeout", 0, "how `long` to wait for the lock (default: for ever)")
+	cmd.Flags().DurationVar(&f.Timeout, "timeout", 0, "`duration` to wait for the lock (default: for ever)")
 	cmd.Flags().BoolVar(&f.noWait, "no-wait", false, "fail at once if the lock is held")
-	cmd.Flags().DurationVar(&f.TTL, "ttl", 30*time.Second, "how `long` after its holder dies the lock expires")
+	cmd.Flags().DurationVar(&f.TTL, "ttl", 30*time.Second, "`duration` after which the lock of a dead holder expires")
 	cmd.Flags().StringVar(&f.Why, "why", "", "`reason`, shown to those who wait")
 	return cmd
 }
@@ -152,7 +152,7 @@ func attend(locked context.Context, child *exec.Cmd, signals <-chan os.Signal, g
 		case <-lost:
 			lost = nil
 			if child.Process.Signal(syscall.SIGTERM) != nil {
-				child.Process.Kill() // there is no such signal here
+				child.Process.Kill() // Windows has no SIGTERM
 			}
 			kill = time.After(grace)
 		case <-kill:

@@ -46,8 +46,8 @@ everybody who can read the registry can read them.
 --meta key=value attaches JSON metadata. A value that is a JSON number, true, false
 or null is stored as that; everything else is text: accuracy=0.93 is a number,
 build=007 is text. Double quotes force text: --meta 'build="7"'. --meta key:=JSON
-attaches any JSON: --meta 'shape:=[224,224]'. --meta-file attaches a whole file;
---meta replaces its members of the same name.
+attaches any JSON: --meta 'shape:=[224,224]'. --meta-file attaches the JSON in
+a file; --meta replaces its members of the same name.
 
 $MINDREG_MEMORY_LIMIT limits the memory that mindreg uses for the data it moves
 (default: 256MiB, or less on a small machine).`,
@@ -69,8 +69,8 @@ $MINDREG_MEMORY_LIMIT limits the memory that mindreg uses for the data it moves
 	cmd.Flags().StringVar(&f.metaFile, "meta-file", "", "attach the JSON in this `file` (- for standard input)")
 	cmd.Flags().StringVar(&f.base, "base", "", "reuse the stored data of this `reference`, not of the latest version")
 	cmd.Flags().BoolVarP(&f.dereference, "dereference", "L", false, "save the targets of symbolic links, not the links")
-	cmd.Flags().BoolVar(&f.noReuse, "no-reuse", false, "reuse no stored data: use it if that is damaged")
-	cmd.Flags().StringVar(&f.compression, "compression", registry.CompressionAuto, "auto: compress where it pays; none: never")
+	cmd.Flags().BoolVar(&f.noReuse, "no-reuse", false, "store all data again, for use when stored data is damaged")
+	cmd.Flags().StringVar(&f.compression, "compression", registry.CompressionAuto, "`how` to store data: auto (compress where it pays) or none")
 	cmd.Flags().StringVar(&f.class, "class", "", "what `kind` of thing this is; info shows it")
 	return cmd
 }

@@ -19,7 +19,7 @@ import (
 func (a *app) whereToLook(ctx context.Context, e *registry.Error) {
 	switch e.Op {
 	case "load", "resolve", "open object", "check out", "info", "list versions", "list tags", "tag", "untag", "tag history", "delete", "undelete", "purge", "verify":
-	default: // it is not about what is in the registry on this side
+	default: // the error is not about the contents of this registry
 		return
 	}
 	name, selector, _ := strings.Cut(e.Ref, "@")
