@@ -73,10 +73,10 @@ func (e *entry) usedSince(root *os.Root) bool {
 	return err == nil && !info.ModTime().Equal(e.used)
 }
 
-// ours returns the patterns of the names that a cache gives, by kind. A file with
+// patterns returns those of the names that a cache gives, by kind. A file with
 // another name is not the cache's to count or to remove. The patterns are compiled
 // at first use, since most programs start without it.
-var ours = sync.OnceValue(func() map[string]*regexp.Regexp {
+var patterns = sync.OnceValue(func() map[string]*regexp.Regexp {
 	return map[string]*regexp.Regexp{
 		tmpDir:   regexp.MustCompile(`^tmp/[a-z2-7]{16}(\.[0-9]+)?$`),
 		packsDir: regexp.MustCompile(`^packs/[^/]{1,2}/[^/]+/[0-9]+-[0-9]+$`),
@@ -88,6 +88,7 @@ var ours = sync.OnceValue(func() map[string]*regexp.Regexp {
 // entries returns everything that takes room. What was abandoned in the making
 // is removed on the way. An error means that not all could be read.
 func (c *Cache) entries(root *os.Root) (all []entry, total int64, failed error) {
+	ours := patterns()
 	for _, kind := range kinds {
 		if _, err := root.Lstat(kind); errors.Is(err, fs.ErrNotExist) {
 			continue
@@ -100,7 +101,7 @@ func (c *Cache) entries(root *os.Root) (all []entry, total int64, failed error) 
 				return nil
 			}
 			single := kind == tmpDir || kind == treesDir // directories are entries
-			if !ours()[kind].MatchString(name) || d.IsDir() && !single {
+			if !ours[kind].MatchString(name) || d.IsDir() && !single {
 				if d.IsDir() && single && name != kind {
 					return fs.SkipDir
 				}

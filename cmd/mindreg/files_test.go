@@ -64,7 +64,11 @@ func uses(t *testing.T, name string) (names []string) {
 		if key, ok := field.Key.(*ast.Ident); !ok || key.Name != "Use" {
 			return true
 		}
-		use, err := strconv.Unquote(field.Value.(*ast.BasicLit).Value)
+		text, ok := field.Value.(*ast.BasicLit)
+		if !ok {
+			t.Fatalf("%s: write the name of the command in its field Use", name)
+		}
+		use, err := strconv.Unquote(text.Value)
 		if err != nil {
 			t.Fatal(err)
 		}
