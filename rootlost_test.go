@@ -108,6 +108,7 @@ func TestRegistryIsNotWhatWasOpened(t *testing.T) {
 		"load tag":     func(r *Registry, _ string) error { _, err := Load[string](t.Context(), r, "a@prod"); return err },
 		"load nothing": func(r *Registry, _ string) error { _, err := Load[string](t.Context(), r, "nothing"); return err },
 		"has":          func(r *Registry, _ string) error { _, err := r.Has(t.Context(), "a"); return err },
+		"resolve":      func(r *Registry, _ string) error { _, err := r.Resolve(t.Context(), "a"); return err },
 		"info":         func(r *Registry, _ string) error { _, err := r.Info(t.Context(), "a"); return err },
 		"objects":      func(r *Registry, _ string) error { return last(r.Objects(t.Context(), "")) },
 		"latest":       func(r *Registry, _ string) error { return last(r.Latest(t.Context(), "")) },

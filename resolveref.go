@@ -1,0 +1,38 @@
+package registry
+
+import "context"
+
+// Resolved is what a reference means at the time when it is resolved. Ranges,
+// tags and "latest" may mean another version later; Ref is exact.
+type Resolved struct {
+	Name    string  `json:"name"`
+	Version Version `json:"version"`
+	Digest  string  `json:"digest"`          // of the version, "sha256:..."
+	Tag     string  `json:"tag,omitempty"`   // the tag, if the reference names one
+	Range   string  `json:"range,omitempty"` // the range as written, if the reference has one
+}
+
+// Ref returns the exact reference, name@version.
+func (r *Resolved) Ref() string { return r.Name + "@" + r.Version.String() }
+
+// Resolve returns the version that ref means, without its metadata or files. It
+// sends the same requests as Info. The error is ErrNotFound if there is no such
+// version, and ErrInvalidRef if ref is not a reference.
+func (r *Registry) Resolve(ctx context.Context, ref string) (*Resolved, error) {
+	p, err := parseRef(ref)
+	if err != nil {
+		return nil, wrap(ctx, "resolve", ref, err)
+	}
+	f, err := r.resolve(ctx, p)
+	if err != nil {
+		return nil, wrap(ctx, "resolve", ref, err)
+	}
+	resolved := &Resolved{Name: f.Name, Version: f.Version, Digest: f.Digest.String()}
+	switch p.kind {
+	case selectTag:
+		resolved.Tag = p.Selector
+	case selectRange:
+		resolved.Range = p.Selector
+	}
+	return resolved, nil
+}
