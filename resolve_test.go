@@ -5,13 +5,14 @@ import (
 	"testing"
 
 	"github.com/mindtrace/registry/store"
+	"github.com/mindtrace/registry/store/tracestore"
 )
 
 // Resolve tells what each kind of reference means and where that comes from,
 // at the price of Info.
 func TestResolve(t *testing.T) {
 	onEveryStore(t, func(t *testing.T, st store.Store) {
-		trace := newTrace(st)
+		trace := tracestore.New(st)
 		r := openOn(t, trace, nil)
 		mustSave(t, r, "m", "first")
 		mustSave(t, r, "m", "second", WithTag("prod"))

@@ -1,6 +1,10 @@
 package registry
 
-import "context"
+import (
+	"context"
+
+	"github.com/mindtrace/registry/internal/ledger"
+)
 
 // Resolved is what a reference means at the time when it is resolved. Ranges,
 // tags and "latest" may mean another version later; Ref is exact.
@@ -19,19 +23,19 @@ func (r *Resolved) Ref() string { return r.Name + "@" + r.Version.String() }
 // sends the same requests as Info. The error is ErrNotFound if there is no such
 // version, and ErrInvalidRef if ref is not a reference.
 func (r *Registry) Resolve(ctx context.Context, ref string) (*Resolved, error) {
-	p, err := parseRef(ref)
+	p, err := ledger.ParseRef(ref)
 	if err != nil {
 		return nil, wrap(ctx, "resolve", ref, err)
 	}
-	f, err := r.resolve(ctx, p)
+	f, err := r.ledger.Resolve(ctx, p)
 	if err != nil {
 		return nil, wrap(ctx, "resolve", ref, err)
 	}
 	resolved := &Resolved{Name: f.Name, Version: f.Version, Digest: f.Digest.String()}
-	switch p.kind {
-	case selectTag:
+	switch p.Kind {
+	case ledger.ByTag:
 		resolved.Tag = p.Selector
-	case selectRange:
+	case ledger.ByRange:
 		resolved.Range = p.Selector
 	}
 	return resolved, nil
