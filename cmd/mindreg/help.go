@@ -32,6 +32,8 @@ func topics() []*cobra.Command {
 	return []*cobra.Command{
 		{Use: "refs", Short: "How objects and versions are named", Long: refsHelp},
 		{Use: "exit-codes", Short: "What exit codes mean", Long: exitCodes},
+		{Use: "environment", Short: "Which variables are read", Long: environmentHelp},
+		{Use: "files", Short: "Where the registry and the cache are", Long: filesHelp},
 	}
 }
 

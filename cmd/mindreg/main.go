@@ -173,7 +173,7 @@ $MINDREG_URL, or else a directory among your own data.`,
 		a.saveCommand(), a.loadCommand(), a.checkoutCommand(), a.cpCommand(), a.tagCommand(),
 		a.lsCommand(), a.versionsCommand(), a.infoCommand(),
 		a.initCommand(), a.rmCommand(), a.undeleteCommand(), a.purgeCommand(), a.pruneCommand(), a.gcCommand(),
-		a.verifyCommand(), a.lockCommand(), a.doctorCommand(), a.cacheCommand(), a.cleanCommand(), a.versionCommand(),
+		a.verifyCommand(), a.lockCommand(), a.doctorCommand(), a.cacheCommand(), a.cleanCommand(), a.versionCommand(), a.docsCommand(),
 	)
 	root.AddCommand(topics()...)
 	root.SetHelpCommand(helpCommand(root))

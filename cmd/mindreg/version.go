@@ -13,12 +13,12 @@ import (
 	"github.com/mindtrace/registry/internal/manifest"
 )
 
-// A release build sets these with -ldflags "-X main.version=v1.2.3 ...". They
+// A release build sets these with -ldflags "-X main.buildVersion=v1.2.3 ...". They
 // override what Go has recorded about the build.
 var (
-	version string // with its v
-	commit  string // the full hash
-	date    string // when the commit was made, in RFC 3339
+	buildVersion string // with its v
+	buildCommit  string // the full hash
+	buildDate    string // when the commit was made, in RFC 3339
 )
 
 func (a *app) versionCommand() *cobra.Command {
@@ -74,7 +74,7 @@ func thisVersion() versionOutput {
 // versionOf returns what the linker was told, or else what info says.
 func versionOf(info *debug.BuildInfo) versionOutput {
 	v := versionOutput{Version: "devel", Format: manifest.Format, Go: runtime.Version()}
-	when := date
+	when := buildDate
 	if info != nil {
 		if m := info.Main.Version; m != "" && m != "(devel)" {
 			v.Version = m
@@ -92,11 +92,11 @@ func versionOf(info *debug.BuildInfo) versionOutput {
 			}
 		}
 	}
-	if version != "" {
-		v.Version = version
+	if buildVersion != "" {
+		v.Version = buildVersion
 	}
-	if commit != "" {
-		v.Commit = commit
+	if buildCommit != "" {
+		v.Commit = buildCommit
 	}
 	if t, err := time.Parse(time.RFC3339, when); err == nil {
 		t = t.UTC()

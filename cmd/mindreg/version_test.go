@@ -46,9 +46,9 @@ func TestVersionOfTheBuild(t *testing.T) {
 			`"version":"v2.0.0","commit":"fedcba9876543210","date":"2026-11-28T07:00:00Z","modified":true`,
 		},
 	} {
-		version, commit, date = c.linked[0], c.linked[1], c.linked[2]
+		buildVersion, buildCommit, buildDate = c.linked[0], c.linked[1], c.linked[2]
 		v := versionOf(c.info)
-		version, commit, date = "", "", ""
+		buildVersion, buildCommit, buildDate = "", "", ""
 		if v.String() != c.human {
 			t.Errorf("%s: %q, want %q", c.name, v, c.human)
 		}
