@@ -9,13 +9,15 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"github.com/mindtrace/registry/store/faultstore"
 )
 
 // interruptedLoad begins a load and leaves what it has fetched.
 func interruptedLoad(t *testing.T, ref, dest string) *Registry {
 	t.Helper()
 	mem := newStore(t)
-	fst := newFaults(mem, nil)
+	fst := faultstore.New(mem, nil)
 	r := openOn(t, fst, nil)
 	for i := range 3 {
 		mustSave(t, r, "m", noise(uint64(i), 20<<20))

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/mindtrace/registry/internal/manifest"
@@ -33,16 +34,16 @@ func (s *slow) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-func timed(t *testing.T) (*Registry, *script, store.Store, *testClock) {
+func timed(t *testing.T) (*Registry, *faultstore.Store, store.Store, *testClock) {
 	clock := newTestClock()
 	mem := newStoreAt(t, clock.now)
-	fst := newFaults(mem, nil)
+	fst := faultstore.New(mem, nil)
 	return openOn(t, fst, nil), fst, mem, clock
 }
 
 func manifestOf(t *testing.T, r *Registry, ref string) *found {
 	t.Helper()
-	f := must[*found](t)(r.resolve(t.Context(), must[Ref](t)(ParseRef(ref))))
+	f := must[*found](t)(r.resolve(t.Context(), must[xref](t)(parseRef(ref))))
 	if err := r.complete(t.Context(), f); err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +168,7 @@ func TestA22FrozenBeforeTheCommit(t *testing.T) {
 // A23: a manifest that was committed too late may name packs that are gone.
 // It is no base for others: they store everything themselves.
 func TestA23LateManifestIsNoBase(t *testing.T) {
-	patiently(t, lateManifestIsNoBase) // the saver is patient
+	synctest.Test(t, lateManifestIsNoBase) // the saver is patient
 }
 
 func lateManifestIsNoBase(t *testing.T) {

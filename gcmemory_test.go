@@ -32,7 +32,7 @@ func TestGCMemory(t *testing.T) {
 		}
 		key := manifest.VersionKey("m", v)
 		c.note(key, "0123456789abcdef0123456789abcdef")
-		c.add(&found{m, store.Info{Key: key}})
+		c.add(&found{Manifest: m, info: store.Info{Key: key}})
 	}
 	after := used()
 	if len(c.roots) != versions*packsEach {

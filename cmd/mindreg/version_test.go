@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"os"
+	"regexp"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -56,5 +58,24 @@ func TestVersionOfTheBuild(t *testing.T) {
 		if want := "{" + c.members + `,"format":1,"go":"`; err != nil || !strings.HasPrefix(string(body), want) {
 			t.Errorf("%s: %s, %v, want %s", c.name, body, err, want)
 		}
+	}
+}
+
+// A release sets the three variables. The linker ignores names that are not
+// there, so a test has to compare them.
+func TestReleaseSetsTheVersion(t *testing.T) {
+	text, err := os.ReadFile("../../.goreleaser.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	variables := map[string]*string{"buildVersion": &buildVersion, "buildCommit": &buildCommit, "buildDate": &buildDate}
+	set := regexp.MustCompile(`-X main\.(\w+)=`).FindAllStringSubmatch(string(text), -1)
+	for _, m := range set {
+		if variables[m[1]] == nil {
+			t.Errorf(".goreleaser.yaml sets main.%s, which mindreg version does not read", m[1])
+		}
+	}
+	if len(set) != len(variables) {
+		t.Errorf(".goreleaser.yaml sets %d variables of %d", len(set), len(variables))
 	}
 }
