@@ -58,8 +58,9 @@ tool-%:
 .PHONY: cover
 cover:
 	mkdir -p bin
-	go test -short -coverprofile bin/cover.out ./... \
-	-coverpkg "$$(go list -deps ./cmd/mindreg ./store/... ./material/... | grep '^github.com/mindtrace/registry' | paste -s -d , -)"
+	go test -short -coverprofile bin/cover.out ./... > bin/cover.txt \
+	-coverpkg "$$(go list -deps ./cmd/mindreg ./store/... ./material/... | grep '^github.com/mindtrace/registry' | paste -s -d , -)" \
+	|| { cat bin/cover.txt; exit 1; }
 	go tool cover -html bin/cover.out -o bin/cover.html
 	go tool cover -func bin/cover.out | tail -n 1
 
