@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// docsCommand is for those who build packages of mindreg, so it is hidden.
+// docsCommand is for people who package mindreg, so help does not list it.
 func (a *app) docsCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:    "docs DIR",
@@ -23,17 +23,19 @@ $SOURCE_DATE_EPOCH, or else that of the commit this program was built from, so t
 same program writes the same files.`,
 		Example: `  mindreg docs ./dist`,
 		Args:    someArgs(1, 1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			when, err := dateOfDocs()
-			if err != nil {
-				return err
-			}
-			if err := writeManPages(cmd.Root(), filepath.Join(args[0], "man"), when); err != nil {
-				return err
-			}
-			return writeCompletions(cmd.Root(), filepath.Join(args[0], "completions"))
-		},
+		RunE:    func(cmd *cobra.Command, args []string) error { return runDocs(cmd.Root(), args[0]) },
 	}
+}
+
+func runDocs(root *cobra.Command, dir string) error {
+	date, err := dateOfDocs()
+	if err != nil {
+		return err
+	}
+	if err := writeManPages(root, filepath.Join(dir, "man"), date); err != nil {
+		return err
+	}
+	return writeCompletions(root, filepath.Join(dir, "completions"))
 }
 
 // dateOfDocs is the date that man pages show; it is empty if nothing says it.

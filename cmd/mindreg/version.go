@@ -32,11 +32,13 @@ of Go that built it. What the build did not record is left out.`,
 		Example: `  mindreg version
   mindreg version -o json`,
 		Args: noArgs,
-		RunE: func(*cobra.Command, []string) error {
-			v := thisVersion()
-			return a.print(v, func(w io.Writer) { fmt.Fprintln(w, v) })
-		},
+		RunE: func(*cobra.Command, []string) error { return runVersion(a) },
 	}
+}
+
+func runVersion(a *app) error {
+	v := thisVersion()
+	return a.print(v, func(w io.Writer) { fmt.Fprintln(w, v) })
 }
 
 // versionOutput is the JSON output of version.
