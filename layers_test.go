@@ -59,6 +59,7 @@ var allowed = map[string][]string{
 	"internal/servers":    {"internal/serverbin", "github.com/minio/minio-go/v7"},
 	"internal/fuzzall":    {},
 	"internal/mutants":    {},
+	"internal/notices":    {},
 	"internal/proofs":     {},
 }
 
