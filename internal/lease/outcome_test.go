@@ -199,3 +199,27 @@ func TestRepeatedWrites(t *testing.T) {
 		})
 	}
 }
+
+// A release whose answer is lost has succeeded also if somebody else has the
+// lock by the time it is repeated (attack A41).
+func TestReleasedThenTakenByAnother(t *testing.T) {
+	inBubble(t, func(t *testing.T, st *faultstore.Store) {
+		l := mustLock(t, locksOn(st), nil)
+		var next *Lease
+		puts := 0
+		st.Plan(func(c faultstore.Call) (f faultstore.Fault) {
+			if c.Op != "put" {
+				return f
+			}
+			switch puts++; puts {
+			case 1:
+				f.After = store.ErrUnknown
+			case 2:
+				f.Do = func() { next = mustLock(t, locksOn(st), nil) }
+			}
+			return f
+		})
+		mustRelease(t, l)
+		mustRelease(t, next)
+	})
+}
