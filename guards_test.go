@@ -77,26 +77,31 @@ func TestNotAfterIsThatOfTheData(t *testing.T) {
 // A save that has lasted for long does not rest on a version that was deleted
 // meanwhile: it stores its packs itself.
 func TestDeletedBaseVouchesForNothing(t *testing.T) {
-	r, _, _, clock := timed(t)
-	base := noise(1, 8<<20)
-	mustSave(t, r, "m", base)
-	clock.advance(8 * day)
-	body := slices.Concat(base, noise(2, 40<<20))
-	pause := func() {
-		clock.advance(13 * time.Hour)
-		mustDelete(t, r, "m@1.0.0")
-	}
-	mustSave(t, r, "m", &slow{body: body, pause: pause})
-	era := r.settings.Times.EraOf(clock.now())
-	for _, p := range manifestOf(t, r, "m").Packs() {
-		if p.Era != era {
-			t.Errorf("a pack is of era %d, that of the deleted version; now is %d", p.Era, era)
+	for _, deleted := range []bool{true, false} {
+		r, fst, _, clock := timed(t)
+		base := noise(1, 4<<20)
+		mustSave(t, r, "m", base)
+		era := manifestOf(t, r, "m").Packs()[0].Era
+		clock.advance(8 * day)
+		// Its pack is in use by the time at which another one is put.
+		fst.Plan(nth(0, "packs/", faultstore.Fault{Do: func() {
+			clock.advance(13 * time.Hour)
+			if deleted {
+				mustDelete(t, r, "m@1.0.0")
+			}
+		}}))
+		body := slices.Concat(base, noise(2, 1<<20))
+		mustSave(t, r, "m", body)
+		fst.Plan(nil)
+		old := slices.ContainsFunc(manifestOf(t, r, "m").Packs(), func(p manifest.Pack) bool { return p.Era == era })
+		if old == deleted {
+			t.Errorf("base deleted: %t; its pack is still in use: %t", deleted, old)
 		}
-	}
-	clock.advance(30 * day)
-	mustGC(t, r)
-	if got := mustLoad[[]byte](t, r, "m"); !bytes.Equal(got, body) {
-		t.Error("wrong bytes")
+		clock.advance(30 * day)
+		mustGC(t, r)
+		if got := mustLoad[[]byte](t, r, "m"); !bytes.Equal(got, body) {
+			t.Error("wrong bytes")
+		}
 	}
 }
 
