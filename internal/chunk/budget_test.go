@@ -336,6 +336,24 @@ func TestStreamsThatGetNothingCountNothing(t *testing.T) {
 	within(t, b)
 }
 
+// Streams are in the hands of callers who may never read on. All of them
+// together leave enough for any other operation.
+func TestStreamsLeaveEnoughForAnOperation(t *testing.T) {
+	b := budget(t, 1<<30)
+	var streams []*share
+	for s := b.try(1<<20, true); s != nil; s = b.try(1<<20, true) {
+		streams = append(streams, s)
+	}
+	if !b.main.TryAcquire(minOperation) {
+		t.Fatalf("%d streams hold %d bytes, and no operation has enough", len(streams), b.ahead)
+	}
+	b.main.Release(minOperation)
+	for _, s := range streams {
+		s.close()
+	}
+	within(t, b)
+}
+
 // A buffer that comes at the moment at which its operation gives up waiting for
 // it is not lost.
 func TestBufferOfOneWhoGivesUp(t *testing.T) {

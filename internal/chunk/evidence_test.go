@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -236,6 +237,22 @@ func TestRefreshOfAPackThatIsCutShort(t *testing.T) {
 	if err := refresh(); !errors.Is(err, ErrMissing) {
 		t.Errorf("gone: %v", err)
 	}
+}
+
+// An object that grows from version to version by less than a pack does not
+// come to need a request for each of them.
+func TestSmallPacksStayFew(t *testing.T) {
+	st := newDated()
+	var base *manifest.Manifest
+	var files []named
+	for i := range maxSmall + 2 {
+		files = append(files, named{fmt.Sprintf("%02d", i), noise(uint64(i), 200<<10)})
+		base, _ = write(t, st.config(base), files)
+		if n := len(base.Placement.Packs); n > maxSmall+1 {
+			t.Errorf("version %d has %d packs", i, n)
+		}
+	}
+	check(t, st, base, files)
 }
 
 // A chunk is held by the bytes of a pack that reach to its end.
