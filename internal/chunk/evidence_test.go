@@ -246,7 +246,7 @@ func TestSmallPacksStayFew(t *testing.T) {
 	var base *manifest.Manifest
 	var files []named
 	for i := range maxSmall + 2 {
-		files = append(files, named{fmt.Sprintf("%02d", i), noise(uint64(i), 200<<10)})
+		files = append(files, named{fmt.Sprintf("%02d", i), noise(uint64(i), 140<<10)})
 		base, _ = write(t, st.config(base), files)
 		if n := len(base.Placement.Packs); n > maxSmall+1 {
 			t.Errorf("version %d has %d packs", i, n)
