@@ -29,8 +29,10 @@ faults:
 	export "$$(go run ./internal/testall servers | tail -n 1)" && \
 	MINDREG_FAULTS=whole go test -count 1 -timeout 0 -v -run 'TestSuiteThroughFaults$$' .
 
-# One mistake after another, each of which a test has to notice.
+# One mistake after another in a copy of the code, each of which a test has to
+# notice. The lists are in internal/mutants/lists.
 mutants:
+	export "$$(go run ./internal/testall servers | tail -n 1)" && \
 	go run ./internal/mutants
 
 # The command, in bin/.
