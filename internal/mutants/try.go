@@ -77,7 +77,7 @@ func (m *mutant) overlay(dir string) (string, error) {
 }
 
 func goTest(args ...string) ([]byte, error) {
-	cmd := exec.Command("go", append([]string{"test", "-vet=off", "-timeout", limit}, args...)...)
+	cmd := exec.Command("go", append([]string{"test", "-vet=off", "-ldflags=-s -w", "-timeout", limit}, args...)...)
 	cmd.Env = append(os.Environ(), "GOMAXPROCS=2")
 	return cmd.CombinedOutput()
 }
