@@ -336,6 +336,28 @@ func TestStreamsThatGetNothingCountNothing(t *testing.T) {
 	within(t, b)
 }
 
+// What is set aside for things done in one go is there again after each.
+func TestWhatIsSetAsideIsGivenBack(t *testing.T) {
+	b := budget(t, MinMemory)
+	held, err := b.take(t.Context(), minOperation+b.maxAhead)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, release, err := b.scratch(t.Context(), MaxPack)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(b.reserve) != 1 {
+		t.Error("it takes memory that is in use")
+	}
+	release()
+	if len(b.reserve) != 0 {
+		t.Error("it is not given back")
+	}
+	held.close()
+	within(t, b)
+}
+
 // Streams are in the hands of callers who may never read on. All of them
 // together leave enough for any other operation.
 func TestStreamsLeaveEnoughForAnOperation(t *testing.T) {
