@@ -29,8 +29,10 @@ stores:
 race:
 	go test -race -timeout=60m ./...
 
-# One mistake after another, each of which a test has to notice.
+# One mistake after another in a copy of the code, each of which a test has to
+# notice. The lists are in internal/mutants/lists.
 mutants:
+	export "$$(go run ./internal/testall servers | tail -n 1)" && \
 	go run ./internal/mutants
 
 # The command, in bin/. Without cgo it runs on any Linux, and starts faster.
