@@ -1,4 +1,4 @@
-.PHONY: mutants test race faults servers stores lint fuzz build soak bench
+.PHONY: mutants test race servers stores lint fuzz build soak bench
 
 # Everything that a change has to pass. It needs nothing but Go, and Python's
 # pip for SeaweedFS, without which it leaves that server out.
@@ -22,12 +22,6 @@ stores:
 # Every test that needs no server, with all its data, under the race detector.
 race:
 	go test -race -timeout=60m ./...
-
-# The tests of the registry, all that need a store, on a MinIO behind a network
-# that loses, repeats, delays and cuts. make test has the shorter ones of them.
-faults:
-	export "$$(go run ./internal/testall servers | tail -n 1)" && \
-	MINDREG_FAULTS=whole go test -count 1 -timeout 0 -v -run 'TestSuiteThroughFaults$$' .
 
 # One mistake after another, each of which a test has to notice.
 mutants:

@@ -28,20 +28,13 @@ import (
 // One table uses everything that the library can do on every backend: what
 // comes of it, to the byte, is the same.
 func TestEveryVerbOnEveryBackend(t *testing.T) {
-	on, direct := servers.Backends, map[string]string{}
-	if registry.ThroughFaults() {
-		on = append(on[:1:1], servers.Backend{Name: "network", URL: func(t testing.TB, _ string) string {
-			there, net := registry.NewPlace(t)
-			direct[net] = there
-			return net
-		}})
-	} else if testing.Short() {
+	if testing.Short() {
 		t.Skip("real servers")
 	}
 	results := map[string][]string{}
-	for _, b := range on {
+	for _, b := range servers.Backends {
 		t.Run(b.Name, func(t *testing.T) {
-			w := &world{ctx: t.Context(), urlA: b.URL(t, "a"), urlB: b.URL(t, "b"), urlC: b.URL(t, "c"), dir: t.TempDir(), direct: direct}
+			w := &world{ctx: t.Context(), urlA: b.URL(t, "a"), urlB: b.URL(t, "b"), urlC: b.URL(t, "c"), dir: t.TempDir()}
 			w.files(t)
 			for _, s := range verbs {
 				w.out.Reset()

@@ -21,8 +21,7 @@ import (
 type world struct {
 	ctx              context.Context
 	urlA, urlB, urlC string
-	direct           map[string]string // of a URL, past the network
-	dir              string            // holds tree/, with files, a link and an empty directory
+	dir              string // holds tree/, with files, a link and an empty directory
 	a, b             *registry.Registry
 	obj              *registry.Object
 	out              strings.Builder // of one step
@@ -103,9 +102,6 @@ func (w *world) files(t *testing.T) {
 
 // damagePack flips a bit of the first pack in a place, past the registry.
 func (w *world) damagePack(ctx context.Context, url string) error {
-	if direct := w.direct[url]; direct != "" {
-		url = direct
-	}
 	st, err := store.Open(ctx, url)
 	if err != nil {
 		return err

@@ -75,7 +75,7 @@ func someTree() fstest.MapFS {
 // that is asked for, since they may change.
 func TestSecondLoadCostsNoPacks(t *testing.T) {
 	onEachStore(t, func(t *testing.T, st store.Store) {
-		trace := newTrace(st)
+		trace := tracestore.New(st)
 		mustSave(t, openOn(t, st, nil), "my:tree", fs.FS(someTree()))
 		c := newCache(t, t.TempDir(), 1<<30)
 		open := func() *Registry {
@@ -231,7 +231,7 @@ func TestDamagedCacheIsHealed(t *testing.T) {
 	} {
 		t.Run(what, func(t *testing.T) {
 			other, st := inMemory(t)
-			trace := newTrace(st)
+			trace := tracestore.New(st)
 			c := newCache(t, t.TempDir(), 1<<30)
 			mustSave(t, other, "my:tree", fs.FS(someTree()))
 			out := t.TempDir()

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/mindtrace/registry/material"
+	"github.com/mindtrace/registry/store/tracestore"
 )
 
 // A tree whose links were written in part, when the disk was full, is finished.
@@ -29,7 +30,7 @@ func TestTreeIsFinished(t *testing.T) {
 
 func TestCheckout(t *testing.T) {
 	other, st := inMemory(t)
-	trace := newTrace(st)
+	trace := tracestore.New(st)
 	c := newCache(t, t.TempDir(), 1<<30)
 	tree := someTree()
 	mustSave(t, other, "my:tree", fs.FS(tree))

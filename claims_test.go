@@ -15,6 +15,7 @@ import (
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/material"
 	"github.com/mindtrace/registry/store"
+	"github.com/mindtrace/registry/store/tracestore"
 )
 
 // claim makes a version of one file that is so many times the same chunk of
@@ -129,7 +130,7 @@ func TestMemoryGrowsWithWhatCame(t *testing.T) {
 // fetched.
 func TestMaxSize(t *testing.T) {
 	mem := newStore(t)
-	trace := newTrace(mem)
+	trace := tracestore.New(mem)
 	r := openOn(t, trace, nil)
 	mustSave(t, r, "m", noise(1, 1<<20))
 	dest := filepath.Join(t.TempDir(), "a", "b")

@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"errors"
+	"github.com/mindtrace/registry/store/faultstore"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -15,7 +16,7 @@ import (
 func interruptedLoad(t *testing.T, ref, dest string) *Registry {
 	t.Helper()
 	mem := newStore(t)
-	fst := newFaults(mem, nil)
+	fst := faultstore.New(mem, nil)
 	r := openOn(t, fst, nil)
 	for i := range 3 {
 		mustSave(t, r, "m", noise(uint64(i), 20<<20))

@@ -78,7 +78,7 @@ func TestUnknownCompression(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), `give "auto" or "none"`) {
 		t.Error(err)
 	}
-	_, err = OpenStore(t.Context(), via(newStore(t)), "test:", &Options{Create: true, Compression: "best"})
+	_, err = OpenStore(t.Context(), newStore(t), "test:", &Options{Create: true, Compression: "best"})
 	if err == nil || !strings.Contains(err.Error(), `give "auto" or "none"`) {
 		t.Error(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/store"
 	"github.com/mindtrace/registry/store/faultstore"
+	"github.com/mindtrace/registry/store/tracestore"
 )
 
 // contents lists name@version digest of all that is live, in order.
@@ -95,7 +96,7 @@ func TestCopyReadsOnlyWhatIsNew(t *testing.T) {
 	from, st, _ := sourceRegistry(t, 20<<20)
 	to, _ := inMemory(t)
 	must[*CopyReport](t)(Copy(t.Context(), to, from, "big@1.0.0", nil))
-	trace := newTrace(st)
+	trace := tracestore.New(st)
 	from = openOn(t, trace, nil)
 	trace.Reset()
 	rep := must[*CopyReport](t)(Copy(t.Context(), to, from, "big@1.0.1", nil))
@@ -184,14 +185,14 @@ func TestCopyFailsAnywhere(t *testing.T) {
 	from, fromStore, _ := sourceRegistry(t, 6<<20)
 	boom := errors.New("boom")
 	for _, failing := range []Side{Source, Destination} {
-		for n, done := 1, false; !done; n += fewer(1, 6) + n/8 {
+		for n, done := 1, false; !done; n += 1 + n/8 {
 			toStore := newStore(t)
 			to := openOn(t, toStore, nil)
 			var st store.Store = fromStore
 			if failing == Destination {
 				st = toStore
 			}
-			faulty := newFaults(st, nil)
+			faulty := faultstore.New(st, nil)
 			f, d := from, to
 			if failing == Source {
 				f = openOn(t, faulty, nil)
@@ -320,7 +321,7 @@ func TestCopyWhoseBaseGoes(t *testing.T) {
 		for _, ref := range []string{"", "big"} {
 			_, st, bodies := sourceRegistry(t, 3<<20)
 			to, _ := inMemory(t)
-			fst := newFaults(st, nil)
+			fst := faultstore.New(st, nil)
 			from := openOn(t, fst, nil)
 			done := false
 			fst.Plan(func(c faultstore.Call) faultstore.Fault {

@@ -120,12 +120,12 @@ func TestA27NewerFormat(t *testing.T) {
 			t.Fatal(err)
 		}
 		overwrite(t, st, manifest.SettingsKey, edit)
-		_, err = OpenStore(t.Context(), via(st), "", &Options{Create: true})
+		_, err = OpenStore(t.Context(), st, "", &Options{Create: true})
 		wantErr(t, err, ErrNewer)
 		overwrite(t, st, manifest.SettingsKey, func([]byte) []byte { return settings })
 	}
 	overwrite(t, st, manifest.SettingsKey, func([]byte) []byte { return []byte("{}") })
-	_, err := OpenStore(t.Context(), via(st), "", nil)
+	_, err := OpenStore(t.Context(), st, "", nil)
 	if err == nil || errors.Is(err, ErrNoRegistry) {
 		t.Errorf("garbage settings: %v", err)
 	}
@@ -134,18 +134,18 @@ func TestA27NewerFormat(t *testing.T) {
 func TestNotARegistry(t *testing.T) {
 	r, st := inMemory(t)
 	_ = r
-	_, err := OpenStore(t.Context(), via(st), "", nil)
+	_, err := OpenStore(t.Context(), st, "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := st.Delete(t.Context(), manifest.SettingsKey); err != nil {
 		t.Fatal(err)
 	}
-	_, err = OpenStore(t.Context(), via(st), "", nil)
+	_, err = OpenStore(t.Context(), st, "", nil)
 	wantErr(t, err, ErrNoRegistry)
 	if _, err := st.Put(t.Context(), "photos/cat.jpg", nil, store.Absent); err != nil {
 		t.Fatal(err)
 	}
-	_, err = OpenStore(t.Context(), via(st), "", &Options{Create: true})
+	_, err = OpenStore(t.Context(), st, "", &Options{Create: true})
 	wantErr(t, err, ErrNotEmpty)
 }

@@ -17,12 +17,11 @@ import (
 // A registry that somebody else makes and fills between two requests of
 // Open(Create) is the one that is opened, whichever two they are.
 func TestCreateRaces(t *testing.T) {
-	probing(t)
 	for n := range 4 {
 		st := newStore(t)
 		var other *Registry
 		calls := 0
-		fst := newFaults(st, func(c faultstore.Call) faultstore.Fault {
+		fst := faultstore.New(st, func(c faultstore.Call) faultstore.Fault {
 			if calls++; calls != n+1 {
 				return faultstore.Fault{}
 			}

@@ -9,7 +9,7 @@ import (
 // A process that begins with a save knows when that was: it asks a store that
 // has not told it the time. A prune by age would take what has no time.
 func TestFirstSaveKnowsTheTime(t *testing.T) {
-	url := newPlace(t)
+	url := t.TempDir()
 	must[*Registry](t)(Open(t.Context(), url, &Options{Create: true}))
 	for _, opts := range [][]SaveOption{nil, {WithVersion("2.0.0")}, {WithIfLatest("2.0.0")}} {
 		st := must[store.Store](t)(store.Open(t.Context(), url)) // as in a new process

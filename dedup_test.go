@@ -11,10 +11,6 @@ import (
 )
 
 func onDisk(t *testing.T) (*Registry, store.Store) {
-	if throughFaults {
-		st := newStore(t)
-		return openOn(t, st, nil), st
-	}
 	st, err := filestore.New(t.TempDir())
 	if err != nil {
 		t.Fatal(err)

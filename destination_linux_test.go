@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/mindtrace/registry/store/faultstore"
+	"github.com/mindtrace/registry/store/tracestore"
 	"golang.org/x/sys/unix"
 )
 
@@ -28,7 +30,7 @@ func mount(t *testing.T, source, target, kind string, flags uintptr, data string
 // What cannot be replaced is told before anything is fetched, with the way to
 // write into it.
 func TestWhatCannotBeReplaced(t *testing.T) {
-	trace := newTrace(newStore(t))
+	trace := tracestore.New(newStore(t))
 	r := openOn(t, trace, nil)
 	mustSave(t, r, "m", Path(filepath.Join(writeFiles(t, map[string][]byte{"f": noise(1, 1<<20)}), "f")))
 	mustSave(t, r, "tree", Path(writeFiles(t, map[string][]byte{"f": noise(1, 1<<20)})))
@@ -116,8 +118,8 @@ func TestDiskWithoutInodes(t *testing.T) {
 // an earlier load has left counts as there, and stays.
 func TestSmallDisk(t *testing.T) {
 	mem := newStore(t)
-	fst := newFaults(mem, nil)
-	trace := newTrace(fst)
+	fst := faultstore.New(mem, nil)
+	trace := tracestore.New(fst)
 	r := openOn(t, trace, nil)
 	mustSave(t, r, "m", Path(writeFiles(t, map[string][]byte{"a": noise(1, 40<<20)})))
 	dir := t.TempDir()

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/mindtrace/registry/internal/manifest"
@@ -33,10 +34,10 @@ func (s *slow) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-func timed(t *testing.T) (*Registry, *script, store.Store, *testClock) {
+func timed(t *testing.T) (*Registry, *faultstore.Store, store.Store, *testClock) {
 	clock := newTestClock()
 	mem := newStoreAt(t, clock.now)
-	fst := newFaults(mem, nil)
+	fst := faultstore.New(mem, nil)
 	return openOn(t, fst, nil), fst, mem, clock
 }
 
@@ -167,7 +168,7 @@ func TestA22FrozenBeforeTheCommit(t *testing.T) {
 // A23: a manifest that was committed too late may name packs that are gone.
 // It is no base for others: they store everything themselves.
 func TestA23LateManifestIsNoBase(t *testing.T) {
-	patiently(t, lateManifestIsNoBase) // the saver is patient
+	synctest.Test(t, lateManifestIsNoBase) // the saver is patient
 }
 
 func lateManifestIsNoBase(t *testing.T) {

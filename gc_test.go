@@ -11,6 +11,7 @@ import (
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/store"
 	"github.com/mindtrace/registry/store/faultstore"
+	"github.com/mindtrace/registry/store/tracestore"
 )
 
 const (
@@ -205,7 +206,7 @@ func TestGCCost(t *testing.T) {
 	const live, dead = 9900, 100
 	clock := newTestClock()
 	mem := newStoreAt(t, clock.now)
-	trace := newTrace(mem)
+	trace := tracestore.New(mem)
 	r := openOn(t, trace, nil)
 	pack := func(i int) manifest.Pack {
 		return manifest.Pack{Era: r.settings.Times.EraOf(clock.now()), ID: manifest.Sum(fmt.Append(nil, i)), Size: 1}

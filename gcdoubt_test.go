@@ -101,7 +101,7 @@ func (h *hiding) List(ctx context.Context, prefix, after string) iter.Seq2[store
 func TestA28IncompleteListing(t *testing.T) {
 	clock := newTestClock()
 	mem := newStoreAt(t, clock.now)
-	h := &hiding{Store: steadily(mem), hide: func(n int, key string) bool {
+	h := &hiding{Store: mem, hide: func(n int, key string) bool {
 		return n == 1 && strings.Contains(key, "/a/") || n == 2 && strings.Contains(key, "/b/")
 	}}
 	r := openOn(t, h, nil)
@@ -113,7 +113,7 @@ func TestA28IncompleteListing(t *testing.T) {
 		t.Errorf("%+v", rep)
 	}
 	// A register that is listed and cannot be got is no reason to go on either.
-	fst := newFaults(mem, func(c faultstore.Call) faultstore.Fault {
+	fst := faultstore.New(mem, func(c faultstore.Call) faultstore.Fault {
 		if c.Op == "get" && strings.HasPrefix(c.Key, "objects/a/") {
 			return faultstore.Fault{Before: fs.ErrNotExist}
 		}
@@ -165,7 +165,7 @@ func markers(t *testing.T, st store.Store) (all []*manifest.Collection) {
 
 // A collection may be killed at any request. The next one does its work.
 func TestGCKilled(t *testing.T) {
-	for at := 0; ; at += fewer(1, 5) {
+	for at := 0; ; at++ {
 		r, fst, mem, clock := timed(t)
 		mustSave(t, r, "m", noise(1, 1<<20))
 		garbage(t, r, clock)

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/mindtrace/registry/internal/manifest"
@@ -102,7 +103,7 @@ func TestDeletedBaseVouchesForNothing(t *testing.T) {
 
 // late saves m so that its register lands after its time: it is live, never
 // acknowledged, and its packs are there by chance.
-func late(t *testing.T, r *Registry, fst *script, clock *testClock, body []byte) {
+func late(t *testing.T, r *Registry, fst *faultstore.Store, clock *testClock, body []byte) {
 	fst.Plan(func(c faultstore.Call) faultstore.Fault {
 		if c.Op == "put" && strings.HasPrefix(c.Key, "objects/") {
 			return faultstore.Fault{Late: true}
@@ -118,7 +119,7 @@ func late(t *testing.T, r *Registry, fst *script, clock *testClock, body []byte)
 
 // A late version is no base, though its packs are still there.
 func TestLateVersionIsNoBase(t *testing.T) {
-	patiently(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		r, fst, _, clock := timed(t)
 		body := noise(1, 8<<20)
 		late(t, r, fst, clock, body)
@@ -132,7 +133,7 @@ func TestLateVersionIsNoBase(t *testing.T) {
 
 // A late version that somebody deletes cannot come back.
 func TestLateVersionStaysDeleted(t *testing.T) {
-	patiently(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		r, fst, _, clock := timed(t)
 		late(t, r, fst, clock, noise(1, 8<<20))
 		mustDelete(t, r, "m@1.0.0")
@@ -142,7 +143,7 @@ func TestLateVersionStaysDeleted(t *testing.T) {
 
 // A late version is not taken for a copy that is there already.
 func TestLateVersionIsCopiedAnew(t *testing.T) {
-	patiently(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		body := noise(1, 8<<20)
 		src, _ := inMemory(t)
 		mustSave(t, src, "m", body)
@@ -177,7 +178,7 @@ func TestRepeatedPutIsOneSave(t *testing.T) {
 
 // A deletion whose end is unknown removes the tags, if it was applied.
 func TestUnknownDeleteDropsTags(t *testing.T) {
-	patiently(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		r, fst, _ := faulty(t)
 		mustSave(t, r, "m", "x", WithTag("prod"))
 		gone := false
@@ -270,7 +271,7 @@ func TestMarkSeesAllThatWasThere(t *testing.T) {
 	const objects = enough + 5
 	clock := newTestClock()
 	mem := newStoreAt(t, clock.now)
-	h := &hiding{Store: steadily(mem), hide: func(n int, key string) bool {
+	h := &hiding{Store: mem, hide: func(n int, key string) bool {
 		var i int
 		fmt.Sscanf(strings.TrimPrefix(key, manifest.ObjectsPrefix), "n%d/", &i)
 		return i >= n
@@ -289,7 +290,7 @@ func TestMarkSeesAllThatWasThere(t *testing.T) {
 // Packs of a version that came too late may be gone: nobody was told that it is
 // there, and a collection does not call that a loss.
 func TestLateVersionMissesNothing(t *testing.T) {
-	patiently(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		r, fst, mem, clock := timed(t)
 		late(t, r, fst, clock, noise(1, 8<<20))
 		for _, key := range packKeys(t, mem) {

@@ -15,16 +15,19 @@ import (
 	"github.com/mindtrace/registry/store"
 	"github.com/mindtrace/registry/store/faultstore"
 	"github.com/mindtrace/registry/store/filestore"
+	"github.com/mindtrace/registry/store/memstore"
 )
 
-// onEachStore runs a test on a memory store and on a directory, or on
-// a server behind a faulty network.
+// newStore returns a new, empty store in memory.
+func newStore(testing.TB) store.Store { return memstore.New(nil) }
+
+// newStoreAt returns a new, empty store in memory whose clock the test moves.
+func newStoreAt(_ testing.TB, now func() time.Time) store.Store {
+	return memstore.New(&memstore.Options{Now: now})
+}
+
+// onEachStore runs a test on a memory store and on a directory.
 func onEachStore(t *testing.T, test func(t *testing.T, st store.Store)) {
-	if throughFaults {
-		probing(t)
-		test(t, newStore(t))
-		return
-	}
 	t.Run("mem", func(t *testing.T) { test(t, newStore(t)) })
 	t.Run("file", func(t *testing.T) {
 		st, err := filestore.New(t.TempDir())
@@ -43,7 +46,7 @@ func openOn(t testing.TB, st store.Store, opts *Options) *Registry {
 		o = *opts
 		o.Create = true
 	}
-	r, err := OpenStore(context.Background(), via(st), "test:", &o)
+	r, err := OpenStore(context.Background(), st, "test:", &o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +78,6 @@ func (c *testClock) now() time.Time {
 }
 
 func (c *testClock) advance(d time.Duration) {
-	landed()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.at = c.at.Add(d)

@@ -11,6 +11,7 @@ import (
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/store"
 	"github.com/mindtrace/registry/store/faultstore"
+	"github.com/mindtrace/registry/store/tracestore"
 )
 
 // setMilestone has milestones left every so many versions.
@@ -64,7 +65,7 @@ func TestRequestsAmongManyVersions(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			mem := newStore(t)
-			trace := newTrace(mem)
+			trace := tracestore.New(mem)
 			r := openOn(t, trace, &c.opts)
 			seed(t, mem, "m", n, c.live)
 			v := mustSave(t, r, "m", "one") // looks through all, and leaves a milestone
@@ -129,7 +130,7 @@ func TestMilestonesKeepUp(t *testing.T) {
 			setMilestone(t, 8)
 			mem := newStore(t)
 			r := openOn(t, mem, nil)
-			n := fewer(400, 100)
+			n := 400
 			for i := range n {
 				mustSave(t, r, "m", "x", c.opt(i)...)
 			}
@@ -173,7 +174,7 @@ func TestLatestWithMilestonesIsTheLatest(t *testing.T) {
 	old := knob.JumpAfter
 	knob.JumpAfter = 5
 	t.Cleanup(func() { knob.JumpAfter = old })
-	for round := range fewer(uint64(20), 1) {
+	for round := range uint64(20) {
 		rng := rand.New(rand.NewPCG(round, 1))
 		r, mem := inMemory(t)
 		for step := range 60 {
@@ -261,7 +262,7 @@ func TestA7CommitBetweenTheTwoListings(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			setMilestone(t, 8)
 			mem := newStore(t)
-			fst := newFaults(mem, nil)
+			fst := faultstore.New(mem, nil)
 			r, other := openOn(t, fst, nil), openOn(t, mem, nil)
 			for range 20 {
 				mustSave(t, other, "m", "x")
@@ -281,7 +282,7 @@ func TestA7CommitBetweenTheTwoListings(t *testing.T) {
 func TestListingStreams(t *testing.T) {
 	const names = 5000
 	mem := newStore(t)
-	trace := newTrace(mem)
+	trace := tracestore.New(mem)
 	r := openOn(t, trace, nil)
 	for i := range names {
 		seed(t, mem, fmt.Sprintf("n%05d", i), 1, 1)

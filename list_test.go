@@ -226,7 +226,7 @@ func TestInfoPath(t *testing.T) {
 	}
 	st := newStore(t)
 	openOn(t, st, nil)
-	r := must[*Registry](t)(OpenStore(t.Context(), via(st), "s3://b/p?x=y", nil))
+	r := must[*Registry](t)(OpenStore(t.Context(), st, "s3://b/p?x=y", nil))
 	mustSave(t, r, "m", "x")
 	if got, want := must[*Info](t)(r.Info(t.Context(), "m")).Path, "s3://b/p/"+manifest.VersionKey("m", Version{Major: 1})+"?x=y"; got != want {
 		t.Errorf("%s, want %s", got, want)
@@ -240,7 +240,7 @@ func TestRegisterMaterializer(t *testing.T) {
 		return material.Text{}.Save(ctx, dst, v)
 	}, func(context.Context, fs.FS) (string, error) { return "UPPER", nil })
 	mustSave(t, r, "m", "x", WithMaterializer(m))
-	other := must[*Registry](t)(OpenStore(t.Context(), via(st), "test:", nil))
+	other := must[*Registry](t)(OpenStore(t.Context(), st, "test:", nil))
 	wantErr(t, other.Load(t.Context(), "m", new(string)), ErrNoMaterializer)
 	if err := other.RegisterMaterializer(m); err != nil {
 		t.Fatal(err)

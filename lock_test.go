@@ -15,6 +15,7 @@ import (
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/store"
 	"github.com/mindtrace/registry/store/faultstore"
+	"github.com/mindtrace/registry/store/tracestore"
 )
 
 var strict = &Options{Locking: "strict"}
@@ -47,7 +48,7 @@ func mustUnlock(t *testing.T, unlock func() error) {
 // What locks cost, request by request.
 func TestRequestsForLocks(t *testing.T) {
 	onEveryStore(t, func(t *testing.T, st store.Store) {
-		trace := newTrace(st)
+		trace := tracestore.New(st)
 		var b strings.Builder
 		nonces := regexp.MustCompile(`[0-9a-f]{32}`)
 		step := func(title string, do func()) {
@@ -96,7 +97,7 @@ func locksOf(t *testing.T, r *Registry) []LockInfo {
 // a process reads the register, which is one more.
 func TestStrictCostsThreeRequests(t *testing.T) {
 	cost := func(o *Options) (saves, loads int) {
-		trace := newTrace(newStore(t))
+		trace := tracestore.New(newStore(t))
 		r := openOn(t, trace, o)
 		mustSave(t, r, "m", "first")
 		trace.Reset()
@@ -251,7 +252,7 @@ func TestLockLostDuringStrictSave(t *testing.T) {
 	// It is done before the next renewal: the commit is safe without the lock.
 	mustSave(t, r, "m", "x")
 
-	ctx, unlock := mustLock(t, t.Context(), r, "m", &LockOptions{TTL: fewer(300*time.Millisecond, 9*time.Second), minTTL: time.Millisecond})
+	ctx, unlock := mustLock(t, t.Context(), r, "m", &LockOptions{TTL: 300 * time.Millisecond, minTTL: time.Millisecond})
 	fst.Plan(func(c faultstore.Call) faultstore.Fault {
 		if strings.HasPrefix(c.Key, "locks/") {
 			return faultstore.Fault{Before: store.ErrUnavailable}
@@ -292,7 +293,7 @@ func TestA40StrictLoadNeedsPermission(t *testing.T) {
 // The kind of locking is fixed when a registry is made.
 func TestLockingIsFixed(t *testing.T) {
 	st := newStore(t)
-	if _, err := OpenStore(t.Context(), via(st), "test:", &Options{Create: true, Locking: "loose"}); err == nil {
+	if _, err := OpenStore(t.Context(), st, "test:", &Options{Create: true, Locking: "loose"}); err == nil {
 		t.Error("a registry with unknown locking was made")
 	}
 	if n := len(keysOf(t, st)); n != 0 {
@@ -301,7 +302,7 @@ func TestLockingIsFixed(t *testing.T) {
 	if got := openOn(t, st, nil).Locking(); got != "" {
 		t.Errorf("locking is %q", got)
 	}
-	if _, err := OpenStore(t.Context(), via(st), "test:", strict); err == nil {
+	if _, err := OpenStore(t.Context(), st, "test:", strict); err == nil {
 		t.Error("a registry without locking was opened as a strict one")
 	}
 	if got := openOn(t, newStore(t), strict).Locking(); got != "strict" {
@@ -343,8 +344,8 @@ func TestLockErrors(t *testing.T) {
 }
 
 // faultyStrict is faulty with strict locking.
-func faultyStrict(t *testing.T) (*Registry, *script, store.Store) {
+func faultyStrict(t *testing.T) (*Registry, *faultstore.Store, store.Store) {
 	mem := newStore(t)
-	fst := newFaults(mem, nil)
+	fst := faultstore.New(mem, nil)
 	return openOn(t, fst, strict), fst, mem
 }

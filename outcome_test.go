@@ -15,9 +15,9 @@ import (
 )
 
 // faulty returns a registry on a store whose faults can be planned.
-func faulty(t *testing.T) (*Registry, *script, store.Store) {
+func faulty(t *testing.T) (*Registry, *faultstore.Store, store.Store) {
 	mem := newStore(t)
-	fst := newFaults(mem, nil)
+	fst := faultstore.New(mem, nil)
 	return openOn(t, fst, nil), fst, mem
 }
 
@@ -169,7 +169,7 @@ func TestFailureAtEveryCall(t *testing.T) {
 	body := noise(1, 20<<20)
 	boom := errors.New("boom")
 	for _, kind := range []string{"before", "after", "unknown", "cancel"} {
-		for n := 0; ; n += fewer(1, 3) {
+		for n := 0; ; n++ {
 			r, fst, mem := faulty(t)
 			mustSave(t, r, "m", body[:1<<20])
 			ctx, cancel := context.WithCancel(t.Context())

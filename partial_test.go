@@ -26,7 +26,7 @@ func leftovers(t *testing.T, dir string) []string {
 }
 
 // cancelAt plans that a context ends when so many packs have been asked for.
-func cancelAt(fst *script, packs int, cancel func()) {
+func cancelAt(fst *faultstore.Store, packs int, cancel func()) {
 	fst.Plan(func(c faultstore.Call) faultstore.Fault {
 		if c.Op == "get" && strings.HasPrefix(c.Key, "packs/") {
 			if packs--; packs < 0 {
@@ -65,8 +65,8 @@ func TestInterruptedLoadIsContinued(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			mem := newStore(t)
-			fst := newFaults(mem, nil)
-			trace := newTrace(fst)
+			fst := faultstore.New(mem, nil)
+			trace := tracestore.New(fst)
 			r := openOn(t, trace, nil)
 			mustSave(t, r, "m", c.value)
 			want := filepath.Join(t.TempDir(), "want")
@@ -166,7 +166,7 @@ func TestLoadsToOnePlaceAtOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 8 {
 		wg.Go(func() {
-			fst := newFaults(mem, nil)
+			fst := faultstore.New(mem, nil)
 			r, err := OpenStore(t.Context(), fst, "test:", nil)
 			if err != nil {
 				t.Error(err)
@@ -205,8 +205,8 @@ func TestInterruptedSaveMovesOnlyTheRest(t *testing.T) {
 	knob.MaxPack = 4 << 20
 	t.Cleanup(func() { knob.MaxPack = old })
 	mem := newStore(t)
-	fst := newFaults(mem, nil)
-	trace := newTrace(fst)
+	fst := faultstore.New(mem, nil)
+	trace := tracestore.New(fst)
 	r := openOn(t, trace, nil)
 	body := noise(1, 100<<20)
 	put := func() (n int64) {

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/mindtrace/registry/store/faultstore"
 	"golang.org/x/sys/unix"
 )
 
@@ -173,7 +174,7 @@ func umask() os.FileMode {
 func TestInterruptedLoadUnderAnotherUmask(t *testing.T) {
 	files := map[string][]byte{"a": noise(1, 20<<20), "d/b": noise(2, 20<<20)}
 	mem := newStore(t)
-	fst := newFaults(mem, nil)
+	fst := faultstore.New(mem, nil)
 	r := openOn(t, fst, nil)
 	mustSave(t, r, "m", Path(writeFiles(t, files)))
 	dest := filepath.Join(t.TempDir(), "dest")

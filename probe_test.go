@@ -9,6 +9,7 @@ import (
 
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/store"
+	"github.com/mindtrace/registry/store/tracestore"
 )
 
 // liar is a store that creates keys that exist, now and then, as a server with
@@ -29,8 +30,7 @@ func (l *liar) Put(ctx context.Context, key string, body []byte, match store.Tok
 
 // No registry is made in a store that lies.
 func TestInitProbes(t *testing.T) {
-	probing(t)
-	l := &liar{steadily(newStore(t)), true}
+	l := &liar{newStore(t), true}
 	_, err := OpenStore(t.Context(), l, "liar:", &Options{Create: true})
 	wantErr(t, err, ErrUnsafeStore)
 	for info := range l.List(t.Context(), "", "") {
@@ -47,10 +47,9 @@ func TestInitProbes(t *testing.T) {
 
 // After a day, the first write probes the store again; nobody else does.
 func TestWritesProbeOnceADay(t *testing.T) {
-	probing(t)
 	clock := newTestClock()
-	l := &liar{Store: steadily(newStoreAt(t, clock.now))}
-	trace := newTrace(l)
+	l := &liar{Store: newStoreAt(t, clock.now)}
+	trace := tracestore.New(l)
 	r := openOn(t, trace, nil)
 	probes := func(do func()) bool {
 		trace.Reset()

@@ -91,7 +91,7 @@ func TestProcessesSavingOneName(t *testing.T) {
 	if testing.Short() {
 		processes, each = 16, 10
 	}
-	url := newPlace(t)
+	url := t.TempDir()
 	if _, err := Open(t.Context(), url, &Options{Create: true}); err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +153,7 @@ func checkSeed(t *testing.T, r *Registry, ref string, seed uint64) {
 // kill -9 at random moments of a save, 200 times: nothing half-written is
 // ever seen, what was acknowledged is there, the next save works.
 func TestKilledSavers(t *testing.T) {
-	url := newPlace(t)
+	url := t.TempDir()
 	r := must[*Registry](t)(Open(t.Context(), url, &Options{Create: true}))
 	acked := map[string]uint64{}
 	killed := 0

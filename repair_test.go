@@ -305,7 +305,7 @@ func TestRepairFaults(t *testing.T) {
 			} else {
 				overwrite(t, mem, key, func(b []byte) []byte { b[9] ^= 1; return b })
 			}
-			fst := newFaults(mem, nil)
+			fst := faultstore.New(mem, nil)
 			r := openOn(t, fst, nil)
 			fst.Plan(nth(0, "packs/", fault))
 			rep := must[*RepairReport](t)(r.Repair(t.Context(), "", from))
@@ -320,7 +320,7 @@ func TestRepairFaults(t *testing.T) {
 	from := openOn(t, copyStore(t, mem), nil)
 	key := packKeys(t, mem)[0]
 	overwrite(t, mem, key, func(b []byte) []byte { b[9] ^= 1; return b })
-	fst := newFaults(mem, nil)
+	fst := faultstore.New(mem, nil)
 	r := openOn(t, fst, nil)
 	fst.Plan(nth(0, "packs/", faultstore.Fault{Do: func() { overwrite(t, mem, key, func(b []byte) []byte { return append(b, 1) }) }}))
 	rep := must[*RepairReport](t)(r.Repair(t.Context(), "", from))

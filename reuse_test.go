@@ -11,6 +11,7 @@ import (
 
 	"github.com/mindtrace/registry/store"
 	"github.com/mindtrace/registry/store/faultstore"
+	"github.com/mindtrace/registry/store/tracestore"
 )
 
 // damages are what happens to a pack, by the length that it then has.
@@ -109,7 +110,7 @@ func TestDamagedPackIsNotMoved(t *testing.T) {
 
 // The price of looking: one request for each pack that is reused.
 func TestReuseLooksOncePerPack(t *testing.T) {
-	trace := newTrace(newStore(t))
+	trace := tracestore.New(newStore(t))
 	r := openOn(t, trace, nil)
 	body := noise(1, 80<<20)
 	mustSave(t, r, "m", body)
@@ -135,7 +136,7 @@ func TestRepairIsRepeated(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			st := newStore(t)
-			faulty := newFaults(st, nil)
+			faulty := faultstore.New(st, nil)
 			r := openOn(t, faulty, nil)
 			body := noise(1, 1<<20)
 			mustSave(t, r, "m", body)

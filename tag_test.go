@@ -14,6 +14,7 @@ import (
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/store"
 	"github.com/mindtrace/registry/store/faultstore"
+	"github.com/mindtrace/registry/store/tracestore"
 )
 
 func mustTag(t testing.TB, r *Registry, ref, tag string, opts ...TagOption) {
@@ -91,7 +92,7 @@ func TestTags(t *testing.T) {
 }
 
 func TestTagRefuses(t *testing.T) {
-	trace := newTrace(newStore(t))
+	trace := tracestore.New(newStore(t))
 	r := openOn(t, trace, nil)
 	mustSave(t, r, "m", "x")
 	flat := openOn(t, newStore(t), &Options{Unversioned: true})
@@ -205,7 +206,7 @@ func TestTagRace(t *testing.T) {
 // A17: on a store whose tokens are hashes of the bytes, as ETags are, a tag
 // that went from one version to another and back is not what it was.
 func TestA17EqualBytesABA(t *testing.T) {
-	r := openOn(t, etags{steadily(newStore(t))}, nil)
+	r := openOn(t, etags{newStore(t)}, nil)
 	mustSave(t, r, "m", "x")
 	mustSave(t, r, "m", "y")
 	mustTag(t, r, "m@1.0.0", "prod")
@@ -335,7 +336,7 @@ func TestDamagedTags(t *testing.T) {
 // What tags cost, request by request.
 func TestRequestsPerTagOperation(t *testing.T) {
 	onEveryStore(t, func(t *testing.T, st store.Store) {
-		trace := newTrace(st)
+		trace := tracestore.New(st)
 		r := openOn(t, trace, nil)
 		mustSave(t, r, "m", "zero")
 		mustSave(t, r, "m", "one")

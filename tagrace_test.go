@@ -39,7 +39,7 @@ func TestA16TagVersusDelete(t *testing.T) {
 		t     *testing.T
 		r     *Registry // subject to the faults
 		other *Registry // acts in between
-		fst   *script
+		fst   *faultstore.Store
 	}
 	move := func(s setup) error { return s.r.Tag(s.t.Context(), "m@1.0.1", "prod") }
 	remove := func(s setup) error { return second(s.r.Delete(s.t.Context(), "m@1.0.1")) }

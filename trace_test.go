@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/mindtrace/registry/store"
+	"github.com/mindtrace/registry/store/tracestore"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files in testdata")
@@ -17,7 +18,7 @@ var update = flag.Bool("update", false, "rewrite the golden files in testdata")
 // this file is a change of the product's speed and bill.
 func TestRequestsPerOperation(t *testing.T) {
 	onEveryStore(t, func(t *testing.T, st store.Store) {
-		trace := newTrace(st)
+		trace := tracestore.New(st)
 		var b strings.Builder
 		step := func(title string, do func()) {
 			trace.Reset()

@@ -13,10 +13,10 @@ import (
 
 // unversioned returns an unversioned registry on a store that can be made to
 // fail and whose clock can be moved, and that clock.
-func unversioned(t *testing.T) (*Registry, *script, *testClock) {
+func unversioned(t *testing.T) (*Registry, *faultstore.Store, *testClock) {
 	t.Helper()
 	clock := newTestClock()
-	fst := newFaults(newStoreAt(t, clock.now), nil)
+	fst := faultstore.New(newStoreAt(t, clock.now), nil)
 	return openOn(t, fst, &Options{Unversioned: true}), fst, clock
 }
 
@@ -163,7 +163,7 @@ func TestUnversionedRequests(t *testing.T) {
 // deleted; the version below was never the latest.
 func TestLatestBesideDelete(t *testing.T) {
 	mem := newStore(t)
-	fst := newFaults(mem, nil)
+	fst := faultstore.New(mem, nil)
 	r, other := openOn(t, fst, nil), openOn(t, mem, nil)
 	mustSave(t, other, "m", "a")
 	mustSave(t, other, "m", "b")
@@ -186,7 +186,7 @@ func TestLatestBesideDelete(t *testing.T) {
 // Where all changes all the time, the reader is told, and does not hang.
 func TestLatestNeverRests(t *testing.T) {
 	mem := newStore(t)
-	fst := newFaults(mem, nil)
+	fst := faultstore.New(mem, nil)
 	r, other := openOn(t, fst, nil), openOn(t, mem, nil)
 	mustSave(t, other, "m", "x")
 	listed := false

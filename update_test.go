@@ -10,13 +10,14 @@ import (
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/store"
 	"github.com/mindtrace/registry/store/faultstore"
+	"github.com/mindtrace/registry/store/tracestore"
 )
 
 // A9: no increment of a counter is lost, whether there are older versions to
 // read or, in an unversioned registry, not.
 func TestA9UpdateRace(t *testing.T) {
 	onEachStore(t, func(t *testing.T, st store.Store) {
-		workers, each := fewer(16, 4), fewer(20, 5)
+		workers, each := 16, 20
 		r := openOn(t, st, nil)
 		countUp(t, r, workers, each)
 		if got := mustLoad[int](t, r, "n@1.0.0"); got != 1 || len(liveVersions(t, r, "n")) != workers*each {
@@ -133,7 +134,7 @@ func TestSaveIfLatest(t *testing.T) {
 		{"no version", []string{"1.0.0"}, WithIfLatest(""), "", ErrInvalidVersion},
 		{"not a version", []string{"1.0.0"}, WithIfLatest("latest"), "", ErrInvalidVersion},
 	} {
-		trace := newTrace(newStore(t))
+		trace := tracestore.New(newStore(t))
 		r := openOn(t, trace, nil)
 		for _, s := range c.steps {
 			if v, gone := strings.CutPrefix(s, "-"); gone {
