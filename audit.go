@@ -2,27 +2,26 @@ package registry
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
 	"github.com/mindtrace/registry/internal/chunk"
 	"github.com/mindtrace/registry/internal/manifest"
 )
 
-// Damage is a pack that is missing, or holds other bytes than it should.
-type Damage struct {
-	Key     string `json:"key"`              // of the pack, in the store
-	Missing bool   `json:"missing,omitzero"` // else damaged
-	Hurts   []Hurt `json:"hurts"`            // in all versions that Verify looked at
+// damage is a pack that is missing, or holds other bytes than it should.
+type damage struct {
+	Key     string // of the pack, in the store
+	Missing bool   // else damaged
+	Hurts   []hurt // in all versions that were looked at
 }
 
-// Hurt is a part of a file that is lost unless its pack is repaired.
-type Hurt struct {
-	Ref    string `json:"ref"`            // name@version
-	File   string `json:"file,omitempty"` // path in the version; empty: the table that says where its files are
-	Offset int64  `json:"offset"`         // in the file, in bytes
-	Size   int64  `json:"size"`           // in bytes
-	SHA256 string `json:"sha256"`         // of the lost bytes, in hexadecimal
+// hurt is a part of a file that is lost unless its pack is repaired.
+type hurt struct {
+	Ref    string // name@version
+	File   string // path in the version; empty: the table that says where its files are
+	Offset int64  // in the file, in bytes
+	Size   int64  // in bytes
+	SHA256 string // of the lost bytes, in hexadecimal
 }
 
 // use is one place where a version uses a chunk of a pack.
@@ -68,7 +67,7 @@ func (v *verification) audit(ctx context.Context, f *found) error {
 			return err
 		}
 		for _, u := range bad {
-			h := Hurt{Ref: f.Name + "@" + f.Version.String(), Offset: u.at, Size: u.Size, SHA256: u.SHA256.Hex()}
+			h := hurt{Ref: f.Name + "@" + f.Version.String(), Offset: u.at, Size: u.Size, SHA256: u.SHA256.Hex()}
 			if u.file >= 0 {
 				h.File = f.Content.Files[u.file].Path
 			}
@@ -110,19 +109,11 @@ func (v *verification) badIn(ctx context.Context, key string, list []use) (bad [
 	return bad, false, nil
 }
 
-func (v *verification) hurt(key string, missing bool, h Hurt) {
-	i := slices.IndexFunc(v.report.Damage, func(d Damage) bool { return d.Key == key })
+func (v *verification) hurt(key string, missing bool, h hurt) {
+	i := slices.IndexFunc(v.report.Damage, func(d damage) bool { return d.Key == key })
 	if i < 0 {
 		i = len(v.report.Damage)
-		v.report.Damage = append(v.report.Damage, Damage{Key: key, Missing: missing})
+		v.report.Damage = append(v.report.Damage, damage{Key: key, Missing: missing})
 	}
 	v.report.Damage[i].Hurts = append(v.report.Damage[i].Hurts, h)
-}
-
-// String says what is lost, for people.
-func (h Hurt) String() string {
-	if h.File == "" {
-		return fmt.Sprintf("%s: the list of its files", h.Ref)
-	}
-	return fmt.Sprintf("%s: bytes %d to %d of %s", h.Ref, h.Offset, h.Offset+h.Size, h.File)
 }

@@ -47,7 +47,10 @@ func (r *Registry) checkout(ctx context.Context, ref string, opts []LoadOption) 
 	if err != nil {
 		return "", err
 	}
-	obj.ctx, obj.progress = cache.Look(obj.ctx), o.progress
+	obj.fs.ctx = cache.Look(obj.fs.ctx)
+	if report := o.progress; report != nil {
+		obj.fs.progress = func(done int64) { report(Progress{Op: "load", Ref: ref, Done: done, Total: obj.f.Size}) }
+	}
 	again := false // the disk was full in the middle, and has room now
 	dir, err := r.cache.Tree(ctx, obj.f.Digest, obj.f.Content.Files, func(dir string) error {
 		defer func() { again = true }()
@@ -56,7 +59,7 @@ func (r *Registry) checkout(ctx context.Context, ref string, opts []LoadOption) 
 			return err
 		}
 		defer root.Close()
-		return obj.writeTree(root, again)
+		return obj.fs.writeTree(root, again)
 	})
 	if oserror.Of(err) == oserror.Full {
 		err = fmt.Errorf("%w for the cache: %w", ErrNoSpace, err)

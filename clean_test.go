@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"github.com/mindtrace/registry/store/faultstore"
 )
 
 // interruptedLoad begins a load and leaves what it has fetched.

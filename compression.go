@@ -23,12 +23,3 @@ func checkCompression(how string) error {
 	}
 	return fmt.Errorf("unknown compression %.40q; give %q or %q", how, CompressionAuto, CompressionNone)
 }
-
-// compresses reports whether a save compresses what it stores.
-func (s *save) compresses() bool {
-	how := s.o.compression
-	if how == "" {
-		how = s.r.compression
-	}
-	return how != CompressionNone
-}

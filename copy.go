@@ -2,12 +2,8 @@ package registry
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"slices"
 
 	"github.com/mindtrace/registry/internal/chunk"
-	"github.com/mindtrace/registry/internal/manifest"
 )
 
 // CopyOptions adjust Copy. nil means the zero value.
@@ -41,28 +37,6 @@ type CopiedVersion struct {
 	Digest  string  `json:"digest"`
 }
 
-// Side says which of two registries an operation between them failed at.
-type Side string
-
-// The sides of a copy.
-const (
-	Source      Side = "source"
-	Destination Side = "destination"
-)
-
-// SideError is the failure of one of two registries.
-type SideError struct {
-	Side Side
-	URL  string // of that registry
-	Err  error
-}
-
-// Error implements error.
-func (e *SideError) Error() string { return fmt.Sprintf("%s %s: %v", e.Side, e.URL, e.Err) }
-
-// Unwrap returns the cause.
-func (e *SideError) Unwrap() error { return e.Err }
-
 // Copy copies versions from one registry to another: the one that ref means,
 // all in its range, with a name alone all versions of it, with "" everything.
 // The bytes are copied as they are, without their materializers; numbers,
@@ -80,307 +54,23 @@ func (e *SideError) Unwrap() error { return e.Err }
 // Errors are *SideError where one of the registries failed. The report tells
 // what was done, also with an error.
 func Copy(ctx context.Context, to, from *Registry, ref string, opts *CopyOptions) (*CopyReport, error) {
-	c := &copying{to: to, from: from, ref: ref}
+	var o CopyOptions
 	if opts != nil {
-		c.opts = *opts
+		o = *opts
 	}
-	if c.opts.Progress == nil {
-		c.opts.Progress = to.progress
+	if o.Progress == nil {
+		o.Progress = to.progress
+	}
+	c := &copying{to: to, from: from, ref: ref, name: o.Name, version: o.Version}
+	if o.Progress != nil {
+		c.progress = func(ref string, size int64, n chunk.Stats, finished bool) {
+			o.Progress(Progress{Op: "copy", Ref: ref, Done: n.Read, Total: size, Reused: n.Reused, Stored: n.Stored, Finished: finished})
+		}
 	}
 	err := c.run(ctx)
-	return &c.report, wrap(ctx, "copy", ref, err)
-}
-
-type copying struct {
-	to, from *Registry
-	ref      string
-	opts     CopyOptions
-	number   Version // that opts.Version means
-	report   CopyReport
-	refused  unreadables // versions that exist and are not the same, or cannot be read
-}
-
-func (c *copying) run(ctx context.Context) error {
-	if c.within() && c.opts.Name == "" && c.opts.Version == "" {
-		return fmt.Errorf("%w: source and destination are the same registry; give the copy another name or version", ErrInvalidRef)
+	report := &CopyReport{Present: c.report.Present, Tags: c.report.Tags, Read: c.report.Read, Reused: c.report.Reused, Stored: c.report.Stored}
+	for _, v := range c.report.Copied {
+		report.Copied = append(report.Copied, CopiedVersion{v.Name, v.Version, v.Digest.String()})
 	}
-	if c.opts.Name != "" {
-		if err := manifest.ValidName(c.opts.Name); err != nil {
-			return err
-		}
-	}
-	if c.opts.Version != "" {
-		v, err := manifest.ParseVersion(c.opts.Version)
-		if err != nil {
-			return err
-		}
-		c.number = v
-	}
-	if err := c.to.trust(ctx); err != nil {
-		return c.dest(err)
-	}
-	if c.ref != "" {
-		ref, err := parseRef(c.ref)
-		if err != nil {
-			return err
-		}
-		if err := c.object(ctx, ref); err != nil {
-			return err
-		}
-		return c.refused.err()
-	}
-	if c.opts.Name != "" || c.opts.Version != "" {
-		return fmt.Errorf("%w: a new name or version needs a reference to what is copied", ErrInvalidRef)
-	}
-	for name, err := range c.from.Objects(ctx, "") {
-		if name == "" && unreadable(err) { // a part that is of no one object
-			c.refused.pass(c.source(err))
-			continue
-		}
-		if err != nil && !unreadable(err) { // other versions of it may be readable
-			return c.source(err)
-		}
-		err = c.object(ctx, Ref{Name: name})
-		if deletedAt(Source, err) {
-			err = nil // a moment ago
-		}
-		if err != nil && !c.refused.pass(err) {
-			return err
-		}
-	}
-	return c.refused.err()
-}
-
-// within reports whether the copy is made inside one registry.
-func (c *copying) within() bool { return c.to.url == c.from.url && c.to.ID() == c.from.ID() }
-
-func (c *copying) source(err error) error { return side(Source, c.from, err) }
-func (c *copying) dest(err error) error   { return side(Destination, c.to, err) }
-
-func side(s Side, r *Registry, err error) error {
-	if err == nil || errors.As(err, new(*SideError)) || errors.Is(err, context.Canceled) {
-		return err
-	}
-	if e := (*Error)(nil); errors.As(err, &e) {
-		err = e.Err
-	}
-	return &SideError{Side: s, URL: r.url, Err: err}
-}
-
-// deletedAt reports whether err says that a version was deleted on that side.
-func deletedAt(s Side, err error) bool {
-	e := (*SideError)(nil)
-	return errors.As(err, &e) && e.Side == s && errors.Is(err, ErrDeleted)
-}
-
-// object copies the versions of one object that ref means.
-func (c *copying) object(ctx context.Context, ref Ref) error {
-	target := ref.Name
-	if c.opts.Name != "" {
-		target = c.opts.Name
-	}
-	numbers, err := c.numbers(ctx, ref)
-	if err != nil {
-		return c.source(err)
-	}
-	if c.opts.Version != "" && len(numbers) != 1 {
-		return fmt.Errorf("%w: %s means %d versions, which cannot all become %s", ErrInvalidVersion, c.ref, len(numbers), c.opts.Version)
-	}
-	known, err := c.to.numbers(ctx, target)
-	if err != nil {
-		return c.dest(err)
-	}
-	before, live, grown := "", 0, false
-	arrived := map[Version]Version{} // number at the source → at the destination
-	for _, v := range numbers {
-		if c.within() {
-			before = ref.Name + "@" + v.String() // it has all the chunks
-		}
-		f, err := c.from.readLive(ctx, ref.Name, v)
-		if errors.Is(err, ErrNotFound) {
-			continue
-		}
-		live++
-		if err == nil {
-			err = c.from.complete(ctx, f)
-		}
-		if err != nil {
-			err = c.source(fmt.Errorf("%s@%s: %w", ref.Name, v, err))
-			if len(numbers) > 1 && c.refused.pass(err) {
-				continue
-			}
-			return err
-		}
-		at, err := c.version(ctx, f, target, known, before)
-		if err = c.dest(err); len(numbers) > 1 && deletedAt(Source, err) {
-			live-- // while it was read
-			continue
-		}
-		if errors.Is(err, ErrExists) {
-			c.refused = append(c.refused, err)
-			continue
-		}
-		if len(numbers) > 1 && c.refused.pass(err) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		before = target + "@" + at.String()
-		arrived[v] = at
-		if i, there := slices.BinarySearchFunc(known, at, Version.Compare); !there {
-			known, grown = slices.Insert(known, i, at), true
-		}
-	}
-	if grown {
-		c.to.leaveMilestone(ctx, target, known, known[len(known)-1])
-	}
-	if live == 0 && len(numbers) > 0 {
-		return c.source(c.from.noMatch(ref, numbers))
-	}
-	return c.tags(ctx, ref.Name, target, arrived)
-}
-
-// numbers returns the versions to be copied, in ascending order.
-func (c *copying) numbers(ctx context.Context, ref Ref) ([]Version, error) {
-	if c.to.settings.Unversioned || ref.Selector != "" && ref.kind != selectRange {
-		f, err := c.from.resolve(ctx, ref)
-		if err != nil {
-			return nil, err
-		}
-		return []Version{f.Version}, nil
-	}
-	var all []Version
-	for v, err := range c.from.eachNumber(ctx, ref.Name) {
-		if c.refused.pass(c.source(err)) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, v)
-	}
-	if len(all) == 0 && len(c.refused) > 0 {
-		return nil, nil // it has been told
-	}
-	some := candidates(all, ref)
-	slices.SortFunc(some, Version.Compare)
-	if c.opts.Version != "" { // there must be one, not counting the deleted
-		live := some[:0]
-		for _, v := range some {
-			_, err := c.from.readLive(ctx, ref.Name, v)
-			if errors.Is(err, ErrNotFound) {
-				continue
-			}
-			if err != nil {
-				return nil, err
-			}
-			live = append(live, v)
-		}
-		some = live
-	}
-	if len(some) == 0 {
-		return nil, c.from.noMatch(ref, all)
-	}
-	return some, nil
-}
-
-// version copies one version to the destination, and returns its number
-// there. known are the numbers that target has there, before is the version
-// copied last.
-func (c *copying) version(ctx context.Context, f *found, target string, known []Version, before string) (Version, error) {
-	s := &save{r: c.to, name: target, known: known, listed: true, o: &saveOptions{base: before}, guessed: true}
-	if !c.to.settings.Unversioned {
-		v := f.Version
-		if c.opts.Version != "" {
-			v = c.number
-		}
-		s.explicit = &v
-	}
-	if there, err := c.present(ctx, s, f); err != nil || there != nil {
-		if there != nil {
-			c.report.Present++
-			return there.Version, nil
-		}
-		return Version{}, err
-	}
-	m, err := c.transfer(ctx, s, f)
-	if err != nil {
-		return Version{}, err
-	}
-	c.report.Copied = append(c.report.Copied, CopiedVersion{m.Name, m.Version, m.Digest.String()})
-	c.to.log.InfoContext(ctx, "copied", "from", c.from.url, "name", m.Name, "version", m.Version, "digest", m.Digest, "size", m.Size)
-	return m.Version, nil
-}
-
-// present returns the version at the destination that has f's content
-// already, nil if there is none, and ErrExists if its number is taken.
-func (c *copying) present(ctx context.Context, s *save, f *found) (*found, error) {
-	var g *found
-	var err error
-	switch {
-	case s.explicit == nil:
-		g, err = s.readBase(ctx)
-		if err != nil || g == nil || g.Digest != f.Digest || !g.Sound(g.info.Modified) {
-			return nil, err
-		}
-		return g, nil
-	default:
-		if _, there := slices.BinarySearchFunc(s.known, *s.explicit, Version.Compare); !there {
-			return nil, nil
-		}
-	}
-	g, err = c.to.read(ctx, s.name, *s.explicit)
-	switch {
-	case err != nil:
-		return nil, err
-	case g.State != manifest.Live:
-		return nil, fmt.Errorf("%s@%s %w: it was deleted there, and numbers are never used again", s.name, s.explicit, ErrExists)
-	case g.Digest != f.Digest:
-		return nil, fmt.Errorf("%s@%s %w with other content, %s; the source has %s", s.name, s.explicit, ErrExists, g.Digest, f.Digest)
-	case !g.Sound(g.info.Modified):
-		return nil, fmt.Errorf("%s@%s %w, but saving it there %w: its data may be gone; delete it and copy under another number", s.name, s.explicit, ErrExists, ErrTooSlow)
-	}
-	return g, nil
-}
-
-// transfer copies the packs, and then the register.
-func (c *copying) transfer(ctx context.Context, s *save, f *found) (*manifest.Manifest, error) {
-	ref := f.Name + "@" + f.Version.String()
-	m := manifest.NewManifest(s.name, Version{}, f.Created)
-	m.Content = f.Content
-	res := &chunk.Result{Files: f.Content.Files, Inline: f.Placement.Inline}
-	if len(f.Placement.Packs) > 0 {
-		cfg := s.config(nil)
-		cfg.Progress = nil
-		if report := c.opts.Progress; report != nil {
-			cfg.Progress = func(n chunk.Stats) {
-				report(Progress{Op: "copy", Ref: ref, Done: n.Read, Total: f.Size, Reused: n.Reused, Stored: n.Stored})
-			}
-		}
-		var err error
-		if res, err = chunk.Copy(ctx, cfg, c.from.st, f.Manifest); err != nil {
-			if e := (*chunk.SourceError)(nil); errors.As(err, &e) {
-				return nil, c.source(fmt.Errorf("%s: %w", ref, c.from.deletedMeanwhile(ctx, f, e.Err)))
-			}
-			return nil, err
-		}
-	}
-	evidence, err := s.fill(ctx, m, res)
-	if err != nil {
-		return nil, err
-	}
-	if m.Digest != f.Digest {
-		return nil, c.source(fmt.Errorf("%s: %w: its content has the digest %s, not %s", ref, ErrIntegrity, m.Digest, f.Digest))
-	}
-	if _, err := s.commit(ctx, m, evidence); err != nil {
-		return nil, err
-	}
-	c.report.Read += f.Size
-	c.report.Reused += res.Stats.Reused
-	c.report.Stored += res.Stats.Stored
-	if c.opts.Progress != nil {
-		c.opts.Progress(Progress{Op: "copy", Ref: ref, Done: f.Size, Total: f.Size, Reused: res.Stats.Reused, Stored: res.Stats.Stored, Finished: true})
-	}
-	return m, nil
+	return report, wrap(ctx, "copy", ref, err)
 }

@@ -276,7 +276,7 @@ func TestCopyOfManyFiles(t *testing.T) {
 	if n := len(packKeys(t, st)); saved.Packs != n {
 		t.Errorf("the report says %d packs, %d were put", saved.Packs, n)
 	}
-	f := must[*found](t)(from.resolve(t.Context(), must[Ref](t)(ParseRef("many"))))
+	f := must[*found](t)(from.resolve(t.Context(), must[xref](t)(parseRef("many"))))
 	if f.Table == nil {
 		t.Fatal("the table is not in packs")
 	}

@@ -10,7 +10,7 @@ func (c *copying) tags(ctx context.Context, name, target string, arrived map[Ver
 	if c.from.settings.Unversioned || c.to.settings.Unversioned {
 		return nil // there are none
 	}
-	for t, err := range c.from.Tags(ctx, name) {
+	for t, err := range c.from.tags(ctx, name) {
 		if c.refused.pass(c.source(err)) {
 			continue
 		}
@@ -21,7 +21,7 @@ func (c *copying) tags(ctx context.Context, name, target string, arrived map[Ver
 		if !ok {
 			continue
 		}
-		has, err := c.to.readTag(ctx, target, t.Tag)
+		has, err := c.to.readTag(ctx, target, t.Tag.Tag)
 		if has.broken(err) {
 			err = nil // it is replaced
 		}
@@ -34,7 +34,7 @@ func (c *copying) tags(ctx context.Context, name, target string, arrived map[Ver
 		if has.set() && has.Version == v {
 			continue
 		}
-		err = c.to.tag(ctx, target+"@"+v.String(), t.Tag, nil)
+		err = c.tag(ctx, target, v, t.Tag.Tag)
 		if errors.Is(err, ErrNotFound) {
 			continue // somebody has deleted the version there since, and its tags with it
 		}
@@ -44,4 +44,13 @@ func (c *copying) tags(ctx context.Context, name, target string, arrived map[Ver
 		c.report.Tags++
 	}
 	return nil
+}
+
+// tag points a tag at a version of the destination.
+func (c *copying) tag(ctx context.Context, name string, v Version, tag string) error {
+	f, err := c.to.readLive(ctx, name, v)
+	if err != nil {
+		return err
+	}
+	return c.to.setTag(ctx, f, tag, tagCondition{})
 }

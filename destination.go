@@ -47,7 +47,7 @@ type destination struct {
 
 // destination finds out where the object goes, as "cp -r" would have it, and
 // refuses, before anything is fetched, what can be told to fail.
-func (o *Object) destination(dest string, how placing) (*destination, error) {
+func (o *filesystem) destination(dest string, how placing) (*destination, error) {
 	if dest == "" {
 		return nil, &fs.PathError{Op: "load", Path: dest, Err: errors.New("empty path")}
 	}
@@ -68,9 +68,9 @@ func (o *Object) destination(dest string, how placing) (*destination, error) {
 	case how.exact && single && slash && d.there == nil:
 		return nil, d.refuse("its name ends as that of a directory, and the object is a file")
 	case !how.exact && (d.there != nil && d.there.IsDir() || single && slash && d.there == nil):
-		inside := o.f.Name[strings.LastIndexByte(o.f.Name, ':')+1:]
+		inside := o.m.Name[strings.LastIndexByte(o.m.Name, ':')+1:]
 		if single {
-			inside = path.Base(o.f.Content.Files[0].Path)
+			inside = path.Base(o.m.Content.Files[0].Path)
 		}
 		local, err := filepath.Localize(inside)
 		if err != nil {
@@ -166,7 +166,7 @@ func (d *destination) refuse(format string, args ...any) error {
 
 // mayReplace says what is against putting the object in the place of what is
 // there.
-func (o *Object) mayReplace(d *destination, how placing) error {
+func (o *filesystem) mayReplace(d *destination, how placing) error {
 	if d.there == nil {
 		return nil
 	}
@@ -203,13 +203,13 @@ func (d *destination) byExact(ref string) string {
 }
 
 // mayDestroy keeps a slip from replacing a directory that nobody means to lose.
-func (o *Object) mayDestroy(d *destination) error {
+func (o *filesystem) mayDestroy(d *destination) error {
 	if d.base == "." || d.base == ".." || d.base == "" {
 		return d.refuse("to replace a directory, give its name")
 	}
 	home, _ := os.UserHomeDir()
 	for _, keep := range []struct{ dir, what string }{
-		{".", "the current directory"}, {home, "your home directory"}, {o.r.localDir(), "the registry"},
+		{".", "the current directory"}, {home, "your home directory"}, {o.keep, "the registry"},
 	} {
 		if keep.dir != "" && localfs.Within(keep.dir, d.there) {
 			return d.refuse("it is, or holds, %s, and is not replaced", keep.what)
@@ -245,21 +245,6 @@ func (d *destination) inRegistry() string {
 		}
 		dir, name = filepath.Dir(dir), filepath.Base(dir)
 	}
-}
-
-// isRegistry reports whether a directory holds a registry.
-func isRegistry(dir string) bool {
-	d, err := beneath.OpenDir(dir)
-	if err != nil {
-		return false
-	}
-	defer d.Close()
-	if settingsIn(d) != nil {
-		return true
-	}
-	// Its settings may be damaged, or of a later version of this program.
-	there := func(name string) bool { _, err := os.Lstat(filepath.Join(dir, name)); return err == nil }
-	return there(manifest.SettingsKey) && (there(path.Clean(manifest.PacksPrefix)) || there(path.Clean(manifest.ObjectsPrefix)))
 }
 
 // open makes the directories that are missing, and holds the one of the

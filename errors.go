@@ -7,11 +7,13 @@ import (
 	"io/fs"
 
 	"github.com/mindtrace/registry/cache"
+	"github.com/mindtrace/registry/fault"
 	"github.com/mindtrace/registry/internal/chunk"
 	"github.com/mindtrace/registry/internal/lease"
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/material"
 	"github.com/mindtrace/registry/store"
+	"github.com/mindtrace/registry/version"
 )
 
 // Errors of this package, to be matched with errors.Is. Errors of the
@@ -22,76 +24,90 @@ import (
 // like is found too.
 var (
 	// ErrNotFound: no such object or version.
-	ErrNotFound = errors.New("not found")
+	ErrNotFound = fault.ErrNotFound
 	// ErrDeleted: the version was deleted. It is also ErrNotFound.
-	ErrDeleted error = deletedError{}
+	ErrDeleted = fault.ErrDeleted
 	// ErrPurged: the version was deleted for good: by Purge, or too long ago to
 	// be brought back. It is also ErrDeleted and ErrNotFound.
-	ErrPurged error = purgedError{}
+	ErrPurged = fault.ErrPurged
 	// ErrExists: the version exists, or existed: numbers are never reused. Or
 	// the registry exists, and is of another kind than the one asked for.
-	ErrExists = errors.New("already exists")
-	// ErrConflict: somebody else changed it in the meantime. Nothing was
-	// changed by this call.
-	ErrConflict = errors.New("changed by somebody else")
+	ErrExists = fault.ErrExists
+	// ErrConflict: a condition did not hold, or another process changed the same
+	// thing first. This call changed nothing.
+	ErrConflict = fault.ErrConflict
 	// ErrInvalidName: not a name that an object can have.
 	ErrInvalidName = manifest.ErrInvalidName
 	// ErrInvalidVersion: not a version, or not allowed here.
-	ErrInvalidVersion = manifest.ErrInvalidVersion
+	ErrInvalidVersion = version.ErrInvalid
 	// ErrInvalidRef: not a reference of the form name or name@selector.
-	ErrInvalidRef = errors.New("invalid reference")
+	ErrInvalidRef = fault.ErrInvalidRef
 	// ErrInvalidTag: not a tag that a version can have.
 	ErrInvalidTag = manifest.ErrInvalidTag
-	// ErrTagged: the version has tags, and is not deleted unless WithForce.
-	ErrTagged = errors.New("is tagged")
+	// ErrTagged: the version has tags, so it is deleted only by force.
+	ErrTagged = fault.ErrTagged
 	// ErrDangling: a tag points at a version that was deleted. Deleting
 	// a version removes its tags; this delete was interrupted. It is also
 	// ErrNotFound.
-	ErrDangling = errors.New("dangling tag")
-	// ErrNoRegistry: there is no registry at the location, or not the one any
-	// more that was opened.
-	ErrNoRegistry = errors.New("no registry here")
+	ErrDangling = fault.ErrDangling
+	// ErrNoRegistry: there is no registry at the location, or another one than
+	// the one that was opened.
+	ErrNoRegistry = fault.ErrNoRegistry
 	// ErrNotEmpty: the location holds something that is not a registry.
-	ErrNotEmpty = errors.New("holds something that is not a registry")
+	ErrNotEmpty = fault.ErrNotEmpty
 	// ErrNewer: it was written by a newer version of this program.
 	ErrNewer = manifest.ErrNewer
 	// ErrIntegrity: stored data is damaged or missing.
-	ErrIntegrity = errors.New("integrity violated")
+	ErrIntegrity = fault.ErrIntegrity
 	// ErrTooLarge: the object has more bytes than WithMaxSize allows, or a file
-	// more than the machine has memory, into which it was to be loaded.
-	ErrTooLarge = errors.New("too large")
+	// has more than the machine has memory to load it into.
+	ErrTooLarge = fault.ErrTooLarge
 	// ErrNoSpace: the disk of the destination of a load has not enough room.
-	ErrNoSpace = errors.New("not enough room on the disk")
-	// ErrOffline: the registry may not be asked, and the cache does not have it.
+	ErrNoSpace = fault.ErrNoSpace
+	// ErrOffline: offline mode asks only the cache, and the cache does not have it.
 	ErrOffline = cache.ErrOffline
-	// ErrNoMaterializer: nothing is known that could save or load the type.
+	// ErrNoMaterializer: no known materializer can save or load the type.
 	ErrNoMaterializer = material.ErrNone
 	// ErrType: the value or the target has the wrong type.
 	ErrType = material.ErrType
 	// ErrTooSlow: a save took so long that its data may have been collected.
 	// It was undone; save again.
-	ErrTooSlow = errors.New("took too long to be safe")
+	ErrTooSlow = fault.ErrTooSlow
 	// ErrOutcomeUnknown: the store did not say whether the last step of the
 	// operation was applied. It may take effect, now or later; look before
 	// you repeat it. See OutcomeError.
-	ErrOutcomeUnknown = errors.New("outcome unknown")
-	// ErrLockTimeout: others had the lock for as long as was waited. See
-	// LockTimeoutError.
+	ErrOutcomeUnknown = fault.ErrOutcomeUnknown
+	// ErrUnsafeStore: the store does not keep its contract. Writing to it could
+	// lose data, so nothing is written.
+	ErrUnsafeStore = fault.ErrUnsafeStore
+	// ErrLockTimeout: others had the lock for as long as the caller was ready to
+	// wait. See LockTimeoutError.
 	ErrLockTimeout = lease.ErrTimeout
-	// ErrLockLost: a lock was not renewed in time, or somebody broke it. The
-	// cause of the end of the context that Lock returned.
+	// ErrLockLost: a lock was not renewed in time, or it was broken. The cause
+	// of the end of the context that Lock returned.
 	ErrLockLost = lease.ErrLost
 )
 
-type deletedError struct{}
+// Errors with more to say than what they are.
+type (
+	// OutcomeError is an ErrOutcomeUnknown: which register was written, and the
+	// nonce to look for in it.
+	OutcomeError = fault.OutcomeError
+	// UnreadableError is one part of a registry that cannot be read.
+	UnreadableError = fault.UnreadableError
+	// TagError says that a version was saved, but that not all its tags were set.
+	TagError = fault.TagError
+	// SideError is the failure of one of the two registries of a Copy.
+	SideError = fault.SideError
+	// Side says which of two registries an operation between them failed at.
+	Side = fault.Side
+)
 
-func (deletedError) Error() string        { return "deleted" }
-func (deletedError) Is(target error) bool { return target == ErrNotFound }
-
-type purgedError struct{}
-
-func (purgedError) Error() string        { return "deleted for good" }
-func (purgedError) Is(target error) bool { return target == ErrDeleted || target == ErrNotFound }
+// The sides of a copy.
+const (
+	Source      = fault.Source
+	Destination = fault.Destination
+)
 
 // Error is how every function of this package and method of a Registry fails:
 // what was attempted, on what, and why. Methods of an Object and its files fail
@@ -112,22 +128,6 @@ func (e *Error) Error() string {
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
-
-// OutcomeError is an ErrOutcomeUnknown: the register that was to be written,
-// and the nonce to look for in it.
-type OutcomeError struct {
-	Key   string
-	Nonce manifest.Nonce
-	Err   error // why it is unknown
-}
-
-// Error implements error.
-func (e *OutcomeError) Error() string {
-	return fmt.Sprintf("%v: writing %s with nonce %s: %v", ErrOutcomeUnknown, e.Key, e.Nonce, e.Err)
-}
-
-// Unwrap makes the error ErrOutcomeUnknown and its cause.
-func (e *OutcomeError) Unwrap() []error { return []error{ErrOutcomeUnknown, e.Err} }
 
 // wrap gives an error its operation and reference, once, and the errors of
 // the layers below their names here. It is the last thing that each verb does

@@ -43,7 +43,7 @@ func timed(t *testing.T) (*Registry, *faultstore.Store, store.Store, *testClock)
 
 func manifestOf(t *testing.T, r *Registry, ref string) *found {
 	t.Helper()
-	f := must[*found](t)(r.resolve(t.Context(), must[Ref](t)(ParseRef(ref))))
+	f := must[*found](t)(r.resolve(t.Context(), must[xref](t)(parseRef(ref))))
 	if err := r.complete(t.Context(), f); err != nil {
 		t.Fatal(err)
 	}

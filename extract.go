@@ -16,7 +16,7 @@ import (
 // something was there; the documentation of the package says it, under "Paths". It
 // appears there complete or not at all. If it is interrupted, the next one goes
 // on where this one was.
-func (o *Object) extract(dest string, how placing) (path string, replaced bool, err error) {
+func (o *filesystem) extract(dest string, how placing) (path string, replaced bool, err error) {
 	d, err := o.destination(dest, how)
 	if err != nil {
 		return "", false, err
@@ -25,16 +25,16 @@ func (o *Object) extract(dest string, how placing) (path string, replaced bool, 
 	if err := d.open(); err != nil {
 		return "", false, d.failed(o.ref, err)
 	}
-	tmp, err := openPartial(d.parent, d.base, o.f.Digest)
+	tmp, err := openPartial(d.parent, d.base, o.m.Digest)
 	if err != nil {
 		return "", false, d.failed(o.ref, err)
 	}
-	defer func() { tmp.close(ended(o.ctx, err)) }()
-	there, err := tmp.tidy(o.f.Content.Files)
+	defer func() { tmp.close(o.ctx, err) }()
+	there, err := tmp.tidy(o.m.Content.Files)
 	if err != nil {
 		return "", false, d.failed(o.ref, err)
 	}
-	if err := enoughRoom(d.dir, o.f.Size-there); err != nil {
+	if err := enoughRoom(d.dir, o.m.Size-there); err != nil {
 		return "", false, err
 	}
 	tree, err := beneath.OpenRootIn(tmp.root, partialTree)
@@ -58,21 +58,21 @@ func (o *Object) extract(dest string, how placing) (path string, replaced bool, 
 
 // isSingleFile tells an object that is one file, saved as such, from a tree
 // that happens to have one.
-func (o *Object) isSingleFile() bool {
-	files := o.f.Content.Files
+func (o *filesystem) isSingleFile() bool {
+	files := o.m.Content.Files
 	return len(files) == 1 && files[0].Regular() && !strings.Contains(files[0].Path, "/") &&
-		o.f.Content.Materializer != material.Dir{}.Name()
+		o.m.Content.Materializer != material.Dir{}.Name()
 }
 
 // writeTree writes all entries below root. That is empty, or old: holds what
 // an earlier load of the same object has left, and tidy has let stand. os.Root
 // refuses every path that would lead out of it.
-func (o *Object) writeTree(root *os.Root, old bool) error {
+func (o *filesystem) writeTree(root *os.Root, old bool) error {
 	x := &extraction{o: o, root: root, open: map[int]*writtenFile{}, dirs: map[string]bool{".": true}}
 	defer x.close()
 	var regular, links []int
-	for i := range o.f.Content.Files {
-		f := &o.f.Content.Files[i]
+	for i := range o.m.Content.Files {
+		f := &o.m.Content.Files[i]
 		local, err := filepath.Localize(f.Path)
 		if err != nil {
 			return fmt.Errorf("%q cannot be written on this system: %w", f.Path, err)
@@ -101,7 +101,7 @@ func (o *Object) writeTree(root *os.Root, old bool) error {
 		return err
 	}
 	for _, i := range links { // last, so that nothing is written through one
-		f := &o.f.Content.Files[i]
+		f := &o.m.Content.Files[i]
 		if old { // and the disk was full after some
 			root.Remove(filepath.FromSlash(f.Path))
 		}
@@ -114,7 +114,7 @@ func (o *Object) writeTree(root *os.Root, old bool) error {
 
 // extraction is the chunk.Dest of files in a directory.
 type extraction struct {
-	o    *Object
+	o    *filesystem
 	root *os.Root
 	dirs map[string]bool // made already
 
@@ -152,7 +152,7 @@ func (x *extraction) file(i int) (*writtenFile, error) {
 	if w.f != nil {
 		return w, nil
 	}
-	e := &x.o.f.Content.Files[i]
+	e := &x.o.m.Content.Files[i]
 	f, err := x.root.OpenFile(filepath.FromSlash(e.Path), os.O_WRONLY|os.O_CREATE|os.O_EXCL, e.Mode())
 	if err != nil {
 		w.mu.Unlock()
@@ -186,7 +186,7 @@ func (x *extraction) progress(n int64) {
 		x.mu.Lock()
 		defer x.mu.Unlock()
 		x.done += n
-		x.o.progress(Progress{Op: "load", Ref: x.o.ref, Done: x.done, Total: x.o.f.Size})
+		x.o.progress(x.done)
 	}
 }
 

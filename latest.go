@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"slices"
 	"strings"
 
@@ -100,7 +99,7 @@ const maxLooks = 100
 // out to be deleted may have been deleted after another was saved, which the
 // listing does not show: then a second listing does. If it shows nothing new,
 // the best of those that are live is the best there was when it was read.
-func (r *Registry) resolveListed(ctx context.Context, ref Ref) (*found, []Version, error) {
+func (r *Registry) resolveListed(ctx context.Context, ref xref) (*found, []Version, error) {
 	list := r.all
 	if ref.kind == selectLatest {
 		list = r.top
@@ -120,7 +119,7 @@ func (r *Registry) all(ctx context.Context, name string) (versions []Version, wh
 
 // resolveAmong is resolveListed once there is a listing. list makes others.
 func (r *Registry) resolveAmong(
-	ctx context.Context, ref Ref, versions []Version, whole bool, list func(context.Context, string) ([]Version, bool, error),
+	ctx context.Context, ref xref, versions []Version, whole bool, list func(context.Context, string) ([]Version, bool, error),
 ) (_ *found, _ []Version, err error) {
 	for looks := 0; err == nil; looks++ {
 		if looks == maxLooks {
@@ -144,22 +143,6 @@ func (r *Registry) resolveAmong(
 		return f, versions, ferr
 	}
 	return nil, nil, err
-}
-
-// leaveMilestone leaves a milestone if a save, which has committed version v,
-// had to look through many versions to find the highest. A save that did not
-// have to look, because it was told its number, does so one time in many.
-//
-// Nothing but speed depends on milestones.
-func (s *save) leaveMilestone(ctx context.Context, v Version) {
-	if !s.listed && crc32.ChecksumIEEE([]byte(v.Key()))%uint32(knob.Milestone) != 0 {
-		return
-	}
-	if err := s.list(ctx); err != nil {
-		s.r.log.DebugContext(ctx, "no milestone", "name", s.name, "error", err)
-		return
-	}
-	s.r.leaveMilestone(ctx, s.name, s.known, v)
 }
 
 // leaveMilestone leaves a milestone at the highest release among v and known,

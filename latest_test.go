@@ -212,8 +212,8 @@ func TestLatestWithMilestonesIsTheLatest(t *testing.T) {
 				}
 			}
 			all := must[[]Version](t)(r.numbers(t.Context(), "m"))
-			want, _, werr := r.best(t.Context(), Ref{Name: "m"}, all)
-			got, err := r.resolve(t.Context(), Ref{Name: "m"})
+			want, _, werr := r.best(t.Context(), xref{Name: "m"}, all)
+			got, err := r.resolve(t.Context(), xref{Name: "m"})
 			if (werr == nil) != (err == nil) || err == nil && got.Version != want.Version {
 				t.Fatalf("round %d, step %d: the latest is %v, %v, not %v, %v", round, step, got, err, want, werr)
 			}

@@ -13,7 +13,7 @@ const module = "github.com/mindtrace/registry"
 // of other modules. A package that is not listed may import nothing.
 var allowed = map[string][]string{
 	"": {
-		"cache", "internal/chunk", "internal/beneath", "internal/knob", "internal/localfs", "internal/oserror", "internal/plain", "internal/lease", "internal/manifest", "material", "store", "store/filestore", "store/storecheck",
+		"cache", "fault", "version", "internal/chunk", "internal/beneath", "internal/knob", "internal/localfs", "internal/oserror", "internal/plain", "internal/lease", "internal/manifest", "material", "store", "store/filestore", "store/storecheck",
 		"github.com/go-json-experiment/json", "github.com/gofrs/flock", "github.com/Masterminds/semver/v3",
 	},
 	"store":                 {"internal/knob"},
@@ -25,7 +25,9 @@ var allowed = map[string][]string{
 	"store/gcsstore":        {"internal/transport", "store", "google.golang.org/api", "golang.org/x/oauth2"},
 	"store/storecheck":      {"store"},
 	"store/storetest":       {"store", "store/storecheck"},
-	"internal/manifest":     {"store", "github.com/go-json-experiment/json"},
+	"fault":                 {"version"},
+	"version":               {},
+	"internal/manifest":     {"store", "version", "github.com/go-json-experiment/json"},
 	"cache":                 {"internal/beneath", "internal/oserror", "internal/manifest", "store", "github.com/dustin/go-humanize"},
 	"internal/lease":        {"internal/knob", "internal/manifest", "store"},
 	"internal/chunk":        {"internal/knob", "internal/manifest", "store", "golang.org/x/sync", "github.com/klauspost/compress"},

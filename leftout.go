@@ -2,14 +2,12 @@ package registry
 
 import (
 	"fmt"
-	"io"
 	"io/fs"
 	"path"
 	"strings"
 
 	"github.com/mindtrace/registry/cache"
 	"github.com/mindtrace/registry/internal/beneath"
-	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/material"
 )
 
@@ -44,28 +42,6 @@ func (s *sink) LeaveOut(name string, dir fs.FS) bool {
 func (r *Registry) liesIn(dir fs.FS) bool {
 	is := settingsIn(dir)
 	return is != nil && is.ID == r.settings.ID
-}
-
-// settingsIn returns the settings of the registry that a directory is, or nil.
-func settingsIn(dir fs.FS) *manifest.Settings {
-	fi, err := fs.Stat(dir, manifest.SettingsKey)
-	if err != nil || !fi.Mode().IsRegular() {
-		return nil
-	}
-	f, err := dir.Open(manifest.SettingsKey)
-	if err != nil {
-		return nil
-	}
-	defer f.Close()
-	body, err := io.ReadAll(io.LimitReader(f, manifest.MaxTable))
-	if err != nil {
-		return nil
-	}
-	is, err := manifest.DecodeSettings(body)
-	if err != nil {
-		return nil
-	}
-	return is
 }
 
 // refuseItself refuses to save the registry into itself: each save would hold

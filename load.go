@@ -2,7 +2,6 @@ package registry
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/mindtrace/registry/cache"
@@ -77,13 +76,15 @@ func (r *Registry) load(ctx context.Context, ref string, into any, opts []LoadOp
 	if err != nil {
 		return err
 	}
-	obj.progress = o.progress
+	if report := o.progress; report != nil {
+		obj.fs.progress = func(done int64) { report(Progress{Op: "load", Ref: ref, Done: done, Total: obj.f.Size}) }
+	}
 	if r.cache != nil {
 		defer r.cache.Release()
 	}
 	var report LoadReport
 	if toDisk {
-		report.Dest, report.Replaced, err = obj.extract(string(p), o.placing)
+		report.Dest, report.Replaced, err = obj.fs.extract(string(p), o.placing)
 	} else {
 		err = r.materialize(ctx, obj, into, o)
 	}
@@ -99,18 +100,6 @@ func (r *Registry) load(ctx context.Context, ref string, into any, opts []LoadOp
 	}
 	r.log.DebugContext(ctx, "loaded", "name", obj.f.Name, "version", obj.f.Version, "size", obj.f.Size)
 	return nil
-}
-
-// deletedMeanwhile tells a pack that is gone because the version was deleted
-// so long ago that it was collected, from one that is lost (attack A33).
-func (r *Registry) deletedMeanwhile(ctx context.Context, f *found, err error) error {
-	if !errors.Is(err, chunk.ErrMissing) {
-		return err
-	}
-	if _, rerr := r.readLive(ctx, f.Name, f.Version); errors.Is(rerr, ErrDeleted) {
-		return fmt.Errorf("%w while it was read", rerr)
-	}
-	return r.lost(ctx, err)
 }
 
 func (r *Registry) materialize(ctx context.Context, obj *Object, into any, o loadOptions) error {

@@ -152,7 +152,7 @@ func (r *Registry) Locks(ctx context.Context) iter.Seq2[LockInfo, error] {
 	return func(yield func(LockInfo, error) bool) {
 		for st, err := range r.locks.All(ctx) {
 			if err = listError(err); st.Name != "" && ofOne(ctx, err) {
-				err = &UnreadableError{Key: manifest.LockKey(st.Name), Err: err}
+				err = newUnreadable(manifest.LockKey(st.Name), "", err)
 			}
 			if !yield(st, wrap(ctx, "list locks", "", err)) || err != nil && !unreadable(err) {
 				return

@@ -112,7 +112,7 @@ func (c *collector) pass(ctx context.Context) (fresh, old int, err error) {
 			return 0, 0, res.err
 		}
 		fresh++
-		if !res.in.Modified.After(c.m0) || res.out.reduced() {
+		if !res.in.Modified.After(c.m0) || reduced(res.out) {
 			old++
 		}
 		c.add(res.out)
@@ -177,7 +177,7 @@ func (c *collector) add(f *found) {
 		if !f.Sound(f.info.Modified) {
 			flag = byDeleted // it came too late, was never acknowledged, and is about to be buried: its packs may be gone
 		}
-	case f.reduced():
+	case reduced(f):
 		c.report.Versions.Purged++
 	case f.State == manifest.Purged && root:
 		c.report.Versions.Purged++
@@ -204,7 +204,7 @@ func (c *collector) add(f *found) {
 
 // reduced reports whether nothing is left in a register that a collection
 // looks for.
-func (f *found) reduced() bool { return f.State == manifest.Purged && !f.NamesPacks() }
+func reduced(f *found) bool { return f.State == manifest.Purged && !f.NamesPacks() }
 
 // reduce reduces the registers of versions that can no longer be brought back,
 // and that nobody builds on. An Undelete is refused by its age alone, and one
@@ -212,7 +212,7 @@ func (f *found) reduced() bool { return f.State == manifest.Purged && !f.NamesPa
 // state.
 func (c *collector) reduce(ctx context.Context) error {
 	c.report.Versions.Purging = len(c.purgeable)
-	if c.o.dryRun {
+	if c.dryRun {
 		return nil
 	}
 	c.report.Versions.Purging = 0

@@ -10,7 +10,7 @@ import (
 
 // openFile is an open regular file of an Object.
 type openFile struct {
-	o     *Object
+	o     *filesystem
 	info  fileInfo
 	index int
 
@@ -29,7 +29,7 @@ func (f *openFile) fail(op string, err error) error {
 	if err == nil || err == io.EOF {
 		return err
 	}
-	return &fs.PathError{Op: op, Path: f.info.f.Path, Err: wrap(f.o.ctx, "read", f.o.ref, err)}
+	return &fs.PathError{Op: op, Path: f.info.f.Path, Err: f.o.wrap(err)}
 }
 
 func (f *openFile) Stat() (fs.FileInfo, error) { return f.info, nil }
@@ -112,7 +112,7 @@ func (f *openFile) Close() error {
 
 // openDir is an open directory of an Object.
 type openDir struct {
-	o     *Object
+	o     *filesystem
 	info  fileInfo
 	path  string
 	names []string // not read yet

@@ -20,12 +20,12 @@ type object struct {
 // objects yields the objects that have a register. Of one with thousands of
 // versions, it lists the highest ones only.
 func (r *Registry) objects(ctx context.Context, prefix string, yield func(object, error) bool) {
-	l := &objectLister{yield: yield}
+	lister := &objectLister{yield: yield}
 	for again := true; again; {
 		again = false
-		for info, err := range r.st.List(ctx, manifest.ObjectsPrefix+store.Escape(prefix), l.after) {
+		for info, err := range r.st.List(ctx, manifest.ObjectsPrefix+store.Escape(prefix), lister.after) {
 			if err = listError(err); unreadable(err) {
-				if l.unreadable(err); l.stopped {
+				if lister.unreadable(err); lister.stopped {
 					break
 				}
 				continue
@@ -34,16 +34,16 @@ func (r *Registry) objects(ctx context.Context, prefix string, yield func(object
 				yield(object{}, err)
 				return
 			}
-			if again = l.key(info.Key); again || l.stopped {
+			if again = lister.key(info.Key); again || lister.stopped {
 				break
 			}
 		}
-		if !again && l.jumped != "" { // to the end
-			again = l.stay()
+		if !again && lister.jumped != "" { // to the end
+			again = lister.stay()
 		}
 	}
-	if !l.stopped {
-		l.finish()
+	if !lister.stopped {
+		lister.finish()
 	}
 }
 

@@ -24,6 +24,7 @@ type saveOptions struct {
 	dereference  bool
 	tags         []string
 	expect       *expectation
+	ifLatest     string // the version that expect wants, as given
 	progress     func(Progress)
 	report       *SaveReport
 	compression  string

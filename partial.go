@@ -298,8 +298,8 @@ func removeAll(root *os.Root, name string) error {
 
 // close ends the use of the directory. It stays if the load was interrupted
 // and may be run again.
-func (p *partial) close(err error) {
-	if p.keep || p.again && (interrupted(err) || p.old && errors.As(err, new(*roomError))) {
+func (p *partial) close(ctx context.Context, err error) {
+	if p.keep || p.again && (interrupted(ctx, err) || p.old && errors.As(err, new(*roomError))) {
 		p.unlock()
 		p.root.Close()
 		return
@@ -326,7 +326,10 @@ func (p *partial) remove() error {
 
 // interrupted reports whether an operation that failed so may succeed if it is
 // run again.
-func interrupted(err error) bool {
+func interrupted(ctx context.Context, err error) bool {
+	if ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
+		return true
+	}
 	for _, e := range []error{context.Canceled, context.DeadlineExceeded, store.ErrUnavailable, store.ErrRetry, store.ErrUnknown} {
 		if errors.Is(err, e) {
 			return true

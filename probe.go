@@ -12,10 +12,6 @@ import (
 	"github.com/mindtrace/registry/store/storecheck"
 )
 
-// ErrUnsafeStore: the store does not keep its contract. Writing to it could
-// lose data, so nothing is written.
-var ErrUnsafeStore = errors.New("unsafe store")
-
 // probe asks the store whether it keeps its most important promises, and
 // returns the store's time.
 func (r *Registry) probe(ctx context.Context) (time.Time, error) {

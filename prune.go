@@ -128,7 +128,7 @@ func (p *pruning) object(ctx context.Context, name string) error {
 				continue // somebody else was faster
 			}
 			if ofOne(ctx, err) && errors.Is(err, fs.ErrPermission) {
-				return &UnreadableError{Key: manifest.VersionKey(name, info.Version), Ref: info.Ref(), Err: err}
+				return newUnreadable(manifest.VersionKey(name, info.Version), info.Ref(), err)
 			}
 			if err != nil {
 				return err
@@ -149,7 +149,7 @@ func (p *pruning) choose(ctx context.Context, name string, live []Info) ([]Info,
 	for i := range live {
 		numbers[i] = live[i].Version
 	}
-	latest := candidates(numbers, Ref{})[0]
+	latest := candidates(numbers, xref{})[0]
 	var drop []Info
 	for i, info := range live {
 		keep := info.Version == latest ||

@@ -82,7 +82,7 @@ type purging struct {
 }
 
 func (p *purging) run(ctx context.Context, s string) error {
-	ref, err := ParseRef(s)
+	ref, err := parseRef(s)
 	if err != nil {
 		return err
 	}
@@ -134,7 +134,7 @@ func (p *purging) one(ctx context.Context, f *found) error {
 }
 
 // some purges the versions in a range.
-func (p *purging) some(ctx context.Context, ref Ref) error {
+func (p *purging) some(ctx context.Context, ref xref) error {
 	all, err := p.r.numbers(ctx, ref.Name)
 	if err != nil {
 		return err

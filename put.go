@@ -16,7 +16,7 @@ import (
 // one step; where the system cannot do that, the old one is put aside first, and
 // a crash between the two steps leaves nothing there: the same load, run again,
 // puts it there.
-func (o *Object) put(d *destination, tmp *partial, how placing) error {
+func (o *filesystem) put(d *destination, tmp *partial, how placing) error {
 	for tries := 0; ; tries++ {
 		done, err := o.putNow(d, tmp, how)
 		if done || !how.exact || tries == 100 || !d.changed() {
@@ -36,10 +36,10 @@ func (d *destination) changed() bool {
 }
 
 // putNow is put, once. It reports whether the object is there.
-func (o *Object) putNow(d *destination, tmp *partial, how placing) (done bool, err error) {
+func (o *filesystem) putNow(d *destination, tmp *partial, how placing) (done bool, err error) {
 	from := partialTree
 	if d.single {
-		local, err := filepath.Localize(o.f.Content.Files[0].Path)
+		local, err := filepath.Localize(o.m.Content.Files[0].Path)
 		if err != nil {
 			return false, err
 		}
@@ -108,7 +108,7 @@ func (d *destination) replaceInSteps(tmp *partial, from string, rename func(*os.
 
 // keepModes gives what is put in the place of something the permissions of that:
 // a file or directory never becomes open to more people by a load.
-func (o *Object) keepModes(d *destination, tmp *partial, from string, how placing) error {
+func (o *filesystem) keepModes(d *destination, tmp *partial, from string, how placing) error {
 	now, err := tmp.root.Lstat(from)
 	if err != nil {
 		return err
@@ -120,7 +120,7 @@ func (o *Object) keepModes(d *destination, tmp *partial, from string, how placin
 		perm = narrow(now.Mode().Perm(), perm)
 	case how.exact && d.single: // all but whether it is executable
 		perm &^= 0o111
-		if o.f.Content.Files[0].Exec {
+		if o.m.Content.Files[0].Exec {
 			perm |= perm & 0o444 >> 2
 		}
 	}
@@ -135,7 +135,7 @@ func (o *Object) keepModes(d *destination, tmp *partial, from string, how placin
 
 // narrowTree takes from files and directories of a tree the permissions that
 // those at the same places in the tree to be replaced do not give.
-func (o *Object) narrowTree(d *destination, tmp *partial) error {
+func (o *filesystem) narrowTree(d *destination, tmp *partial) error {
 	old, err := beneath.OpenRootIn(d.parent, d.base)
 	if err != nil {
 		return err
@@ -146,7 +146,7 @@ func (o *Object) narrowTree(d *destination, tmp *partial) error {
 		return err
 	}
 	defer tree.Close()
-	for path, e := range everyPath(o.f.Content.Files) {
+	for path, e := range everyPath(o.m.Content.Files) {
 		was, err := old.Lstat(path)
 		if err != nil || path == "." || e.Link != "" || was.IsDir() != e.Dir || !was.IsDir() && !was.Mode().IsRegular() {
 			continue

@@ -2,8 +2,10 @@ package registry_test
 
 import (
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -49,37 +51,52 @@ func TestSnippetsAreOfExamples(t *testing.T) {
 }
 
 var (
-	link     = regexp.MustCompile(`\]\(([^)#]+)`)
+	link     = regexp.MustCompile(`\]\(([^)#\s]*)(?:#([^)\s]*))?\)`)
 	unshown  = regexp.MustCompile(`(?s)<!--.*?-->`)
 	codeSpan = regexp.MustCompile("(?s)```.*?```|`[^`\n]*`")
+	heading  = regexp.MustCompile(`(?m)^#+ (.*)$`)
+	anchor   = regexp.MustCompile(`<a id="([^"]+)"></a>`)
+	unslug   = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
 )
 
-// Links between documents lead to files that are there.
+// Links between documents lead to files that are there, and to headings or
+// anchors in them.
 func TestLinksLead(t *testing.T) {
-	docs, err := filepath.Glob("docs/*.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	n := 0
-	for _, doc := range append(docs, "README.md") {
-		text, err := os.ReadFile(doc)
-		if err != nil {
-			t.Fatal(err)
-		}
-		shown := codeSpan.ReplaceAll(unshown.ReplaceAll(text, nil), nil)
-		for _, m := range link.FindAllStringSubmatch(string(shown), -1) {
+	docs, n := documents(t), 0
+	for doc, text := range docs {
+		shown := codeSpan.ReplaceAllString(unshown.ReplaceAllString(text, ""), "")
+		for _, m := range link.FindAllStringSubmatch(shown, -1) {
 			if strings.Contains(m[1], "://") {
 				continue
 			}
 			n++
-			if _, err := os.Stat(filepath.Join(filepath.Dir(doc), filepath.FromSlash(m[1]))); err != nil {
+			target := doc
+			if m[1] != "" {
+				target = path.Join(path.Dir(doc), m[1])
+			}
+			if _, err := os.Stat(filepath.FromSlash(target)); err != nil {
 				t.Errorf("%s: %v", doc, err)
+			} else if m[2] != "" && !slices.Contains(anchors(docs[target]), m[2]) {
+				t.Errorf("%s: %s has no heading or anchor #%s", doc, target, m[2])
 			}
 		}
 	}
-	if n < 10 {
+	if n < 100 {
 		t.Errorf("%d links", n)
 	}
+}
+
+// anchors returns what a link into a document may name: its anchors, and its
+// headings in the form that GitHub gives them.
+func anchors(text string) (ids []string) {
+	for _, m := range anchor.FindAllStringSubmatch(text, -1) {
+		ids = append(ids, m[1])
+	}
+	for _, m := range heading.FindAllStringSubmatch(text, -1) {
+		slug := unslug.ReplaceAllString(strings.ToLower(anchor.ReplaceAllString(m[1], "")), "")
+		ids = append(ids, strings.ReplaceAll(slug, " ", "-"))
+	}
+	return ids
 }
 
 // inOrder returns how many of the lines, from the first one on, come in src,

@@ -27,7 +27,7 @@ func FuzzParseRef(f *testing.F) {
 		versions = append(versions, v)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		ref, err := ParseRef(s)
+		ref, err := parseRef(s)
 		if err != nil {
 			known := false
 			for _, kind := range []error{ErrInvalidRef, ErrInvalidName, ErrInvalidVersion, ErrInvalidTag} {

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"reflect"
 	"runtime"
-	"strings"
 	"sync"
 	"time"
 
@@ -17,19 +16,19 @@ import (
 	"github.com/mindtrace/registry/internal/chunk"
 	"github.com/mindtrace/registry/internal/lease"
 	"github.com/mindtrace/registry/internal/manifest"
-	"github.com/mindtrace/registry/internal/plain"
 	"github.com/mindtrace/registry/material"
 	"github.com/mindtrace/registry/store"
 	_ "github.com/mindtrace/registry/store/filestore" // the default location is a directory
+	"github.com/mindtrace/registry/version"
 )
 
 // Version is a semantic version, such as 1.2.3 or 2.0.0-rc.1.
-type Version = manifest.Version
+type Version = version.Version
 
 // ParseVersion reads a version; "1", "1.2" and "v1.2.3" mean 1.0.0, 1.2.0
 // and 1.2.3.
 func ParseVersion(s string) (Version, error) {
-	v, err := manifest.ParseVersion(s)
+	v, err := version.Parse(s)
 	return v, wrap(context.Background(), "parse version", s, err)
 }
 
@@ -102,10 +101,10 @@ type Registry struct {
 	log       *slog.Logger
 	progress  func(Progress)
 
-	compression string // as in Options
-	memory      *chunk.Budget
-	large       sync.Mutex                       // held while a large register is decoded
-	pace        struct{ gets, puts *store.Pace } // nil for a directory
+	compress bool // what saves store
+	memory   *chunk.Budget
+	large    sync.Mutex                       // held while a large register is decoded
+	pace     struct{ gets, puts *store.Pace } // nil for a directory
 
 	probing chan struct{} // held while the store is probed
 	probed  time.Time     // when it was last
@@ -192,7 +191,7 @@ func open(ctx context.Context, st store.Store, url string, o Options) (*Registry
 	}
 	r := &Registry{
 		url: url, clock: new(store.Clock), log: o.Logger, progress: o.Progress, probing: make(chan struct{}, 1),
-		cache: o.Cache, compression: o.Compression,
+		cache: o.Cache, compress: o.Compression != CompressionNone,
 	}
 	var err error
 	if r.memory, err = newMemory(o.MemoryLimit); err != nil {
@@ -220,23 +219,15 @@ func open(ctx context.Context, st store.Store, url string, o Options) (*Registry
 		r.st = r.cache.Wrap(r.st, url)
 	}
 	r.locks = lease.New(r.st, r.clock)
-	body, _, err := r.st.Get(cache.Use(ctx), manifest.SettingsKey, nil)
-	switch {
-	case notFound(err) && o.Create:
-		if r.settings, err = r.create(ctx, o); err != nil {
-			return nil, wrap(ctx, "open", url, err)
-		}
-	case notFound(err):
-		return nil, wrap(ctx, "open", url, fmt.Errorf("%w; to make one, run mindreg init %s (in Go: Options.Create)", ErrNoRegistry, plain.ShellWord(url)))
-	case err != nil:
-		return nil, wrap(ctx, "open", url, err)
-	default:
-		if r.settings, err = manifest.DecodeSettings(body); err != nil {
-			return nil, wrap(ctx, "open", url, err)
-		}
+	fresh := (*manifest.Settings)(nil)
+	if o.Create {
+		fresh = manifest.NewSettings(time.Time{}, o.times)
+		fresh.Unversioned, fresh.Locking = o.Unversioned, manifest.Locking(o.Locking)
 	}
-	r.probed = r.settings.Probed
-	store.Anchor(r.st, manifest.SettingsKey, r.mine)
+	body, _, err := r.st.Get(cache.Use(ctx), manifest.SettingsKey, nil)
+	if err := r.begin(ctx, body, err, fresh); err != nil {
+		return nil, wrap(ctx, "open", url, err)
+	}
 	if o.Unversioned && !r.settings.Unversioned {
 		return nil, wrap(ctx, "open", url, fmt.Errorf("a registry %w here that keeps versions, and that is fixed; make an unversioned one at another place", ErrExists))
 	}
@@ -245,50 +236,6 @@ func open(ctx context.Context, st store.Store, url string, o Options) (*Registry
 	}
 	r.log.DebugContext(ctx, "registry opened", "url", url, "id", r.settings.ID, "unversioned", r.settings.Unversioned)
 	return r, nil
-}
-
-// create makes a new registry, unless somebody else does so at the same time.
-func (r *Registry) create(ctx context.Context, o Options) (*manifest.Settings, error) {
-	if err := store.MakeRoot(ctx, r.st); err != nil {
-		return nil, err
-	}
-	for info, err := range r.st.List(ctx, "", "") {
-		if err != nil {
-			return nil, err
-		}
-		if strings.HasPrefix(info.Key, manifest.ProbePrefix) {
-			continue // left by a probe that was killed
-		}
-		return r.occupied(ctx, info.Key)
-	}
-	if name, err := store.Foreign(ctx, r.st); err != nil || name != "" {
-		return nil, errors.Join(err, notEmpty(name))
-	}
-	now, err := r.probe(ctx)
-	if err != nil {
-		return nil, err
-	}
-	s := manifest.NewSettings(now, o.times)
-	s.Probed = s.Created
-	s.Unversioned = o.Unversioned
-	s.Locking = manifest.Locking(o.Locking)
-	body, err := s.Encode()
-	if err != nil {
-		return nil, err
-	}
-	_, err = r.writeUnprobed(ctx, manifest.SettingsKey, body, store.Absent, s.Nonce)
-	if errors.Is(err, ErrConflict) {
-		if body, _, err = r.st.Get(ctx, manifest.SettingsKey, nil); err != nil {
-			return nil, err
-		}
-		return manifest.DecodeSettings(body)
-	}
-	if err != nil {
-		return nil, err
-	}
-	r.reserve(ctx)
-	r.log.InfoContext(ctx, "registry created", "url", r.url, "id", s.ID)
-	return s, nil
 }
 
 // URL returns the location that the registry was opened with.

@@ -56,7 +56,7 @@ type source struct {
 // A register whose placement was changed instead would no longer name the old
 // pack, which a save under way may just be reusing: it would be collected
 // under it.
-func (p *repair) packs(ctx context.Context, damage []Damage, why map[string]error) error {
+func (p *repair) packs(ctx context.Context, damage []damage, why map[string]error) error {
 	all := map[string]*broken{}
 	for _, d := range damage {
 		b := &broken{refs: map[string]bool{}, chunks: map[int64]*wanted{}}
@@ -92,7 +92,7 @@ func (p *repair) packs(ctx context.Context, damage []Damage, why map[string]erro
 
 // tables restores versions of which a pack with their table is lost: only
 // a copy of this registry has the same table, but any mirror has the files.
-func (p *repair) tables(ctx context.Context, d Damage, why map[string]error) error {
+func (p *repair) tables(ctx context.Context, d damage, why map[string]error) error {
 	for _, h := range d.Hurts {
 		if h.File != "" || slices.Contains(p.report.Versions, h.Ref) {
 			continue
@@ -284,7 +284,7 @@ func (p *repair) put(ctx context.Context, key string, body []byte, token store.T
 // mirror is a registry that chunks are taken from.
 type mirror struct {
 	r       *Registry
-	digests map[manifest.Digest]Ref // of its live versions, once they are needed
+	digests map[manifest.Digest]xref // of its live versions, once they are needed
 	last    *found
 }
 
@@ -340,22 +340,22 @@ func (m *mirror) version(ctx context.Context, s source) (*found, error) {
 }
 
 // find looks a digest up among all versions of the mirror.
-func (m *mirror) find(ctx context.Context, d manifest.Digest) (Ref, bool, error) {
+func (m *mirror) find(ctx context.Context, d manifest.Digest) (xref, bool, error) {
 	if m.digests == nil {
-		digests := map[manifest.Digest]Ref{}
+		digests := map[manifest.Digest]xref{}
 		for info, err := range m.r.st.List(ctx, manifest.ObjectsPrefix, "") {
 			if unreadable(listError(err)) {
 				continue // others may have the digest
 			}
 			if err != nil {
-				return Ref{}, false, err
+				return xref{}, false, err
 			}
 			name, v, err := manifest.ParseVersionRegisterKey(info.Key)
 			if err != nil {
 				continue
 			}
 			if f, err := m.r.readLive(ctx, name, v); err == nil {
-				digests[f.Digest] = Ref{Name: name, version: v}
+				digests[f.Digest] = xref{Name: name, version: v}
 			}
 		}
 		m.digests = digests

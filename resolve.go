@@ -121,7 +121,7 @@ func (r *Registry) complete(ctx context.Context, f *found) error {
 }
 
 // resolve returns the live version that ref means.
-func (r *Registry) resolve(ctx context.Context, ref Ref) (*found, error) {
+func (r *Registry) resolve(ctx context.Context, ref xref) (*found, error) {
 	if ref.kind == selectVersion {
 		return r.readLive(ctx, ref.Name, ref.version)
 	}
@@ -134,7 +134,7 @@ func (r *Registry) resolve(ctx context.Context, ref Ref) (*found, error) {
 
 // best returns the best live version among all that ref may mean, and reports
 // whether it has passed deleted versions.
-func (r *Registry) best(ctx context.Context, ref Ref, all []Version) (first *found, passed bool, err error) {
+func (r *Registry) best(ctx context.Context, ref xref, all []Version) (first *found, passed bool, err error) {
 	var bad error
 	for _, v := range candidates(all, ref) {
 		f, err := r.read(ctx, ref.Name, v)
@@ -181,7 +181,7 @@ func (r *Registry) best(ctx context.Context, ref Ref, all []Version) (first *fou
 }
 
 // candidates returns the versions that ref may mean, best first.
-func candidates(all []Version, ref Ref) []Version {
+func candidates(all []Version, ref xref) []Version {
 	var out []Version
 	for _, v := range slices.Backward(all) {
 		if ref.kind != selectRange || ref.matches(v) {
@@ -205,7 +205,7 @@ func candidates(all []Version, ref Ref) []Version {
 var errNoName = fmt.Errorf("%w: no object of this name", ErrNotFound)
 
 // noMatch says why none of the versions that have a register is what ref means.
-func (r *Registry) noMatch(ref Ref, all []Version) error {
+func (r *Registry) noMatch(ref xref, all []Version) error {
 	switch {
 	case len(all) == 0:
 		return errNoName

@@ -30,7 +30,7 @@ func (x *extraction) resume(regular []int) (rest []int, err error) {
 }
 
 func (x *extraction) resumeFile(i int) (there bool, err error) {
-	e := &x.o.f.Content.Files[i]
+	e := &x.o.m.Content.Files[i]
 	path := filepath.FromSlash(e.Path)
 	fi, err := x.root.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -307,7 +307,7 @@ func TestBucketIsNotWhatWasOpened(t *testing.T) {
 		wantErr(t, r.deletedMeanwhile(t.Context(), obj.f, loadErr(t, obj)), ErrNoRegistry)
 		_, err = r.putTag(t.Context(), tag, tag.removed())
 		wantErr(t, err, ErrNoRegistry)
-		_, _, err = r.best(t.Context(), Ref{Name: "m"}, []Version{{Major: 1}})
+		_, _, err = r.best(t.Context(), xref{Name: "m"}, []Version{{Major: 1}})
 		wantErr(t, err, ErrNoRegistry)
 		_, err = r.GC(t.Context())
 		wantErr(t, err, ErrNoRegistry)

@@ -2,14 +2,11 @@ package registry
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/mindtrace/registry/internal/chunk"
-	"github.com/mindtrace/registry/internal/knob"
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/material"
 )
@@ -54,24 +51,16 @@ func (r *Registry) Save(ctx context.Context, name string, v any, opts ...SaveOpt
 	if o.progress == nil {
 		o.progress = r.progress
 	}
-	s := &save{r: r, o: &o, name: name}
+	s := &save{newTxn(r, name), r, &o}
 	version, err := s.run(ctx, v)
 	return version, wrap(ctx, "save", name, err)
 }
 
 // save is one save under way.
 type save struct {
-	r    *Registry
-	o    *saveOptions
-	name string
-
-	explicit *Version // the version asked for
-	known    []Version
-	listed   bool
-	partial  bool        // known are only the highest
-	guessed  bool        // o.base is not the caller's: without it nothing is reused, and that is all
-	base     *found      // whose chunks are reused
-	table    chunk.Stats // of storing the table of files, if it did not fit the register
+	*txn
+	r *Registry
+	o *saveOptions
 }
 
 func (s *save) run(ctx context.Context, v any) (Version, error) {
@@ -82,12 +71,14 @@ func (s *save) run(ctx context.Context, v any) (Version, error) {
 	if err := s.r.trust(ctx); err != nil {
 		return Version{}, err
 	}
-	if s.o.expect != nil { // before any data moves
+	if s.expect != nil { // before any data moves
 		if err := s.expected(ctx); err != nil {
 			return Version{}, err
 		}
 	}
-	w := chunk.NewWriter(ctx, s.config(v))
+	cfg := s.config()
+	cfg.Progress = saveProgress(s.o.progress, s.name, sizeOf(v))
+	w := chunk.NewWriter(ctx, cfg)
 	defer w.Abort()
 	dst := &sink{w: w, r: s.r}
 	if err := m.Save(ctx, dst, v); err != nil {
@@ -151,6 +142,21 @@ func (s *save) created(ctx context.Context) (time.Time, error) {
 	return s.r.clock.Fresh(ctx, s.r.st, 0)
 }
 
+// checkExpectation reads the condition of the save.
+func (s *save) checkExpectation() (err error) {
+	if s.o.expect == nil {
+		return nil
+	}
+	if s.version != nil {
+		return fmt.Errorf("%w: the number of a conditional save cannot be chosen; it is what makes it safe", ErrInvalidVersion)
+	}
+	s.expect = s.o.expect
+	if !s.expect.absent {
+		s.expect.want, err = manifest.ParseVersion(s.o.ifLatest)
+	}
+	return err
+}
+
 // check refuses what cannot be saved, before anything is read or written.
 func (s *save) check(v any) (*manifest.Content, material.Materializer, error) {
 	if name, version, found := strings.Cut(s.name, "@"); found {
@@ -170,15 +176,21 @@ func (s *save) check(v any) (*manifest.Content, material.Materializer, error) {
 		if s.r.settings.Unversioned {
 			return nil, nil, fmt.Errorf("%w: the registry keeps no versions, so none can be chosen", ErrInvalidVersion)
 		}
-		s.explicit = &version
+		s.version = &version
 	}
 	if s.o.base != "" {
-		if _, err := parseRef(s.o.base); err != nil {
+		base, err := parseRef(s.o.base)
+		if err != nil {
 			return nil, nil, fmt.Errorf("base: %w", err)
 		}
+		s.base = &base
 	}
+	s.noReuse = s.o.noReuse
 	if err := checkCompression(s.o.compression); err != nil {
 		return nil, nil, err
+	}
+	if s.o.compression != "" {
+		s.compress = s.o.compression != CompressionNone
 	}
 	if err := checkClass(s.o.class); err != nil {
 		return nil, nil, err
@@ -221,158 +233,4 @@ func (s *save) check(v any) (*manifest.Content, material.Materializer, error) {
 		}
 	}
 	return c, m, nil
-}
-
-func (s *save) config(v any) chunk.Config {
-	return chunk.Config{
-		Store: s.r.st, Clock: s.r.clock, Times: s.r.settings.Times,
-		Base: s.findBase, MaxInline: knob.MaxInline, Logger: s.r.log, Compress: s.compresses(), Budget: s.r.memory, Parallel: s.r.parallelPuts(),
-		Progress: saveProgress(s.o.progress, s.name, sizeOf(v)),
-	}
-}
-
-// list lists the object's highest versions, once.
-func (s *save) list(ctx context.Context) error {
-	if s.listed {
-		return nil
-	}
-	known, whole, err := s.r.top(ctx, s.name)
-	if err != nil {
-		return err
-	}
-	s.known, s.partial, s.listed = known, !whole, true
-	return nil
-}
-
-// findBase finds the version whose chunks may be reused: the one named, or
-// the highest live one. It is called before the first pack is put, and so is
-// the place to refuse a version that exists before the data moves.
-func (s *save) findBase(ctx context.Context) (*manifest.Manifest, error) {
-	if err := s.list(ctx); err != nil {
-		return nil, err
-	}
-	if s.explicit != nil {
-		exists := slices.Contains(s.known, *s.explicit)
-		if s.partial && s.explicit.Compare(s.known[0]) < 0 {
-			_, err := s.r.read(ctx, s.name, *s.explicit)
-			exists = !errors.Is(err, ErrNotFound)
-		}
-		if exists {
-			return nil, s.exists(ctx)
-		}
-	}
-	if s.o.noReuse {
-		return nil, nil
-	}
-	f, err := s.readBase(ctx)
-	if err == nil && f != nil {
-		if !f.Sound(f.info.Modified) {
-			return nil, nil // committed too late: its packs may be gone (attack A23)
-		}
-		err = s.r.complete(ctx, f)
-	}
-	if ours := s.o.base == "" || s.guessed; ours && (unreadable(err) || errors.Is(err, ErrNotFound)) {
-		s.r.log.WarnContext(ctx, "the version before cannot be read; nothing of it is reused", "name", s.name, "error", err)
-		return nil, nil
-	}
-	if err != nil || f == nil {
-		return nil, err
-	}
-	s.base = f
-	return f.Manifest, nil
-}
-
-func (s *save) readBase(ctx context.Context) (*found, error) {
-	if s.o.base != "" {
-		ref, err := parseRef(s.o.base)
-		if err != nil {
-			return nil, fmt.Errorf("base: %w", err)
-		}
-		f, err := s.r.resolve(ctx, ref)
-		if err != nil {
-			return nil, fmt.Errorf("base %s: %w", ref, err)
-		}
-		return f, nil
-	}
-	for _, v := range slices.Backward(s.known[max(0, len(s.known)-maxBaseLooks):]) {
-		f, err := s.r.read(ctx, s.name, v)
-		switch {
-		case errors.Is(err, ErrNotFound):
-		case err != nil:
-			return nil, err
-		case f.State == manifest.Live:
-			return f, nil
-		case s.r.settles(f):
-			return nil, nil
-		}
-	}
-	return nil, nil
-}
-
-// maxBaseLooks is how many versions a save looks at to find one that is live
-// and that it can reuse chunks of.
-const maxBaseLooks = 16
-
-// exists says why the version asked for cannot be used.
-func (s *save) exists(ctx context.Context) error {
-	f, err := s.r.read(ctx, s.name, *s.explicit)
-	if err == nil && f.State != manifest.Live {
-		return fmt.Errorf("version %s %w: it was deleted, and numbers are never used again", s.explicit, ErrExists)
-	}
-	return fmt.Errorf("version %s %w", s.explicit, ErrExists)
-}
-
-// fill puts what the writer stored into the manifest, and returns since when
-// its packs have certainly been there.
-func (s *save) fill(ctx context.Context, m *manifest.Manifest, res *chunk.Result) (time.Time, error) {
-	m.Content.Files = res.Files
-	m.Placement.Inline, m.Placement.Packs = res.Inline, res.Packs
-	if err := m.Seal(); err != nil {
-		return time.Time{}, err
-	}
-	body, err := m.Encode()
-	if err != nil || len(body) <= manifest.MaxTable {
-		return res.Evidence, err
-	}
-	evidence, err := s.storeTable(ctx, m)
-	if err != nil || res.Evidence.IsZero() || evidence.Before(res.Evidence) {
-		return evidence, err
-	}
-	return res.Evidence, nil
-}
-
-// storeTable puts the tables of a large manifest into packs.
-func (s *save) storeTable(ctx context.Context, m *manifest.Manifest) (time.Time, error) {
-	table, err := m.EncodeTable()
-	if err != nil {
-		return time.Time{}, err
-	}
-	cfg := s.config(nil)
-	cfg.MaxInline, cfg.Progress = 0, nil
-	cfg.Base = func(ctx context.Context) (*manifest.Manifest, error) {
-		if s.base == nil {
-			return nil, nil
-		}
-		return s.base.Manifest, nil
-	}
-	w := chunk.NewWriter(ctx, cfg)
-	defer w.Abort()
-	fw, err := w.Create("table", false)
-	if err != nil {
-		return time.Time{}, err
-	}
-	if _, err := fw.Write(table); err != nil {
-		return time.Time{}, err
-	}
-	if err := fw.Close(); err != nil {
-		return time.Time{}, err
-	}
-	res, err := w.Finish()
-	if err != nil {
-		return time.Time{}, err
-	}
-	f := res.Files[0]
-	m.SetTable(f.Size, f.SHA256, f.Chunks, res.Packs)
-	s.table = res.Stats
-	return res.Evidence, nil
 }

@@ -2,9 +2,7 @@ package registry
 
 import (
 	"context"
-	"fmt"
 	"slices"
-	"strings"
 )
 
 // WithTag points these tags at the version once it is saved, wherever they
@@ -13,21 +11,6 @@ import (
 func WithTag(tags ...string) SaveOption {
 	return saveOption(func(o *saveOptions) { o.tags = append(o.tags, tags...) })
 }
-
-// TagError says that a version was saved, but that not all its tags were set.
-type TagError struct {
-	Version Version  // that was saved
-	Tags    []string // that were not set, or of which it is not known
-	Err     error    // why the first of them was not
-}
-
-// Error implements error.
-func (e *TagError) Error() string {
-	return fmt.Sprintf("saved as version %s, but not tagged %s: %v", e.Version, strings.Join(e.Tags, ", "), e.Err)
-}
-
-// Unwrap returns the cause.
-func (e *TagError) Unwrap() error { return e.Err }
 
 // checkTags refuses tags that cannot be set.
 func (s *save) checkTags() error {

@@ -5,8 +5,29 @@ import (
 	"fmt"
 
 	"github.com/mindtrace/registry/internal/manifest"
+	"github.com/mindtrace/registry/internal/plain"
 	"github.com/mindtrace/registry/store"
 )
+
+// begin takes the settings of the registry from body, or from err that there are
+// none. Then it makes a registry with the settings fresh; nil: that is
+// ErrNoRegistry.
+func (r *Registry) begin(ctx context.Context, body []byte, err error, fresh *manifest.Settings) error {
+	switch {
+	case notFound(err) && fresh != nil:
+		r.settings, err = r.create(ctx, fresh)
+	case notFound(err):
+		err = fmt.Errorf("%w; to make one, run mindreg init %s (in Go: Options.Create)", ErrNoRegistry, plain.ShellWord(r.url))
+	case err == nil:
+		r.settings, err = manifest.DecodeSettings(body)
+	}
+	if err != nil {
+		return err
+	}
+	r.probed = r.settings.Probed
+	store.Anchor(r.st, manifest.SettingsKey, r.mine)
+	return nil
+}
 
 // readSettings reads the settings of the registry anew. It is ErrNoRegistry if
 // they are gone or those of another registry: a bucket is known by its name

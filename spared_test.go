@@ -61,7 +61,7 @@ func TestWhatWasThereIsNotLost(t *testing.T) {
 	boom := errors.New("boom")
 	for _, fails := range []int{1, 2, 3} { // the first, the second, and the second and third step
 		dir := writeFiles(t, map[string][]byte{"dest/old": []byte("mine")})
-		d := must[*destination](t)(obj.destination(filepath.Join(dir, "dest"), placing{exact: true}))
+		d := must[*destination](t)(obj.fs.destination(filepath.Join(dir, "dest"), placing{exact: true}))
 		if err := d.open(); err != nil {
 			t.Fatal(err)
 		}
@@ -81,7 +81,7 @@ func TestWhatWasThereIsNotLost(t *testing.T) {
 				t.Errorf("%v does not say where it is", d.failed("m", err))
 			}
 		}
-		tmp.close(err)
+		tmp.close(t.Context(), err)
 		d.close(err)
 		wantFile(t, was, "mine")
 		if fails < 3 {

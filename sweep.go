@@ -80,7 +80,7 @@ func (c *collector) free(ctx context.Context, packs []store.Info) error {
 		}
 	}
 	remove := func(ctx context.Context, info store.Info) (struct{}, error) {
-		if c.o.dryRun {
+		if c.dryRun {
 			return struct{}{}, nil
 		}
 		return struct{}{}, c.remove(ctx, info.Key)

@@ -12,39 +12,27 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// UnreadableError is one part of a registry that cannot be read: a register
-// that is damaged, of a newer format or without permission to read it, or
-// a directory of registers. Listings yield it and go on: the rest is not
-// concerned. It is ErrIntegrity, ErrNewer or fs.ErrPermission, as its cause.
-type UnreadableError struct {
-	Key string // of the register; of a directory, what begins its keys, with a slash at the end
-	Ref string // name@version, name@tag, or the name of the object; "" if it is none of one object
-	Err error
+// newUnreadable says that a part of the registry cannot be read, and what to do.
+func newUnreadable(key, ref string, err error) error {
+	return &UnreadableError{Key: key, Ref: ref, Remedy: remedy(key, err), Err: err}
 }
 
-// Error implements error. It says what to do.
-func (e *UnreadableError) Error() string {
-	s := e.Err.Error()
-	if !strings.Contains(s, e.Key) {
-		s = e.Key + ": " + s
-	}
+// remedy says what to do about a register that cannot be read.
+func remedy(key string, err error) string {
 	switch {
-	case errors.Is(e.Err, fs.ErrPermission):
-		return s + " (it needs permission to read)"
-	case errors.Is(e.Err, store.ErrForeign): // the store says what to do; nothing here replaces it
-		return s
-	case damaged(e.Err) && strings.HasPrefix(e.Key, manifest.TagsPrefix("")):
-		return s + " (mindreg tag set or tag rm replaces it, mindreg verify --repair --from URL restores it from a copy)"
-	case damaged(e.Err) && strings.HasPrefix(e.Key, manifest.LocksPrefix):
-		return s + " (mindreg lock break replaces it)"
-	case damaged(e.Err):
-		return s + " (mindreg verify --repair --from URL restores it from a copy)"
+	case errors.Is(err, fs.ErrPermission):
+		return "it needs permission to read"
+	case errors.Is(err, store.ErrForeign): // the store says what to do; nothing here replaces it
+		return ""
+	case damaged(err) && strings.HasPrefix(key, manifest.TagsPrefix("")):
+		return "mindreg tag set or tag rm replaces it, mindreg verify --repair --from URL restores it from a copy"
+	case damaged(err) && strings.HasPrefix(key, manifest.LocksPrefix):
+		return "mindreg lock break replaces it"
+	case damaged(err):
+		return "mindreg verify --repair --from URL restores it from a copy"
 	}
-	return s
+	return ""
 }
-
-// Unwrap returns the cause.
-func (e *UnreadableError) Unwrap() error { return e.Err }
 
 // unreadable tells the failure to read one version, whatever the reader does,
 // from those that concern all.
@@ -93,7 +81,7 @@ func (r *Registry) readRegister(ctx context.Context, key, ref string, decode fun
 				info = store.Info{} // it is another by now
 			}
 		}
-		return info, &UnreadableError{Key: key, Ref: ref, Err: err}
+		return info, newUnreadable(key, ref, err)
 	}
 }
 
@@ -104,7 +92,7 @@ func listError(err error) error {
 	if !errors.As(err, &bad) {
 		return err
 	}
-	return &UnreadableError{Key: bad.Prefix, Ref: manifest.ObjectOf(bad.Prefix), Err: bad.Err}
+	return newUnreadable(bad.Prefix, manifest.ObjectOf(bad.Prefix), bad.Err)
 }
 
 // unreadables are the parts that a verb has passed over.

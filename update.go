@@ -3,7 +3,6 @@ package registry
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/mindtrace/registry/internal/manifest"
 )
@@ -18,63 +17,13 @@ import (
 // before the commit. A version above this one that was deleted is no
 // hindrance.
 func WithIfLatest(version string) SaveOption {
-	return saveOption(func(o *saveOptions) { o.expect = &expectation{text: version} })
+	return saveOption(func(o *saveOptions) { o.expect, o.ifLatest = &expectation{}, version })
 }
 
 // WithIfAbsent saves only if the object has no live version. Otherwise it is
 // as WithIfLatest.
 func WithIfAbsent() SaveOption {
 	return saveOption(func(o *saveOptions) { o.expect = &expectation{absent: true} })
-}
-
-// errNotExpected is the ErrConflict of an expectation, and of nothing else.
-var errNotExpected = fmt.Errorf("%w", ErrConflict)
-
-// expectation is which version must be the latest when a save commits.
-type expectation struct {
-	absent bool
-	text   string // as given
-	want   Version
-	seen   bool      // by the caller already,
-	known  []Version // in this listing
-}
-
-func (s *save) checkExpectation() (err error) {
-	e := s.o.expect
-	if e == nil {
-		return nil
-	}
-	if s.explicit != nil {
-		return fmt.Errorf("%w: the number of a conditional save cannot be chosen; it is what makes it safe", ErrInvalidVersion)
-	}
-	if !e.absent {
-		e.want, err = manifest.ParseVersion(e.text)
-	}
-	return err
-}
-
-// expected lists the versions anew, and checks that the latest is the one
-// that the save expects. That this is still so when the version register is
-// created, the number says: it is the next one of this listing.
-func (s *save) expected(ctx context.Context) error {
-	e := s.o.expect
-	if e.seen {
-		e.seen, s.known, s.listed = false, e.known, true
-		return nil
-	}
-	f, known, err := s.r.resolveListed(ctx, Ref{Name: s.name})
-	s.known, s.listed = known, true
-	switch {
-	case err != nil && !errors.Is(err, ErrNotFound):
-		return err
-	case e.absent && err == nil:
-		return fmt.Errorf("%w: the object exists, its latest version is %s", errNotExpected, f.Version)
-	case !e.absent && err != nil:
-		return fmt.Errorf("%w: version %s is not the latest any more: %v", errNotExpected, e.want, err)
-	case !e.absent && f.Version != e.want:
-		return fmt.Errorf("%w: the latest version is %s, not %s", errNotExpected, f.Version, e.want)
-	}
-	return nil
 }
 
 // Update replaces the latest version of the object name by what change makes
@@ -98,10 +47,11 @@ func Update[T any](ctx context.Context, r *Registry, name string, change func(ol
 			return Version{}, wrap(ctx, "update", name, err)
 		}
 		expect := &expectation{absent: from == nil, seen: true, known: known}
+		latest := ""
 		if from != nil {
-			expect.text = from.Version.String()
+			latest = from.Version.String()
 		}
-		version, err := r.Save(ctx, name, v, append(opts[:len(opts):len(opts)], saveOption(func(o *saveOptions) { o.expect = expect }))...)
+		version, err := r.Save(ctx, name, v, append(opts[:len(opts):len(opts)], saveOption(func(o *saveOptions) { o.expect, o.ifLatest = expect, latest }))...)
 		if !errors.Is(err, errNotExpected) {
 			return version, err
 		}
@@ -123,7 +73,7 @@ func loadLatest[T any](ctx context.Context, r *Registry, name string, opts []Sav
 			both.applyLoad(&o)
 		}
 	}
-	f, known, err := r.resolveListed(ctx, Ref{Name: name})
+	f, known, err := r.resolveListed(ctx, xref{Name: name})
 	if errors.Is(err, ErrNotFound) {
 		return v, nil, known, nil
 	}

@@ -2,10 +2,7 @@ package registry
 
 import (
 	"context"
-	"errors"
-	"strings"
-
-	"github.com/mindtrace/registry/internal/manifest"
+	"fmt"
 )
 
 // Problem is something that Verify found wrong.
@@ -13,8 +10,6 @@ type Problem struct {
 	Key string `json:"key"`           // of the register concerned, or what begins those that cannot be read
 	Ref string `json:"ref,omitempty"` // name@version, if it can be told
 	Err error  `json:"-"`
-
-	mendable bool // the register itself is damaged, or it is a milestone that can go
 }
 
 // VerifyReport is what Verify has found.
@@ -43,138 +38,63 @@ func (r *Registry) Verify(ctx context.Context, ref string, opts ...LoadOption) (
 	if o.progress == nil {
 		o.progress = r.progress
 	}
-	v := &verification{r: r, ref: ref, progress: o.progress}
-	err := v.run(ctx)
-	if err == nil && o.progress != nil {
-		o.progress(Progress{Op: "verify", Ref: ref, Done: v.report.Bytes, Total: v.report.Bytes, Finished: true})
-	}
-	return &v.report, wrap(ctx, "verify", ref, err)
+	found, err := verify(ctx, r, ref, verifyProgress(o.progress, ref))
+	return verifyReport(found), wrap(ctx, "verify", ref, err)
 }
 
-type verification struct {
-	r        *Registry
-	ref      string
-	progress func(Progress)
-	report   VerifyReport
-	live     int // versions that are there, or cannot be read
-
-	milestones milestones
+// verifyProgress turns the counts of a verification into calls of report.
+func verifyProgress(report func(Progress), ref string) func(done int64, finished bool) {
+	return func(done int64, finished bool) {
+		if report == nil {
+			return
+		}
+		p := Progress{Op: "verify", Ref: ref, Done: done, Finished: finished}
+		if finished {
+			p.Total = done
+		}
+		report(p)
+	}
 }
 
-func (v *verification) run(ctx context.Context) error {
-	if v.ref == "" {
-		return v.list(ctx, "")
-	}
-	ref, err := parseRef(v.ref)
-	if err != nil {
-		return err
-	}
-	if ref.Selector != "" && ref.kind != selectRange {
-		f, err := v.r.resolve(ctx, ref)
-		if e := (*UnreadableError)(nil); errors.As(err, &e) {
-			v.problem(e.Key, e.Ref, err)
-			return nil
+func verifyReport(v *verified) *VerifyReport {
+	r := &VerifyReport{Versions: v.Versions, Files: v.Files, Bytes: v.Bytes, Problems: problems(v.Problems)}
+	for _, d := range v.Damage {
+		hurts := make([]Hurt, len(d.Hurts))
+		for i, h := range d.Hurts {
+			hurts[i] = Hurt(h)
 		}
-		if err != nil {
-			return err
-		}
-		return v.version(ctx, f)
+		r.Damage = append(r.Damage, Damage{d.Key, d.Missing, hurts})
 	}
-	if ref.Selector == "" {
-		if err := v.list(ctx, manifest.VersionsPrefix(ref.Name)); err != nil {
-			return err
-		}
-		if v.live == 0 && len(v.report.Problems) == 0 {
-			numbers, err := v.r.numbers(ctx, ref.Name)
-			if err != nil {
-				return err
-			}
-			return v.r.noMatch(ref, numbers)
-		}
-		return v.list(ctx, manifest.TagsPrefix(ref.Name))
-	}
-	numbers, err := v.r.numbers(ctx, ref.Name)
-	if err != nil {
-		return err
-	}
-	for _, number := range numbers {
-		if !ref.matches(number) {
-			continue
-		}
-		if err := v.read(ctx, ref.Name, number); err != nil {
-			return err
-		}
-	}
-	if v.live == 0 {
-		return v.r.noMatch(ref, numbers)
-	}
-	return nil
+	return r
 }
 
-// read verifies one version, if it is live.
-func (v *verification) read(ctx context.Context, name string, number Version) error {
-	f, err := v.r.readLive(ctx, name, number)
-	switch {
-	case errors.Is(err, ErrNotFound):
-		return nil
-	case unreadable(err):
-		v.live++
-		v.problem(manifest.VersionKey(name, number), name+"@"+number.String(), err)
-		return nil
-	case err != nil:
-		return err
+func problems(found []problem) (list []Problem) {
+	for _, p := range found {
+		list = append(list, Problem{p.Key, p.Ref, p.Err})
 	}
-	v.live++
-	return v.version(ctx, f)
+	return list
 }
 
-// version reads one version whole.
-func (v *verification) version(ctx context.Context, f *found) error {
-	v.report.Versions++
-	v.report.Files += f.Count
-	err := v.r.complete(ctx, f)
-	if err == nil {
-		var regular []int
-		for i := range f.Content.Files {
-			if f.Content.Files[i].Regular() {
-				regular = append(regular, i)
-			}
-		}
-		err = v.files(ctx, f, regular)
-	}
-	if f.Table == nil || f.Content.Files != nil { // else its size is only claimed
-		v.report.Bytes += f.Size
-	}
-	if unreadable(err) || ofOne(ctx, err) {
-		v.problem(manifest.VersionKey(f.Name, f.Version), f.Name+"@"+f.Version.String(), err)
-		return v.audit(ctx, f)
-	}
-	if err == nil && v.progress != nil {
-		v.progress(Progress{Op: "verify", Ref: v.ref, Done: v.report.Bytes})
-	}
-	return err
+// Damage is a pack that is missing, or holds other bytes than it should.
+type Damage struct {
+	Key     string `json:"key"`              // of the pack, in the store
+	Missing bool   `json:"missing,omitzero"` // else damaged
+	Hurts   []Hurt `json:"hurts"`            // in all versions that Verify looked at
 }
 
-func (v *verification) files(ctx context.Context, f *found, regular []int) error {
-	return v.r.reader(f).Fetch(ctx, regular, discard{})
+// Hurt is a part of a file that is lost unless its pack is repaired.
+type Hurt struct {
+	Ref    string `json:"ref"`            // name@version
+	File   string `json:"file,omitempty"` // path in the version; empty: the table that says where its files are
+	Offset int64  `json:"offset"`         // in the file, in bytes
+	Size   int64  `json:"size"`           // in bytes
+	SHA256 string `json:"sha256"`         // of the lost bytes, in hexadecimal
 }
 
-// problem takes note of what is wrong with what a key holds.
-func (v *verification) problem(key, ref string, err error) {
-	p := Problem{Key: key, Ref: ref, Err: err}
-	bad := (*UnreadableError)(nil)
-	switch {
-	case !damaged(err):
-	case errors.As(err, &bad):
-		p.mendable = bad.Key == key
-	default: // of a version, it is its packs
-		p.mendable = strings.HasPrefix(key, manifest.TagsPrefix("")) || manifest.IsMilestone(key)
+// String says what is lost, for people.
+func (h Hurt) String() string {
+	if h.File == "" {
+		return fmt.Sprintf("%s: the list of its files", h.Ref)
 	}
-	v.report.Problems = append(v.report.Problems, p)
+	return fmt.Sprintf("%s: bytes %d to %d of %s", h.Ref, h.Offset, h.Offset+h.Size, h.File)
 }
-
-// discard is a chunk.Dest that keeps nothing.
-type discard struct{}
-
-func (discard) WriteAt(int, []byte, int64) error { return nil }
-func (discard) Done(int) error                   { return nil }

@@ -41,7 +41,7 @@ func (r *Registry) writeUnprobed(ctx context.Context, key string, body []byte, m
 		if unknown == nil {
 			return store.Info{}, err
 		}
-		return store.Info{}, &OutcomeError{Key: key, Nonce: nonce, Err: errors.Join(unknown, err)}
+		return store.Info{}, &OutcomeError{Key: key, Nonce: string(nonce), Err: errors.Join(unknown, err)}
 	}
 	for try := 0; ; try++ {
 		info, err := r.st.Put(ctx, key, body, match)

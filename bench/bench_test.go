@@ -152,3 +152,18 @@ func TestTurns(t *testing.T) {
 		t.Errorf("%v %v", r.samples, r.errs)
 	}
 }
+
+// The report keeps to the width of all documents: a note is wrapped, and loses
+// no word.
+func TestWrap(t *testing.T) {
+	for text, want := range map[string]string{
+		"":        "",
+		"a  b\nc": "a b c",
+		strings.Repeat("é", 50) + " " + strings.Repeat("b", 49) + " c": strings.Repeat("é", 50) + " " + strings.Repeat("b", 49) + "\nc",
+		strings.Repeat("a", 101) + " b":                                strings.Repeat("a", 101) + "\nb",
+	} {
+		if got := wrap(text); got != want {
+			t.Errorf("%q is wrapped as %q, not %q", text, got, want)
+		}
+	}
+}

@@ -14,7 +14,7 @@ func (e *env) huge() *bcase {
 	var saveErr error
 	return &bcase{
 		name: "huge", title: "Save and load " + human(size) + ", local: memory and disk",
-		note:   "Disk is the most that the registry or the destination, and the directory for temporary files, held at any time, in relation to the data.",
+		note:   "Disk is the most that the registry or the destination, with the directory for temporary files, held at any time, as a multiple of the data.",
 		rounds: 1,
 		setup:  func() error { return noiseFile(src, 5, size) },
 		clean:  remove(src, reg, dst),

@@ -104,7 +104,7 @@ func (e *env) loadLocal() *bcase {
 	ready := func() error { return warm(src) }
 	return &bcase{
 		name: "load-local", title: "Load a file of " + human(size) + ", local, verified",
-		note:   "What is loaded is renamed into place without being flushed, as by cp, with which it is compared, too. The packs are in the page cache.",
+		note:   "Mindreg renames the loaded file into place and does not flush it. Plain cp, in the second row, does not flush either. The packs are in the page cache.",
 		rounds: e.rounds(3),
 		setup: func() error {
 			if err := noiseFile(src, 1, size); err != nil {

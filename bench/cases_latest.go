@@ -26,7 +26,7 @@ func (e *env) latest(p *place) *bcase {
 	}
 	return &bcase{
 		name: "latest-" + p.name, title: fmt.Sprintf("Load the latest of %d versions, %s", n, p.name),
-		note:   "The registers are put straight into the store; the last version is saved. Requests are those of one load; each page of a listing is one.",
+		note:   "The registers are put straight into the store, and only the last version is saved. Requests are those of one load. Each page of a listing is one request.",
 		rounds: e.rounds(3), loop: true,
 		setup: func() error {
 			if err := p.prepare(); err != nil {

@@ -70,7 +70,7 @@ func (e *env) saveMinIO() *bcase {
 	}
 	return &bcase{
 		name: "save-minio", title: "Save a file of " + human(size) + " to MinIO on loopback",
-		note:   "Server and client share the machine. Bare minio-go is FPutObject as it comes. oras pushes to a distribution server, with its files on the same disk.",
+		note:   "Server and client share the machine. Bare minio-go is FPutObject with its defaults. oras pushes to a distribution server that stores on the same disk.",
 		rounds: e.rounds(3),
 		setup:  func() error { return noiseFile(src, 1, size) },
 		clean:  remove(src),
@@ -185,7 +185,7 @@ func (e *env) treeMinIO() *bcase {
 	}
 	return &bcase{
 		name: "tree-minio", title: fmt.Sprintf("Save %d files of 4 KiB to MinIO on loopback", n),
-		note:   "The puts are those of bare minio-go; they are too slow for more rounds.",
+		note:   "The single puts are made with bare minio-go. They are too slow for more rounds.",
 		rounds: e.rounds(3),
 		setup:  func() error { return smallFiles(src, 2, n, 4<<10) },
 		clean:  remove(src),

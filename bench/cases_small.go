@@ -45,7 +45,7 @@ func (e *env) treeLoad() *bcase {
 	same := func() error { return sameTree(dst, src) }
 	return &bcase{
 		name: "tree-load-local", title: fmt.Sprintf("Load %d files of 4 KiB, local, verified", n),
-		note:   "Neither flushes what it writes.",
+		note:   "Neither of them flushes what it writes.",
 		rounds: e.rounds(3),
 		setup: func() error {
 			return errors.Join(
@@ -90,8 +90,8 @@ func (e *env) smallLocal(savers int, what string) *bcase {
 	}
 	return &bcase{
 		name: fmt.Sprintf("small-%s-%d", what, savers), title: title,
-		note: "The bare loop writes a temporary file, flushes it, links it to its name and flushes the directory: two flushes, all into one directory that is there. " +
-			"Mindreg has a directory per name, as the loop has in its second row; a new one is flushed with its parent. It lists before it saves. All run in a process of their own, through the library.",
+		note: "The bare loop writes a temporary file, flushes it, links it to its name and flushes the directory. That is two flushes, and one directory that exists already. " +
+			"Mindreg has a directory for each name, as the loop has in its second row, and flushes a new one with its parent. It lists before it saves. Each runs in a process of its own, through the library.",
 		rounds: e.rounds(5), loop: true,
 		runs: []*competitor{
 			bare(bareLoop, "one"),
@@ -112,7 +112,7 @@ func (e *env) smallMinIO(what string) *bcase {
 	mine := "mindreg " + what
 	return &bcase{
 		name: "small-minio-" + what, title: strings.ToUpper(what[:1]) + what[1:] + " objects of 1 KiB, MinIO on loopback",
-		note:   "The bare loop makes as many requests with minio-go: a listing, and a put or a get. Requests are counted by a proxy, in a run that is not timed.",
+		note:   "The bare loop makes the same number of requests with minio-go: a listing, and a put or a get. A proxy counts the requests, in a run that is not timed.",
 		rounds: e.rounds(5), loop: true,
 		runs: []*competitor{
 			{name: bareGo, prepare: s.prepare(), clean: s.clean, run: func() (sample, error) { return e.worker("bares3", s.bucket, count, what).reported() }},

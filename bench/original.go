@@ -48,7 +48,7 @@ func (e *env) original(i int) *bcase {
 	const mine, other = "mindreg", "mindtrace-registry"
 	return &bcase{
 		name: "original-" + shape.name, title: "Against the original, local, " + title,
-		note:   "One after the other, in one process each, through the libraries. The original flushes nothing; mindreg flushes before it answers.",
+		note:   "Both run in one process each, one operation after the other, through their libraries. The original flushes nothing; mindreg flushes before it answers.",
 		rounds: e.rounds(3), loop: true,
 		setup: func() error { return os.WriteFile(script, []byte(originalScript), 0o666) },
 		clean: remove(script),

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"text/template"
 	"time"
+	"unicode/utf8"
 )
 
 //go:embed report.md.tmpl
@@ -18,7 +19,7 @@ var reportTemplate string
 // report writes the tables, to dir and always to standard output.
 func (e *env) report(results []*result, m *machine, dir string) error {
 	var text strings.Builder
-	t, err := template.New("report").Parse(reportTemplate)
+	t, err := template.New("report").Funcs(template.FuncMap{"wrap": wrap}).Parse(reportTemplate)
 	if err != nil {
 		return err
 	}
@@ -68,6 +69,27 @@ func (e *env) report(results []*result, m *machine, dir string) error {
 		}
 	}
 	return os.WriteFile(filepath.Join(dir, "benchmarks.md"), []byte(text.String()), 0o666)
+}
+
+// wrap breaks a text into lines of at most 100 characters, as all documents
+// have them. A single word may be longer.
+func wrap(text string) string {
+	var b strings.Builder
+	n := 0
+	for word := range strings.FieldsSeq(text) {
+		length := utf8.RuneCountInString(word)
+		switch {
+		case n > 0 && n+1+length > 100:
+			b.WriteByte('\n')
+			n = 0
+		case n > 0:
+			b.WriteByte(' ')
+			n++
+		}
+		b.WriteString(word)
+		n += length
+	}
+	return b.String()
 }
 
 // summary is the case's rows of the table of targets.
