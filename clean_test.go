@@ -3,7 +3,6 @@ package registry
 import (
 	"context"
 	"errors"
-	"github.com/mindtrace/registry/store/faultstore"
 	"io/fs"
 	"os"
 	"path/filepath"
