@@ -16,6 +16,6 @@ func TestContract(t *testing.T) {
 }
 
 func TestContractBetweenProcesses(t *testing.T) {
-	conns := storetest.Processes(t, t.TempDir(), 8)
+	conns := storetest.Processes(t, t.TempDir(), 6)
 	storetest.Run(t, conns, &storetest.Options{Rounds: 30, Keys: 200})
 }
