@@ -127,6 +127,10 @@ func tested(out io.Writer) error {
 	return run(out, nil, "go", "test", "-vet=off", "-timeout=20m", "./store/s3store", ".", "./cmd/mindreg", "./...")
 }
 
+// racing finds the tests of the root that have several goroutines use one
+// registry.
+const racing = "Race|AtOnce|ManySavers|NeverRests|BesideEverything|Lock|Cancelled|TestUpdate|Strict"
+
 // raced runs the tests that race under the race detector, one package at
 // a time, beside all tests. All of them, with all their data, are make race.
 func raced(out io.Writer) error {
@@ -135,7 +139,7 @@ func raced(out io.Writer) error {
 		return nil
 	}
 	race := []string{"test", "-vet=off", "-timeout=20m", "-race", "-short", "-p=1"}
-	if err := run(out, nil, "go", append(race, "-run", "TestA[0-9]|TestUpdate|TestLock|TestCancelled", ".")...); err != nil {
+	if err := run(out, nil, "go", append(race, "-run", racing, ".")...); err != nil {
 		return err
 	}
 	return run(out, nil, "go", append(race, "./cache", "./internal/lease", "./internal/manifest", "./material/...", "./store", "./store/filestore", "./store/memstore", "./store/storecheck")...)

@@ -24,9 +24,16 @@ func open(t testing.TB, url string) store.Store {
 // onEachServer runs a test on a new bucket of each S3 server. The servers work
 // side by side: some answer slowly, and have nothing to do meanwhile.
 func onEachServer(t *testing.T, test func(t *testing.T, s *servers.Server, bucket string)) {
+	oneByOne(t, func(t *testing.T, s *servers.Server, bucket string) {
+		t.Parallel()
+		test(t, s, bucket)
+	})
+}
+
+// oneByOne is onEachServer for tests that change the environment.
+func oneByOne(t *testing.T, test func(t *testing.T, s *servers.Server, bucket string)) {
 	for _, s := range servers.S3 {
 		t.Run(s.Name, func(t *testing.T) {
-			t.Parallel()
 			server := s.Start(t)
 			test(t, server, server.Bucket(t))
 		})
