@@ -27,9 +27,9 @@ race:
 mutants:
 	go run ./internal/mutants
 
-# The command, in bin/.
+# The command, in bin/. Without cgo it runs on any Linux, and starts faster.
 build:
-	go build -o bin/mindreg ./cmd/mindreg
+	CGO_ENABLED=0 go build -o bin/mindreg ./cmd/mindreg
 
 # staticcheck alone: it finds bugs; matters of taste are for reviews. The
 # version is pinned in tools/lint/go.mod.

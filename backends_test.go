@@ -220,6 +220,13 @@ var verbs = []struct {
 		w.say(w.a.Has(w.ctx, "my:model@1.0.0"))
 		w.say(w.a.Has(w.ctx, "my:model@4"))
 	}},
+	{"Registry.Resolve", func(w *world) {
+		for _, ref := range []string{"my:model", "my:model@1.0.1", "my:model@^1"} {
+			w.say(w.a.Resolve(w.ctx, ref))
+		}
+		_, err := w.a.Resolve(w.ctx, "my:model@4")
+		w.is(err, registry.ErrNotFound)
+	}},
 	{"Registry.Objects Registry.Latest Registry.Versions", func(w *world) {
 		all(w, w.a.Objects(w.ctx, ""))
 		all(w, w.a.Latest(w.ctx, "my:"))

@@ -10,6 +10,7 @@ import (
 	"testing/fstest"
 
 	"github.com/mindtrace/registry/cache"
+	"github.com/mindtrace/registry/internal/ledger"
 	"github.com/mindtrace/registry/store"
 	"github.com/mindtrace/registry/store/tracestore"
 )
@@ -198,7 +199,7 @@ func TestOfflineSaysWhatIsMissing(t *testing.T) {
 	for _, ref := range []string{"my:model@2", "my:model@prod", "other", "other@1.0.0", "nothing"} {
 		err := off.Load(t.Context(), ref, new([]byte))
 		wantErr(t, err, ErrOffline)
-		if damaged(err) || notFound(err) {
+		if ledger.Damaged(err) || ledger.NotFound(err) {
 			t.Errorf("%s: %v is not about the registry", ref, err)
 		}
 	}
@@ -209,7 +210,7 @@ func TestOfflineSaysWhatIsMissing(t *testing.T) {
 	}
 	err := off.Load(t.Context(), "my:model", new([]byte))
 	wantErr(t, err, ErrOffline)
-	if damaged(err) {
+	if ledger.Damaged(err) {
 		t.Errorf("%v", err)
 	}
 	_, err = off.Save(t.Context(), "my:model", "x")

@@ -8,7 +8,7 @@ import (
 	"github.com/mindtrace/registry/cache"
 	"github.com/mindtrace/registry/internal/beneath"
 	"github.com/mindtrace/registry/internal/oserror"
-	"github.com/mindtrace/registry/store"
+	"github.com/mindtrace/registry/internal/tree"
 )
 
 // ErrNoCache: Checkout was called without Options.Cache.
@@ -40,16 +40,16 @@ func (r *Registry) checkout(ctx context.Context, ref string, opts []LoadOption) 
 	}
 	defer r.cache.Release()
 	o := r.loadOptions(opts)
-	if o.placing != (placing{}) {
-		return "", errPlacing
+	if o.placing != (tree.Placing{}) {
+		return "", tree.ErrPlacing
 	}
 	obj, err := r.object(ctx, ref, o.maxSize)
 	if err != nil {
 		return "", err
 	}
-	obj.fs.ctx = cache.Look(obj.fs.ctx)
+	obj.fs.Ctx = cache.Look(obj.fs.Ctx)
 	if report := o.progress; report != nil {
-		obj.fs.progress = func(done int64) { report(Progress{Op: "load", Ref: ref, Done: done, Total: obj.f.Size}) }
+		obj.fs.Progress = func(done int64) { report(Progress{Op: "load", Ref: ref, Done: done, Total: obj.f.Size}) }
 	}
 	again := false // the disk was full in the middle, and has room now
 	dir, err := r.cache.Tree(ctx, obj.f.Digest, obj.f.Content.Files, func(dir string) error {
@@ -59,13 +59,13 @@ func (r *Registry) checkout(ctx context.Context, ref string, opts []LoadOption) 
 			return err
 		}
 		defer root.Close()
-		return obj.fs.writeTree(root, again)
+		return obj.fs.WriteTree(root, again)
 	})
 	if oserror.Of(err) == oserror.Full {
 		err = fmt.Errorf("%w for the cache: %w", ErrNoSpace, err)
 	}
 	if err != nil {
-		return "", r.deletedMeanwhile(ctx, obj.f, err)
+		return "", r.ledger.DeletedMeanwhile(ctx, obj.f, err)
 	}
 	if o.report != nil {
 		*o.report = LoadReport{Info: obj.Info(), Dest: dir}
@@ -74,19 +74,4 @@ func (r *Registry) checkout(ctx context.Context, ref string, opts []LoadOption) 
 		o.progress(Progress{Op: "load", Ref: ref, Done: obj.f.Size, Total: obj.f.Size, Finished: true})
 	}
 	return dir, nil
-}
-
-// localDir returns the directory that the registry is in, or "".
-func (r *Registry) localDir() string {
-	if u, err := store.ParseURL(r.url); err == nil && u.Scheme == "file" {
-		return u.Path
-	}
-	return ""
-}
-
-// isLocal tells a registry in a directory, whose packs are on this disk
-// already, from those that are far away.
-func isLocal(location string) bool {
-	u, err := store.ParseURL(location)
-	return err == nil && u.Scheme == "file"
 }

@@ -21,7 +21,7 @@ func TestTreeIsFinished(t *testing.T) {
 	root := must[*os.Root](t)(os.OpenRoot(dir))
 	defer root.Close()
 	for _, again := range []bool{false, true} {
-		if err := must[*Object](t)(r.Object(t.Context(), "m")).fs.writeTree(root, again); err != nil {
+		if err := must[*Object](t)(r.Object(t.Context(), "m")).fs.WriteTree(root, again); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mindtrace/registry/internal/ledger"
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/store"
 	"github.com/mindtrace/registry/store/filestore"
@@ -129,7 +130,7 @@ func (c *churner) check(ctx context.Context, ref string, seed int) error {
 func livePacks(t *testing.T, r *Registry) []string {
 	t.Helper()
 	keys := map[string]bool{}
-	for info, err := range r.st.List(t.Context(), manifest.ObjectsPrefix, "") {
+	for info, err := range r.ledger.Store.List(t.Context(), manifest.ObjectsPrefix, "") {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -140,11 +141,11 @@ func livePacks(t *testing.T, r *Registry) []string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		f := must[*found](t)(r.read(t.Context(), name, v))
+		f := must[*ledger.Record](t)(r.ledger.Read(t.Context(), name, v))
 		if f.State != manifest.Live {
 			continue
 		}
-		if err := r.complete(t.Context(), f); err != nil {
+		if err := r.ledger.Complete(t.Context(), f); err != nil {
 			t.Fatal(err)
 		}
 		for _, p := range f.Packs() {
@@ -171,10 +172,10 @@ func settle(t *testing.T, r *Registry) {
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	if have, want := packKeys(t, r.st), livePacks(t, r); !slices.Equal(have, want) {
+	if have, want := packKeys(t, r.ledger.Store), livePacks(t, r); !slices.Equal(have, want) {
 		t.Errorf("%d packs are left, live versions name %d; %+v", len(have), len(want), rep)
 	}
-	if n := len(markers(t, r.st)); n != 1 {
+	if n := len(markers(t, r.ledger.Store)); n != 1 {
 		t.Errorf("%d markers are left", n)
 	}
 	mustVerify(t, r)

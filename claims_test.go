@@ -12,7 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mindtrace/registry/internal/localfs"
 	"github.com/mindtrace/registry/internal/manifest"
+	"github.com/mindtrace/registry/internal/memory"
 	"github.com/mindtrace/registry/material"
 	"github.com/mindtrace/registry/store"
 	"github.com/mindtrace/registry/store/tracestore"
@@ -84,7 +86,7 @@ func TestClaimsTakeNoMemory(t *testing.T) {
 			}},
 		} {
 			t.Run(fmt.Sprintf("%s, wrong: %t", name, wrong), func(t *testing.T) {
-				if !wrong && machineMemory() > times*4<<20 {
+				if !wrong && memory.Machine() > times*4<<20 {
 					t.Skip("this machine has so much memory")
 				}
 				r, st := inMemory(t)
@@ -107,7 +109,7 @@ func TestClaimsTakeNoMemory(t *testing.T) {
 // What fits the machine, but is not there, is found out before there is memory
 // for it: see ReadAll.
 func TestMemoryGrowsWithWhatCame(t *testing.T) {
-	if machineMemory() < 4<<30 {
+	if memory.Machine() < 4<<30 {
 		t.Skip("this machine has so little memory")
 	}
 	r, st := inMemory(t)
@@ -159,7 +161,7 @@ func TestNoRoom(t *testing.T) {
 	r, st := inMemory(t)
 	claim(t, r, st, "evil", "bytes", 8000, false)
 	dir := t.TempDir()
-	if err := enoughRoom(dir, 8000*4<<20); err == nil {
+	if free, known := localfs.Free(dir); !known || free > 8000*4<<20 {
 		t.Skip("this disk has so much room")
 	}
 	err := r.Load(t.Context(), "evil", Path(filepath.Join(dir, "dest")))

@@ -2,6 +2,8 @@ package registry
 
 import (
 	"context"
+
+	"github.com/mindtrace/registry/internal/tree"
 )
 
 // CleanOptions adjust Clean. nil means the zero value.
@@ -34,7 +36,7 @@ func Clean(ctx context.Context, dir string, opts *CleanOptions) (*CleanReport, e
 		o = *opts
 	}
 	report := &CleanReport{Leftovers: []Leftover{}}
-	err := clean(ctx, dir, o.DryRun, func(l leftover) { report.Leftovers = append(report.Leftovers, Leftover(l)) })
+	err := tree.Clean(ctx, dir, o.DryRun, func(l tree.Leftover) { report.Leftovers = append(report.Leftovers, Leftover(l)) })
 	if err != nil {
 		return nil, wrap(ctx, "clean", "", err)
 	}

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/mindtrace/registry/internal/tree"
 	"github.com/mindtrace/registry/store/faultstore"
 )
 
@@ -38,8 +39,8 @@ func TestCompleteLoadRemovesLeftovers(t *testing.T) {
 	dir := t.TempDir()
 	dest := filepath.Join(dir, "dest")
 	r := interruptedLoad(t, "m@1.0.0", dest)
-	killed := filepath.Join(dir, partialsOf("dest")+hash8("chance"))
-	other := filepath.Join(dir, partialsOf("other")+hash8("chance"))
+	killed := filepath.Join(dir, tree.PartialsOf("dest")+tree.Hash8("chance"))
+	other := filepath.Join(dir, tree.PartialsOf("other")+tree.Hash8("chance"))
 	for _, d := range []string{killed, other} {
 		if err := os.MkdirAll(filepath.Join(d, "tree", "deep"), 0o700); err != nil {
 			t.Fatal(err)
@@ -66,7 +67,7 @@ func TestCleanLeavesWhatIsInUse(t *testing.T) {
 			return
 		}
 		report := must[*CleanReport](t)(Clean(t.Context(), dir, nil))
-		if len(report.Leftovers) != 1 || report.Leftovers[0].Kept != errInUse.Error() {
+		if len(report.Leftovers) != 1 || report.Leftovers[0].Kept != tree.ErrInUse.Error() {
 			t.Errorf("%+v", report)
 		}
 		if err := r.Load(t.Context(), "m", Path(dest)); err != nil {

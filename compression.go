@@ -8,13 +8,6 @@ const (
 	CompressionNone = "none" // every chunk as it is
 )
 
-// WithCompression is Options.Compression for one save: CompressionAuto or
-// CompressionNone. Chunks that are reused of an earlier version stay as they
-// are stored.
-func WithCompression(how string) SaveOption {
-	return saveOption(func(o *saveOptions) { o.compression = how })
-}
-
 // checkCompression refuses what is no way to store. "" leaves it open.
 func checkCompression(how string) error {
 	switch how {

@@ -131,7 +131,7 @@ func TestCompressedTable(t *testing.T) {
 	if rep := mustGC(t, r); rep.Freed.Packs == 0 || rep.Versions.Purging != 1 {
 		t.Errorf("%+v", rep)
 	}
-	body, _, err := r.st.Get(t.Context(), f.info.Key, nil)
+	body, _, err := r.ledger.Store.Get(t.Context(), f.Stored.Key, nil)
 	if err != nil || bytes.Contains(body, []byte("requires")) {
 		t.Errorf("purged: %s, %v", body, err)
 	}
@@ -269,7 +269,7 @@ func refit(t *testing.T, r *Registry, mem store.Store) string {
 		t.Fatal(err)
 	}
 	reg := must[[]byte](t)(f.Encode())
-	if _, err := mem.Put(t.Context(), f.info.Key, reg, f.info.Token); err != nil {
+	if _, err := mem.Put(t.Context(), f.Stored.Key, reg, f.Stored.Token); err != nil {
 		t.Fatal(err)
 	}
 	return p.Key()

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/mindtrace/registry/internal/chunk"
+	"github.com/mindtrace/registry/internal/replicate"
 )
 
 // CopyOptions adjust Copy. nil means the zero value.
@@ -61,15 +62,15 @@ func Copy(ctx context.Context, to, from *Registry, ref string, opts *CopyOptions
 	if o.Progress == nil {
 		o.Progress = to.progress
 	}
-	c := &copying{to: to, from: from, ref: ref, name: o.Name, version: o.Version}
+	c := &replicate.Copy{To: to.ledger, From: from.ledger, Ref: ref, Name: o.Name, Version: o.Version}
 	if o.Progress != nil {
-		c.progress = func(ref string, size int64, n chunk.Stats, finished bool) {
+		c.Progress = func(ref string, size int64, n chunk.Stats, finished bool) {
 			o.Progress(Progress{Op: "copy", Ref: ref, Done: n.Read, Total: size, Reused: n.Reused, Stored: n.Stored, Finished: finished})
 		}
 	}
-	err := c.run(ctx)
-	report := &CopyReport{Present: c.report.Present, Tags: c.report.Tags, Read: c.report.Read, Reused: c.report.Reused, Stored: c.report.Stored}
-	for _, v := range c.report.Copied {
+	err := c.Run(ctx)
+	report := &CopyReport{Present: c.Report.Present, Tags: c.Report.Tags, Read: c.Report.Read, Reused: c.Report.Reused, Stored: c.Report.Stored}
+	for _, v := range c.Report.Copied {
 		report.Copied = append(report.Copied, CopiedVersion{v.Name, v.Version, v.Digest.String()})
 	}
 	return report, wrap(ctx, "copy", ref, err)

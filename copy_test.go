@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/mindtrace/registry/internal/ledger"
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/store"
 	"github.com/mindtrace/registry/store/faultstore"
@@ -276,7 +277,7 @@ func TestCopyOfManyFiles(t *testing.T) {
 	if n := len(packKeys(t, st)); saved.Packs != n {
 		t.Errorf("the report says %d packs, %d were put", saved.Packs, n)
 	}
-	f := must[*found](t)(from.resolve(t.Context(), must[xref](t)(parseRef("many"))))
+	f := must[*ledger.Record](t)(from.ledger.Resolve(t.Context(), must[ledger.Ref](t)(ledger.ParseRef("many"))))
 	if f.Table == nil {
 		t.Fatal("the table is not in packs")
 	}
@@ -285,7 +286,7 @@ func TestCopyOfManyFiles(t *testing.T) {
 	if v := must[*VerifyReport](t)(to.Verify(t.Context(), "")); !v.OK() || v.Files < 12000 {
 		t.Error(v)
 	}
-	if _, _, err := to.st.Get(t.Context(), manifest.VersionKey("many", Version{Major: 1}), nil); err != nil {
+	if _, _, err := to.ledger.Store.Get(t.Context(), manifest.VersionKey("many", Version{Major: 1}), nil); err != nil {
 		t.Fatal(err)
 	}
 }

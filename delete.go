@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/mindtrace/registry/internal/ledger"
 	"github.com/mindtrace/registry/store"
 )
 
@@ -28,12 +29,12 @@ func (r *Registry) Delete(ctx context.Context, ref string, opts ...DeleteOption)
 	ctx = store.Freeing(ctx)
 	var name string
 	var tried []Version
-	done, err := r.delete(ctx, ref, isForced(opts), func(f *found) error {
+	done, err := r.ledger.Delete(ctx, ref, isForced(opts), func(f *ledger.Record) error {
 		name, tried = f.Name, append(tried, f.Version)
-		_, err := r.bury(ctx, f)
+		_, err := r.ledger.Bury(ctx, f)
 		return err
 	})
-	if derr := r.dropTags(ctx, name, tried); derr != nil {
+	if derr := r.ledger.DropTags(ctx, name, tried); derr != nil {
 		err = errors.Join(err, derr)
 	}
 	return done, wrap(ctx, "delete", ref, err)
@@ -41,7 +42,7 @@ func (r *Registry) Delete(ctx context.Context, ref string, opts ...DeleteOption)
 
 // WouldDelete returns what Delete would delete.
 func (r *Registry) WouldDelete(ctx context.Context, ref string, opts ...DeleteOption) ([]Version, error) {
-	found, err := r.delete(ctx, ref, isForced(opts), func(*found) error { return nil })
+	found, err := r.ledger.Delete(ctx, ref, isForced(opts), func(*ledger.Record) error { return nil })
 	return found, wrap(ctx, "delete", ref, err)
 }
 
@@ -72,5 +73,5 @@ func isForced(opts []DeleteOption) bool {
 // version can come back. One whose save failed with ErrTooSlow cannot; one that
 // is live still, though saved or brought back too late, is ErrTooSlow itself.
 func (r *Registry) Undelete(ctx context.Context, ref string) error {
-	return wrap(ctx, "undelete", ref, r.undelete(ctx, ref))
+	return wrap(ctx, "undelete", ref, r.ledger.Undelete(ctx, ref))
 }

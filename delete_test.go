@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mindtrace/registry/internal/ledger"
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/store"
 )
@@ -73,9 +74,9 @@ func TestUndeleteHasALimit(t *testing.T) {
 func TestDeleteConflict(t *testing.T) {
 	r, st := inMemory(t)
 	mustSave(t, r, "m", "x")
-	f := must[*found](t)(r.read(t.Context(), "m", Version{Major: 1}))
-	must[*found](t)(r.bury(t.Context(), f))
-	_, err := r.bury(t.Context(), f)
+	f := must[*ledger.Record](t)(r.ledger.Read(t.Context(), "m", Version{Major: 1}))
+	must[*ledger.Record](t)(r.ledger.Bury(t.Context(), f))
+	_, err := r.ledger.Bury(t.Context(), f)
 	wantErr(t, err, ErrConflict)
 	body, _, err := st.Get(t.Context(), manifest.VersionKey("m", Version{Major: 1}), nil)
 	if err != nil || !strings.Contains(string(body), `"deleted"`) {
@@ -118,7 +119,7 @@ func TestUnversioned(t *testing.T) {
 			t.Error("the setting is forgotten")
 		}
 		versioned := openOn(t, newStore(t), nil)
-		if _, err := OpenStore(t.Context(), versioned.st, "", &Options{Unversioned: true}); err == nil {
+		if _, err := OpenStore(t.Context(), versioned.ledger.Store, "", &Options{Unversioned: true}); err == nil {
 			t.Error("a versioned registry opened as an unversioned one")
 		}
 	})
@@ -129,11 +130,11 @@ func TestUnversioned(t *testing.T) {
 func TestUnversionedCleansAfterCrash(t *testing.T) {
 	st := newStore(t)
 	r := openOn(t, st, &Options{Unversioned: true})
-	r.settings.Unversioned = false // every save dies there
+	r.ledger.Settings.Unversioned = false // every save dies there
 	for _, s := range []string{"a", "b", "c"} {
 		mustSave(t, r, "m", s)
 	}
-	r.settings.Unversioned = true
+	r.ledger.Settings.Unversioned = true
 	mustSave(t, r, "m", "d")
 	var live []string
 	for i, err := range r.Versions(t.Context(), "m") {

@@ -120,6 +120,10 @@ var endables = []endable{
 		return err
 	}},
 	{"Info", func(ctx context.Context, r, _ *Registry, _ string) error { _, err := r.Info(ctx, "m"); return err }},
+	{"Resolve", func(ctx context.Context, r, _ *Registry, _ string) error {
+		_, err := r.Resolve(ctx, "m@^1")
+		return err
+	}},
 	{"Has", func(ctx context.Context, r, _ *Registry, _ string) error {
 		ok, err := r.Has(ctx, "m@^1")
 		if err == nil && !ok {
@@ -189,7 +193,7 @@ var endables = []endable{
 		return r.BreakLock(ctx, "held", "test")
 	}},
 	{"Open", func(ctx context.Context, r, _ *Registry, _ string) error {
-		_, err := OpenStore(ctx, r.st, "test:", nil)
+		_, err := OpenStore(ctx, r.ledger.Store, "test:", nil)
 		return err
 	}},
 }

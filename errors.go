@@ -8,8 +8,8 @@ import (
 
 	"github.com/mindtrace/registry/cache"
 	"github.com/mindtrace/registry/fault"
-	"github.com/mindtrace/registry/internal/chunk"
 	"github.com/mindtrace/registry/internal/lease"
+	"github.com/mindtrace/registry/internal/ledger"
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/material"
 	"github.com/mindtrace/registry/store"
@@ -148,7 +148,7 @@ func wrap(ctx context.Context, op, ref string, err error) error {
 	case errors.Is(err, store.ErrNoRoot) && !errors.Is(err, ErrNoRegistry):
 		err = fmt.Errorf("%w: %w", ErrNoRegistry, err)
 	case errors.Is(err, ErrIntegrity):
-	case damaged(err):
+	case ledger.Damaged(err):
 		err = fmt.Errorf("%w: %w", ErrIntegrity, err)
 	case errors.Is(err, store.ErrUnknown) && !errors.Is(err, ErrOutcomeUnknown) && ctx.Err() != nil:
 		err = fmt.Errorf("%w: %w", ctx.Err(), err)
@@ -176,12 +176,3 @@ func ended(ctx context.Context, err error) error {
 func isEnd(ctx context.Context, err error) bool {
 	return ctx.Err() != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx)))
 }
-
-// damaged tells damage of what is stored from other failures.
-func damaged(err error) bool {
-	return errors.Is(err, chunk.ErrCorrupt) || errors.Is(err, chunk.ErrMissing) || errors.Is(err, manifest.ErrCorrupt) ||
-		errors.Is(err, store.ErrTooLarge) || errors.Is(err, store.ErrForeign) || errors.Is(err, ErrIntegrity)
-}
-
-// notFound tells an absent key from other failures.
-func notFound(err error) bool { return errors.Is(err, fs.ErrNotExist) }

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/mindtrace/registry/internal/ledger"
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/store"
 	"github.com/mindtrace/registry/store/faultstore"
@@ -41,10 +42,10 @@ func timed(t *testing.T) (*Registry, *faultstore.Store, store.Store, *testClock)
 	return openOn(t, fst, nil), fst, mem, clock
 }
 
-func manifestOf(t *testing.T, r *Registry, ref string) *found {
+func manifestOf(t *testing.T, r *Registry, ref string) *ledger.Record {
 	t.Helper()
-	f := must[*found](t)(r.resolve(t.Context(), must[xref](t)(parseRef(ref))))
-	if err := r.complete(t.Context(), f); err != nil {
+	f := must[*ledger.Record](t)(r.ledger.Resolve(t.Context(), must[ledger.Ref](t)(ledger.ParseRef(ref))))
+	if err := r.ledger.Complete(t.Context(), f); err != nil {
 		t.Fatal(err)
 	}
 	return f
@@ -64,7 +65,7 @@ func TestNotAfter(t *testing.T) {
 	if want := start.Add(24 * time.Hour); !f.NotAfter.Equal(want) {
 		t.Errorf("notAfter is %s, want %s", f.NotAfter, want)
 	}
-	if !f.Sound(f.info.Modified) || f.Sound(f.NotAfter.Add(1)) {
+	if !f.Sound(f.Stored.Modified) || f.Sound(f.NotAfter.Add(1)) {
 		t.Error("soundness is judged wrongly")
 	}
 }
@@ -82,7 +83,7 @@ func TestLongSaveRenewsItsEvidence(t *testing.T) {
 		if want := clock.now().Add(24 * time.Hour); !f.NotAfter.Equal(want) {
 			t.Errorf("after %s: notAfter is %s, want %s", lasts, f.NotAfter, want)
 		}
-		era := r.settings.Times.EraOf(clock.now())
+		era := r.ledger.Settings.Times.EraOf(clock.now())
 		old := 0
 		for _, p := range f.Packs() {
 			if p.Era != era {
@@ -122,7 +123,7 @@ func TestLongSaveOfManyFilesRenewsItsTable(t *testing.T) {
 		t.Errorf("notAfter %s is before the commit at %s", f.NotAfter, clock.now())
 	}
 	for _, p := range f.Packs() {
-		if era := r.settings.Times.EraOf(clock.now()); p.Era != era {
+		if era := r.ledger.Settings.Times.EraOf(clock.now()); p.Era != era {
 			t.Errorf("pack of era %d, want %d", p.Era, era)
 		}
 	}
@@ -195,7 +196,7 @@ func lateManifestIsNoBase(t *testing.T) {
 // answer says it is.
 func TestPackAtTheEndOfAnEra(t *testing.T) {
 	r, fst, mem, clock := timed(t)
-	times := r.settings.Times
+	times := r.ledger.Settings.Times
 	end := times.EraEnd(times.EraOf(clock.now()))
 	clock.advance(end.Sub(clock.now()) - time.Second)
 	r = openOn(t, fst, nil)
@@ -218,8 +219,8 @@ func TestA26TimesStay(t *testing.T) {
 	st := newStore(t)
 	short := manifest.Times{Era: 10, Window: 6, Retain: 5, Margin: 1}
 	openOn(t, st, &Options{times: short})
-	if r := openOn(t, st, nil); r.settings.Times != short {
-		t.Errorf("times are %+v", r.settings.Times)
+	if r := openOn(t, st, nil); r.ledger.Settings.Times != short {
+		t.Errorf("times are %+v", r.ledger.Settings.Times)
 	}
 }
 
@@ -239,7 +240,7 @@ func TestUndeleteRenewsNotAfter(t *testing.T) {
 	if want := died.Add(7 * 24 * time.Hour); !f.NotAfter.Equal(want) {
 		t.Errorf("notAfter is %s, want %s", f.NotAfter, want)
 	}
-	if !f.Sound(f.info.Modified) {
+	if !f.Sound(f.Stored.Modified) {
 		t.Error("an undeleted version is no base")
 	}
 }

@@ -12,8 +12,8 @@ import (
 	"testing"
 
 	"github.com/go-json-experiment/json/jsontext"
-
 	"github.com/mindtrace/registry/internal/manifest"
+	"github.com/mindtrace/registry/internal/tree"
 	"github.com/mindtrace/registry/store"
 	"github.com/mindtrace/registry/store/faultstore"
 )
@@ -252,7 +252,7 @@ func TestFailedLoadLeavesNothing(t *testing.T) {
 		return faultstore.Fault{}
 	})
 	wantErr(t, r.Load(ctx, "m", Path(filepath.Join(dir, "out"))), context.Canceled)
-	if entries, _ := os.ReadDir(dir); len(entries) != 1 || !strings.HasPrefix(entries[0].Name(), partialPrefix) {
+	if entries, _ := os.ReadDir(dir); len(entries) != 1 || !strings.HasPrefix(entries[0].Name(), tree.Prefix) {
 		t.Errorf("left %v", entries)
 	}
 }

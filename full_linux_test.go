@@ -168,7 +168,7 @@ func TestFullDiskWithoutReserve(t *testing.T) {
 	if err := os.Truncate(filepath.Join(disk, "full"), 1<<20); err != nil {
 		t.Fatal(err)
 	}
-	if err := store.Reserve(t.Context(), r.st); err != nil {
+	if err := store.Reserve(t.Context(), r.ledger.Store); err != nil {
 		t.Fatal(err)
 	}
 	fill(t, disk, false)

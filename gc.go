@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/mindtrace/registry/internal/gc"
 	"github.com/mindtrace/registry/store"
 )
 
@@ -89,7 +90,7 @@ func (r *Registry) GC(ctx context.Context, opts ...GCOption) (*GCReport, error) 
 	for _, opt := range opts {
 		opt(&o)
 	}
-	report, err := collect(store.Freeing(ctx), r, o.dryRun, func(what string, done int64, finished bool) {
+	report, err := gc.Run(store.Freeing(ctx), r.ledger, o.dryRun, func(what string, done int64, finished bool) {
 		if o.progress != nil {
 			o.progress(Progress{Op: "gc", Ref: what, Done: done, Finished: finished})
 		}

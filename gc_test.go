@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mindtrace/registry/internal/gc"
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/store"
 	"github.com/mindtrace/registry/store/faultstore"
@@ -123,7 +124,7 @@ func TestGCYoung(t *testing.T) {
 		t.Fatal("no error")
 	}
 	fst.Plan(nil)
-	times := r.settings.Times
+	times := r.ledger.Settings.Times
 	end := times.EraEnd(times.EraOf(clock.now()))
 	clock.advance(end.Add(day + time.Hour).Sub(clock.now()))
 	if rep := mustGC(t, r); rep.Young != (GCAmount{1, 1 << 20}) || rep.Eras != (GCEras{1, 0}) {
@@ -195,7 +196,7 @@ func TestGCOfABusyRegistry(t *testing.T) {
 		}
 		return faultstore.Fault{}
 	})
-	if rep := mustGC(t, r); rep.Freed.Packs != 1 || rep.Listings != enough {
+	if rep := mustGC(t, r); rep.Freed.Packs != 1 || rep.Listings != gc.Enough {
 		t.Errorf("%+v", rep)
 	}
 }
@@ -209,7 +210,7 @@ func TestGCCost(t *testing.T) {
 	trace := tracestore.New(mem)
 	r := openOn(t, trace, nil)
 	pack := func(i int) manifest.Pack {
-		return manifest.Pack{Era: r.settings.Times.EraOf(clock.now()), ID: manifest.Sum(fmt.Append(nil, i)), Size: 1}
+		return manifest.Pack{Era: r.ledger.Settings.Times.EraOf(clock.now()), ID: manifest.Sum(fmt.Append(nil, i)), Size: 1}
 	}
 	for i := range live + dead { // saving as many would take minutes
 		m := manifest.NewManifest("m", Version{Major: 1, Patch: uint64(i)}, clock.now())
@@ -228,8 +229,8 @@ func TestGCCost(t *testing.T) {
 		must[store.Info](t)(mem.Put(t.Context(), pack(i).Key(), []byte{1}, store.Absent))
 	}
 	clock.advance(30 * day)
-	must[time.Time](t)(r.clock.Fresh(t.Context(), r.st, 0))
-	if err := r.trust(t.Context()); err != nil { // the probe of the day
+	must[time.Time](t)(r.ledger.Clock.Fresh(t.Context(), r.ledger.Store, 0))
+	if err := r.ledger.Trust(t.Context()); err != nil { // the probe of the day
 		t.Fatal(err)
 	}
 	trace.Reset()

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/mindtrace/registry/internal/gc"
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/store"
 	"github.com/mindtrace/registry/store/faultstore"
@@ -88,7 +89,7 @@ func TestDeletedBaseVouchesForNothing(t *testing.T) {
 		mustDelete(t, r, "m@1.0.0")
 	}
 	mustSave(t, r, "m", &slow{body: body, pause: pause})
-	era := r.settings.Times.EraOf(clock.now())
+	era := r.ledger.Settings.Times.EraOf(clock.now())
 	for _, p := range manifestOf(t, r, "m").Packs() {
 		if p.Era != era {
 			t.Errorf("a pack is of era %d, that of the deleted version; now is %d", p.Era, era)
@@ -268,7 +269,7 @@ func TestMilestoneWithoutRegister(t *testing.T) {
 // A collection goes on listing while registers show that were there before it
 // began, however many listings that takes.
 func TestMarkSeesAllThatWasThere(t *testing.T) {
-	const objects = enough + 5
+	const objects = gc.Enough + 5
 	clock := newTestClock()
 	mem := newStoreAt(t, clock.now)
 	h := &hiding{Store: mem, hide: func(n int, key string) bool {

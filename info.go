@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mindtrace/registry/internal/ledger"
 	"github.com/mindtrace/registry/internal/manifest"
 )
 
@@ -38,16 +39,16 @@ func (i *Info) DecodeMetadata(into any) error {
 	return wrap(context.Background(), "decode metadata", i.Ref(), json.Unmarshal(metadata, into))
 }
 
-func (r *Registry) info(f *found) Info {
+func (r *Registry) info(f *ledger.Record) Info {
 	i := Info{
 		Name: f.Name, Version: f.Version, Digest: f.Digest.String(),
 		Class: f.Content.Class, Materializer: f.Content.Materializer,
 		Metadata: json.RawMessage(f.Content.Metadata),
 		Size:     f.Size, Files: f.Count, Created: f.Created,
-		Path: pathAt(r.url, manifest.VersionKey(f.Name, f.Version)),
+		Path: pathAt(r.ledger.URL, manifest.VersionKey(f.Name, f.Version)),
 	}
 	if f.State != manifest.Live {
-		died := f.info.Modified.UTC()
+		died := f.Stored.Modified.UTC()
 		if f.State == manifest.Purged {
 			died, i.Purged = f.Died, true
 		}
@@ -67,11 +68,11 @@ func pathAt(url, key string) string {
 
 // Info describes the version that ref means.
 func (r *Registry) Info(ctx context.Context, ref string) (*Info, error) {
-	p, err := parseRef(ref)
+	p, err := ledger.ParseRef(ref)
 	if err != nil {
 		return nil, wrap(ctx, "info", ref, err)
 	}
-	f, err := r.resolve(ctx, p)
+	f, err := r.ledger.Resolve(ctx, p)
 	if err != nil {
 		return nil, wrap(ctx, "info", ref, err)
 	}

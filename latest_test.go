@@ -7,7 +7,9 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/mindtrace/registry/internal/commit"
 	"github.com/mindtrace/registry/internal/knob"
+	"github.com/mindtrace/registry/internal/ledger"
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/store"
 	"github.com/mindtrace/registry/store/faultstore"
@@ -143,7 +145,7 @@ func TestMilestonesKeepUp(t *testing.T) {
 					milestones++
 				}
 			}
-			versions, _, err := r.top(t.Context(), "m")
+			versions, _, err := r.ledger.Top(t.Context(), "m")
 			switch c.name {
 			case "downwards": // the first one says it all
 				if milestones > 2 || len(versions) > 2 {
@@ -205,15 +207,15 @@ func TestLatestWithMilestonesIsTheLatest(t *testing.T) {
 					mem.Put(t.Context(), manifest.MilestoneKey("m", v), nil, store.Absent)
 				}
 			default:
-				all := must[[]Version](t)(r.numbers(t.Context(), "m"))
-				want := must[Version](t)(nextVersion(all))
+				all := must[[]Version](t)(r.ledger.Numbers(t.Context(), "m"))
+				want := must[Version](t)(commit.NextVersion(all))
 				if got := mustSave(t, r, "m", "x"); got != want {
 					t.Fatalf("round %d, step %d: saved %s, the next is %s of %v", round, step, got, want, all)
 				}
 			}
-			all := must[[]Version](t)(r.numbers(t.Context(), "m"))
-			want, _, werr := r.best(t.Context(), xref{Name: "m"}, all)
-			got, err := r.resolve(t.Context(), xref{Name: "m"})
+			all := must[[]Version](t)(r.ledger.Numbers(t.Context(), "m"))
+			want, _, werr := r.ledger.Best(t.Context(), ledger.Ref{Name: "m"}, all)
+			got, err := r.ledger.Resolve(t.Context(), ledger.Ref{Name: "m"})
 			if (werr == nil) != (err == nil) || err == nil && got.Version != want.Version {
 				t.Fatalf("round %d, step %d: the latest is %v, %v, not %v, %v", round, step, got, err, want, werr)
 			}
@@ -267,7 +269,7 @@ func TestA7CommitBetweenTheTwoListings(t *testing.T) {
 			for range 20 {
 				mustSave(t, other, "m", "x")
 			}
-			if _, whole, err := other.top(t.Context(), "m"); whole || err != nil {
+			if _, whole, err := other.ledger.Top(t.Context(), "m"); whole || err != nil {
 				t.Fatalf("there is no milestone, %v", err)
 			}
 			fst.Plan(atCall(1, "list", manifest.VersionsPrefix("m"), faultstore.Fault{Do: func() { c.commit(t, other) }}))
@@ -297,7 +299,7 @@ func TestListingStreams(t *testing.T) {
 			break
 		}
 	}
-	if lists, gets := trace.Count("list"), trace.Count("get"); lists != 1 || gets > n+2*ahead {
+	if lists, gets := trace.Count("list"), trace.Count("get"); lists != 1 || gets > n+2*ledger.Ahead {
 		t.Errorf("for %d objects: %d listings, %d registers read", n, lists, gets)
 	}
 	seed(t, mem, "m", names, names)
@@ -308,7 +310,7 @@ func TestListingStreams(t *testing.T) {
 		}
 		break
 	}
-	if lists, gets := trace.Count("list"), trace.Count("get"); lists != 1 || gets > 2*ahead {
+	if lists, gets := trace.Count("list"), trace.Count("get"); lists != 1 || gets > 2*ledger.Ahead {
 		t.Errorf("for one version: %d listings, %d registers read", lists, gets)
 	}
 }

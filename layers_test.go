@@ -13,9 +13,17 @@ const module = "github.com/mindtrace/registry"
 // of other modules. A package that is not listed may import nothing.
 var allowed = map[string][]string{
 	"": {
-		"cache", "fault", "version", "internal/chunk", "internal/beneath", "internal/knob", "internal/localfs", "internal/oserror", "internal/plain", "internal/lease", "internal/manifest", "material", "store", "store/filestore", "store/storecheck",
-		"github.com/go-json-experiment/json", "github.com/gofrs/flock", "github.com/Masterminds/semver/v3",
+		"cache", "fault", "version", "internal/beneath", "internal/chunk", "internal/commit", "internal/fsck", "internal/gc", "internal/ledger", "internal/lease",
+		"internal/manifest", "internal/memory", "internal/oserror", "internal/replicate", "internal/tree", "material", "store", "store/filestore",
+		"github.com/go-json-experiment/json",
 	},
+	"internal/memory":       {"internal/chunk"},
+	"internal/ledger":       {"cache", "fault", "internal/chunk", "internal/knob", "internal/lease", "internal/manifest", "internal/plain", "store", "store/storecheck", "github.com/Masterminds/semver/v3"},
+	"internal/commit":       {"fault", "internal/chunk", "internal/knob", "internal/ledger", "internal/manifest", "store"},
+	"internal/tree":         {"fault", "internal/beneath", "internal/chunk", "internal/localfs", "internal/manifest", "internal/memory", "internal/oserror", "internal/plain", "material", "store", "github.com/gofrs/flock"},
+	"internal/gc":           {"fault", "internal/ledger", "internal/manifest", "store", "github.com/go-json-experiment/json"},
+	"internal/fsck":         {"fault", "internal/chunk", "internal/commit", "internal/ledger", "internal/manifest", "store"},
+	"internal/replicate":    {"fault", "internal/chunk", "internal/commit", "internal/ledger", "internal/manifest"},
 	"store":                 {"internal/knob"},
 	"store/memstore":        {"store"},
 	"store/filestore":       {"internal/oserror", "store", "github.com/gofrs/flock", "golang.org/x/sys"},

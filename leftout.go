@@ -8,6 +8,7 @@ import (
 
 	"github.com/mindtrace/registry/cache"
 	"github.com/mindtrace/registry/internal/beneath"
+	"github.com/mindtrace/registry/internal/tree"
 	"github.com/mindtrace/registry/material"
 )
 
@@ -23,7 +24,7 @@ type LeftOut struct {
 func (s *sink) LeaveOut(name string, dir fs.FS) bool {
 	why := ""
 	switch {
-	case strings.HasPrefix(path.Base(name), partialPrefix):
+	case strings.HasPrefix(path.Base(name), tree.Prefix):
 		why = "left by an interrupted load"
 	case dir == nil:
 	case s.r.liesIn(dir):
@@ -40,8 +41,8 @@ func (s *sink) LeaveOut(name string, dir fs.FS) bool {
 // liesIn reports whether dir is the directory of this registry, or a copy of
 // it: its settings have the same id.
 func (r *Registry) liesIn(dir fs.FS) bool {
-	is := settingsIn(dir)
-	return is != nil && is.ID == r.settings.ID
+	is := tree.SettingsIn(dir)
+	return is != nil && is.ID == r.ledger.Settings.ID
 }
 
 // refuseItself refuses to save the registry into itself: each save would hold

@@ -3,6 +3,8 @@ package registry
 import (
 	"context"
 	"iter"
+
+	"github.com/mindtrace/registry/internal/ledger"
 )
 
 // Objects yields the names that start with prefix and have a live version, in
@@ -25,14 +27,14 @@ func (r *Registry) Objects(ctx context.Context, prefix string) iter.Seq2[string,
 // Latest is Objects with the description of each object's latest version.
 func (r *Registry) Latest(ctx context.Context, prefix string) iter.Seq2[Info, error] {
 	return func(yield func(Info, error) bool) {
-		for n, err := range r.eachLatest(ctx, prefix) {
+		for n, err := range r.ledger.EachLatest(ctx, prefix) {
 			if err != nil {
-				if !yield(Info{Name: n.name}, wrap(ctx, "list objects", prefix, err)) || !unreadable(err) {
+				if !yield(Info{Name: n.Name}, wrap(ctx, "list objects", prefix, err)) || !ledger.Unreadable(err) {
 					return
 				}
 				continue
 			}
-			if !yield(r.info(n.found), nil) {
+			if !yield(r.info(n.Found), nil) {
 				return
 			}
 		}
@@ -54,14 +56,14 @@ func (r *Registry) AllVersions(ctx context.Context, name string) iter.Seq2[Info,
 
 func (r *Registry) versions(ctx context.Context, name string, deleted bool) iter.Seq2[Info, error] {
 	return func(yield func(Info, error) bool) {
-		for n, err := range r.eachVersion(ctx, name, deleted) {
+		for n, err := range r.ledger.EachVersion(ctx, name, deleted) {
 			if err != nil {
-				if !yield(Info{Name: n.name, Version: n.version}, wrap(ctx, "list versions", name, err)) || !unreadable(err) {
+				if !yield(Info{Name: n.Name, Version: n.Version}, wrap(ctx, "list versions", name, err)) || !ledger.Unreadable(err) {
 					return
 				}
 				continue
 			}
-			if !yield(r.info(n.found), nil) {
+			if !yield(r.info(n.Found), nil) {
 				return
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"testing"
 
+	"github.com/mindtrace/registry/internal/ledger"
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/material"
 )
@@ -14,7 +15,7 @@ import (
 // A listing that was cancelled says so: it never ends as if it were complete.
 func TestCancelledListing(t *testing.T) {
 	r, _ := inMemory(t)
-	const n = 3 * ahead
+	const n = 3 * ledger.Ahead
 	for i := range n {
 		mustSave(t, r, fmt.Sprintf("o%03d", i), "x")
 		mustSave(t, r, "many", "x")

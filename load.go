@@ -6,6 +6,8 @@ import (
 
 	"github.com/mindtrace/registry/cache"
 	"github.com/mindtrace/registry/internal/chunk"
+	"github.com/mindtrace/registry/internal/ledger"
+	"github.com/mindtrace/registry/internal/tree"
 )
 
 // LoadReport tells what a load has loaded.
@@ -34,10 +36,10 @@ func (r *Registry) Load(ctx context.Context, ref string, into any, opts ...LoadO
 // sharing runs read, under the shared lock where locking is strict. Offline
 // there is nobody to share it with.
 func (r *Registry) sharing(ctx context.Context, ref string, read func(context.Context) error) error {
-	if r.settings.Locking == "" || r.offline {
+	if r.ledger.Settings.Locking == "" || r.ledger.Offline {
 		return read(ctx)
 	}
-	p, err := parseRef(ref)
+	p, err := ledger.ParseRef(ref)
 	if err != nil {
 		return err
 	}
@@ -66,10 +68,10 @@ func (r *Registry) loadOptions(opts []LoadOption) loadOptions {
 func (r *Registry) load(ctx context.Context, ref string, into any, opts []LoadOption) error {
 	o := r.loadOptions(opts)
 	p, toDisk := into.(Path)
-	if !toDisk && o.placing != (placing{}) {
-		return errPlacing
+	if !toDisk && o.placing != (tree.Placing{}) {
+		return tree.ErrPlacing
 	}
-	if err := o.placing.check(); err != nil {
+	if err := o.placing.Check(); err != nil {
 		return err
 	}
 	obj, err := r.object(ctx, ref, o.maxSize)
@@ -77,19 +79,19 @@ func (r *Registry) load(ctx context.Context, ref string, into any, opts []LoadOp
 		return err
 	}
 	if report := o.progress; report != nil {
-		obj.fs.progress = func(done int64) { report(Progress{Op: "load", Ref: ref, Done: done, Total: obj.f.Size}) }
+		obj.fs.Progress = func(done int64) { report(Progress{Op: "load", Ref: ref, Done: done, Total: obj.f.Size}) }
 	}
 	if r.cache != nil {
 		defer r.cache.Release()
 	}
 	var report LoadReport
 	if toDisk {
-		report.Dest, report.Replaced, err = obj.fs.extract(string(p), o.placing)
+		report.Dest, report.Replaced, err = obj.fs.Extract(string(p), o.placing)
 	} else {
 		err = r.materialize(ctx, obj, into, o)
 	}
 	if err != nil {
-		return r.deletedMeanwhile(ctx, obj.f, err)
+		return r.ledger.DeletedMeanwhile(ctx, obj.f, err)
 	}
 	if o.report != nil {
 		report.Info = obj.Info()
@@ -98,7 +100,7 @@ func (r *Registry) load(ctx context.Context, ref string, into any, opts []LoadOp
 	if o.progress != nil {
 		o.progress(Progress{Op: "load", Ref: ref, Done: obj.f.Size, Total: obj.f.Size, Finished: true})
 	}
-	r.log.DebugContext(ctx, "loaded", "name", obj.f.Name, "version", obj.f.Version, "size", obj.f.Size)
+	r.ledger.Log.DebugContext(ctx, "loaded", "name", obj.f.Name, "version", obj.f.Version, "size", obj.f.Size)
 	return nil
 }
 
@@ -128,20 +130,20 @@ func (r *Registry) Object(ctx context.Context, ref string) (*Object, error) {
 // object finds the version that a reference means, of at most maxSize bytes if
 // that is given.
 func (r *Registry) object(ctx context.Context, s string, maxSize *int64) (*Object, error) {
-	ref, err := parseRef(s)
+	ref, err := ledger.ParseRef(s)
 	if err != nil {
 		return nil, err
 	}
 	ctx = cache.Use(ctx)
-	f, err := r.resolve(ctx, ref)
+	f, err := r.ledger.Resolve(ctx, ref)
 	if err != nil {
 		return nil, err
 	}
 	if maxSize != nil && f.Size > *maxSize {
 		return nil, fmt.Errorf("%w: it has %d bytes, at most %d are wanted", ErrTooLarge, f.Size, *maxSize)
 	}
-	if err := r.complete(ctx, f); err != nil {
+	if err := r.ledger.Complete(ctx, f); err != nil {
 		return nil, err
 	}
-	return newObject(ctx, r, s, f, chunk.NewReader(r.st, f.Manifest, &chunk.ReaderOptions{FileDigests: true, Budget: r.memory, Parallel: r.parallelGets()})), nil
+	return newObject(ctx, r, s, f, chunk.NewReader(r.ledger.Store, f.Manifest, &chunk.ReaderOptions{FileDigests: true, Budget: r.ledger.Memory, Parallel: r.ledger.ParallelGets()})), nil
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mindtrace/registry/internal/lease"
+	"github.com/mindtrace/registry/internal/ledger"
 	"github.com/mindtrace/registry/internal/manifest"
 )
 
@@ -101,9 +102,9 @@ func (r *Registry) lock(ctx context.Context, op, name string, opts *LockOptions,
 		}
 		return ctx, func() error { return nil }, nil
 	}
-	take := r.locks.Lock
+	take := r.ledger.Locks.Lock
 	if shared {
-		take = r.locks.RLock
+		take = r.ledger.Locks.RLock
 	}
 	l, err := take(ctx, name, lopts)
 	if errors.Is(err, fs.ErrPermission) && shared {
@@ -112,7 +113,7 @@ func (r *Registry) lock(ctx context.Context, op, name string, opts *LockOptions,
 	if err != nil {
 		return fail(err)
 	}
-	r.log.DebugContext(ctx, "locked", "name", name, "shared", shared, "epoch", l.Epoch())
+	r.ledger.Log.DebugContext(ctx, "locked", "name", name, "shared", shared, "epoch", l.Epoch())
 	held := context.WithValue(context.WithValue(l.Context(), key, l), lastLockKey{}, l)
 	return held, func() error { return wrap(context.Background(), "unlock", name, l.Release()) }, nil
 }
@@ -150,11 +151,11 @@ func LockEpoch(ctx context.Context) uint64 {
 // *UnreadableError; the others follow. Any other error is the last.
 func (r *Registry) Locks(ctx context.Context) iter.Seq2[LockInfo, error] {
 	return func(yield func(LockInfo, error) bool) {
-		for st, err := range r.locks.All(ctx) {
-			if err = listError(err); st.Name != "" && ofOne(ctx, err) {
-				err = newUnreadable(manifest.LockKey(st.Name), "", err)
+		for st, err := range r.ledger.Locks.All(ctx) {
+			if err = ledger.ListError(err); st.Name != "" && ledger.OfOne(ctx, err) {
+				err = ledger.NewUnreadable(manifest.LockKey(st.Name), "", err)
 			}
-			if !yield(st, wrap(ctx, "list locks", "", err)) || err != nil && !unreadable(err) {
+			if !yield(st, wrap(ctx, "list locks", "", err)) || err != nil && !ledger.Unreadable(err) {
 				return
 			}
 		}
@@ -169,14 +170,14 @@ func (r *Registry) Locks(ctx context.Context) iter.Seq2[LockInfo, error] {
 // Errors: ErrNotFound if nobody holds it, ErrConflict if it has changed hands
 // in the meantime, and those of the store.
 func (r *Registry) BreakLock(ctx context.Context, name, why string) error {
-	err := r.locks.Break(ctx, name, why)
+	err := r.ledger.Locks.Break(ctx, name, why)
 	switch {
 	case errors.Is(err, lease.ErrNotHeld):
 		err = fmt.Errorf("%w: %w", ErrNotFound, err)
 	case errors.Is(err, lease.ErrChanged):
 		err = fmt.Errorf("%w: %w", ErrConflict, err)
 	case err == nil:
-		r.log.InfoContext(ctx, "lock broken", "name", name)
+		r.ledger.Log.InfoContext(ctx, "lock broken", "name", name)
 	}
 	return wrap(ctx, "break lock", name, err)
 }
@@ -184,7 +185,7 @@ func (r *Registry) BreakLock(ctx context.Context, name, why string) error {
 // strictly does something under the name's lock if the registry is one with
 // strict locking. That the lock was lost is then said in the error.
 func (r *Registry) strictly(ctx context.Context, name string, shared bool, do func(context.Context) error) error {
-	if r.settings.Locking != manifest.LockingStrict {
+	if r.ledger.Settings.Locking != manifest.LockingStrict {
 		return do(ctx)
 	}
 	op := "save"
@@ -203,7 +204,7 @@ func (r *Registry) strictly(ctx context.Context, name string, shared bool, do fu
 		err = fmt.Errorf("%w: %w", cause, err)
 	}
 	if uerr := unlock(); uerr != nil { // what was done stands: it is safe without the lock
-		r.log.WarnContext(ctx, "unlocking failed", "name", name, "error", uerr)
+		r.ledger.Log.WarnContext(ctx, "unlocking failed", "name", name, "error", uerr)
 	}
 	return err
 }

@@ -166,7 +166,7 @@ func TestStrictLoadHoldsToItsEnd(t *testing.T) {
 				return
 			}
 			dir, _, _ := strings.Cut(c.Key, "/")
-			st, err := r.locks.Status(context.Background(), "m")
+			st, err := r.ledger.Locks.Status(context.Background(), "m")
 			if err != nil {
 				t.Error(err)
 			}

@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	"github.com/mindtrace/registry/internal/chunk"
+	"github.com/mindtrace/registry/internal/ledger"
+	"github.com/mindtrace/registry/internal/tree"
 )
 
 // Object is one version as a read-only file system. Its files are fetched as
@@ -16,8 +18,8 @@ import (
 // the whole at its end.
 type Object struct {
 	r  *Registry
-	f  *found
-	fs *filesystem
+	f  *ledger.Record
+	fs *tree.FS
 }
 
 var (
@@ -27,10 +29,10 @@ var (
 	_ fs.ReadLinkFS = (*Object)(nil)
 )
 
-func newObject(ctx context.Context, r *Registry, ref string, f *found, chunks *chunk.Reader) *Object {
+func newObject(ctx context.Context, r *Registry, ref string, f *ledger.Record, chunks *chunk.Reader) *Object {
 	o := &Object{r: r, f: f}
-	o.fs = newFilesystem(ctx, f.Manifest, chunks, ref, func(err error) error { return wrap(ctx, "read", ref, err) })
-	o.fs.keep = r.localDir()
+	o.fs = tree.New(ctx, f.Manifest, chunks, ref, func(err error) error { return wrap(ctx, "read", ref, err) })
+	o.fs.Keep = r.localDir()
 	return o
 }
 

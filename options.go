@@ -1,6 +1,10 @@
 package registry
 
-import "github.com/mindtrace/registry/material"
+import (
+	"github.com/mindtrace/registry/internal/commit"
+	"github.com/mindtrace/registry/internal/tree"
+	"github.com/mindtrace/registry/material"
+)
 
 // SaveOption adjusts one Save.
 type SaveOption interface{ applySave(*saveOptions) }
@@ -23,7 +27,7 @@ type saveOptions struct {
 	noReuse      bool
 	dereference  bool
 	tags         []string
-	expect       *expectation
+	expect       *commit.Expectation
 	ifLatest     string // the version that expect wants, as given
 	progress     func(Progress)
 	report       *SaveReport
@@ -34,7 +38,7 @@ type loadOptions struct {
 	materializer material.Materializer
 	progress     func(Progress)
 	report       *LoadReport
-	placing      placing
+	placing      tree.Placing
 	maxSize      *int64
 }
 
@@ -81,6 +85,13 @@ func WithDereference() SaveOption {
 	return saveOption(func(o *saveOptions) { o.dereference = true })
 }
 
+// WithCompression is Options.Compression for one save: CompressionAuto or
+// CompressionNone. Chunks that are reused of an earlier version stay as they
+// are stored.
+func WithCompression(how string) SaveOption {
+	return saveOption(func(o *saveOptions) { o.compression = how })
+}
+
 type loadOption func(*loadOptions)
 
 func (f loadOption) applyLoad(o *loadOptions) { f(o) }
@@ -97,12 +108,12 @@ func WithLoadReport(report *LoadReport) LoadOption {
 // that; see the package documentation, under "Paths". A mount point, what is no
 // file or directory, and a directory that holds the current one, the user's home or
 // the registry are never replaced.
-func WithExact() LoadOption { return loadOption(func(o *loadOptions) { o.placing.exact = true }) }
+func WithExact() LoadOption { return loadOption(func(o *loadOptions) { o.placing.Exact = true }) }
 
 // WithNoClobber makes a load into a Path fail with an error that is fs.ErrExist
 // where it would replace a file, also one that appears while it runs.
 func WithNoClobber() LoadOption {
-	return loadOption(func(o *loadOptions) { o.placing.noClobber = true })
+	return loadOption(func(o *loadOptions) { o.placing.NoClobber = true })
 }
 
 // WithMaxSize refuses to load an object of more than so many bytes, with

@@ -156,7 +156,7 @@ func TestUnknownOutcomeIsReported(t *testing.T) {
 		}
 		fst.Plan(nil)
 		fst.Release()
-		mine, _, err := r.wrote(t.Context(), oe.Key, manifest.Nonce(oe.Nonce))
+		mine, _, err := r.ledger.Wrote(t.Context(), oe.Key, manifest.Nonce(oe.Nonce))
 		if late && (err != nil || !mine) {
 			t.Errorf("the late create is not found by its nonce: %v", err)
 		}

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/mindtrace/registry/internal/knob"
+	"github.com/mindtrace/registry/internal/tree"
 	"github.com/mindtrace/registry/store/faultstore"
 	"github.com/mindtrace/registry/store/tracestore"
 )
@@ -18,7 +19,7 @@ import (
 // leftovers returns the directories of interrupted loads in dir.
 func leftovers(t *testing.T, dir string) []string {
 	t.Helper()
-	found, err := filepath.Glob(filepath.Join(dir, partialPrefix+"*"))
+	found, err := filepath.Glob(filepath.Join(dir, tree.Prefix+"*"))
 	if err != nil {
 		t.Fatal(err)
 	}

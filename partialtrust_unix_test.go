@@ -8,11 +8,11 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
 
+	"github.com/mindtrace/registry/internal/tree"
 	"github.com/mindtrace/registry/store/faultstore"
 	"golang.org/x/sys/unix"
 )
@@ -128,7 +128,7 @@ func TestPlantedPartial(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := &planted{t: t, parent: t.TempDir(), outside: writeFiles(t, map[string][]byte{"big": body[:6<<20], "small": []byte("mine")})}
-			p.partial = filepath.Join(p.parent, resumableName("dest", digest))
+			p.partial = filepath.Join(p.parent, tree.ResumableName("dest", digest))
 			plant(p)
 			dest := filepath.Join(p.parent, "dest")
 			looks := 0
@@ -315,29 +315,6 @@ func TestStrangersLink(t *testing.T) {
 		}
 	}
 	wantFile(t, mine+"/precious", "mine")
-}
-
-// Nobody waits for the other end of a pipe that is where a directory was: opening
-// is left to package beneath.
-func TestPipeForADirectory(t *testing.T) {
-	pipe := filepath.Join(t.TempDir(), "pipe")
-	if err := unix.Mkfifo(pipe, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if rep, err := Clean(t.Context(), pipe, nil); err == nil {
-		t.Errorf("%+v", rep)
-	}
-	if err := (&destination{dir: pipe}).open(); err == nil {
-		t.Error("a pipe was opened as a directory")
-	}
-	for _, dir := range []string{".", "cache", "material"} {
-		files := must[[]string](t)(filepath.Glob(filepath.Join(dir, "*.go")))
-		for _, file := range files {
-			if src, err := os.ReadFile(file); err != nil || !strings.HasSuffix(file, "_test.go") && (bytes.Contains(src, []byte("os.OpenRoot(")) || bytes.Contains(src, []byte(".OpenRoot(")) && !bytes.Contains(src, []byte("beneath.OpenRoot("))) {
-				t.Errorf("%s: %v, or it opens an os.Root itself", file, err)
-			}
-		}
-	}
 }
 
 // What was in a directory that is replaced goes, and of what links in it lead to

@@ -211,12 +211,12 @@ func TestKilledSavers(t *testing.T) {
 // removePacks frees the disk of packs that only tombstones name.
 func removePacks(t *testing.T, r *Registry) {
 	t.Helper()
-	for _, k := range packKeys(t, r.st) {
-		if err := r.st.Delete(t.Context(), k); err != nil {
+	for _, k := range packKeys(t, r.ledger.Store) {
+		if err := r.ledger.Store.Delete(t.Context(), k); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if n := len(keysOf(t, r.st)); n == 0 || keysOf(t, r.st)[n-1] != manifest.SettingsKey {
+	if n := len(keysOf(t, r.ledger.Store)); n == 0 || keysOf(t, r.ledger.Store)[n-1] != manifest.SettingsKey {
 		t.Error("settings are gone")
 	}
 }

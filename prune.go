@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mindtrace/registry/internal/ledger"
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/store"
 )
@@ -60,7 +61,7 @@ type pruning struct {
 	now    time.Time
 	report PruneReport
 
-	refused unreadables // objects of which something cannot be read, or deleted
+	refused ledger.Unreadables // objects of which something cannot be read, or deleted
 }
 
 func (p *pruning) run(ctx context.Context) error {
@@ -78,25 +79,25 @@ func (p *pruning) run(ctx context.Context) error {
 		}
 	}
 	var err error
-	if p.now, err = p.r.clock.Fresh(ctx, p.r.st, time.Minute); err != nil {
+	if p.now, err = p.r.ledger.Clock.Fresh(ctx, p.r.ledger.Store, time.Minute); err != nil {
 		return err
 	}
 	for i, name := range p.o.Names {
 		if slices.Contains(p.o.Names[:i], name) {
 			continue // it was done
 		}
-		if err := p.object(ctx, name); err != nil && !p.refused.pass(err) {
+		if err := p.object(ctx, name); err != nil && !p.refused.Pass(err) {
 			return err
 		}
 	}
 	if len(p.o.Names) > 0 {
-		return p.refused.err()
+		return p.refused.Err()
 	}
-	p.r.objects(ctx, p.o.Prefix, func(o object, oerr error) bool {
-		if err = cmp.Or(oerr, o.err); err == nil {
-			err = p.object(ctx, o.name)
+	p.r.ledger.Objects(ctx, p.o.Prefix, func(o ledger.Listed, oerr error) bool {
+		if err = cmp.Or(oerr, o.Err); err == nil {
+			err = p.object(ctx, o.Name)
 		}
-		if errors.Is(err, ErrNotFound) || p.refused.pass(err) {
+		if errors.Is(err, ErrNotFound) || p.refused.Pass(err) {
 			err = nil // all its versions are deleted, or it is left as it is
 		}
 		return err == nil
@@ -104,7 +105,7 @@ func (p *pruning) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return p.refused.err()
+	return p.refused.Err()
 }
 
 // object prunes one object.
@@ -127,8 +128,8 @@ func (p *pruning) object(ctx context.Context, name string) error {
 			if errors.Is(err, ErrNotFound) {
 				continue // somebody else was faster
 			}
-			if ofOne(ctx, err) && errors.Is(err, fs.ErrPermission) {
-				return newUnreadable(manifest.VersionKey(name, info.Version), info.Ref(), err)
+			if ledger.OfOne(ctx, err) && errors.Is(err, fs.ErrPermission) {
+				return ledger.NewUnreadable(manifest.VersionKey(name, info.Version), info.Ref(), err)
 			}
 			if err != nil {
 				return err
@@ -149,7 +150,7 @@ func (p *pruning) choose(ctx context.Context, name string, live []Info) ([]Info,
 	for i := range live {
 		numbers[i] = live[i].Version
 	}
-	latest := candidates(numbers, xref{})[0]
+	latest := ledger.Candidates(numbers, ledger.Ref{})[0]
 	var drop []Info
 	for i, info := range live {
 		keep := info.Version == latest ||
@@ -171,7 +172,7 @@ func (p *pruning) choose(ctx context.Context, name string, live []Info) ([]Info,
 // at.
 func (r *Registry) taggedVersions(ctx context.Context, name string) (map[Version][]string, error) {
 	tagged := map[Version][]string{}
-	if r.settings.Unversioned {
+	if r.ledger.Settings.Unversioned {
 		return tagged, nil // there are none
 	}
 	for t, err := range r.Tags(ctx, name) {

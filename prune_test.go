@@ -34,13 +34,13 @@ func TestPrune(t *testing.T) {
 			for i, v := range versions {
 				if i > 0 {
 					clock.advance(day)
-					r = openOn(t, r.st, nil) // sees the new time
+					r = openOn(t, r.ledger.Store, nil) // sees the new time
 				}
 				mustSave(t, r, "m", v, WithVersion(v))
 			}
 			mustSave(t, r, "m", "gone", WithVersion("9.0.0"))
 			mustDelete(t, r, "m@9.0.0") // neither the latest nor one of the last
-			r = openOn(t, r.st, nil)
+			r = openOn(t, r.ledger.Store, nil)
 			dry := c.o
 			dry.DryRun = true
 			would := must[*PruneReport](t)(r.Prune(t.Context(), dry))

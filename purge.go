@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/mindtrace/registry/internal/ledger"
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/store"
 )
@@ -66,7 +67,7 @@ func (r *Registry) Purge(ctx context.Context, ref string, opts *PurgeOptions) (*
 	ctx = store.Freeing(ctx)
 	err := p.run(ctx, ref)
 	if !p.o.DryRun {
-		if derr := r.dropTags(ctx, p.name, p.tried); derr != nil {
+		if derr := r.ledger.DropTags(ctx, p.name, p.tried); derr != nil {
 			err = errors.Join(err, derr)
 		}
 	}
@@ -82,7 +83,7 @@ type purging struct {
 }
 
 func (p *purging) run(ctx context.Context, s string) error {
-	ref, err := parseRef(s)
+	ref, err := ledger.ParseRef(s)
 	if err != nil {
 		return err
 	}
@@ -90,10 +91,10 @@ func (p *purging) run(ctx context.Context, s string) error {
 	switch {
 	case ref.Selector == "":
 		return fmt.Errorf("%w: say which version; %s@latest for the latest, '%s@*' for all of them, deleted ones too", ErrInvalidRef, ref.Name, ref.Name)
-	case ref.kind == selectRange:
+	case ref.Kind == ledger.ByRange:
 		return p.some(ctx, ref)
-	case ref.kind == selectVersion:
-		f, err := p.r.read(ctx, ref.Name, ref.version)
+	case ref.Kind == ledger.ByVersion:
+		f, err := p.r.ledger.Read(ctx, ref.Name, ref.Version)
 		if err == nil && f.State == manifest.Live && p.o.Deleted {
 			err = fmt.Errorf("version %s is not deleted", f.Version)
 		}
@@ -104,7 +105,7 @@ func (p *purging) run(ctx context.Context, s string) error {
 	case p.o.Deleted:
 		return fmt.Errorf("%w: of deleted versions, say the number, as in %s@1.0.0, or a range", ErrInvalidRef, ref.Name)
 	}
-	f, err := p.r.resolve(ctx, ref)
+	f, err := p.r.ledger.Resolve(ctx, ref)
 	if err != nil {
 		return err
 	}
@@ -113,13 +114,13 @@ func (p *purging) run(ctx context.Context, s string) error {
 
 // one purges one version, and if it is live in an unversioned registry those
 // below it first: otherwise the object would be one of them again.
-func (p *purging) one(ctx context.Context, f *found) error {
+func (p *purging) one(ctx context.Context, f *ledger.Record) error {
 	if f.State == manifest.Live {
 		if err := p.checkTagged(ctx, f.Version); err != nil {
 			return err
 		}
-		if p.r.settings.Unversioned {
-			below, err := p.r.liveBelow(ctx, f.Name, f.Version)
+		if p.r.ledger.Settings.Unversioned {
+			below, err := p.r.ledger.LiveBelow(ctx, f.Name, f.Version)
 			if err != nil {
 				return err
 			}
@@ -134,14 +135,14 @@ func (p *purging) one(ctx context.Context, f *found) error {
 }
 
 // some purges the versions in a range.
-func (p *purging) some(ctx context.Context, ref xref) error {
-	all, err := p.r.numbers(ctx, ref.Name)
+func (p *purging) some(ctx context.Context, ref ledger.Ref) error {
+	all, err := p.r.ledger.Numbers(ctx, ref.Name)
 	if err != nil {
 		return err
 	}
-	versions := candidates(all, ref)
+	versions := ledger.Candidates(all, ref)
 	if len(versions) == 0 {
-		return p.r.noMatch(ref, all)
+		return p.r.ledger.NoMatch(ref, all)
 	}
 	if !p.o.Deleted {
 		if err := p.checkTagged(ctx, versions...); err != nil {
@@ -149,17 +150,17 @@ func (p *purging) some(ctx context.Context, ref xref) error {
 		}
 	}
 	slices.SortFunc(versions, Version.Compare)
-	if p.r.settings.Unversioned && !p.o.Deleted { // the lower ones go with the higher, and before them
+	if p.r.ledger.Settings.Unversioned && !p.o.Deleted { // the lower ones go with the higher, and before them
 		i, _ := slices.BinarySearchFunc(all, versions[len(versions)-1], Version.Compare)
 		versions = all[:i+1]
 	}
 	var bad []error
 	for _, v := range versions {
-		f, err := p.r.read(ctx, ref.Name, v)
+		f, err := p.r.ledger.Read(ctx, ref.Name, v)
 		if errors.Is(err, ErrNotFound) {
 			continue
 		}
-		if unreadable(err) {
+		if ledger.Unreadable(err) {
 			bad = append(bad, fmt.Errorf("version %s: %w", v, err))
 			continue
 		}
@@ -177,31 +178,31 @@ func (p *purging) checkTagged(ctx context.Context, versions ...Version) error {
 	if p.o.Force {
 		return nil
 	}
-	return p.r.checkTagged(ctx, p.name, versions)
+	return p.r.ledger.CheckTagged(ctx, p.name, versions)
 }
 
 // purge turns a register into one that is deleted for good. If somebody else
 // deletes the version meanwhile, that is purged in its place.
-func (p *purging) purge(ctx context.Context, f *found) error {
+func (p *purging) purge(ctx context.Context, f *ledger.Record) error {
 	for was := f.State; ; {
 		switch {
 		case f.State == manifest.Purged:
 			p.report.Before++
 			p.tried = append(p.tried, f.Version)
-			return store.Flush(ctx, p.r.st, manifest.VersionKey(f.Name, f.Version))
+			return store.Flush(ctx, p.r.ledger.Store, manifest.VersionKey(f.Name, f.Version))
 		case f.State == manifest.Live && p.o.Deleted:
 			return nil
 		case f.State == manifest.Live && was != manifest.Live:
 			return fmt.Errorf("version %s: %w: it was brought back", f.Version, ErrConflict)
-		case f.late() && p.r.settings.Unversioned:
+		case f.Late() && p.r.ledger.Settings.Unversioned:
 			p.report.Left++ // it says that what is below it counts
 			return nil
 		}
-		now, err := p.r.clock.Fresh(ctx, p.r.st, time.Minute)
+		now, err := p.r.ledger.Clock.Fresh(ctx, p.r.ledger.Store, time.Minute)
 		if err != nil {
 			return err
 		}
-		died := f.info.Modified
+		died := f.Stored.Modified
 		if f.State == manifest.Live {
 			died = now
 		}
@@ -209,17 +210,17 @@ func (p *purging) purge(ctx context.Context, f *found) error {
 		done := PurgedVersion{Name: f.Name, Version: f.Version, Size: f.Size, Live: f.State == manifest.Live, Frees: p.frees(f, now)}
 		if !p.o.DryRun {
 			p.tried = append(p.tried, f.Version)
-			g, err := p.r.replace(ctx, f, m)
+			g, err := p.r.ledger.Replace(ctx, f, m)
 			if errors.Is(err, ErrConflict) {
-				if f, err = p.r.read(ctx, f.Name, f.Version); err == nil {
+				if f, err = p.r.ledger.Read(ctx, f.Name, f.Version); err == nil {
 					continue
 				}
 			}
 			if err != nil {
 				return err
 			}
-			done.Frees = p.frees(f, g.info.Modified)
-			p.r.log.InfoContext(ctx, "purged", "name", f.Name, "version", f.Version)
+			done.Frees = p.frees(f, g.Stored.Modified)
+			p.r.ledger.Log.InfoContext(ctx, "purged", "name", f.Name, "version", f.Version)
 		}
 		p.report.Purged = append(p.report.Purged, done)
 		return nil
@@ -228,8 +229,8 @@ func (p *purging) purge(ctx context.Context, f *found) error {
 
 // frees returns after when a collection may free the packs of a version that
 // is purged at a time.
-func (p *purging) frees(f *found, purged time.Time) time.Time {
-	t := p.r.settings.Times
+func (p *purging) frees(f *ledger.Record, purged time.Time) time.Time {
+	t := p.r.ledger.Settings.Times
 	end := purged
 	for _, k := range f.Packs() {
 		if e := t.EraEnd(k.Era); e.After(end) {

@@ -82,7 +82,7 @@ func TestPurgeOfTheYoung(t *testing.T) {
 	r, _, mem, clock := timed(t)
 	mustSave(t, r, "m", noise(1, 1<<20))
 	frees := mustPurge(t, r, "m@latest", nil).Purged[0].Frees
-	times := r.settings.Times
+	times := r.ledger.Settings.Times
 	if end := times.EraEnd(times.EraOf(clock.now())); !frees.Equal(end.Add(purgeGrace)) {
 		t.Errorf("freed after %s, the era ends %s", frees, end)
 	}
@@ -145,7 +145,7 @@ func TestPurgedWhileRead(t *testing.T) {
 	mustPurge(t, r, "m@1", nil)
 	clock.advance(purgeGrace)
 	mustGC(t, r)
-	wantErr(t, r.deletedMeanwhile(t.Context(), obj.f, loadErr(t, obj)), ErrPurged)
+	wantErr(t, r.ledger.DeletedMeanwhile(t.Context(), obj.f, loadErr(t, obj)), ErrPurged)
 }
 
 // Ranges take live and deleted versions alike, or deleted ones alone; a name
@@ -273,7 +273,7 @@ func TestLongSaveWhoseBaseGoes(t *testing.T) {
 			if rep.Reused < 4<<20 {
 				t.Errorf("%s: %d bytes were reused", goes, rep.Reused)
 			}
-			era := r.settings.Times.EraOf(clock.now())
+			era := r.ledger.Settings.Times.EraOf(clock.now())
 			for _, p := range manifestOf(t, r, "m").Packs() {
 				if p.Era+1 < era {
 					t.Errorf("%s, %s: it names a pack of the base, of era %d; it is era %d", goes, lasts, p.Era, era)

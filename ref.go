@@ -1,6 +1,10 @@
 package registry
 
-import "context"
+import (
+	"context"
+
+	"github.com/mindtrace/registry/internal/ledger"
+)
 
 // Ref is a parsed reference: the name of an object, and which of its versions
 // is meant.
@@ -23,7 +27,7 @@ const Latest = "latest"
 
 // ParseRef reads a reference of the form name or name@selector.
 func ParseRef(s string) (Ref, error) {
-	ref, err := parseRef(s)
+	ref, err := ledger.ParseRef(s)
 	return Ref{ref.Name, ref.Selector}, wrap(context.Background(), "parse reference", s, err)
 }
 

@@ -9,18 +9,21 @@ import (
 	"path/filepath"
 	"reflect"
 	"runtime"
-	"sync"
 	"time"
 
 	"github.com/mindtrace/registry/cache"
-	"github.com/mindtrace/registry/internal/chunk"
 	"github.com/mindtrace/registry/internal/lease"
+	"github.com/mindtrace/registry/internal/ledger"
 	"github.com/mindtrace/registry/internal/manifest"
+	"github.com/mindtrace/registry/internal/memory"
 	"github.com/mindtrace/registry/material"
 	"github.com/mindtrace/registry/store"
-	_ "github.com/mindtrace/registry/store/filestore" // the default location is a directory
+
+	_ "github.com/mindtrace/registry/store/filestore"
 	"github.com/mindtrace/registry/version"
 )
+
+// the default location is a directory
 
 // Version is a semantic version, such as 1.2.3 or 2.0.0-rc.1.
 type Version = version.Version
@@ -90,24 +93,10 @@ type Options struct {
 // Registry is an open registry. It may be used by many goroutines, beside any
 // number of other processes. It holds nothing that must be closed.
 type Registry struct {
-	url       string
-	st        store.Store
-	clock     *store.Clock
+	ledger    *ledger.Ledger
 	cache     *cache.Cache // or nil
-	offline   bool
-	locks     *lease.Locks
-	settings  *manifest.Settings
 	materials material.Set
-	log       *slog.Logger
 	progress  func(Progress)
-
-	compress bool // what saves store
-	memory   *chunk.Budget
-	large    sync.Mutex                       // held while a large register is decoded
-	pace     struct{ gets, puts *store.Pace } // nil for a directory
-
-	probing chan struct{} // held while the store is probed
-	probed  time.Time     // when it was last
 }
 
 // DefaultURL is where Open("") looks: $MINDREG_URL, or else a directory among
@@ -189,16 +178,13 @@ func open(ctx context.Context, st store.Store, url string, o Options) (*Registry
 	if err := checkCompression(o.Compression); err != nil {
 		return nil, wrap(ctx, "open", url, err)
 	}
-	r := &Registry{
-		url: url, clock: new(store.Clock), log: o.Logger, progress: o.Progress, probing: make(chan struct{}, 1),
-		cache: o.Cache, compress: o.Compression != CompressionNone,
-	}
-	var err error
-	if r.memory, err = newMemory(o.MemoryLimit); err != nil {
+	budget, err := memory.New(o.MemoryLimit)
+	if err != nil {
 		return nil, wrap(ctx, "open", url, err)
 	}
-	if r.log == nil {
-		r.log = slog.New(slog.DiscardHandler)
+	log := o.Logger
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
 	}
 	if b, ok := st.(store.BucketMaker); ok && o.CreateBucket {
 		if err := b.MakeBucket(ctx); err != nil {
@@ -206,49 +192,67 @@ func open(ctx context.Context, st store.Store, url string, o Options) (*Registry
 		}
 	}
 	o.Create = o.Create || o.CreateBucket
-	if r.log.Enabled(ctx, slog.LevelDebug) {
-		st = store.Log(st, r.log)
+	l := ledger.New(url, budget, log)
+	l.Compress = o.Compression != CompressionNone
+	r := &Registry{ledger: l, cache: o.Cache, progress: o.Progress}
+	if log.Enabled(ctx, slog.LevelDebug) {
+		st = store.Log(st, log)
 	}
 	if !isLocal(url) {
-		st = r.paced(st)
+		st = l.Paced(st)
 	}
-	r.st = store.Watch(store.Retry(st, store.RetryPolicy{}), r.clock)
-	if r.offline = o.Offline && !isLocal(url); r.offline {
-		r.st, o.Create = st, false
+	l.Store = store.Watch(store.Retry(st, store.RetryPolicy{}), l.Clock)
+	if l.Offline = o.Offline && !isLocal(url); l.Offline {
+		l.Store, o.Create = st, false
 	} else if r.cache != nil && !isLocal(url) {
-		r.st = r.cache.Wrap(r.st, url)
+		l.Store = r.cache.Wrap(l.Store, url)
 	}
-	r.locks = lease.New(r.st, r.clock)
+	l.Locks = lease.New(l.Store, l.Clock)
 	fresh := (*manifest.Settings)(nil)
 	if o.Create {
 		fresh = manifest.NewSettings(time.Time{}, o.times)
 		fresh.Unversioned, fresh.Locking = o.Unversioned, manifest.Locking(o.Locking)
 	}
-	body, _, err := r.st.Get(cache.Use(ctx), manifest.SettingsKey, nil)
-	if err := r.begin(ctx, body, err, fresh); err != nil {
+	body, _, err := l.Store.Get(cache.Use(ctx), manifest.SettingsKey, nil)
+	if err := l.Begin(ctx, body, err, fresh); err != nil {
 		return nil, wrap(ctx, "open", url, err)
 	}
-	if o.Unversioned && !r.settings.Unversioned {
+	if o.Unversioned && !l.Settings.Unversioned {
 		return nil, wrap(ctx, "open", url, fmt.Errorf("a registry %w here that keeps versions, and that is fixed; make an unversioned one at another place", ErrExists))
 	}
-	if o.Locking != "" && o.Locking != string(r.settings.Locking) {
+	if o.Locking != "" && o.Locking != string(l.Settings.Locking) {
 		return nil, wrap(ctx, "open", url, fmt.Errorf("a registry %w here that was not made with locking %q, and that is fixed; make one at another place", ErrExists, o.Locking))
 	}
-	r.log.DebugContext(ctx, "registry opened", "url", url, "id", r.settings.ID, "unversioned", r.settings.Unversioned)
+	l.Log.DebugContext(ctx, "registry opened", "url", url, "id", l.Settings.ID, "unversioned", l.Settings.Unversioned)
 	return r, nil
 }
 
 // URL returns the location that the registry was opened with.
-func (r *Registry) URL() string { return r.url }
+func (r *Registry) URL() string { return r.ledger.URL }
 
 // ID returns the random number that the registry got when it was created.
-func (r *Registry) ID() string { return string(r.settings.ID) }
+func (r *Registry) ID() string { return string(r.ledger.Settings.ID) }
 
 // Unversioned reports whether a save replaces the object.
-func (r *Registry) Unversioned() bool { return r.settings.Unversioned }
+func (r *Registry) Unversioned() bool { return r.ledger.Settings.Unversioned }
 
 // Locking returns "strict" if saves and loads take locks, and "" if not.
-func (r *Registry) Locking() string { return string(r.settings.Locking) }
+func (r *Registry) Locking() string { return string(r.ledger.Settings.Locking) }
+
+// localDir returns the directory that the registry is in, or "".
+func (r *Registry) localDir() string {
+	if u, err := store.ParseURL(r.ledger.URL); err == nil && u.Scheme == "file" {
+		return u.Path
+	}
+	return ""
+}
+
+// isLocal tells a registry in a directory, whose packs are on this disk
+// already, from those that are far away.
+func isLocal(location string) bool {
+	u, err := store.ParseURL(location)
+	return err == nil && u.Scheme == "file"
+}
 
 // Register makes m the materializer for values of type T, and for objects
 // that were saved with m's name. A T is saved as it is; register T and *T if

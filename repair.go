@@ -2,6 +2,8 @@ package registry
 
 import (
 	"context"
+
+	"github.com/mindtrace/registry/internal/fsck"
 )
 
 // RepairReport is what Repair has found and done.
@@ -29,7 +31,7 @@ func (r *RepairReport) OK() bool { return len(r.Problems) == 0 }
 // mirror's version of the same name and number say what it was. What could not
 // be repaired is in the report's Problems.
 func (r *Registry) Repair(ctx context.Context, ref string, from *Registry) (*RepairReport, error) {
-	done, err := mend(ctx, r, from, ref, verifyProgress(r.progress, ref))
+	done, err := fsck.Repair(ctx, r.ledger, from.ledger, ref, verifyProgress(r.progress, ref))
 	report := &RepairReport{Packs: done.Packs, Versions: done.Versions, Mended: done.Mended, Problems: problems(done.Problems)}
 	if done.Found != nil {
 		report.Found = *verifyReport(done.Found)

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mindtrace/registry/internal/ledger"
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/store"
 	"github.com/mindtrace/registry/store/faultstore"
@@ -125,11 +126,11 @@ func TestRepair(t *testing.T) {
 		"registers": func(t *testing.T, r *Registry, mem store.Store) {
 			for _, v := range []string{"tree@1.0.0", "small@1.0.0"} {
 				f := manifestOf(t, r, v)
-				overwrite(t, mem, f.info.Key, func(b []byte) []byte { b[len(b)/2] ^= 1; return b })
+				overwrite(t, mem, f.Stored.Key, func(b []byte) []byte { b[len(b)/2] ^= 1; return b })
 			}
 		},
 		"registers and packs": func(t *testing.T, r *Registry, mem store.Store) {
-			overwrite(t, mem, manifestOf(t, r, "tree@1.0.0").info.Key, func(b []byte) []byte { return b[:100] })
+			overwrite(t, mem, manifestOf(t, r, "tree@1.0.0").Stored.Key, func(b []byte) []byte { return b[:100] })
 			overwrite(t, mem, packKeys(t, mem)[0], func(b []byte) []byte { b[7] ^= 1; return b })
 		},
 	}
@@ -280,8 +281,8 @@ func TestRepairWithGaps(t *testing.T) {
 	r, _, mem, _ = timed(t)
 	mustSave(t, r, "m", slices.Concat(a, b))
 	mustSave(t, r, "m", a)
-	f := must[*found](t)(r.read(t.Context(), "m", Version{Major: 1}))
-	must[*found](t)(r.replace(t.Context(), f, f.Purged(time.Now())))
+	f := must[*ledger.Record](t)(r.ledger.Read(t.Context(), "m", Version{Major: 1}))
+	must[*ledger.Record](t)(r.ledger.Replace(t.Context(), f, f.Purged(time.Now())))
 	if err := mem.Delete(t.Context(), largestPack(t, r, "m")); err != nil {
 		t.Fatal(err)
 	}

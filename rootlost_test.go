@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/mindtrace/registry/internal/ledger"
 	"github.com/mindtrace/registry/store"
 	"github.com/mindtrace/registry/store/filestore"
 	"github.com/mindtrace/registry/store/memstore"
@@ -107,6 +108,7 @@ func TestRegistryIsNotWhatWasOpened(t *testing.T) {
 		"load tag":     func(r *Registry, _ string) error { _, err := Load[string](t.Context(), r, "a@prod"); return err },
 		"load nothing": func(r *Registry, _ string) error { _, err := Load[string](t.Context(), r, "nothing"); return err },
 		"has":          func(r *Registry, _ string) error { _, err := r.Has(t.Context(), "a"); return err },
+		"resolve":      func(r *Registry, _ string) error { _, err := r.Resolve(t.Context(), "a"); return err },
 		"info":         func(r *Registry, _ string) error { _, err := r.Info(t.Context(), "a"); return err },
 		"objects":      func(r *Registry, _ string) error { return last(r.Objects(t.Context(), "")) },
 		"latest":       func(r *Registry, _ string) error { return last(r.Latest(t.Context(), "")) },
@@ -297,22 +299,22 @@ func TestBucketIsNotWhatWasOpened(t *testing.T) {
 		check(t, r.Tag(t.Context(), "m", "prod"))
 		obj, err := r.Object(t.Context(), "a")
 		check(t, err)
-		tag, err := r.readTag(t.Context(), "m", "prod")
+		tag, err := r.ledger.ReadTag(t.Context(), "m", "prod")
 		check(t, err)
 		for info, err := range st.List(t.Context(), "", "") {
 			check(t, err)
 			check(t, st.Delete(t.Context(), info.Key))
 		}
 		put(t, st)
-		wantErr(t, r.deletedMeanwhile(t.Context(), obj.f, loadErr(t, obj)), ErrNoRegistry)
-		_, err = r.putTag(t.Context(), tag, tag.removed())
+		wantErr(t, r.ledger.DeletedMeanwhile(t.Context(), obj.f, loadErr(t, obj)), ErrNoRegistry)
+		_, err = r.ledger.PutTag(t.Context(), tag, tag.Removed())
 		wantErr(t, err, ErrNoRegistry)
-		_, _, err = r.best(t.Context(), xref{Name: "m"}, []Version{{Major: 1}})
+		_, _, err = r.ledger.Best(t.Context(), ledger.Ref{Name: "m"}, []Version{{Major: 1}})
 		wantErr(t, err, ErrNoRegistry)
 		_, err = r.GC(t.Context())
 		wantErr(t, err, ErrNoRegistry)
 
-		r.probed = r.probed.AddDate(0, 0, -2)
+		r.ledger.Probed = r.ledger.Probed.AddDate(0, 0, -2)
 		before := keysOf(t, st)
 		_, err = r.Save(t.Context(), "new", "1")
 		wantErr(t, err, ErrNoRegistry)

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/mindtrace/registry/internal/chunk"
+	"github.com/mindtrace/registry/internal/commit"
+	"github.com/mindtrace/registry/internal/ledger"
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/material"
 )
@@ -51,14 +53,14 @@ func (r *Registry) Save(ctx context.Context, name string, v any, opts ...SaveOpt
 	if o.progress == nil {
 		o.progress = r.progress
 	}
-	s := &save{newTxn(r, name), r, &o}
+	s := &save{commit.New(r.ledger, name), r, &o}
 	version, err := s.run(ctx, v)
 	return version, wrap(ctx, "save", name, err)
 }
 
 // save is one save under way.
 type save struct {
-	*txn
+	*commit.Txn
 	r *Registry
 	o *saveOptions
 }
@@ -68,16 +70,16 @@ func (s *save) run(ctx context.Context, v any) (Version, error) {
 	if err != nil {
 		return Version{}, err
 	}
-	if err := s.r.trust(ctx); err != nil {
+	if err := s.r.ledger.Trust(ctx); err != nil {
 		return Version{}, err
 	}
-	if s.expect != nil { // before any data moves
-		if err := s.expected(ctx); err != nil {
+	if s.Expect != nil { // before any data moves
+		if err := s.Expected(ctx); err != nil {
 			return Version{}, err
 		}
 	}
-	cfg := s.config()
-	cfg.Progress = saveProgress(s.o.progress, s.name, sizeOf(v))
+	cfg := s.Config()
+	cfg.Progress = saveProgress(s.o.progress, s.Name, sizeOf(v))
 	w := chunk.NewWriter(ctx, cfg)
 	defer w.Abort()
 	dst := &sink{w: w, r: s.r}
@@ -92,41 +94,41 @@ func (s *save) run(ctx context.Context, v any) (Version, error) {
 		return Version{}, err
 	}
 	for _, l := range dst.left {
-		s.r.log.InfoContext(ctx, "left out of the saved tree", "path", l.Path, "why", l.Why)
+		s.r.ledger.Log.InfoContext(ctx, "left out of the saved tree", "path", l.Path, "why", l.Why)
 	}
 	created, err := s.created(ctx)
 	if err != nil {
 		return Version{}, err
 	}
-	mf := manifest.NewManifest(s.name, Version{}, created)
+	mf := manifest.NewManifest(s.Name, Version{}, created)
 	mf.Content = *content
-	evidence, err := s.fill(ctx, mf, res)
+	evidence, err := s.Fill(ctx, mf, res)
 	if err != nil {
 		return Version{}, err
 	}
-	var f *found
-	err = s.r.strictly(ctx, s.name, false, func(ctx context.Context) (err error) {
-		f, err = s.commit(ctx, mf, evidence)
+	var f *ledger.Record
+	err = s.r.strictly(ctx, s.Name, false, func(ctx context.Context) (err error) {
+		f, err = s.Commit(ctx, mf, evidence)
 		return err
 	})
 	if err != nil {
 		return Version{}, err
 	}
-	s.leaveMilestone(ctx, mf.Version)
-	s.r.log.InfoContext(ctx, "saved", "name", s.name, "version", mf.Version, "digest", mf.Digest,
+	s.LeaveMilestone(ctx, mf.Version)
+	s.r.ledger.Log.InfoContext(ctx, "saved", "name", s.Name, "version", mf.Version, "digest", mf.Digest,
 		"size", mf.Size, "reused", res.Stats.Reused, "stored", res.Stats.Stored, "packs", res.Stats.Packs)
 	if s.o.report != nil {
 		*s.o.report = SaveReport{
 			Info: s.r.info(f), Read: mf.Size,
-			Reused: res.Stats.Reused, Stored: res.Stats.Stored + s.table.Stored, Packs: res.Stats.Packs + s.table.Packs,
-			Found:   res.Stats.Found + s.table.Found,
+			Reused: res.Stats.Reused, Stored: res.Stats.Stored + s.Table.Stored, Packs: res.Stats.Packs + s.Table.Packs,
+			Found:   res.Stats.Found + s.Table.Found,
 			Private: dst.private,
 			LeftOut: dst.left,
 		}
 	}
 	if s.o.progress != nil {
 		s.o.progress(Progress{
-			Op: "save", Ref: s.name, Done: mf.Size, Total: mf.Size,
+			Op: "save", Ref: s.Name, Done: mf.Size, Total: mf.Size,
 			Reused: res.Stats.Reused, Stored: res.Stats.Stored, Finished: true,
 		})
 	}
@@ -136,10 +138,10 @@ func (s *save) run(ctx context.Context, v any) (Version, error) {
 // created is the store's time. A directory has not told it to a process that
 // has only read so far: then it is asked.
 func (s *save) created(ctx context.Context) (time.Time, error) {
-	if now := s.r.clock.Now(); !now.IsZero() {
+	if now := s.r.ledger.Clock.Now(); !now.IsZero() {
 		return now, nil
 	}
-	return s.r.clock.Fresh(ctx, s.r.st, 0)
+	return s.r.ledger.Clock.Fresh(ctx, s.r.ledger.Store, 0)
 }
 
 // checkExpectation reads the condition of the save.
@@ -147,22 +149,22 @@ func (s *save) checkExpectation() (err error) {
 	if s.o.expect == nil {
 		return nil
 	}
-	if s.version != nil {
+	if s.Version != nil {
 		return fmt.Errorf("%w: the number of a conditional save cannot be chosen; it is what makes it safe", ErrInvalidVersion)
 	}
-	s.expect = s.o.expect
-	if !s.expect.absent {
-		s.expect.want, err = manifest.ParseVersion(s.o.ifLatest)
+	s.Expect = s.o.expect
+	if !s.Expect.Absent {
+		s.Expect.Want, err = manifest.ParseVersion(s.o.ifLatest)
 	}
 	return err
 }
 
 // check refuses what cannot be saved, before anything is read or written.
 func (s *save) check(v any) (*manifest.Content, material.Materializer, error) {
-	if name, version, found := strings.Cut(s.name, "@"); found {
-		return nil, nil, fmt.Errorf("%w %q: save takes a name alone; give %q, and %s as the version", ErrInvalidName, s.name, name, version)
+	if name, version, found := strings.Cut(s.Name, "@"); found {
+		return nil, nil, fmt.Errorf("%w %q: save takes a name alone; give %q, and %s as the version", ErrInvalidName, s.Name, name, version)
 	}
-	if err := manifest.ValidName(s.name); err != nil {
+	if err := manifest.ValidName(s.Name); err != nil {
 		return nil, nil, err
 	}
 	if s.o.version != "" {
@@ -173,24 +175,24 @@ func (s *save) check(v any) (*manifest.Content, material.Materializer, error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		if s.r.settings.Unversioned {
+		if s.r.ledger.Settings.Unversioned {
 			return nil, nil, fmt.Errorf("%w: the registry keeps no versions, so none can be chosen", ErrInvalidVersion)
 		}
-		s.version = &version
+		s.Version = &version
 	}
 	if s.o.base != "" {
-		base, err := parseRef(s.o.base)
+		base, err := ledger.ParseRef(s.o.base)
 		if err != nil {
 			return nil, nil, fmt.Errorf("base: %w", err)
 		}
-		s.base = &base
+		s.Base = &base
 	}
-	s.noReuse = s.o.noReuse
+	s.NoReuse = s.o.noReuse
 	if err := checkCompression(s.o.compression); err != nil {
 		return nil, nil, err
 	}
 	if s.o.compression != "" {
-		s.compress = s.o.compression != CompressionNone
+		s.Compress = s.o.compression != CompressionNone
 	}
 	if err := checkClass(s.o.class); err != nil {
 		return nil, nil, err

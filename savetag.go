@@ -3,6 +3,8 @@ package registry
 import (
 	"context"
 	"slices"
+
+	"github.com/mindtrace/registry/internal/ledger"
 )
 
 // WithTag points these tags at the version once it is saved, wherever they
@@ -15,7 +17,7 @@ func WithTag(tags ...string) SaveOption {
 // checkTags refuses tags that cannot be set.
 func (s *save) checkTags() error {
 	for _, tag := range s.o.tags {
-		if err := s.r.validTag(tag); err != nil {
+		if err := s.r.ledger.ValidTag(tag); err != nil {
 			return err
 		}
 	}
@@ -23,14 +25,14 @@ func (s *save) checkTags() error {
 }
 
 // setTags sets the tags of a version that has been saved.
-func (s *save) setTags(ctx context.Context, f *found) error {
+func (s *save) setTags(ctx context.Context, f *ledger.Record) error {
 	var failed []string
 	var why error
 	for i, tag := range s.o.tags {
 		if slices.Contains(s.o.tags[:i], tag) {
 			continue
 		}
-		if err := s.r.setTag(ctx, f, tag, tagCondition{}); err != nil {
+		if err := s.r.ledger.SetTag(ctx, f, tag, ledger.TagCondition{}); err != nil {
 			if why == nil {
 				why = err
 			}

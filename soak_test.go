@@ -116,7 +116,7 @@ func soakIn(t *testing.T, url string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.settings.Times != shortTimes {
+	if r.ledger.Settings.Times != shortTimes {
 		t.Fatalf("%s is a real registry; give an empty place", url)
 	}
 	all := &tally{live: map[string]int{}}

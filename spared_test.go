@@ -1,13 +1,10 @@
 package registry
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/mindtrace/registry/internal/localfs"
 )
 
 // Nothing is loaded to a place of a registry's own, in the one that is loaded from
@@ -49,43 +46,5 @@ func TestNothingGoesIntoRegistries(t *testing.T) {
 	}
 	if rep := must[*VerifyReport](t)(mine.Verify(t.Context(), "")); len(rep.Problems) > 0 {
 		t.Errorf("%+v", rep.Problems)
-	}
-}
-
-// What was at the destination is never lost in a load that fails: where it cannot
-// be put back, it stays, and the error says where.
-func TestWhatWasThereIsNotLost(t *testing.T) {
-	r, _ := inMemory(t)
-	mustSave(t, r, "m", Path(writeFiles(t, map[string][]byte{"new": nil})))
-	obj := must[*Object](t)(r.Object(t.Context(), "m"))
-	boom := errors.New("boom")
-	for _, fails := range []int{1, 2, 3} { // the first, the second, and the second and third step
-		dir := writeFiles(t, map[string][]byte{"dest/old": []byte("mine")})
-		d := must[*destination](t)(obj.fs.destination(filepath.Join(dir, "dest"), placing{exact: true}))
-		if err := d.open(); err != nil {
-			t.Fatal(err)
-		}
-		tmp := must[*partial](t)(openPartial(d.parent, d.base, obj.f.Digest))
-		step := 0
-		err := d.replaceInSteps(tmp, partialTree, func(old *os.Root, from string, new *os.Root, to string, mode localfs.Mode) error {
-			if step++; step == fails || fails == 3 && step == 2 {
-				return &os.LinkError{Op: "rename", Old: from, New: to, Err: boom}
-			}
-			return localfs.Rename(old, from, new, to, mode)
-		})
-		wantErr(t, err, boom)
-		was := filepath.Join(dir, "dest", "old")
-		if fails == 3 {
-			aside := filepath.Join(dir, tmp.name, partialAside)
-			if was = filepath.Join(aside, "old"); !strings.Contains(d.failed("m", err).Error(), aside) {
-				t.Errorf("%v does not say where it is", d.failed("m", err))
-			}
-		}
-		tmp.close(t.Context(), err)
-		d.close(err)
-		wantFile(t, was, "mine")
-		if fails < 3 {
-			noLeftovers(t, dir)
-		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mindtrace/registry/internal/gc"
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/store"
 )
@@ -38,12 +39,12 @@ func TestManyLongStrangers(t *testing.T) {
 	r, _, mem, clock := timed(t)
 	garbage(t, r, clock)
 	segment := strings.Repeat("x", 97)
-	for i := range 2 * maxStrangers {
+	for i := range 2 * gc.MaxStrangers {
 		key := "objects/loose/" + strings.Repeat(segment+"/", 8) + fmt.Sprintf("%03d", i)
 		must[store.Info](t)(mem.Put(t.Context(), key, nil, store.Absent))
 	}
 	rep := mustGC(t, r)
-	if n := len(rep.Strangers); rep.Freed.Packs != 1 || n < 30 || n > maxStrangers {
+	if n := len(rep.Strangers); rep.Freed.Packs != 1 || n < 30 || n > gc.MaxStrangers {
 		t.Errorf("%d are named, freed %+v", n, rep.Freed)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"time"
 
+	"github.com/mindtrace/registry/internal/ledger"
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/store"
 	"github.com/mindtrace/registry/version"
@@ -50,14 +51,14 @@ func WithIfTag(version string) TagOption { return tagOption{given: true, version
 func WithIfNoTag() TagOption { return tagOption{given: true, absent: true} }
 
 // condition is the state that the options ask of a tag.
-func condition(opts []TagOption) (c tagCondition, err error) {
+func condition(opts []TagOption) (c ledger.TagCondition, err error) {
 	var o tagOptions
 	for _, opt := range opts {
 		opt.applyTag(&o)
 	}
-	c.given, c.absent = o.given, o.absent
-	if c.given && !c.absent {
-		c.want, err = version.Parse(o.version)
+	c.Given, c.Absent = o.given, o.absent
+	if c.Given && !c.Absent {
+		c.Want, err = version.Parse(o.version)
 	}
 	return c, err
 }
@@ -75,22 +76,22 @@ func (r *Registry) Tag(ctx context.Context, ref, tag string, opts ...TagOption) 
 }
 
 func (r *Registry) tag(ctx context.Context, s, tag string, opts []TagOption) error {
-	if err := r.validTag(tag); err != nil {
+	if err := r.ledger.ValidTag(tag); err != nil {
 		return err
 	}
 	c, err := condition(opts)
 	if err != nil {
 		return err
 	}
-	ref, err := parseRef(s)
+	ref, err := ledger.ParseRef(s)
 	if err != nil {
 		return err
 	}
-	f, err := r.resolve(ctx, ref)
+	f, err := r.ledger.Resolve(ctx, ref)
 	if err != nil {
 		return err
 	}
-	return r.setTag(ctx, f, tag, c)
+	return r.ledger.SetTag(ctx, f, tag, c)
 }
 
 // Untag removes a tag. The versions stay as they are. Errors: ErrNotFound,
@@ -99,7 +100,7 @@ func (r *Registry) tag(ctx context.Context, s, tag string, opts []TagOption) err
 func (r *Registry) Untag(ctx context.Context, name, tag string, opts ...TagOption) error {
 	c, err := condition(opts)
 	if err == nil {
-		err = r.removeTag(store.Freeing(ctx), name, tag, c)
+		err = r.ledger.RemoveTag(store.Freeing(ctx), name, tag, c)
 	}
 	return wrap(ctx, "untag", name, err)
 }
@@ -113,14 +114,14 @@ func (r *Registry) Tags(ctx context.Context, name string) iter.Seq2[Tag, error] 
 			yield(Tag{}, wrap(ctx, "list tags", name, err))
 			return
 		}
-		for t, err := range r.tags(ctx, name) {
+		for t, err := range r.ledger.Tags(ctx, name) {
 			if err != nil {
-				if !yield(Tag{}, wrap(ctx, "list tags", name, err)) || !unreadable(err) {
+				if !yield(Tag{}, wrap(ctx, "list tags", name, err)) || !ledger.Unreadable(err) {
 					return
 				}
 				continue
 			}
-			if !yield(Tag{t.Name, t.Tag.Tag, t.Version, t.Digest.String(), t.info.Modified.UTC()}, nil) {
+			if !yield(Tag{t.Name, t.Tag.Tag, t.Version, t.Digest.String(), t.Stored.Modified.UTC()}, nil) {
 				return
 			}
 		}
@@ -130,14 +131,14 @@ func (r *Registry) Tags(ctx context.Context, name string) iter.Seq2[Tag, error] 
 // TagHistory returns where a tag points and where it pointed before, the
 // newest first: up to 33 states. It knows removed tags too.
 func (r *Registry) TagHistory(ctx context.Context, name, tag string) ([]TagMove, error) {
-	t, err := r.readNamedTag(ctx, name, tag)
+	t, err := r.ledger.ReadNamedTag(ctx, name, tag)
 	if err == nil && t.Tag == nil {
 		err = fmt.Errorf("%w: there never was a tag %s", ErrNotFound, tag)
 	}
 	if err != nil {
 		return nil, wrap(ctx, "tag history", name, err)
 	}
-	moves := []TagMove{{t.Version, t.Digest.String(), t.info.Modified.UTC(), !t.set()}}
+	moves := []TagMove{{t.Version, t.Digest.String(), t.Stored.Modified.UTC(), !t.Set()}}
 	for _, m := range t.Moves {
 		moves = append(moves, TagMove{m.Version, m.Digest.String(), m.Time, m.State != manifest.TagSet})
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mindtrace/registry/internal/ledger"
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/store"
 	"github.com/mindtrace/registry/store/faultstore"
@@ -210,14 +211,14 @@ func TestA17EqualBytesABA(t *testing.T) {
 	mustSave(t, r, "m", "x")
 	mustSave(t, r, "m", "y")
 	mustTag(t, r, "m@1.0.0", "prod")
-	stale := must[foundTag](t)(r.readTag(t.Context(), "m", "prod"))
+	stale := must[ledger.TagRecord](t)(r.ledger.ReadTag(t.Context(), "m", "prod"))
 	mustTag(t, r, "m@1.0.1", "prod")
 	mustTag(t, r, "m@1.0.0", "prod")
-	now := must[foundTag](t)(r.readTag(t.Context(), "m", "prod"))
-	if now.Version != stale.Version || now.info.Token == stale.info.Token {
-		t.Errorf("at %s again, with the token %s as before", now.Version, now.info.Token)
+	now := must[ledger.TagRecord](t)(r.ledger.ReadTag(t.Context(), "m", "prod"))
+	if now.Version != stale.Version || now.Stored.Token == stale.Stored.Token {
+		t.Errorf("at %s again, with the token %s as before", now.Version, now.Stored.Token)
 	}
-	_, err := r.putTag(t.Context(), stale, manifest.NewTag("m", "prod", Version{Major: 1, Patch: 1}, now.Digest))
+	_, err := r.ledger.PutTag(t.Context(), stale, manifest.NewTag("m", "prod", Version{Major: 1, Patch: 1}, now.Digest))
 	wantErr(t, err, ErrConflict)
 	wantTags(t, r, "m", "prod=1.0.0")
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mindtrace/registry/internal/ledger"
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/store"
 	"github.com/mindtrace/registry/store/faultstore"
@@ -210,14 +211,14 @@ func TestLinkForARegister(t *testing.T) {
 
 // However many parts cannot be read, an error tells of a few.
 func TestManyUnreadableParts(t *testing.T) {
-	var u unreadables
+	var u ledger.Unreadables
 	for i := range 10_000 {
-		u.pass(fmt.Errorf("%d: %w", i, ErrIntegrity))
+		u.Pass(fmt.Errorf("%d: %w", i, ErrIntegrity))
 	}
-	if s := u.err().Error(); len(s) > 2000 || !strings.Contains(s, "9980 more") || !errors.Is(u.err(), ErrIntegrity) {
+	if s := u.Err().Error(); len(s) > 2000 || !strings.Contains(s, "9980 more") || !errors.Is(u.Err(), ErrIntegrity) {
 		t.Errorf("%d bytes: %.3000s", len(s), s)
 	}
-	if u.pass(nil) || u.pass(store.ErrUnavailable) || unreadables(nil).err() != nil {
+	if u.Pass(nil) || u.Pass(store.ErrUnavailable) || ledger.Unreadables(nil).Err() != nil {
 		t.Error("it is no part")
 	}
 }
@@ -227,14 +228,14 @@ func TestManyUnreadableParts(t *testing.T) {
 func TestGetTakesNoMoreThanAsked(t *testing.T) {
 	onEachStore(t, func(t *testing.T, st store.Store) {
 		r := openOn(t, st, nil)
-		must[store.Info](t)(r.st.Put(t.Context(), "objects/x", make([]byte, 1000), store.Absent))
+		must[store.Info](t)(r.ledger.Store.Put(t.Context(), "objects/x", make([]byte, 1000), store.Absent))
 		for most, want := range map[int64]error{0: nil, 1000: nil, 999: store.ErrTooLarge, 1: store.ErrTooLarge} {
-			body, _, err := r.st.Get(t.Context(), "objects/x", &store.GetOptions{Most: most})
+			body, _, err := r.ledger.Store.Get(t.Context(), "objects/x", &store.GetOptions{Most: most})
 			if !errors.Is(err, want) || (err == nil) != (len(body) == 1000) {
 				t.Errorf("at most %d: %d bytes, %v", most, len(body), err)
 			}
 		}
-		body, _, err := r.st.Get(t.Context(), "objects/x", &store.GetOptions{Offset: 10, Length: 5, Most: 5})
+		body, _, err := r.ledger.Store.Get(t.Context(), "objects/x", &store.GetOptions{Offset: 10, Length: 5, Most: 5})
 		if err != nil || len(body) != 5 {
 			t.Errorf("of a range: %d bytes, %v", len(body), err)
 		}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 
+	"github.com/mindtrace/registry/internal/commit"
+	"github.com/mindtrace/registry/internal/ledger"
 	"github.com/mindtrace/registry/internal/manifest"
 )
 
@@ -17,13 +19,13 @@ import (
 // before the commit. A version above this one that was deleted is no
 // hindrance.
 func WithIfLatest(version string) SaveOption {
-	return saveOption(func(o *saveOptions) { o.expect, o.ifLatest = &expectation{}, version })
+	return saveOption(func(o *saveOptions) { o.expect, o.ifLatest = &commit.Expectation{}, version })
 }
 
 // WithIfAbsent saves only if the object has no live version. Otherwise it is
 // as WithIfLatest.
 func WithIfAbsent() SaveOption {
-	return saveOption(func(o *saveOptions) { o.expect = &expectation{absent: true} })
+	return saveOption(func(o *saveOptions) { o.expect = &commit.Expectation{Absent: true} })
 }
 
 // Update replaces the latest version of the object name by what change makes
@@ -46,16 +48,16 @@ func Update[T any](ctx context.Context, r *Registry, name string, change func(ol
 		if err != nil {
 			return Version{}, wrap(ctx, "update", name, err)
 		}
-		expect := &expectation{absent: from == nil, seen: true, known: known}
+		expect := &commit.Expectation{Absent: from == nil, Seen: true, Known: known}
 		latest := ""
 		if from != nil {
 			latest = from.Version.String()
 		}
 		version, err := r.Save(ctx, name, v, append(opts[:len(opts):len(opts)], saveOption(func(o *saveOptions) { o.expect, o.ifLatest = expect, latest }))...)
-		if !errors.Is(err, errNotExpected) {
+		if !errors.Is(err, commit.ErrNotExpected) {
 			return version, err
 		}
-		if err := sleep(ctx, jitter(min(try, 5))); err != nil {
+		if err := ledger.Sleep(ctx, ledger.Jitter(min(try, 5))); err != nil {
 			return Version{}, wrap(ctx, "update", name, err)
 		}
 	}
@@ -73,17 +75,17 @@ func loadLatest[T any](ctx context.Context, r *Registry, name string, opts []Sav
 			both.applyLoad(&o)
 		}
 	}
-	f, known, err := r.resolveListed(ctx, xref{Name: name})
+	f, known, err := r.ledger.ResolveListed(ctx, ledger.Ref{Name: name})
 	if errors.Is(err, ErrNotFound) {
 		return v, nil, known, nil
 	}
 	if err == nil {
-		err = r.complete(ctx, f)
+		err = r.ledger.Complete(ctx, f)
 	}
 	if err != nil {
 		return v, nil, nil, err
 	}
-	obj := newObject(ctx, r, name, f, r.reader(f))
+	obj := newObject(ctx, r, name, f, r.ledger.Reader(f))
 	info := obj.Info()
 	return v, &info, known, r.materialize(ctx, obj, &v, o)
 }

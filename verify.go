@@ -3,6 +3,8 @@ package registry
 import (
 	"context"
 	"fmt"
+
+	"github.com/mindtrace/registry/internal/fsck"
 )
 
 // Problem is something that Verify found wrong.
@@ -38,7 +40,7 @@ func (r *Registry) Verify(ctx context.Context, ref string, opts ...LoadOption) (
 	if o.progress == nil {
 		o.progress = r.progress
 	}
-	found, err := verify(ctx, r, ref, verifyProgress(o.progress, ref))
+	found, err := fsck.Verify(ctx, r.ledger, ref, verifyProgress(o.progress, ref))
 	return verifyReport(found), wrap(ctx, "verify", ref, err)
 }
 
@@ -56,7 +58,7 @@ func verifyProgress(report func(Progress), ref string) func(done int64, finished
 	}
 }
 
-func verifyReport(v *verified) *VerifyReport {
+func verifyReport(v *fsck.Report) *VerifyReport {
 	r := &VerifyReport{Versions: v.Versions, Files: v.Files, Bytes: v.Bytes, Problems: problems(v.Problems)}
 	for _, d := range v.Damage {
 		hurts := make([]Hurt, len(d.Hurts))
@@ -68,7 +70,7 @@ func verifyReport(v *verified) *VerifyReport {
 	return r
 }
 
-func problems(found []problem) (list []Problem) {
+func problems(found []fsck.Problem) (list []Problem) {
 	for _, p := range found {
 		list = append(list, Problem{p.Key, p.Ref, p.Err})
 	}

@@ -14,11 +14,11 @@ func TestHistoryGivesNoToken(t *testing.T) {
 	mustSave(t, r, "m", "x")
 	f := manifestOf(t, r, "m")
 	key := manifest.VersionKey("m", f.Version)
-	if mine, info, err := r.wrote(t.Context(), key, f.Nonce); !mine || err != nil || info.Token != f.info.Token {
+	if mine, info, err := r.ledger.Wrote(t.Context(), key, f.Nonce); !mine || err != nil || info.Token != f.Stored.Token {
 		t.Fatalf("own state: %v %q %v", mine, info.Token, err)
 	}
 	mustDelete(t, r, "m@1.0.0")
-	if mine, info, err := r.wrote(t.Context(), key, f.Nonce); !mine || err != nil || info.Token != store.Absent {
+	if mine, info, err := r.ledger.Wrote(t.Context(), key, f.Nonce); !mine || err != nil || info.Token != store.Absent {
 		t.Fatalf("own state, deleted by others: %v %q %v", mine, info.Token, err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/mindtrace/registry/internal/beneath"
@@ -72,18 +73,22 @@ func (e *entry) usedSince(root *os.Root) bool {
 	return err == nil && !info.ModTime().Equal(e.used)
 }
 
-// ours are the names that a cache gives, by kind. Whatever else is there, it is
-// not the cache's to count or to remove.
-var ours = map[string]*regexp.Regexp{
-	tmpDir:   regexp.MustCompile(`^tmp/[a-z2-7]{16}(\.[0-9]+)?$`),
-	packsDir: regexp.MustCompile(`^packs/[^/]{1,2}/[^/]+/[0-9]+-[0-9]+$`),
-	treesDir: regexp.MustCompile(`^trees/[0-9a-f]{64}\.[0-9]+$`),
-	seenDir:  regexp.MustCompile(`^seen/[0-9a-f]{32}/.+$`),
-}
+// patterns returns those of the names that a cache gives, by kind. A file with
+// another name is not the cache's to count or to remove. The patterns are compiled
+// at first use, since most programs start without it.
+var patterns = sync.OnceValue(func() map[string]*regexp.Regexp {
+	return map[string]*regexp.Regexp{
+		tmpDir:   regexp.MustCompile(`^tmp/[a-z2-7]{16}(\.[0-9]+)?$`),
+		packsDir: regexp.MustCompile(`^packs/[^/]{1,2}/[^/]+/[0-9]+-[0-9]+$`),
+		treesDir: regexp.MustCompile(`^trees/[0-9a-f]{64}\.[0-9]+$`),
+		seenDir:  regexp.MustCompile(`^seen/[0-9a-f]{32}/.+$`),
+	}
+})
 
 // entries returns everything that takes room. What was abandoned in the making
 // is removed on the way. An error means that not all could be read.
 func (c *Cache) entries(root *os.Root) (all []entry, total int64, failed error) {
+	ours := patterns()
 	for _, kind := range kinds {
 		if _, err := root.Lstat(kind); errors.Is(err, fs.ErrNotExist) {
 			continue

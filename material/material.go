@@ -121,11 +121,16 @@ func init() {
 	}
 }
 
-var validName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,62}[A-Za-z0-9])?$`)
+// validName is the rule for the characters of names. The length is checked apart:
+// a count in the pattern would slow down every start.
+var validName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$`)
+
+// maxName is how many characters a name may have.
+const maxName = 64
 
 // CheckName reports why name cannot be a Materializer's, or nil.
 func CheckName(name string) error {
-	if !validName.MatchString(name) {
+	if len(name) > maxName || !validName.MatchString(name) {
 		return fmt.Errorf("materializer name %.80q: it has 1 to 64 letters, digits, dots and dashes, and starts and ends with a letter or digit", name)
 	}
 	return nil

@@ -19,6 +19,11 @@ func (a *app) completeName(cmd *cobra.Command, args []string, toComplete string)
 	return a.names(cmd.Context(), toComplete), cobra.ShellCompDirectiveNoFileComp
 }
 
+// completeNames completes every argument as the name of an object.
+func (a *app) completeNames(cmd *cobra.Command, _ []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+	return a.names(cmd.Context(), toComplete), cobra.ShellCompDirectiveNoFileComp
+}
+
 // completeRef completes the first argument as a reference.
 func (a *app) completeRef(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {
@@ -38,6 +43,17 @@ func (a *app) completeDeleted(cmd *cobra.Command, args []string, toComplete stri
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	return a.refs(cmd.Context(), toComplete, true)
+}
+
+// completePurgeable completes references to deleted versions, and to live ones
+// unless deletedOnly is set.
+func (a *app) completePurgeable(ctx context.Context, deletedOnly bool, toComplete string) ([]string, cobra.ShellCompDirective) {
+	refs, done := a.refs(ctx, toComplete, true)
+	if !deletedOnly || !strings.Contains(toComplete, "@") {
+		live, _ := a.refs(ctx, toComplete, false)
+		refs = append(live, refs...)
+	}
+	return refs, done
 }
 
 func (a *app) completeNameThenFile(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
@@ -102,4 +118,29 @@ func (a *app) refs(ctx context.Context, toComplete string, deleted bool) ([]stri
 		refs = append(refs, name+"@"+registry.Latest)
 	}
 	return refs, done
+}
+
+// completeNameThenTag completes the name of an object, then one of its tags.
+func (a *app) completeNameThenTag(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+	if len(args) == 0 {
+		return a.completeName(cmd, args, toComplete)
+	}
+	var tags []string
+	if reg, err := a.open(cmd.Context()); err == nil && len(args) == 1 {
+		tags = tagNames(cmd.Context(), reg, args[0], toComplete)
+	}
+	return tags, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeHeldLock completes the name of a lock that is held.
+func (a *app) completeHeldLock(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	var names []string
+	if reg, err := a.open(cmd.Context()); err == nil && len(args) == 0 {
+		for l, err := range reg.Locks(cmd.Context()) {
+			if err == nil && l.Held() {
+				names = append(names, l.Name)
+			}
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
 }

@@ -19,66 +19,52 @@ import (
 )
 
 func (a *app) doctorCommand() *cobra.Command {
-	var rounds, keys int
+	var f doctorFlags
 	cmd := &cobra.Command{
 		Use:     "doctor [URL]",
 		GroupID: "admin",
-		Short:   "Check that a directory or bucket can be trusted with a registry",
-		Long: `Look at a directory or bucket as a registry would use it: which credentials are
-used and where they come from, how it is addressed, whether its clock and its
-settings would do harm, and then, with real requests that race over several
-connections, whether it keeps each promise that a registry rests on.
+		Short:   "Check whether a directory or bucket is safe for a registry",
+		Long: `Check a directory or bucket as a registry would use it. doctor prints which
+credentials are used and where they come from, how the place is addressed, and
+whether its clock and settings would do harm. Then it sends real requests that
+race over several connections, and checks each promise that a registry needs.
 
-Nothing that is there is touched. The keys that are made for the checks begin with
-probe/ and are deleted again. There need not be a registry yet; a directory that
-is missing is made, and stays.`,
+The place need not have a registry. Existing data is not touched: the keys of the
+checks begin with probe/, and doctor deletes them. A missing directory is created
+and stays. If a promise is broken, the exit code is 1.`,
 		Example: `  mindreg doctor
   mindreg doctor 's3://models/team?endpoint=http://127.0.0.1:9000'
   mindreg doctor gs://models --rounds 200 --keys 20000`,
 		Args: someArgs(0, 1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			url, err := a.location(args)
-			if err != nil {
-				return err
-			}
-			if rounds < 1 || keys < 1 {
-				return usagef("--rounds and --keys are at least 1")
-			}
-			if a.offline {
-				return usagef("doctor asks the store itself, so --offline cannot")
-			}
-			d := &doctor{app: a, ctx: cmd.Context(), out: diagnosis{URL: url, Facts: []store.Fact{}, Checks: []checked{}}}
-			err = d.examine(rounds, keys)
-			if perr := a.print(d.out, func(w io.Writer) {}); perr != nil {
-				return perr
-			}
-			if err != nil {
-				return fmt.Errorf("doctor %s: %w", url, err)
-			}
-			return nil
-		},
+		RunE: func(cmd *cobra.Command, args []string) error { return runDoctor(cmd.Context(), a, f, args) },
 	}
-	cmd.Flags().IntVar(&rounds, "rounds", 10, "try each race `N` times")
-	cmd.Flags().IntVar(&keys, "keys", 500, "put `N` keys under one prefix")
+	cmd.Flags().IntVar(&f.rounds, "rounds", 10, "run each race `N` times")
+	cmd.Flags().IntVar(&f.keys, "keys", 500, "put `N` keys under one prefix")
 	return cmd
 }
 
-// location is where a command that takes a URL as argument works.
-func (a *app) location(args []string) (string, error) {
-	url := a.url
-	if len(args) == 1 {
-		if args[0] == "" {
-			return "", usagef("the URL is empty; give one or leave it out")
-		}
-		if url != "" && url != args[0] {
-			return "", usagef("--registry says %s, the argument %s", url, args[0])
-		}
-		url = args[0]
+type doctorFlags struct{ rounds, keys int }
+
+func runDoctor(ctx context.Context, a *app, f doctorFlags, args []string) error {
+	url, err := a.location(args)
+	if err != nil {
+		return err
 	}
-	if url == "" {
-		return registry.DefaultURL()
+	if f.rounds < 1 || f.keys < 1 {
+		return usagef("--rounds and --keys are at least 1")
 	}
-	return url, nil
+	if a.offline {
+		return usagef("doctor sends requests to the store, so it cannot run with --offline")
+	}
+	d := &doctor{app: a, ctx: ctx, out: diagnosis{URL: url, Facts: []store.Fact{}, Checks: []checked{}}}
+	err = d.examine(f.rounds, f.keys)
+	if perr := a.print(d.out, func(w io.Writer) {}); perr != nil {
+		return perr
+	}
+	if err != nil {
+		return fmt.Errorf("doctor %s: %w", url, err)
+	}
+	return nil
 }
 
 // diagnosis is the JSON output of doctor.
@@ -106,7 +92,7 @@ type doctor struct {
 }
 
 // errUnfit means that a store broke a promise.
-var errUnfit = fmt.Errorf("%w: it broke a promise; do not keep a registry here", registry.ErrUnsafeStore)
+var errUnfit = fmt.Errorf("%w: the store broke a promise; do not keep a registry here", registry.ErrUnsafeStore)
 
 func (d *doctor) examine(rounds, keys int) error {
 	for range 4 {
@@ -128,7 +114,7 @@ func (d *doctor) examine(rounds, keys int) error {
 	return d.promises(rounds, keys)
 }
 
-// fact notes a fact, and tells it at once.
+// fact notes a fact, and prints it at once.
 func (d *doctor) fact(f store.Fact) {
 	d.out.Facts = append(d.out.Facts, f)
 	if d.output != "human" {
@@ -157,7 +143,8 @@ func (d *doctor) place() error {
 	return err
 }
 
-// clock compares the store's clock with ours, and tells how far away it is.
+// clock compares the store's clock with the one of this machine, and measures a
+// round trip.
 func (d *doctor) clock() error {
 	best := time.Duration(1<<63 - 1)
 	var off time.Duration
@@ -175,13 +162,13 @@ func (d *doctor) clock() error {
 	f := store.Fact{Name: "clock", Value: "agrees with this machine's to some seconds"}
 	if off.Abs() > 5*time.Second {
 		f.Value = fmt.Sprintf("%s off this machine's", off.Round(time.Second))
-		f.Warning = "a registry goes by the store's clock, so this does no harm here; but signatures fail if it grows to 15 minutes"
+		f.Warning = "a registry uses the store's clock, so this does no harm; but signatures fail from 15 minutes on"
 	}
 	d.fact(f)
 	return nil
 }
 
-// registry tells whether there is one.
+// registry reports whether the place has a registry.
 func (d *doctor) registry() error {
 	body, _, err := d.conns[0].Get(d.ctx, manifest.SettingsKey, nil)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -202,14 +189,12 @@ func (d *doctor) registry() error {
 
 func (d *doctor) promises(rounds, keys int) error {
 	prefix := manifest.ProbePrefix + string(manifest.NewNonce()) + "/"
-	d.out.Fit = true
-	broken := 0
 	for _, st := range d.conns {
 		if err := store.MakeRoot(d.ctx, st); err != nil {
-			d.out.Fit = false
 			return err
 		}
 	}
+	broken := 0
 	for _, c := range storecheck.All() {
 		env := &storecheck.Env{Conns: d.conns, Prefix: prefix + c.Name + "/", Rounds: rounds, Keys: keys}
 		start := time.Now()
@@ -218,38 +203,18 @@ func (d *doctor) promises(rounds, keys int) error {
 		if cerr := storecheck.Clean(context.WithoutCancel(d.ctx), d.conns[0], env.Prefix); cerr != nil && err == nil {
 			err = cerr
 		}
-		if d.ctx.Err() != nil {
-			return context.Cause(d.ctx)
-		}
-		if errors.Is(err, fs.ErrPermission) {
-			d.out.Fit = false
-			return fmt.Errorf("the checks cannot be made, since these credentials may not write and delete here; loading and listing work: %w", err)
-		}
-		if oserror.Of(err) == oserror.Full {
-			d.out.Fit = false
-			return fmt.Errorf("the checks cannot be made, since there is too little room, which says nothing about the store: %w; make room, and run it again", err)
-		}
-		if errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrStalled) {
-			d.out.Fit = false
+		if err := d.noVerdict(err); err != nil {
 			return err
 		}
-		r := checked{Clause: c.Clause, Name: c.Name, Promise: c.Promise, OK: err == nil, Seconds: took.Seconds()}
-		verdict := "ok"
+		d.verdict(c, took, err)
 		if err != nil {
-			r.Error, d.out.Fit, verdict = err.Error(), false, "BROKEN"
 			broken++
-		}
-		d.out.Checks = append(d.out.Checks, r)
-		if d.output == "human" {
-			fmt.Fprintf(d.people(), "%-7s %-18s %6.2fs  %s\n", verdict, c.Name, took.Seconds(), c.Promise)
-			if err != nil {
-				fmt.Fprintf(d.people(), "        %s\n", textOf(err, "\n        "))
-			}
 		}
 	}
 	if broken > 0 {
 		return fmt.Errorf("%s, %w", count(broken, "check failed", "checks failed"), errUnfit)
 	}
+	d.out.Fit = true
 	warnings := 0
 	for _, f := range d.out.Facts {
 		if f.Warning != "" {
@@ -262,4 +227,37 @@ func (d *doctor) promises(rounds, keys int) error {
 		d.remark("it keeps every promise checked")
 	}
 	return nil
+}
+
+// noVerdict returns an error if a check ended for a reason that says nothing
+// about the promises of the store.
+func (d *doctor) noVerdict(err error) error {
+	switch {
+	case d.ctx.Err() != nil:
+		return context.Cause(d.ctx)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("the checks cannot run: these credentials may not write and delete here; loading and listing work: %w", err)
+	case oserror.Of(err) == oserror.Full:
+		return fmt.Errorf("the checks cannot run: there is too little room, which says nothing about the store: %w; make room and run doctor again", err)
+	case errors.Is(err, store.ErrUnavailable), errors.Is(err, store.ErrStalled):
+		return err
+	}
+	return nil
+}
+
+// verdict notes the result of a check, and prints it at once.
+func (d *doctor) verdict(c storecheck.Check, took time.Duration, err error) {
+	r := checked{Clause: c.Clause, Name: c.Name, Promise: c.Promise, OK: err == nil, Seconds: took.Seconds()}
+	word := "ok"
+	if err != nil {
+		r.Error, word = err.Error(), "BROKEN"
+	}
+	d.out.Checks = append(d.out.Checks, r)
+	if d.output != "human" {
+		return
+	}
+	fmt.Fprintf(d.people(), "%-7s %-18s %6.2fs  %s\n", word, c.Name, took.Seconds(), c.Promise)
+	if err != nil {
+		fmt.Fprintf(d.people(), "        %s\n", textOf(err, "\n        "))
+	}
 }

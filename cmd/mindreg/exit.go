@@ -29,10 +29,13 @@ const (
 const exitCodes = `Exit codes:
   0  done                       6  no permission, bad credentials
   1  failed                     7  stored data is damaged or missing
-  2  wrong usage                8  a lock was not to be had in time
+  2  wrong usage                8  timed out waiting for a lock
   3  done in part               9  the store cannot be reached
   4  no such object or version  10 no registry at this location
   5  exists already, conflict   130 interrupted`
+
+// errProblems is the end of a verification that has found damage.
+var errProblems = errors.New("problems were found")
 
 // partialError means that some of several things were done.
 type partialError struct{ err error }
@@ -40,7 +43,7 @@ type partialError struct{ err error }
 func (e *partialError) Error() string { return e.err.Error() }
 func (e *partialError) Unwrap() error { return e.err }
 
-// exitCode is where errors become exit codes.
+// exitCode returns the exit code for an error.
 func exitCode(ctx context.Context, err error) int {
 	var usage *usageError
 	var partial *partialError

@@ -6,41 +6,43 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// Topics that are no commands: "mindreg help refs".
+// Help topics that are not commands: "mindreg help refs".
 
-const refsHelp = `An object's name is made of letters, digits, dots and dashes, in parts joined
-by colons: my:model, team-a:vision:weights. After an @ comes which version is
-meant:
+const refsHelp = `The name of an object has letters, digits, dots and dashes, in parts joined by
+colons: my:model, team-a:vision:weights. A selector may follow after an @. It says
+which version:
 
   my:model             the latest: the highest release, or the highest
                        pre-release if there are no releases
   my:model@latest      the same
-  my:model@1.2.3       exactly this one; 1.2 is 1.2.0 and 1 is 1.0.0, no range
+  my:model@1.2.3       exactly this version; 1.2 is 1.2.0, and 1 is 1.0.0
   my:model@2.0.0-rc.1  a pre-release
-  my:model@^1.2        the highest from 1.2.0 up to, but not including, 2.0.0
-  my:model@~1.2.3      the highest from 1.2.3 up to, but not including, 1.3.0
-  my:model@1.x         the highest 1.something; * is any
-  'my:model@>=1 <3'    the highest that meets both; || is or; mind the quotes
-  my:model@sha256:...  the one with this digest: all 64 digits of it, or the first
+  my:model@^1.2        the highest version from 1.2.0 to below 2.0.0
+  my:model@~1.2.3      the highest version from 1.2.3 to below 1.3.0
+  my:model@1.x         the highest version from 1.0.0 to below 2.0.0; * is any
+  'my:model@>=1 <3'    the highest version that meets both; || is or. Quote it:
+                       > and < are special to shells
+  my:model@sha256:...  the version with this digest: all 64 digits, or the first
                        seven or more
-  my:model@prod        the one that the tag prod points at
+  my:model@prod        the version that the tag prod points at
 
-Where all versions in a range are meant and not the highest (rm, cp, verify),
-the command's help says so.`
+For rm, purge, cp and verify a range means all versions in it.
+"mindreg resolve REF" prints the exact version that a reference means now.`
 
 func topics() []*cobra.Command {
 	return []*cobra.Command{
-		{Use: "refs", Short: "How objects and versions are named", Long: refsHelp},
-		{Use: "exit-codes", Short: "What exit codes mean", Long: exitCodes},
+		{Use: "refs", Short: "How to name objects and versions", Long: refsHelp},
+		{Use: "exit-codes", Short: "What each exit code means", Long: exitCodes},
 	}
 }
 
-// helpCommand is cobra's, but for arguments that are neither a command nor
-// a topic: these are mistakes.
+// helpCommand is like cobra's, but an argument that is neither a command nor a
+// topic is an error.
 func helpCommand(root *cobra.Command) *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [COMMAND | TOPIC]",
-		Short: "Help about any command or topic",
+		Short: "Help on a command or topic",
+		Long:  `Print the help of a command or topic.`,
 		Example: `  mindreg help save
   mindreg help refs`,
 		RunE: func(_ *cobra.Command, args []string) error {

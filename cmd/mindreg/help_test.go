@@ -21,6 +21,9 @@ func TestHelpIsComplete(t *testing.T) {
 		if c.Short == "" || strings.HasSuffix(c.Short, ".") || len(c.Short) > 70 {
 			t.Errorf("%s: the line on what it is for is %q", c.CommandPath(), c.Short)
 		}
+		if c.Long == "" {
+			t.Errorf("%s: the help does not say what it does", c.CommandPath())
+		}
 		if !strings.Contains(c.Example, "mindreg ") {
 			t.Errorf("%s has no example", c.CommandPath())
 		}

@@ -9,12 +9,12 @@ import (
 	"github.com/mindtrace/registry/internal/plain"
 )
 
-// maxIndent is how deep JSON is indented. What lies deeper stays on the line of
-// what it is in: else metadata nested a hundred deep would be mostly blanks.
+// maxIndent is how deep JSON is indented. Deeper values stay on one line: metadata
+// nested a hundred deep would be mostly blanks.
 const maxIndent = 16
 
-// indenter takes JSON without blanks, and writes it for people to read: as
-// encoding/json does with two blanks, down to maxIndent. It keeps nothing.
+// indenter indents JSON without blanks as it is written, as encoding/json does
+// with two blanks, down to maxIndent.
 type indenter struct {
 	w       *bufio.Writer
 	depth   int
@@ -78,14 +78,14 @@ func indent(w io.Writer, compact []byte) error {
 	return t.w.Flush()
 }
 
-// jsonTo returns an encoder that writes to t what a terminal may get, too.
+// jsonTo returns an encoder to t that escapes control characters.
 func jsonTo(t *indenter) *json.Encoder {
 	e := json.NewEncoder(plain.NewJSONWriter(t))
 	e.SetEscapeHTML(false)
 	return e
 }
 
-// printList is print of a list of which no more than one element is held.
+// printList is print for a list; it holds one element at a time.
 func printList[T any](a *app, list func(yield func(T) bool), human func(T)) error {
 	if a.output != "json" {
 		list(func(v T) bool { human(v); return true })

@@ -19,73 +19,80 @@ import (
 )
 
 func (a *app) lockRunCommand() *cobra.Command {
-	var shared, noWait bool
-	opts := &registry.LockOptions{}
+	var f lockRunFlags
 	cmd := &cobra.Command{
-		Use:   "run NAME [flags] -- COMMAND [ARG...]",
-		Short: "Run a command while holding a lock",
-		Long: `Wait for the lock NAME, run COMMAND, and release the lock when it ends. The exit
-code is that of COMMAND (128 and the signal, if one has killed it; 127 if there is
-no such command, 126 if it cannot be run), or 8 if the lock was not to be had in
-time. Signals are passed on.
+		Use:         "run NAME [flags] -- COMMAND [ARG...]",
+		Annotations: changes,
+		Short:       "Run a command while holding a lock",
+		Long: `Wait for the lock NAME, run COMMAND, and release the lock when COMMAND ends.
+Signals are passed on to COMMAND.
 
-If the lock is lost, because the store cannot be reached or somebody has broken
-it, COMMAND gets SIGTERM, and is killed a sixth of the TTL later, before others
-can see the lock expired; the exit code is 5.
+The exit code is that of COMMAND (128 plus the signal number if a signal killed it,
+127 if there is no such command, 126 if it cannot run), 8 if waiting for the lock
+timed out, or 5 if the lock was lost.
 
-If mindreg itself is killed (kill -9), COMMAND goes on, and the lock ends with
-its TTL.
+The lock is lost if the store cannot be reached for too long, or if somebody breaks
+it. COMMAND then gets SIGTERM, and SIGKILL a sixth of the TTL later, before the lock
+expires for others. If mindreg itself is killed (kill -9), COMMAND continues, and
+the lock expires after its TTL.
 
-The lock keeps two such commands from running at the same time. It cannot keep
-one that was stopped for longer than the TTL, with its machine, from going on
-for a moment. $MINDREG_LOCK_EPOCH is greater for each later holder: what COMMAND
-writes to can refuse a smaller one than it has seen.`,
+Under the lock, one command runs at a time, with one exception: a machine that was
+stopped for longer than the TTL and goes on runs its COMMAND for another moment.
+If that could do harm, give $MINDREG_LOCK_EPOCH to what COMMAND writes to. Each later
+holder has a greater epoch, so the target can refuse one smaller than the last.`,
 		Example: `  mindreg lock run nightly --no-wait -- ./retrain.sh
   mindreg lock run my:data --shared --timeout 1m -- ./report.sh`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if at := cmd.ArgsLenAtDash(); at != 1 || len(args) < 2 {
 				return usagef("usage: mindreg lock run NAME [flags] -- COMMAND [ARG...]")
 			}
+			if f.noWait && cmd.Flags().Changed("timeout") {
+				return usagef("give --timeout or --no-wait, not both")
+			}
 			return nil
 		},
-		RunE: func(cmd *cobra.Command, args []string) error {
-			switch {
-			case noWait && cmd.Flags().Changed("timeout"):
-				return usagef("--timeout and --no-wait exclude each other")
-			case noWait:
-				opts.Timeout = registry.NoWait
-			case opts.Timeout < 0:
-				return usagef("--timeout is for how long to wait; for not at all, write --no-wait")
-			}
-			if opts.TTL == 0 {
-				opts.TTL = 30 * time.Second
-			}
-			if opts.TTL < registry.MinLockTTL {
-				return usagef("--ttl is at least %s", registry.MinLockTTL)
-			}
-			path, err := exec.LookPath(args[1])
-			if err != nil {
-				return a.notRun(err)
-			}
-			reg, err := a.open(cmd.Context())
-			if err != nil {
-				return err
-			}
-			lock := reg.Lock
-			if shared {
-				lock = reg.RLock
-			}
-			return a.lockRun(cmd.Context(), lock, args[0], opts, exec.Command(path, args[2:]...))
-		},
+		RunE:              func(cmd *cobra.Command, args []string) error { return runLockRun(cmd.Context(), a, f, args) },
 		ValidArgsFunction: a.completeName,
 	}
-	f := cmd.Flags()
-	f.BoolVar(&shared, "shared", false, "share the lock with others who say so")
-	f.DurationVar(&opts.Timeout, "timeout", 0, "for how `long` to wait for the lock (default: for ever)")
-	f.BoolVar(&noWait, "no-wait", false, "do not wait for the lock")
-	f.DurationVar(&opts.TTL, "ttl", 30*time.Second, "for how `long` the lock outlives a holder that has died")
-	f.StringVar(&opts.Why, "why", "", "`reason`, told to those who wait")
+	cmd.Flags().BoolVar(&f.shared, "shared", false, "share the lock with other --shared holders")
+	cmd.Flags().DurationVar(&f.Timeout, "timeout", 0, "`duration` to wait for the lock (default: for ever)")
+	cmd.Flags().BoolVar(&f.noWait, "no-wait", false, "fail at once if the lock is held")
+	cmd.Flags().DurationVar(&f.TTL, "ttl", 30*time.Second, "`duration` after which the lock of a dead holder expires")
+	cmd.Flags().StringVar(&f.Why, "why", "", "`reason`, shown to those who wait")
 	return cmd
+}
+
+type lockRunFlags struct {
+	registry.LockOptions
+	shared, noWait bool
+}
+
+func runLockRun(ctx context.Context, a *app, f lockRunFlags, args []string) error {
+	switch {
+	case f.noWait:
+		f.Timeout = registry.NoWait
+	case f.Timeout < 0:
+		return usagef("--timeout is how long to wait; to wait not at all, give --no-wait")
+	}
+	if f.TTL == 0 {
+		f.TTL = 30 * time.Second
+	}
+	if f.TTL < registry.MinLockTTL {
+		return usagef("--ttl is at least %s", registry.MinLockTTL)
+	}
+	path, err := exec.LookPath(args[1])
+	if err != nil {
+		return a.notRun(err)
+	}
+	reg, err := a.open(ctx)
+	if err != nil {
+		return err
+	}
+	lock := reg.Lock
+	if f.shared {
+		lock = reg.RLock
+	}
+	return a.lockRun(ctx, lock, args[0], &f.LockOptions, exec.Command(path, args[2:]...))
 }
 
 type lockFunc = func(context.Context, string, *registry.LockOptions) (context.Context, func() error, error)
@@ -110,7 +117,7 @@ func (a *app) lockRun(ctx context.Context, lock lockFunc, name string, opts *reg
 	child.Env = append(os.Environ(), "MINDREG_LOCK_EPOCH="+strconv.FormatUint(registry.LockEpoch(locked), 10))
 	if err := child.Start(); err != nil {
 		if uerr := unlock(); uerr != nil {
-			a.remark("mindreg: %v; the lock ends by itself", uerr)
+			a.remark("mindreg: %v; the lock expires by itself", uerr)
 		}
 		return a.notRun(err)
 	}
@@ -118,12 +125,12 @@ func (a *app) lockRun(ctx context.Context, lock lockFunc, name string, opts *reg
 	if uerr := unlock(); errors.Is(uerr, registry.ErrLockLost) {
 		return uerr
 	} else if uerr != nil {
-		a.remark("mindreg: %v; the lock ends by itself", uerr)
+		a.remark("mindreg: %v; the lock expires by itself", uerr)
 	}
 	return err
 }
 
-// attend waits for the child, passes signals on to it, and ends it if the lock
+// attend waits for the child, passes signals on to it, and ends it when the lock
 // is lost.
 func attend(locked context.Context, child *exec.Cmd, signals <-chan os.Signal, grace time.Duration) error {
 	done := make(chan error, 1)
@@ -135,7 +142,7 @@ func attend(locked context.Context, child *exec.Cmd, signals <-chan os.Signal, g
 		case err := <-done:
 			return childError(err)
 		case s := <-signals:
-			// From a terminal, the child has it already: the whole group gets it.
+			// A terminal sends it to the whole group: the child has it already.
 			if ofTerminal(s) {
 				if term.IsTerminal(int(os.Stdin.Fd())) {
 					continue
@@ -145,7 +152,7 @@ func attend(locked context.Context, child *exec.Cmd, signals <-chan os.Signal, g
 		case <-lost:
 			lost = nil
 			if child.Process.Signal(syscall.SIGTERM) != nil {
-				child.Process.Kill() // there is no such signal here
+				child.Process.Kill() // Windows has no SIGTERM
 			}
 			kill = time.After(grace)
 		case <-kill:
@@ -154,12 +161,12 @@ func attend(locked context.Context, child *exec.Cmd, signals <-chan os.Signal, g
 	}
 }
 
-// exitError is the end of a child that has said itself what was wrong.
+// exitError is the exit code of a child, which has printed its own errors.
 type exitError struct{ code int }
 
 func (e *exitError) Error() string { return fmt.Sprintf("exit code %d", e.code) }
 
-// notRun is the end of a child that has not begun: what shells say then.
+// notRun returns the exit code of a child that did not start, as shells do.
 func (a *app) notRun(err error) error {
 	a.say(err)
 	if errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist) {

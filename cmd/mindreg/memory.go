@@ -7,9 +7,9 @@ import (
 	"github.com/dustin/go-humanize"
 )
 
-// softMemory is how much memory the collector of garbage has the process take,
-// in bytes, before it works harder: so what a large version takes to be read is not
-// doubled. $GOMEMLIMIT says otherwise.
+// softMemory is the memory limit of Go's garbage collector, in bytes, unless
+// $GOMEMLIMIT sets another. Without it, reading a large version could take twice
+// the memory that it needs.
 const softMemory = 448 << 20
 
 func limitMemory() {
@@ -18,8 +18,8 @@ func limitMemory() {
 	}
 }
 
-// memoryLimit is Options.MemoryLimit as $MINDREG_MEMORY_LIMIT says it, such as
-// 512MiB; 0 where it says nothing.
+// memoryLimit returns $MINDREG_MEMORY_LIMIT, for example 512MiB, in bytes; 0 if it
+// is not set.
 func memoryLimit() (int64, error) {
 	s := os.Getenv("MINDREG_MEMORY_LIMIT")
 	if s == "" {
@@ -27,7 +27,7 @@ func memoryLimit() (int64, error) {
 	}
 	n, err := humanize.ParseBytes(s)
 	if err != nil || n == 0 || n > 1<<60 {
-		return 0, usagef("MINDREG_MEMORY_LIMIT: %q is no number of bytes; give one like 512MiB", s)
+		return 0, usagef("MINDREG_MEMORY_LIMIT: %q is not a number of bytes; write 512MiB", s)
 	}
 	return int64(n), nil
 }

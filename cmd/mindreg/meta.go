@@ -14,7 +14,7 @@ import (
 	"github.com/mindtrace/registry/internal/manifest"
 )
 
-// readMeta makes the metadata of --meta and --meta-file.
+// readMeta returns the metadata that --meta and --meta-file give.
 func readMeta(stdin io.Reader, pairs []string, file, path string) (any, error) {
 	given, err := metaPairs(pairs)
 	if err != nil || file == "" {
@@ -28,7 +28,7 @@ func readMeta(stdin io.Reader, pairs []string, file, path string) (any, error) {
 		return whole, err
 	}
 	if bytes.TrimSpace(whole)[0] != '{' {
-		return nil, usagef("--meta-file %s: it is no JSON object, to which --meta could add; leave one of them out", file)
+		return nil, usagef("--meta-file %s is not a JSON object, so --meta cannot add to it; leave one of them out", file)
 	}
 	members := map[string]json.RawMessage{}
 	if err := json.Unmarshal(whole, &members); err != nil {
@@ -75,8 +75,8 @@ func metaPairs(pairs []string) (map[string]json.RawMessage, error) {
 	return m, nil
 }
 
-// isScalar reports whether a value of --meta is JSON, and not text: a number
-// that a double has room for, true, false, null, or text in quotes.
+// isScalar reports whether a value of --meta is JSON and not text: a number in the
+// range of a double, true, false, null, or text in double quotes.
 func isScalar(v string) bool {
 	if strings.TrimSpace(v) != v || !json.Valid([]byte(v)) {
 		return false
@@ -91,8 +91,8 @@ func isScalar(v string) bool {
 	return err == nil
 }
 
-// maxMetaFile is how many bytes of a --meta-file are read: many times what
-// metadata may have, for one with white space.
+// maxMetaFile is how many bytes a --meta-file may have: many times the limit of
+// metadata, because white space does not count there.
 const maxMetaFile = 16 << 20
 
 // readMetaFile reads --meta-file, which may begin with a byte order mark, as
@@ -115,7 +115,7 @@ func readMetaFile(stdin io.Reader, file, path string) (json.RawMessage, error) {
 		return nil, err
 	}
 	if len(b) > maxMetaFile {
-		return nil, usagef("--meta-file %s: it has more than %d MiB; save it as a file of the object", file, maxMetaFile>>20)
+		return nil, usagef("--meta-file %s has more than %d MiB; save it as a file of the object instead", file, maxMetaFile>>20)
 	}
 	whole := bytes.TrimPrefix(b, []byte("\ufeff"))
 	if err := checkMeta(whole); err != nil {
@@ -124,12 +124,12 @@ func readMetaFile(stdin io.Reader, file, path string) (json.RawMessage, error) {
 	return whole, nil
 }
 
-// checkMeta says why v cannot be metadata, or a part of it.
+// checkMeta returns an error if v cannot be metadata or a part of it.
 func checkMeta(v []byte) error {
 	_, err := manifest.CanonicalMetadata(v)
 	switch {
 	case len(bytes.TrimSpace(v)) == 0:
-		return errors.New("it is empty, and so not JSON")
+		return errors.New("it is empty, which is not JSON")
 	case !json.Valid(v):
 		return fmt.Errorf("it is not JSON: %w", err)
 	}

@@ -24,8 +24,8 @@ func TestOffline(t *testing.T) {
 		says string // on stdout or stderr
 	}{
 		{"--offline ls", exitNetwork, "registry.json is not in the cache"},
-		{"--offline init", exitUsage, "--offline cannot"},
-		{"--offline doctor", exitUsage, "--offline cannot"},
+		{"--offline init", exitUsage, "cannot run with --offline"},
+		{"--offline doctor", exitUsage, "cannot run with --offline"},
 		{"--offline ls", exitNetwork, "registry.json is not in the cache"},
 		{"init", exitOK, ""},
 		{"save my:model " + file + " --tag prod", exitOK, ""},
@@ -33,14 +33,14 @@ func TestOffline(t *testing.T) {
 		{"save other " + file, exitOK, ""},
 		{"load my:model@prod " + dir + "/one", exitOK, ""},
 		{"ls", exitOK, "other"},
-		{"cache ls", exitOK, "being made                0  "}, // the room that was set aside is given back
+		{"cache ls", exitOK, "incomplete                   0  "}, // the room that was set aside is given back
 		{"--offline load my:model@prod " + dir + "/two", exitOK, "may be old"},
 		{"--offline load my:model " + dir + "/three", exitOK, "my:model@1.0.0"},
 		{"--offline checkout my:model@1.0.0", exitOK, "trees"},
 		{"--offline info my:model@1.0.0", exitOK, "1.0.0"},
 		{"--offline versions my:model", exitOK, "1.0.0"},
 		{"--offline ls", exitOK, "my:model"},
-		{"--offline load my:model@1.0.1 " + dir + "/four", exitNetwork, "not in the cache\n  without --offline"},
+		{"--offline load my:model@1.0.1 " + dir + "/four", exitNetwork, "not in the cache\n  run it without --offline"},
 		{"--offline load other " + dir + "/four", exitNetwork, "nothing below objects/other/@/ is in the cache"},
 		{"--offline tag set my:model@1.0.0 best", exitNetwork, "offline"},
 		{"--offline rm my:model@1.0.0 --force", exitNetwork, "offline"},

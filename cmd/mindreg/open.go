@@ -23,9 +23,9 @@ func (a *app) open(ctx context.Context) (*registry.Registry, error) {
 	return registry.Open(ctx, a.url, opts)
 }
 
-// openOrMake is open for a command that saves. In the place that nobody has
-// named, one's own data directory, it makes the registry.
-func (a *app) openOrMake(ctx context.Context) (*registry.Registry, error) {
+// openOrCreate is open for a command that saves. It creates the registry in the
+// user's data directory, if neither a flag nor the environment names another.
+func (a *app) openOrCreate(ctx context.Context) (*registry.Registry, error) {
 	opts, err := a.options()
 	if err != nil {
 		return nil, err
@@ -37,15 +37,20 @@ func (a *app) openOrMake(ctx context.Context) (*registry.Registry, error) {
 // onDefault reports whether the environment names no registry.
 func onDefault() bool { return os.Getenv("MINDREG_URL") == "" }
 
-// mayAskCache reports whether the registry is in a bucket, or the other one
-// that a command names may be: a directory is asked itself, also offline.
+// mayAskCache reports whether a command may read from the cache: its registry
+// is in a bucket, or another registry that it uses may be. A directory is read
+// itself, also with --offline.
 func (a *app) mayAskCache(cmd *cobra.Command) bool {
+	switch cmd.CommandPath() {
+	case "mindreg init", "mindreg doctor": // they refuse to run
+		return false
+	}
 	url, err := a.location(nil)
 	inDirectory := err == nil && (!strings.Contains(url, "://") || strings.HasPrefix(url, "file://"))
 	return !inDirectory || cmd.Name() == "cp" || cmd.Name() == "verify"
 }
 
-// options are those that the global flags mean.
+// options returns the options that the global flags stand for.
 func (a *app) options() (*registry.Options, error) {
 	memory, err := memoryLimit()
 	if err != nil {
@@ -54,7 +59,7 @@ func (a *app) options() (*registry.Options, error) {
 	opts := &registry.Options{Logger: a.logger(), Offline: a.offline, MemoryLimit: memory}
 	if a.noCache {
 		if a.offline {
-			return nil, usagef("--offline reads from the cache, so --no-cache leaves nothing")
+			return nil, usagef("--offline reads from the cache; leave --no-cache out")
 		}
 		return opts, nil
 	}
@@ -85,7 +90,7 @@ func (a *app) cache() (*cache.Cache, error) {
 	}))})
 }
 
-// level is from which on the cache's log is shown.
+// level returns the lowest level of the cache's log that is printed.
 func (a *app) level() slog.Level {
 	switch {
 	case a.verbose:
@@ -101,4 +106,22 @@ func (a *app) logger() *slog.Logger {
 		return nil
 	}
 	return slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+// location returns the URL that a command with a URL as argument works on.
+func (a *app) location(args []string) (string, error) {
+	url := a.url
+	if len(args) == 1 {
+		if args[0] == "" {
+			return "", usagef("the URL is empty; give one or leave it out")
+		}
+		if url != "" && url != args[0] {
+			return "", usagef("--registry says %s, the argument %s", url, args[0])
+		}
+		url = args[0]
+	}
+	if url == "" {
+		return registry.DefaultURL()
+	}
+	return url, nil
 }

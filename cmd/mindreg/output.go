@@ -13,10 +13,9 @@ import (
 	"github.com/mindtrace/registry/internal/plain"
 )
 
-// Rules of what is written where: the answer goes to stdout, and nothing
-// else does; with -o json it is one JSON document. Everything that is said
-// beside the answer goes to stderr, in lower case, without a full stop. What is
-// written for people has nothing in it that a terminal obeys (package plain).
+// Where output goes: stdout gets the answer and nothing else; with -o json, one
+// JSON document. stderr gets everything else, in lower case, without a full
+// stop. Text for people has no control characters (package plain).
 
 // print writes v as JSON, or calls human to write it for people.
 func (a *app) print(v any, human func(w io.Writer)) error {
@@ -32,11 +31,25 @@ func (a *app) print(v any, human func(w io.Writer)) error {
 	return t.w.Flush()
 }
 
+// printDone prints, as print does, what a command has done before it ended
+// with err. An error after the first of several things is a partialError.
+func (a *app) printDone(done int, v any, human func(w io.Writer), err error) error {
+	if err != nil && done == 0 {
+		return err
+	}
+	if perr := a.print(v, human); perr != nil {
+		return perr
+	}
+	if err != nil {
+		return &partialError{err}
+	}
+	return nil
+}
+
 // people is standard output for text.
 func (a *app) people() io.Writer { return plain.NewWriter(a.stdout) }
 
-// sticky is a writer that keeps its first error: what is written for people
-// goes through functions that do not look.
+// sticky is a writer that keeps its first error, for callers that do not check.
 type sticky struct {
 	w   io.Writer
 	err error
@@ -51,7 +64,7 @@ func (s *sticky) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// remark says something beside the answer.
+// remark prints something beside the answer, on stderr.
 func (a *app) remark(format string, args ...any) {
 	if !a.quiet && a.output == "human" {
 		fmt.Fprintln(a.stderr, plain.Text(fmt.Sprintf(format, args...)))
@@ -83,8 +96,8 @@ func short(digest string) string {
 	return digest
 }
 
-// inTree counts what an object has in its tree. In a directory that may be
-// links and empty directories, too.
+// inTree counts the entries of an object. A directory may have links and empty
+// directories too.
 func inTree(i registry.Info) string {
 	if i.Class == "dir" {
 		return count(i.Files, "entry", "entries")

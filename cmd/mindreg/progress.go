@@ -14,24 +14,24 @@ import (
 	"github.com/mindtrace/registry/internal/plain"
 )
 
-// bars shows on a terminal, in one line that is written over, how far an
-// operation has come.
+// bars shows the progress of an operation in one line of a terminal, which it
+// overwrites.
 type bars struct {
 	mu    sync.Mutex
 	w     io.Writer
 	of    string // the operation that is shown
 	start time.Time
 	drawn time.Time
-	width int // of what stands there
+	width int // of the line on the terminal
 }
 
 const (
-	redraw   = 100 * time.Millisecond // no more often than this
+	redraw   = 100 * time.Millisecond // at most this often
 	minWidth = 20                     // columns; a narrower terminal gets no progress
 )
 
-// progress returns a callback that draws progress, or nil where nobody would
-// see it.
+// progress returns a callback that draws progress, or nil if stderr is no
+// terminal.
 func (a *app) progress() func(registry.Progress) {
 	f, ok := a.terminal.(*os.File)
 	if a.quiet || a.verbose || !ok || !term.IsTerminal(int(f.Fd())) {
@@ -81,7 +81,7 @@ func progressLine(of string, p registry.Progress, took time.Duration) string {
 	return s
 }
 
-// stop takes the line away.
+// stop erases the line.
 func (b *bars) stop() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -17,106 +17,110 @@ import (
 )
 
 func (a *app) purgeCommand() *cobra.Command {
-	var o registry.PurgeOptions
-	var yes bool
+	var f purgeFlags
 	cmd := &cobra.Command{
-		Use:     "purge REF...",
-		GroupID: "admin",
-		Short:   "Delete versions for good, and free their space sooner",
-		Long: `Delete the version that each REF means for good, live or deleted, or all versions
-in its range, the deleted ones among them: NAME@1.2.3, NAME@latest, 'NAME@<2', or
-'NAME@*' for all. With --deleted, live versions are left alone. Nothing brings
-a version back that was purged, not even for a week; its number is never used
-again. It asks on a terminal, and needs --yes elsewhere. A live version that has
-tags is purged only with --force, and its tags go with it.
+		Use:         "purge REF...",
+		GroupID:     "admin",
+		Annotations: changes,
+		Short:       "Delete versions for good, and free their space sooner",
+		Long: `Delete the version that each REF names for good, live or already deleted, or all
+versions in its range: NAME@1.2.3, NAME@latest, 'NAME@<2', or 'NAME@*' for all.
+With --deleted, live versions stay. A purged version cannot be restored, and its
+number is never used again. purge asks first on a terminal, and needs --yes
+elsewhere. A live version with tags is purged only with --force, which removes the
+tags too.
 
-"mindreg gc" frees the space later, of what no other version needs: 25 hours after
-the purge for data that was stored more than a week before, since saves under way
-may build on it, and up to eight days after for what was stored just now. When
-that is, is printed. The metadata and the names of the files are gone from the
-registry at once. Copies in other registries and in caches are not touched:
-"mindreg cp" does not carry the purge there, and "mindreg cache prune --all" empties
-the cache of a machine.`,
+The metadata and file names are gone at once. The data, unless another version
+needs it, is gone when "mindreg gc" runs: 25 hours after the purge if it was stored
+more than a week ago, up to eight days after it otherwise, because running saves
+may reuse it. purge prints that time.
+
+Copies in other registries and in caches stay: "mindreg cp" does not carry a purge
+over, and "mindreg cache prune --all" empties the cache of a machine.`,
 		Example: `  mindreg purge my:model@1.2.3
-  mindreg purge --deleted 'my:model@*'    what rm has deleted, to get its space back
+  mindreg purge --deleted 'my:model@*'    only what rm has deleted
   mindreg purge 'my:model@*' --force --yes && mindreg gc`,
 		Args: someArgs(1, -1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			ctx := cmd.Context()
-			reg, err := a.open(ctx)
-			if err != nil {
-				return err
-			}
-			all := &registry.PurgeReport{DryRun: o.DryRun, Purged: []registry.PurgedVersion{}}
-			purge := func(ref string, o registry.PurgeOptions) error {
-				rep, err := reg.Purge(ctx, ref, &o)
-				all.Purged = append(all.Purged, rep.Purged...)
-				all.Before, all.Left = all.Before+rep.Before, all.Left+rep.Left
-				return err
-			}
-			each := func(o registry.PurgeOptions) error {
-				for _, ref := range args {
-					if err := purge(ref, o); err != nil {
-						return err
-					}
-				}
-				return nil
-			}
-			if yes || o.DryRun {
-				return a.purged(all, each(o))
-			}
-			plan := o
-			plan.DryRun = true
-			if err := each(plan); err != nil {
-				return err
-			}
-			if err := a.confirm(ctx, all); err != nil {
-				return err
-			}
-			// What was asked about, and no other version that a range or
-			// "latest" means by now.
-			asked := all.Purged
-			all.Purged = []registry.PurgedVersion{}
-			for _, p := range asked {
-				o.Deleted = !p.Live
-				if err := purge(fmt.Sprintf("%s@%s", p.Name, p.Version), o); err != nil {
-					return a.purged(all, err)
-				}
-			}
-			return a.purged(all, nil)
-		},
-		ValidArgsFunction: func(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
-			refs, done := a.refs(cmd.Context(), toComplete, true)
-			if !o.Deleted || !strings.Contains(toComplete, "@") {
-				live, _ := a.refs(cmd.Context(), toComplete, false)
-				refs = append(live, refs...)
-			}
-			return refs, done
+		RunE: func(cmd *cobra.Command, args []string) error { return runPurge(cmd.Context(), a, f, args) },
+		ValidArgsFunction: func(cmd *cobra.Command, _ []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+			return a.completePurgeable(cmd.Context(), f.Deleted, toComplete)
 		},
 	}
-	f := cmd.Flags()
-	f.BoolVarP(&yes, "yes", "y", false, "do not ask")
-	f.BoolVar(&o.Deleted, "deleted", false, "purge only what is deleted already")
-	f.BoolVarP(&o.Force, "force", "f", false, "purge live versions that have tags too, and remove the tags")
-	f.BoolVarP(&o.DryRun, "dry-run", "n", false, "only print what would be purged")
+	cmd.Flags().BoolVarP(&f.yes, "yes", "y", false, "do not ask")
+	cmd.Flags().BoolVar(&f.Deleted, "deleted", false, "purge only versions that are deleted already")
+	cmd.Flags().BoolVarP(&f.Force, "force", "f", false, "purge live versions that have tags too, and remove the tags")
+	cmd.Flags().BoolVarP(&f.DryRun, "dry-run", "n", false, "only print what would be purged")
 	return cmd
 }
 
-// purged prints what a purge has done before it ended with err.
-func (a *app) purged(rep *registry.PurgeReport, err error) error {
-	if err != nil && len(rep.Purged) == 0 {
+type purgeFlags struct {
+	registry.PurgeOptions
+	yes bool
+}
+
+func runPurge(ctx context.Context, a *app, f purgeFlags, args []string) error {
+	reg, err := a.open(ctx)
+	if err != nil {
 		return err
 	}
-	if perr := a.print(rep, func(w io.Writer) { a.printPurged(w, rep) }); perr != nil {
-		return perr
+	p := &purging{ctx: ctx, reg: reg, report: &registry.PurgeReport{DryRun: f.DryRun}}
+	if f.yes || f.DryRun {
+		return a.printPurged(p.report, p.each(args, f.PurgeOptions))
 	}
-	if err != nil {
-		return &partialError{err}
+	plan := f.PurgeOptions
+	plan.DryRun = true
+	if err := p.each(args, plan); err != nil {
+		return err
+	}
+	if err := a.confirm(ctx, p.report); err != nil {
+		return err
+	}
+	// Purge exactly what was confirmed. A range or "latest" may mean another
+	// version by now.
+	confirmed := p.report.Purged
+	p.report.Purged = nil
+	for _, v := range confirmed {
+		f.Deleted = !v.Live
+		if err = p.one(fmt.Sprintf("%s@%s", v.Name, v.Version), f.PurgeOptions); err != nil {
+			break
+		}
+	}
+	return a.printPurged(p.report, err)
+}
+
+// purging adds up what several calls of Purge report.
+type purging struct {
+	ctx    context.Context
+	reg    *registry.Registry
+	report *registry.PurgeReport
+}
+
+func (p *purging) one(ref string, o registry.PurgeOptions) error {
+	rep, err := p.reg.Purge(p.ctx, ref, &o)
+	p.report.Purged = append(p.report.Purged, rep.Purged...)
+	p.report.Before += rep.Before
+	p.report.Left += rep.Left
+	return err
+}
+
+func (p *purging) each(refs []string, o registry.PurgeOptions) error {
+	for _, ref := range refs {
+		if err := p.one(ref, o); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-func (a *app) printPurged(w io.Writer, rep *registry.PurgeReport) {
+// printPurged prints what a purge has done before it ended with err.
+func (a *app) printPurged(rep *registry.PurgeReport, err error) error {
+	if rep.Purged == nil {
+		rep.Purged = []registry.PurgedVersion{}
+	}
+	return a.printDone(len(rep.Purged), rep, func(w io.Writer) { a.listPurged(w, rep) }, err)
+}
+
+func (a *app) listPurged(w io.Writer, rep *registry.PurgeReport) {
 	var bytes int64
 	var frees time.Time
 	for _, p := range rep.Purged {
@@ -135,12 +139,12 @@ func (a *app) printPurged(w io.Writer, rep *registry.PurgeReport) {
 	case len(rep.Purged) > 0:
 		a.remark("%s of %s %s; after %s, mindreg gc frees what no other version needs", what, size(bytes), verb, when(frees))
 	case rep.Before > 0:
-		a.remark("%s %s: they were before", what, verb)
+		a.remark("%s %s: %s purged before", what, verb, count(rep.Before, "version was", "versions were"))
 	default:
 		a.remark("%s %s", what, verb)
 	}
 	if rep.Left > 0 {
-		a.remark("%s of saves that took too long left as they are; eight days after they were deleted, mindreg gc frees them", count(rep.Left, "version", "versions"))
+		a.remark("%s stay as they are, left by saves that took too long; mindreg gc frees them eight days after their deletion", count(rep.Left, "version", "versions"))
 	}
 }
 
@@ -148,7 +152,7 @@ func (a *app) printPurged(w io.Writer, rep *registry.PurgeReport) {
 func (a *app) confirm(ctx context.Context, rep *registry.PurgeReport) error {
 	in, ok := a.stdin.(*os.File)
 	if !ok || !term.IsTerminal(int(in.Fd())) {
-		return usagef("purge cannot be undone: look with --dry-run, then give --yes")
+		return usagef("a purge cannot be undone: run it with --dry-run first, then with --yes")
 	}
 	if len(rep.Purged) == 0 {
 		return nil
@@ -185,11 +189,3 @@ func (a *app) confirm(ctx context.Context, rep *registry.PurgeReport) error {
 }
 
 var errNotConfirmed = errors.New("nothing was purged: it was not confirmed")
-
-// forGood is what follows the time of a deletion that cannot be undone.
-func forGood(purged bool) string {
-	if purged {
-		return " for good"
-	}
-	return ""
-}

@@ -9,8 +9,8 @@ import (
 	registry "github.com/mindtrace/registry"
 )
 
-// readable collects a listing. What cannot be read is complained of as it
-// comes, and does not keep the rest from being listed; bad is an error then.
+// readable collects a listing. It prints an error for each entry that cannot be
+// read, and goes on; then bad is an error.
 func readable[T any](a *app, list iter.Seq2[T, error]) (all []T, bad, err error) {
 	all = []T{}
 	var parts []error
@@ -26,13 +26,13 @@ func readable[T any](a *app, list iter.Seq2[T, error]) (all []T, bad, err error)
 		}
 	}
 	if len(parts) > 0 {
-		bad = fmt.Errorf("%s cannot be read; mindreg verify tells more: %w", count(len(parts), "register", "registers"), classOf(parts))
+		bad = fmt.Errorf("%s cannot be read; mindreg verify says more: %w", count(len(parts), "register", "registers"), classOf(parts))
 	}
 	return all, bad, nil
 }
 
-// lean leaves the metadata out where they are not printed: a table holds many
-// versions.
+// lean leaves out the metadata, which a table does not print: it may list very
+// many versions.
 func (a *app) lean(list iter.Seq2[registry.Info, error]) iter.Seq2[registry.Info, error] {
 	if a.output == "json" {
 		return list
@@ -47,14 +47,14 @@ func (a *app) lean(list iter.Seq2[registry.Info, error]) iter.Seq2[registry.Info
 	}
 }
 
-// partly reports whether an error is about one part of a listing, after which
-// the rest follows.
+// partly reports whether an error concerns one entry of a listing, and the rest
+// follows.
 func partly(err error) bool {
 	return errors.As(err, new(*registry.UnreadableError)) || errors.Is(err, registry.ErrIntegrity) || errors.Is(err, registry.ErrNewer)
 }
 
-// classOf returns what the exit code of several errors is made of: damage, if
-// one of them is more than a missing permission.
+// classOf returns the error that decides the exit code of several: errProblems,
+// or errUnread if nothing but permissions is missing.
 func classOf(all []error) error {
 	for _, err := range all {
 		if !errors.Is(err, fs.ErrPermission) {
@@ -64,10 +64,10 @@ func classOf(all []error) error {
 	return errUnread
 }
 
-// errUnread is fs.ErrPermission.
+// errUnread means that some data was not read for lack of permission.
 var errUnread = fmt.Errorf("no permission to read all: %w", fs.ErrPermission)
 
-// problemsClass is classOf what Verify has found.
+// problemsClass is classOf for the problems that Verify found.
 func problemsClass(problems []registry.Problem) error {
 	var all []error
 	for _, p := range problems {

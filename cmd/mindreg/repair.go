@@ -65,9 +65,9 @@ func printProblems(w io.Writer, problems []registry.Problem, damage []registry.D
 type repaired struct {
 	Found    verified  `json:"found"`
 	Packs    []string  `json:"packs"`            // restored
-	Versions []string  `json:"versions"`         // whose registers were restored
+	Versions []string  `json:"versions"`         // versions with a restored register
 	Mended   []string  `json:"mended,omitempty"` // keys of tags, locks, milestones and markers of collections
-	Problems []problem `json:"problems"`         // that are left
+	Problems []problem `json:"problems"`         // that remain
 }
 
 func (a *app) repair(ctx context.Context, reg *registry.Registry, ref, from string) error {
@@ -80,7 +80,7 @@ func (a *app) repair(ctx context.Context, reg *registry.Registry, ref, from stri
 		return err
 	}
 	if mirror.URL() == reg.URL() {
-		return usagef("--from is the registry that is to be repaired")
+		return usagef("--from names the registry that --repair works on; give another one")
 	}
 	report, err := reg.Repair(ctx, ref, mirror)
 	if err != nil {

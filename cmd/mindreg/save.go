@@ -2,11 +2,11 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"regexp"
 	"runtime"
 	"strings"
 	"sync"
@@ -18,6 +18,146 @@ import (
 	"github.com/mindtrace/registry/material"
 )
 
+func (a *app) saveCommand() *cobra.Command {
+	var f saveFlags
+	cmd := &cobra.Command{
+		Use:         "save NAME PATH|-",
+		GroupID:     "main",
+		Annotations: changes,
+		Short:       "Store a file, a directory or standard input as a new version",
+		Long: `Store a file, a directory or standard input (-) as a new version of the object NAME,
+and print its reference. Only data that the version before lacks is stored. When
+save returns, the version is complete and durable. If save fails or is interrupted,
+there is no new version; run again, it sends only what is missing.
+
+The version number is the patch release after the highest version (1.0.0 for the
+first), or --version. With --if-latest or --if-absent, save succeeds only if nobody
+saved another version in between; otherwise the exit code is 5.
+
+A directory is saved with its files, their executable bits, empty directories and
+symbolic links. A link that leads out of the directory is an error; --dereference
+saves the targets of links instead. Files of mindreg itself are left out, and
+remarks name them: leftovers of interrupted loads (.mindreg-*), the registry, a
+cache. A file that changes during the save is an error.
+
+No other permissions are saved. A remark says if files or directories are private:
+everybody who can read the registry can read them.
+
+--meta key=value attaches JSON metadata. A value that is a JSON number, true, false
+or null is stored as that; everything else is text: accuracy=0.93 is a number,
+build=007 is text. Double quotes force text: --meta 'build="7"'. --meta key:=JSON
+attaches any JSON: --meta 'shape:=[224,224]'. --meta-file attaches the JSON in
+a file; --meta replaces its members of the same name.
+
+$MINDREG_MEMORY_LIMIT limits the memory that mindreg uses for the data it moves
+(default: 256MiB, or less on a small machine).`,
+		Example: `  mindreg save my:model ./model.bin
+  mindreg save my:data ./dataset --version 2.1.0 --meta source=line-3
+  mindreg save my:model ./model.bin --meta accuracy=0.93 --meta 'labels:=["a","b"]'
+  mindreg save my:model ./model.bin --if-latest 1.2.3 --tag staging
+  mindreg save my:hub ~/.cache/huggingface/hub/models--x/snapshots/y -L
+  tar c . | mindreg save backup:home -`,
+		Args:              someArgs(2, 2),
+		RunE:              func(cmd *cobra.Command, args []string) error { return runSave(cmd.Context(), a, f, args) },
+		ValidArgsFunction: a.completeNameThenFile,
+	}
+	cmd.Flags().StringVar(&f.version, "version", "", "save as this `version`, a number that was never used")
+	cmd.Flags().StringArrayVarP(&f.meta, "meta", "m", nil, "attach `key=value` or key:=JSON to the version; may be repeated")
+	cmd.Flags().StringArrayVarP(&f.tags, "tag", "t", nil, "point this `tag` at the version; may be repeated")
+	cmd.Flags().StringVar(&f.ifLatest, "if-latest", "", "save only if this `version` is the latest")
+	cmd.Flags().BoolVar(&f.ifAbsent, "if-absent", false, "save only if the object does not exist")
+	cmd.Flags().StringVar(&f.metaFile, "meta-file", "", "attach the JSON in this `file` (- for standard input)")
+	cmd.Flags().StringVar(&f.base, "base", "", "reuse the stored data of this `reference`, not of the latest version")
+	cmd.Flags().BoolVarP(&f.dereference, "dereference", "L", false, "save the targets of symbolic links, not the links")
+	cmd.Flags().BoolVar(&f.noReuse, "no-reuse", false, "store all data again, for use when stored data is damaged")
+	cmd.Flags().StringVar(&f.compression, "compression", registry.CompressionAuto, "`how` to store data: auto (compress where it pays) or none")
+	cmd.Flags().StringVar(&f.class, "class", "", "what `kind` of thing this is; info shows it")
+	return cmd
+}
+
+type saveFlags struct {
+	version, metaFile, base, class string
+	ifLatest, compression          string
+	meta, tags                     []string
+	ifAbsent, noReuse, dereference bool
+}
+
+// check refuses flags that contradict each other.
+func (f *saveFlags) check(path string) error {
+	switch {
+	case f.ifLatest != "" && f.ifAbsent:
+		return usagef("give --if-latest or --if-absent, not both")
+	case f.noReuse && f.base != "":
+		return usagef("give --base or --no-reuse, not both")
+	case f.compression != registry.CompressionAuto && f.compression != registry.CompressionNone:
+		return usagef("--compression %s: give %s or %s", f.compression, registry.CompressionAuto, registry.CompressionNone)
+	case f.dereference && path == "-":
+		return usagef("--dereference follows links in a directory; standard input has none")
+	}
+	return nil
+}
+
+// options returns the options of a save of path.
+func (f *saveFlags) options(path string) []registry.SaveOption {
+	opts := []registry.SaveOption{
+		registry.WithVersion(f.version), registry.WithBase(f.base),
+		registry.WithTag(f.tags...), registry.WithCompression(f.compression),
+	}
+	if f.ifLatest != "" {
+		opts = append(opts, registry.WithIfLatest(f.ifLatest))
+	}
+	if f.ifAbsent {
+		opts = append(opts, registry.WithIfAbsent())
+	}
+	if f.noReuse {
+		opts = append(opts, registry.WithoutReuse())
+	}
+	if f.dereference {
+		opts = append(opts, registry.WithDereference())
+	}
+	class := f.class
+	if path == "-" {
+		opts = append(opts, registry.WithMaterializer(material.Bytes{}))
+		class = cmp.Or(class, "stream")
+	}
+	return append(opts, registry.WithClass(class))
+}
+
+func runSave(ctx context.Context, a *app, f saveFlags, args []string) error {
+	spareProc()
+	name, path := args[0], args[1]
+	metadata, err := readMeta(a.stdin, f.meta, f.metaFile, path)
+	if err != nil {
+		return err
+	}
+	if err := f.check(path); err != nil {
+		return err
+	}
+	reg, err := a.openOrCreate(ctx)
+	if err != nil {
+		return err
+	}
+	var value any = registry.Path(path)
+	if path == "-" {
+		value = a.stdin
+	}
+	var report registry.SaveReport
+	opts := append(f.options(path), registry.WithMetadata(metadata), registry.WithReport(&report), registry.WithProgress(a.progress()))
+	start := time.Now()
+	_, err = reg.Save(ctx, name, value, opts...)
+	if notTagged := (*registry.TagError)(nil); errors.As(err, &notTagged) {
+		err = &partialError{err} // the version is saved
+	} else if err != nil {
+		return err
+	}
+	a.bars.stop()
+	a.remarkSaved(&report, time.Since(start))
+	perr := a.print(saved{report.Info, report.Stored, report.Reused, report.Found, report.Private, report.LeftOut}, func(w io.Writer) {
+		fmt.Fprintln(w, report.Info.Ref())
+	})
+	return cmp.Or(perr, err)
+}
+
 // spareProc gives the runtime one more goroutine to run at once: those that
 // wait for the disk in a system call count, too, until it notices, and so the
 // processors idle for a tenth of a large save.
@@ -27,150 +167,36 @@ var spareProc = sync.OnceFunc(func() {
 	}
 })
 
-func (a *app) saveCommand() *cobra.Command {
-	var version, metaFile, base, class string
-	var meta, tags []string
-	var ifLatest string
-	var ifAbsent, noReuse, dereference bool
-	var compression string
-	cmd := &cobra.Command{
-		Use:     "save NAME PATH|-",
-		GroupID: "main",
-		Short:   "Store a file, a directory or standard input as a new version",
-		Long: `Store a file, a directory or standard input (-) as a new version of the object
-NAME, and print the reference of that version. Only what the version before
-does not hold already is stored. The version is complete and durable when the
-command returns; if it fails or is interrupted, nothing is to be seen of it. Run
-again, it moves only what it had not moved yet.
-
-A directory is saved with its files, their executable bits, empty directories,
-and the symbolic links that stay inside it; others are an error, unless
---dereference saves what links lead to in their place. What is mindreg's own in it
-is left out, and named: what interrupted loads have left (.mindreg-*), the
-registry itself, a cache. A file that somebody writes to meanwhile is an error.
-
-Of permissions, it keeps whether a file is executable. A remark says if there are
-files or directories that only their owner may read: who loads them gets what the
-umask leaves, and whoever may read the registry may read them.
-
-The version is the patch release after the highest one (1.0.0 for the first),
-unless --version names one. With --if-latest or --if-absent it is saved only if
-nobody has saved another one since: exit code 5 otherwise.
-
-Metadata is JSON. With --meta key=value, a value that is a JSON number, true,
-false or null is that, and anything else is text: accuracy=0.93 is a number,
-build=007 is text. A value in double quotes is text too: --meta 'build="7"'. With
---meta key:=JSON the value is any JSON: --meta 'shape:=[224,224]'. --meta wins
-over a member of that name in the object of --meta-file.
-
-$MINDREG_MEMORY_LIMIT says how much memory this and every other command may
-use for the data it moves (default: 256MiB, or less on a small machine).`,
-		Example: `  mindreg save my:model ./model.bin
-  mindreg save my:data ./dataset --version 2.1.0 --meta source=line-3
-  mindreg save my:model ./model.bin --meta accuracy=0.93 --meta 'labels:=["a","b"]'
-  mindreg save my:model ./model.bin --if-latest 1.2.3 --tag staging
-  mindreg save my:hub ~/.cache/huggingface/hub/models--x/snapshots/y -L
-  tar c . | mindreg save backup:home -`,
-		Args: someArgs(2, 2),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			spareProc()
-			name, path := args[0], args[1]
-			metadata, err := readMeta(a.stdin, meta, metaFile, path)
-			if err != nil {
-				return err
-			}
-			var report registry.SaveReport
-			opts := []registry.SaveOption{
-				registry.WithReport(&report), registry.WithVersion(version), registry.WithMetadata(metadata),
-				registry.WithBase(base), registry.WithClass(class), registry.WithProgress(a.progress()), registry.WithTag(tags...),
-			}
-			if cmd.Flags().Changed("if-latest") {
-				if ifAbsent {
-					return usagef("give --if-latest or --if-absent, not both")
-				}
-				opts = append(opts, registry.WithIfLatest(ifLatest))
-			}
-			if ifAbsent {
-				opts = append(opts, registry.WithIfAbsent())
-			}
-			switch compression {
-			case registry.CompressionAuto, registry.CompressionNone:
-				opts = append(opts, registry.WithCompression(compression))
-			default:
-				return usagef("--compression %s: give %s or %s", compression, registry.CompressionAuto, registry.CompressionNone)
-			}
-			if noReuse {
-				if base != "" {
-					return usagef("give --base or --no-reuse, not both")
-				}
-				opts = append(opts, registry.WithoutReuse())
-			}
-			if dereference {
-				opts = append(opts, registry.WithDereference())
-			}
-			var value any = registry.Path(path)
-			if path == "-" {
-				if dereference {
-					return usagef("--dereference follows links in a directory; standard input has none")
-				}
-				value = a.stdin
-				opts = append(opts, registry.WithMaterializer(material.Bytes{}))
-				if class == "" {
-					opts = append(opts, registry.WithClass("stream"))
-				}
-			}
-			reg, err := a.openOrMake(cmd.Context())
-			if err != nil {
-				return err
-			}
-			start := time.Now()
-			_, err = reg.Save(cmd.Context(), name, value, opts...)
-			if notTagged := (*registry.TagError)(nil); errors.As(err, &notTagged) {
-				err = &partialError{err} // the version is there
-			} else if err != nil {
-				return err
-			}
-			a.bars.stop()
-			if i := strings.LastIndexByte(name, ':'); i > 0 && imageTag.MatchString(name[i+1:]) {
-				a.remark("%s is the name of an object; version %s of %s is saved with --version %[2]s", name, name[i+1:], name[:i])
-			}
-			a.remark("%s", saveSummary(report, time.Since(start)))
-			a.remarkLeftOut(report.LeftOut)
-			if report.Private > 0 {
-				a.remark("%s, which a load does not keep: it makes them as the umask says",
-					count(report.Private, "file or directory is readable by its owner only", "files and directories are readable by their owner only"))
-			}
-			perr := a.print(saved{report.Info, report.Stored, report.Reused, report.Found, report.Private, report.LeftOut}, func(w io.Writer) {
-				fmt.Fprintln(w, report.Info.Ref())
-			})
-			return cmp.Or(perr, err)
-		},
-		ValidArgsFunction: a.completeNameThenFile,
+// remarkSaved says what was saved, and what of it may be a surprise.
+func (a *app) remarkSaved(r *registry.SaveReport, took time.Duration) {
+	name := r.Info.Name
+	if i := strings.LastIndexByte(name, ':'); i > 0 && likeImageTag(name[i+1:]) {
+		a.remark("%s is the name of an object; --version %s saves that version of %s", name, name[i+1:], name[:i])
 	}
-	f := cmd.Flags()
-	f.StringVar(&version, "version", "", "save under this `version`, which must never have existed")
-	f.StringArrayVarP(&meta, "meta", "m", nil, "attach `key=value` to the version, or key:=JSON; may be repeated")
-	f.StringArrayVarP(&tags, "tag", "t", nil, "point this `tag` at the version; may be repeated")
-	f.StringVar(&ifLatest, "if-latest", "", "save only if this `version` is the latest")
-	f.BoolVar(&ifAbsent, "if-absent", false, "save only if the object does not exist")
-	f.StringVar(&metaFile, "meta-file", "", "attach the JSON value in this `file` (- for standard input); --meta adds to it")
-	f.StringVar(&base, "base", "", "reuse the stored chunks of this `reference`, not of the latest version")
-	f.BoolVarP(&dereference, "dereference", "L", false, "save what symbolic links lead to, not the links")
-	f.BoolVar(&noReuse, "no-reuse", false, "store everything anew, where stored chunks are damaged")
-	f.StringVar(&compression, "compression", registry.CompressionAuto, "store what is new compressed where that pays (`auto`), or as it is (none)")
-	f.StringVar(&class, "class", "", "what `kind` of thing this is, for info")
-	return cmd
+	a.remark("%s", saveSummary(*r, took))
+	a.remarkLeftOut(r.LeftOut)
+	if r.Private > 0 {
+		a.remark("%s; a version keeps no permissions: a load creates them as the umask says",
+			count(r.Private, "file or directory is readable by its owner only", "files and directories are readable by their owner only"))
+	}
 }
 
-// imageTag is a version where a name ends: so other tools write it.
-var imageTag = regexp.MustCompile(`^v?[0-9]+\.[0-9]+\.[0-9]+`)
+// likeImageTag reports whether the last part of a name looks like a version:
+// other tools write NAME:VERSION.
+func likeImageTag(s string) bool {
+	if strings.Count(s, ".") < 2 {
+		return false
+	}
+	_, err := registry.ParseVersion(s)
+	return err == nil
+}
 
 // saved is the JSON output of save.
 type saved struct {
 	registry.Info
 	Stored int64 `json:"stored"`          // bytes put for this version
-	Reused int64 `json:"reused"`          // bytes found stored already
-	Found  int64 `json:"found,omitempty"` // of stored, bytes that were there: of an interrupted save, or another object
+	Reused int64 `json:"reused"`          // bytes of the version before that were reused
+	Found  int64 `json:"found,omitempty"` // of stored, bytes that an interrupted save or another object had stored
 
 	Private int `json:"private,omitempty"` // files and directories that only their owner may read
 
@@ -182,19 +208,19 @@ func saveSummary(r registry.SaveReport, took time.Duration) string {
 	if r.Packs > 0 || r.Reused > 0 {
 		s += fmt.Sprintf("; %s stored in %s", size(r.Stored), count(r.Packs, "pack", "packs"))
 		if r.Found > 0 {
-			s += fmt.Sprintf(", of which %s were there already", size(r.Found))
+			s += fmt.Sprintf(", of which %s were stored before", size(r.Found))
 		}
 		s += fmt.Sprintf(", %s reused", size(r.Reused))
 	}
 	return s + fmt.Sprintf("; %s", took.Round(10*time.Millisecond))
 }
 
-// remarkLeftOut says what of a tree was not saved.
+// remarkLeftOut names the parts of a tree that were not saved.
 func (a *app) remarkLeftOut(left []registry.LeftOut) {
 	const most = 10
 	for i, l := range left {
 		if i == most {
-			a.remark("left out: %s more, which -o json lists", count(len(left)-most, "entry", "entries"))
+			a.remark("left out: %s more; -o json lists all", count(len(left)-most, "entry", "entries"))
 			return
 		}
 		a.remark("left out: %s, %s", l.Path, l.Why)

@@ -9,7 +9,7 @@ import (
 )
 
 // passedOn are the signals that lock run passes on to its command: those that
-// people and service managers send. The others are about the process itself.
+// people and service managers send.
 var passedOn = []os.Signal{
 	unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT, unix.SIGUSR1, unix.SIGUSR2, unix.SIGWINCH, unix.SIGCONT, unix.SIGALRM,
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -13,50 +12,62 @@ import (
 	"github.com/spf13/pflag"
 
 	registry "github.com/mindtrace/registry"
+	"github.com/mindtrace/registry/internal/plain"
 )
-
-var shortVersion = regexp.MustCompile(`^v?[0-9]+(\.[0-9]+)?$`)
 
 // whereToLook helps with an object, version or tag that was not found.
 func (a *app) whereToLook(ctx context.Context, e *registry.Error) {
 	switch e.Op {
-	case "load", "open object", "check out", "info", "list versions", "list tags", "tag", "untag", "tag history", "delete", "undelete", "purge", "verify":
-	default: // it is not about what is in the registry on this side
+	case "load", "resolve", "open object", "check out", "info", "list versions", "list tags", "tag", "untag", "tag history", "delete", "undelete", "purge", "verify":
+	default: // the error is not about the contents of this registry
 		return
 	}
 	name, selector, _ := strings.Cut(e.Ref, "@")
-	if (e.Op == "untag" || e.Op == "tag history") && len(a.args) == 2 {
+	ofTag := e.Op == "untag" || e.Op == "tag history"
+	if ofTag && len(a.args) == 2 {
 		selector = a.args[1]
 	}
 	if strings.HasPrefix(e.Ref, "sha256:") {
-		a.hint("a digest stands after the name: NAME@" + e.Ref)
+		a.hint("a digest follows the name of an object: NAME@" + e.Ref)
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, suggestLimit)
 	defer cancel()
 	like, there := a.similar(ctx, name, selector)
 	v, err := registry.ParseVersion(selector)
-	if there && err == nil && shortVersion.MatchString(selector) && e.Op != "undelete" { // that takes no range
-		a.hint(fmt.Sprintf("%s is short for %s; for the highest that begins so, write %s@%s.x", selector, v, name, selector))
+	if there && err == nil && isShort(selector) && e.Op != "undelete" { // undelete takes no range
+		a.hint(fmt.Sprintf("%s is short for %s; for the highest version in %[4]s.x, write %[3]s@%[4]s.x", selector, v, name, selector))
 	}
 	if len(like) > 0 {
 		a.hint(didYouMean(like))
 	}
+	list := "mindreg ls lists the objects"
+	switch {
+	case there && ofTag:
+		list = "mindreg tag ls " + plain.ShellWord(name) + " lists the tags"
+	case there:
+		list = "mindreg versions " + plain.ShellWord(name) + " lists the versions"
+	}
 	if url, err := a.location(nil); err == nil {
-		a.hint(fmt.Sprintf("looked in %s; mindreg ls and mindreg versions NAME list what is there", url))
+		a.hint("looked in " + url + "; " + list)
 	}
 }
 
+// isShort reports whether a version is written short: 1 or 1.2.
+func isShort(version string) bool {
+	return strings.Count(version, ".") < 2 && !strings.ContainsAny(version, "-+")
+}
+
 const (
-	suggestLimit = 5 * time.Second // for looking what else could be meant
+	suggestLimit = 5 * time.Second // for the search for similar names
 	maxSuggested = 3
-	maxLookedAt  = 10_000 // names, or versions, that are compared
+	maxLookedAt  = 10_000 // at most so many names or versions are compared
 )
 
 func didYouMean(refs []string) string { return "did you mean " + strings.Join(refs, " or ") + "?" }
 
-// withoutVersion helps with a name where a version has to be said: it may be
-// misspelt, or be NAME:TAG.
+// withoutVersion helps with a name where a version is needed: the name may be
+// misspelt, or may be written NAME:TAG.
 func (a *app) withoutVersion(ctx context.Context, name string) {
 	ctx, cancel := context.WithTimeout(ctx, suggestLimit)
 	defer cancel()
@@ -65,8 +76,8 @@ func (a *app) withoutVersion(ctx context.Context, name string) {
 	}
 }
 
-// similar returns references that are there and look like name@selector, and
-// whether an object of that name is there.
+// similar returns references that exist and look like name@selector, and whether
+// an object of that name exists.
 func (a *app) similar(ctx context.Context, name, selector string) (like []string, there bool) {
 	reg, err := a.open(ctx)
 	if err != nil {
@@ -117,7 +128,7 @@ func selectors(ctx context.Context, reg *registry.Registry, name string) []strin
 	return append(all, registry.Latest)
 }
 
-// meantFlag suggests a flag in place of one that there is not.
+// meantFlag suggests a flag in place of one that does not exist.
 func meantFlag(cmd *cobra.Command, err error) string {
 	var unknown *pflag.NotExistError
 	if !errors.As(err, &unknown) || len(unknown.GetSpecifiedName()) < 2 {
@@ -132,8 +143,8 @@ func meantFlag(cmd *cobra.Command, err error) string {
 	return "; did you mean --" + strings.Join(like, " or --") + "?"
 }
 
-// nearest returns those of all that are most like s: they differ in a few
-// letters, or s begins or ends them.
+// nearest returns up to three of all that are most like s: they differ in a few
+// letters, or begin or end with s.
 func nearest(s string, all []string) []string {
 	if s == "" {
 		return nil

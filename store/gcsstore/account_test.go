@@ -219,13 +219,14 @@ func TestNewRefuses(t *testing.T) {
 	}
 	t.Setenv("STORAGE_EMULATOR_HOST", "")
 	for location, says := range map[string]string{
-		"gs://":                           "3 to 63 characters",
-		"gs://ab":                         "3 to 63 characters",
-		"gs://UPPER":                      "3 to 63 characters",
-		"gs://-abc":                       "3 to 63 characters",
-		"gs://" + strings.Repeat("a", 64): "3 to 63 characters",
-		"gs://bucket/a//b":                "other programs would change",
-		"gs://bucket/a/../b":              "other programs would change",
+		"gs://":                              "3 to 63 characters",
+		"gs://ab":                            "3 to 63 characters",
+		"gs://UPPER":                         "3 to 63 characters",
+		"gs://-abc":                          "3 to 63 characters",
+		"gs://" + strings.Repeat("a", 64):    "3 to 63 characters",
+		"gs://a." + strings.Repeat("a", 221): "3 to 63 characters",
+		"gs://bucket/a//b":                   "other programs would change",
+		"gs://bucket/a/../b":                 "other programs would change",
 		"gs://bucket/" + strings.Repeat("p", 121):                "at most 120 bytes",
 		"gs://bucket/a%0Ab":                                      "at most 120 bytes",
 		"gs://bucket?region=eu":                                  `unknown option "region"`,

@@ -58,3 +58,17 @@ func TestBorrowedBody(t *testing.T) {
 		t.Errorf("after giving back: %d bytes, %v; want an error that is not the end", n, err)
 	}
 }
+
+// A bucket has 3 to 63 characters, or up to 222 if there is a dot among them.
+func TestLongestBucketNames(t *testing.T) {
+	for name, want := range map[string]bool{
+		"ab": false, "abc": true, "a.c": true,
+		strings.Repeat("a", 63): true, strings.Repeat("a", 64): false,
+		"a." + strings.Repeat("a", 62): true, "a." + strings.Repeat("a", 220): true, "a." + strings.Repeat("a", 221): false,
+		strings.Repeat("a", 62) + "-": false, "a_c": true, "a/c": false, "abc\n": false,
+	} {
+		if got := validBucket(name); got != want {
+			t.Errorf("%q of %d characters: %t, want %t", name, len(name), got, want)
+		}
+	}
+}

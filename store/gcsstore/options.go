@@ -72,9 +72,15 @@ func parseURL(u *url.URL) (Options, error) {
 	return o, nil
 }
 
-// bucketName is the rule for names; those with dots may be longer.
+// bucketName is the rule for the characters of names. The length is checked apart:
+// a count in the pattern would take half a millisecond of every start.
 // https://cloud.google.com/storage/docs/buckets#naming
-var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$`)
+var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]+[a-z0-9]$`)
+
+// validBucket reports whether name has 3 to 63 characters, or 3 to 222 with dots.
+func validBucket(name string) bool {
+	return bucketName.MatchString(name) && (len(name) <= 63 || len(name) <= 222 && strings.Contains(name, "."))
+}
 
 // New returns the store in a bucket. It sends no request, and does not look
 // for credentials yet.
@@ -83,7 +89,7 @@ func New(o Options) (*Store, error) {
 	bad := func(format string, args ...any) (*Store, error) {
 		return nil, fmt.Errorf("gs://%s: %w", o.Bucket, fmt.Errorf(format, args...))
 	}
-	if !bucketName.MatchString(o.Bucket) || len(o.Bucket) > 63 && !strings.Contains(o.Bucket, ".") {
+	if !validBucket(o.Bucket) {
 		return bad("the name of a bucket has 3 to 63 characters: lower-case letters, digits, - _ and dots, the first and last a letter or digit")
 	}
 	prefix, err := cleanPrefix(o.Prefix)

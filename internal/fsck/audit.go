@@ -1,0 +1,120 @@
+package fsck
+
+import (
+	"context"
+	"slices"
+
+	"github.com/mindtrace/registry/internal/chunk"
+	"github.com/mindtrace/registry/internal/ledger"
+	"github.com/mindtrace/registry/internal/manifest"
+)
+
+// damage is a pack that is missing, or holds other bytes than it should.
+type damage struct {
+	Key     string // of the pack, in the store
+	Missing bool   // else damaged
+	Hurts   []hurt // in all versions that were looked at
+}
+
+// hurt is a part of a file that is lost unless its pack is repaired.
+type hurt struct {
+	Ref    string // name@version
+	File   string // path in the version; empty: the table that says where its files are
+	Offset int64  // in the file, in bytes
+	Size   int64  // in bytes
+	SHA256 string // of the lost bytes, in hexadecimal
+}
+
+// use is one place where a version uses a chunk of a pack.
+type use struct {
+	manifest.Chunk
+	file int   // index of the file; -1: the table
+	at   int64 // offset in the file
+}
+
+// uses returns what a version uses of each of its packs, by key. Where the
+// table could not be read, it is the table alone.
+func uses(m *manifest.Manifest) map[string][]use {
+	all := map[string][]use{}
+	add := func(packs []manifest.Pack, chunks []manifest.Chunk, file int) {
+		var at int64
+		for _, c := range chunks {
+			key := packs[c.Pack].Key()
+			all[key] = append(all[key], use{c, file, at})
+			at += c.Size
+		}
+	}
+	if m.Table != nil {
+		add(m.Table.Packs, m.Table.File.Chunks, -1)
+	}
+	for i := range m.Content.Files {
+		add(m.Placement.Packs, m.Content.Files[i].Chunks, i)
+	}
+	return all
+}
+
+// audit finds out which packs of a version that could not be read are at
+// fault, and all that they hurt in it: reading ends at the first.
+func (v *verification) audit(ctx context.Context, f *ledger.Record) error {
+	all := uses(f.Manifest)
+	for _, p := range slices.Concat(tablePacks(f.Manifest), f.Placement.Packs) {
+		list := all[p.Key()]
+		if len(list) == 0 {
+			continue
+		}
+		delete(all, p.Key()) // a pack may hold both table and files
+		bad, missing, err := v.badIn(ctx, p.Key(), list)
+		if err != nil {
+			return err
+		}
+		for _, u := range bad {
+			h := hurt{Ref: f.Name + "@" + f.Version.String(), Offset: u.at, Size: u.Size, SHA256: u.SHA256.Hex()}
+			if u.file >= 0 {
+				h.File = f.Content.Files[u.file].Path
+			}
+			v.hurt(p.Key(), missing, h)
+		}
+	}
+	return nil
+}
+
+func tablePacks(m *manifest.Manifest) []manifest.Pack {
+	if m.Table == nil {
+		return nil
+	}
+	return m.Table.Packs
+}
+
+// badIn returns those uses of a pack whose bytes are not there.
+func (v *verification) badIn(ctx context.Context, key string, list []use) (bad []use, missing bool, err error) {
+	release, err := v.r.Memory.Hold(ctx, chunk.MaxPack+chunk.MaxChunk)
+	if err != nil {
+		return nil, false, err
+	}
+	defer release()
+	body, _, err := v.r.Store.Get(ctx, key, nil)
+	if ledger.NotFound(err) {
+		return list, true, nil
+	}
+	if ledger.OfOne(ctx, err) {
+		return nil, false, nil // whether it is damaged cannot be told
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	for _, u := range list {
+		if !chunk.Holds(body, u.Chunk) {
+			bad = append(bad, u)
+		}
+	}
+	return bad, false, nil
+}
+
+func (v *verification) hurt(key string, missing bool, h hurt) {
+	i := slices.IndexFunc(v.report.Damage, func(d damage) bool { return d.Key == key })
+	if i < 0 {
+		i = len(v.report.Damage)
+		v.report.Damage = append(v.report.Damage, damage{Key: key, Missing: missing})
+	}
+	v.report.Damage[i].Hurts = append(v.report.Damage[i].Hurts, h)
+}

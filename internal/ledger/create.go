@@ -1,0 +1,76 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/mindtrace/registry/fault"
+	"github.com/mindtrace/registry/internal/manifest"
+	"github.com/mindtrace/registry/store"
+)
+
+// occupied returns the settings of the registry that somebody else has made
+// since we looked for it: its first key may be an object already. Without any,
+// key belongs to something else.
+func (l *Ledger) occupied(ctx context.Context, key string) (*manifest.Settings, error) {
+	body, _, err := l.Store.Get(ctx, manifest.SettingsKey, nil)
+	if NotFound(err) {
+		return nil, notEmpty(key)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return manifest.DecodeSettings(body)
+}
+
+func notEmpty(name string) error {
+	if name == "" {
+		return nil
+	}
+	return fmt.Errorf("%w (%s); give an empty or new directory or prefix", fault.ErrNotEmpty, name)
+}
+
+// create makes a new registry, unless somebody else does so at the same time.
+func (l *Ledger) create(ctx context.Context, s *manifest.Settings) (*manifest.Settings, error) {
+	if err := store.MakeRoot(ctx, l.Store); err != nil {
+		return nil, err
+	}
+	for info, err := range l.Store.List(ctx, "", "") {
+		if err != nil {
+			return nil, err
+		}
+		if strings.HasPrefix(info.Key, manifest.ProbePrefix) {
+			continue // left by a probe that was killed
+		}
+		return l.occupied(ctx, info.Key)
+	}
+	if name, err := store.Foreign(ctx, l.Store); err != nil || name != "" {
+		return nil, errors.Join(err, notEmpty(name))
+	}
+	now, err := l.probe(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.Created = now.UTC().Truncate(time.Millisecond)
+	s.Probed = s.Created
+	body, err := s.Encode()
+	if err != nil {
+		return nil, err
+	}
+	_, err = l.writeUnprobed(ctx, manifest.SettingsKey, body, store.Absent, s.Nonce)
+	if errors.Is(err, fault.ErrConflict) {
+		if body, _, err = l.Store.Get(ctx, manifest.SettingsKey, nil); err != nil {
+			return nil, err
+		}
+		return manifest.DecodeSettings(body)
+	}
+	if err != nil {
+		return nil, err
+	}
+	l.Reserve(ctx)
+	l.Log.InfoContext(ctx, "registry created", "url", l.URL, "id", s.ID)
+	return s, nil
+}

@@ -1,0 +1,110 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+
+	"github.com/mindtrace/registry/fault"
+	"github.com/mindtrace/registry/internal/manifest"
+)
+
+// named is one version of a listing. With an error it says what that is about,
+// as far as it is known.
+type named struct {
+	Name    string
+	Version manifest.Version
+	Found   *Record
+}
+
+// EachLatest yields the latest version of each object whose name starts with
+// prefix, in the order of their keys, without files and placement. An error is
+// the last, unless it is an *UnreadableError.
+func (l *Ledger) EachLatest(ctx context.Context, prefix string) iter.Seq2[named, error] {
+	return func(yield func(named, error) bool) {
+		if err := validPrefix(prefix); err != nil {
+			yield(named{}, err)
+			return
+		}
+		names := func(yield func(Listed, error) bool) { l.Objects(ctx, prefix, yield) }
+		for res := range Parallel(ctx, names, l.latestOf) {
+			if res.Err != nil {
+				if !yield(named{Name: res.In.Name}, res.Err) || !Unreadable(res.Err) {
+					return
+				}
+				continue
+			}
+			if res.Out != nil && !yield(named{res.Out.Name, res.Out.Version, res.Out}, nil) {
+				return
+			}
+		}
+	}
+}
+
+// latestOf returns the latest version of a listed object, without files and
+// placement; nil if it has none that is live.
+func (l *Ledger) latestOf(ctx context.Context, o Listed) (*Record, error) {
+	if o.Err != nil {
+		return nil, o.Err
+	}
+	again := l.all
+	if o.partial {
+		again = l.Top
+	}
+	f, _, err := l.resolveAmong(ctx, Ref{Name: o.Name}, o.versions, !o.partial, again)
+	if errors.Is(err, fault.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	brief := *f.Manifest
+	brief.Content.Files, brief.Placement = nil, manifest.Placement{}
+	return &Record{&brief, f.Stored}, nil
+}
+
+// EachVersion yields the versions of an object, the lowest first, without
+// files and placement: the live ones, or with deleted all that are still known.
+// An error is the last, unless it is an *UnreadableError.
+func (l *Ledger) EachVersion(ctx context.Context, name string, deleted bool) iter.Seq2[named, error] {
+	return func(yield func(named, error) bool) {
+		if err := manifest.ValidName(name); err != nil {
+			yield(named{}, err)
+			return
+		}
+		any, none := false, true
+		numbers := func(yield func(manifest.Version, error) bool) {
+			for v, err := range l.EachNumber(ctx, name) {
+				none = false
+				if !yield(v, err) {
+					return
+				}
+			}
+		}
+		read := func(ctx context.Context, v manifest.Version) (*Record, error) { return l.outline(ctx, name, v) }
+		for res := range Parallel(ctx, numbers, read) {
+			if res.Err != nil {
+				if !yield(named{Name: name, Version: res.In}, res.Err) || !Unreadable(res.Err) {
+					return
+				}
+				any = true
+				continue
+			}
+			if res.Out.State != manifest.Live && !deleted {
+				continue
+			}
+			any = true
+			if !yield(named{name, res.Out.Version, res.Out}, nil) {
+				return
+			}
+		}
+		if !any {
+			err := fmt.Errorf("all its versions were %w", fault.ErrDeleted)
+			if none {
+				err = ErrNoName
+			}
+			yield(named{}, err)
+		}
+	}
+}

@@ -1,0 +1,319 @@
+package replicate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/mindtrace/registry/fault"
+	"github.com/mindtrace/registry/internal/chunk"
+	"github.com/mindtrace/registry/internal/commit"
+	"github.com/mindtrace/registry/internal/ledger"
+	"github.com/mindtrace/registry/internal/manifest"
+)
+
+// Report is what a copy has done.
+type Report struct {
+	Copied               []*manifest.Manifest // as they are at the destination
+	Present              int                  // versions that were there already, with the same content
+	Tags                 int                  // set or moved
+	Read, Reused, Stored int64                // bytes: of the versions copied, and of the packs put for them
+}
+
+type Copy struct {
+	To, From *ledger.Ledger
+	Ref      string
+	Name     string           // what the object is called at the destination; "": as at the source
+	Version  string           // its number there, as given; "": that of the source
+	number   manifest.Version // that version means
+	Report   Report
+	Progress func(ref string, size int64, n chunk.Stats, finished bool) // or nil
+	refused  ledger.Unreadables                                         // versions that exist and are not the same, or cannot be read
+}
+
+func (c *Copy) Run(ctx context.Context) error {
+	if c.within() && c.Name == "" && c.Version == "" {
+		return fmt.Errorf("%w: source and destination are the same registry; give the copy another name or version", fault.ErrInvalidRef)
+	}
+	if c.Name != "" {
+		if err := manifest.ValidName(c.Name); err != nil {
+			return err
+		}
+	}
+	if c.Version != "" {
+		v, err := manifest.ParseVersion(c.Version)
+		if err != nil {
+			return err
+		}
+		c.number = v
+	}
+	if err := c.To.Trust(ctx); err != nil {
+		return c.dest(err)
+	}
+	if c.Ref != "" {
+		ref, err := ledger.ParseRef(c.Ref)
+		if err != nil {
+			return err
+		}
+		if err := c.object(ctx, ref); err != nil {
+			return err
+		}
+		return c.refused.Err()
+	}
+	if c.Name != "" || c.Version != "" {
+		return fmt.Errorf("%w: a new name or version needs a reference to what is copied", fault.ErrInvalidRef)
+	}
+	for n, err := range c.From.EachLatest(ctx, "") {
+		name := n.Name
+		if name == "" && ledger.Unreadable(err) { // a part that is of no one object
+			c.refused.Pass(c.source(err))
+			continue
+		}
+		if err != nil && !ledger.Unreadable(err) { // other versions of it may be readable
+			return c.source(err)
+		}
+		err = c.object(ctx, ledger.Ref{Name: name})
+		if deletedAt(fault.Source, err) {
+			err = nil // a moment ago
+		}
+		if err != nil && !c.refused.Pass(err) {
+			return err
+		}
+	}
+	return c.refused.Err()
+}
+
+// within reports whether the copy is made inside one registry.
+func (c *Copy) within() bool {
+	return c.To.URL == c.From.URL && c.To.Settings.ID == c.From.Settings.ID
+}
+
+func (c *Copy) source(err error) error { return side(fault.Source, c.From, err) }
+func (c *Copy) dest(err error) error   { return side(fault.Destination, c.To, err) }
+
+func side(s fault.Side, r *ledger.Ledger, err error) error {
+	if err == nil || errors.As(err, new(*fault.SideError)) || errors.Is(err, context.Canceled) {
+		return err
+	}
+	return &fault.SideError{Side: s, URL: r.URL, Err: err}
+}
+
+// deletedAt reports whether err says that a version was deleted on that side.
+func deletedAt(s fault.Side, err error) bool {
+	e := (*fault.SideError)(nil)
+	return errors.As(err, &e) && e.Side == s && errors.Is(err, fault.ErrDeleted)
+}
+
+// object copies the versions of one object that ref means.
+func (c *Copy) object(ctx context.Context, ref ledger.Ref) error {
+	target := ref.Name
+	if c.Name != "" {
+		target = c.Name
+	}
+	numbers, err := c.numbers(ctx, ref)
+	if err != nil {
+		return c.source(err)
+	}
+	if c.Version != "" && len(numbers) != 1 {
+		return fmt.Errorf("%w: %s means %d versions, which cannot all become %s", manifest.ErrInvalidVersion, c.Ref, len(numbers), c.Version)
+	}
+	known, err := c.To.Numbers(ctx, target)
+	if err != nil {
+		return c.dest(err)
+	}
+	var before *ledger.Ref // what was copied last: it shares chunks with the next
+	live, grown := 0, false
+	arrived := map[manifest.Version]manifest.Version{} // number at the source → at the destination
+	for _, v := range numbers {
+		if c.within() {
+			before = &ledger.Ref{Name: ref.Name, Selector: v.String(), Kind: ledger.ByVersion, Version: v} // it has all the chunks
+		}
+		f, err := c.From.ReadLive(ctx, ref.Name, v)
+		if errors.Is(err, fault.ErrNotFound) {
+			continue
+		}
+		live++
+		if err == nil {
+			err = c.From.Complete(ctx, f)
+		}
+		if err != nil {
+			err = c.source(fmt.Errorf("%s@%s: %w", ref.Name, v, err))
+			if len(numbers) > 1 && c.refused.Pass(err) {
+				continue
+			}
+			return err
+		}
+		at, err := c.one(ctx, f, target, known, before)
+		if err = c.dest(err); len(numbers) > 1 && deletedAt(fault.Source, err) {
+			live-- // while it was read
+			continue
+		}
+		if errors.Is(err, fault.ErrExists) {
+			c.refused = append(c.refused, err)
+			continue
+		}
+		if len(numbers) > 1 && c.refused.Pass(err) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		before = &ledger.Ref{Name: target, Selector: at.String(), Kind: ledger.ByVersion, Version: at}
+		arrived[v] = at
+		if i, there := slices.BinarySearchFunc(known, at, manifest.Version.Compare); !there {
+			known, grown = slices.Insert(known, i, at), true
+		}
+	}
+	if grown {
+		c.To.LeaveMilestone(ctx, target, known, known[len(known)-1])
+	}
+	if live == 0 && len(numbers) > 0 {
+		return c.source(c.From.NoMatch(ref, numbers))
+	}
+	return c.tags(ctx, ref.Name, target, arrived)
+}
+
+// numbers returns the versions to be copied, in ascending order.
+func (c *Copy) numbers(ctx context.Context, ref ledger.Ref) ([]manifest.Version, error) {
+	if c.To.Settings.Unversioned || ref.Selector != "" && ref.Kind != ledger.ByRange {
+		f, err := c.From.Resolve(ctx, ref)
+		if err != nil {
+			return nil, err
+		}
+		return []manifest.Version{f.Version}, nil
+	}
+	var all []manifest.Version
+	for v, err := range c.From.EachNumber(ctx, ref.Name) {
+		if c.refused.Pass(c.source(err)) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, v)
+	}
+	if len(all) == 0 && len(c.refused) > 0 {
+		return nil, nil // it has been told
+	}
+	some := ledger.Candidates(all, ref)
+	slices.SortFunc(some, manifest.Version.Compare)
+	if c.Version != "" { // there must be one, not counting the deleted
+		live := some[:0]
+		for _, v := range some {
+			_, err := c.From.ReadLive(ctx, ref.Name, v)
+			if errors.Is(err, fault.ErrNotFound) {
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+			live = append(live, v)
+		}
+		some = live
+	}
+	if len(some) == 0 {
+		return nil, c.From.NoMatch(ref, all)
+	}
+	return some, nil
+}
+
+// one copies one version to the destination, and returns its number
+// there. known are the numbers that target has there, before is the version
+// copied last.
+func (c *Copy) one(ctx context.Context, f *ledger.Record, target string, known []manifest.Version, before *ledger.Ref) (manifest.Version, error) {
+	t := commit.New(c.To, target)
+	t.Known, t.Listed, t.Base, t.Optional = known, true, before, true
+	if !c.To.Settings.Unversioned {
+		v := f.Version
+		if c.Version != "" {
+			v = c.number
+		}
+		t.Version = &v
+	}
+	if there, err := c.present(ctx, t, f); err != nil || there != nil {
+		if there != nil {
+			c.Report.Present++
+			return there.Version, nil
+		}
+		return manifest.Version{}, err
+	}
+	m, err := c.transfer(ctx, t, f)
+	if err != nil {
+		return manifest.Version{}, err
+	}
+	c.Report.Copied = append(c.Report.Copied, m)
+	c.To.Log.InfoContext(ctx, "copied", "from", c.From.URL, "name", m.Name, "version", m.Version, "digest", m.Digest, "size", m.Size)
+	return m.Version, nil
+}
+
+// present returns the version at the destination that has f's content
+// already, nil if there is none, and ErrExists if its number is taken.
+func (c *Copy) present(ctx context.Context, t *commit.Txn, f *ledger.Record) (*ledger.Record, error) {
+	var g *ledger.Record
+	var err error
+	switch {
+	case t.Version == nil:
+		g, err = t.ReadBase(ctx)
+		if err != nil || g == nil || g.Digest != f.Digest || !g.Sound(g.Stored.Modified) {
+			return nil, err
+		}
+		return g, nil
+	default:
+		if _, there := slices.BinarySearchFunc(t.Known, *t.Version, manifest.Version.Compare); !there {
+			return nil, nil
+		}
+	}
+	g, err = c.To.Read(ctx, t.Name, *t.Version)
+	switch {
+	case err != nil:
+		return nil, err
+	case g.State != manifest.Live:
+		return nil, fmt.Errorf("%s@%s %w: it was deleted there, and numbers are never used again", t.Name, t.Version, fault.ErrExists)
+	case g.Digest != f.Digest:
+		return nil, fmt.Errorf("%s@%s %w with other content, %s; the source has %s", t.Name, t.Version, fault.ErrExists, g.Digest, f.Digest)
+	case !g.Sound(g.Stored.Modified):
+		return nil, fmt.Errorf("%s@%s %w, but saving it there %w: its data may be gone; delete it and copy under another number", t.Name, t.Version, fault.ErrExists, fault.ErrTooSlow)
+	}
+	return g, nil
+}
+
+// transfer copies the packs, and then the register.
+func (c *Copy) transfer(ctx context.Context, t *commit.Txn, f *ledger.Record) (*manifest.Manifest, error) {
+	ref := f.Name + "@" + f.Version.String()
+	m := manifest.NewManifest(t.Name, manifest.Version{}, f.Created)
+	m.Content = f.Content
+	res := &chunk.Result{Files: f.Content.Files, Inline: f.Placement.Inline}
+	if len(f.Placement.Packs) > 0 {
+		cfg := t.Config()
+		if c.Progress != nil {
+			cfg.Progress = func(n chunk.Stats) { c.Progress(ref, f.Size, n, false) }
+		}
+		var err error
+		if res, err = chunk.Copy(ctx, cfg, c.From.Store, f.Manifest); err != nil {
+			if e := (*chunk.SourceError)(nil); errors.As(err, &e) {
+				return nil, c.source(fmt.Errorf("%s: %w", ref, c.From.DeletedMeanwhile(ctx, f, e.Err)))
+			}
+			return nil, err
+		}
+	}
+	evidence, err := t.Fill(ctx, m, res)
+	if err != nil {
+		return nil, err
+	}
+	if m.Digest != f.Digest {
+		return nil, c.source(fmt.Errorf("%s: %w: its content has the digest %s, not %s", ref, fault.ErrIntegrity, m.Digest, f.Digest))
+	}
+	if _, err := t.Commit(ctx, m, evidence); err != nil {
+		return nil, err
+	}
+	c.Report.Read += f.Size
+	c.Report.Reused += res.Stats.Reused
+	c.Report.Stored += res.Stats.Stored
+	if c.Progress != nil {
+		n := res.Stats
+		n.Read = f.Size
+		c.Progress(ref, f.Size, n, true)
+	}
+	return m, nil
+}

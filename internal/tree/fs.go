@@ -1,0 +1,150 @@
+package tree
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"path"
+	"sync"
+	"time"
+
+	"github.com/mindtrace/registry/internal/chunk"
+	"github.com/mindtrace/registry/internal/manifest"
+	"github.com/mindtrace/registry/material"
+)
+
+// FS is one version as a read-only file system. Its files are fetched
+// as they are read, and verified before a byte of them is handed out; they
+// implement io.ReaderAt and io.Seeker, which fetch only what is asked for.
+type FS struct {
+	Ctx    context.Context // of all reads
+	m      *manifest.Manifest
+	chunks *chunk.Reader
+
+	ref      string            // as the user gave it, for messages
+	wrap     func(error) error // gives the error of a read its operation and reference
+	Progress func(done int64)  // of an extraction, in bytes; or nil
+	Keep     string            // a directory that is never replaced, or ""
+
+	tree func() *tree
+}
+
+var (
+	_ fs.ReadDirFS  = (*FS)(nil)
+	_ fs.StatFS     = (*FS)(nil)
+	_ fs.ReadFileFS = (*FS)(nil)
+	_ fs.ReadLinkFS = (*FS)(nil)
+)
+
+func New(ctx context.Context, m *manifest.Manifest, chunks *chunk.Reader, ref string, wrap func(error) error) *FS {
+	o := &FS{Ctx: ctx, m: m, chunks: chunks, ref: ref, wrap: wrap}
+	o.tree = sync.OnceValue(func() *tree { return newTree(m.Content.Files) })
+	return o
+}
+
+// Open implements fs.FS.
+func (o *FS) Open(name string) (fs.File, error) { return o.open("open", name) }
+
+func (o *FS) open(op, name string) (fs.File, error) {
+	fail := func(err error) (fs.File, error) { return nil, &fs.PathError{Op: op, Path: name, Err: err} }
+	if !fs.ValidPath(name) {
+		return fail(fs.ErrInvalid)
+	}
+	at, err := o.tree().resolve(name, true)
+	if err != nil {
+		return fail(err)
+	}
+	info := o.stat(at)
+	info.name = path.Base(name) // not that of the file a link leads to
+	if info.IsDir() {
+		return &openDir{o: o, info: info, names: o.tree().dirs[at], path: at}, nil
+	}
+	return &openFile{o: o, info: info, index: o.tree().index[at]}, nil
+}
+
+// stat describes what resolve returned.
+func (o *FS) stat(at string) fileInfo {
+	t := o.tree()
+	if i, ok := t.index[at]; ok {
+		return fileInfo{path.Base(at), &t.files[i], o.m.Created}
+	}
+	return fileInfo{path.Base(at), &manifest.File{Dir: true}, o.m.Created}
+}
+
+// Stat implements fs.StatFS.
+func (o *FS) Stat(name string) (fs.FileInfo, error) { return o.statPath("stat", name, true) }
+
+// Lstat implements fs.ReadLinkFS.
+func (o *FS) Lstat(name string) (fs.FileInfo, error) { return o.statPath("lstat", name, false) }
+
+func (o *FS) statPath(op, name string, follow bool) (fs.FileInfo, error) {
+	if !fs.ValidPath(name) {
+		return nil, &fs.PathError{Op: op, Path: name, Err: fs.ErrInvalid}
+	}
+	at, err := o.tree().resolve(name, follow)
+	if err != nil {
+		return nil, &fs.PathError{Op: op, Path: name, Err: err}
+	}
+	info := o.stat(at)
+	info.name = path.Base(name)
+	return info, nil
+}
+
+// ReadLink implements fs.ReadLinkFS.
+func (o *FS) ReadLink(name string) (string, error) {
+	info, err := o.statPath("readlink", name, false)
+	if err != nil {
+		return "", err
+	}
+	link := info.(fileInfo).f.Link
+	if link == "" {
+		return "", &fs.PathError{Op: "readlink", Path: name, Err: fs.ErrInvalid}
+	}
+	return link, nil
+}
+
+// ReadFile implements fs.ReadFileFS.
+func (o *FS) ReadFile(name string) ([]byte, error) {
+	f, err := o.open("read", name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	of, ok := f.(*openFile)
+	if !ok {
+		return nil, &fs.PathError{Op: "read", Path: name, Err: errors.New("is a directory")}
+	}
+	return material.ReadAll(of)
+}
+
+// ReadDir implements fs.ReadDirFS.
+func (o *FS) ReadDir(name string) ([]fs.DirEntry, error) {
+	f, err := o.open("readdir", name)
+	if err != nil {
+		return nil, err
+	}
+	d, ok := f.(*openDir)
+	if !ok {
+		return nil, &fs.PathError{Op: "readdir", Path: name, Err: errors.New("not a directory")}
+	}
+	return d.ReadDir(-1)
+}
+
+// fileInfo is an fs.FileInfo and fs.DirEntry of an entry.
+type fileInfo struct {
+	name    string
+	f       *manifest.File
+	created time.Time
+}
+
+func (i fileInfo) Name() string               { return i.name }
+func (i fileInfo) Size() int64                { return i.f.Size }
+func (i fileInfo) ModTime() time.Time         { return i.created }
+func (i fileInfo) IsDir() bool                { return i.f.Dir }
+func (i fileInfo) Sys() any                   { return nil }
+func (i fileInfo) Type() fs.FileMode          { return i.Mode().Type() }
+func (i fileInfo) Info() (fs.FileInfo, error) { return i, nil }
+func (i fileInfo) String() string             { return fs.FormatDirEntry(i) }
+
+// Mode is read-only: nothing can be written here.
+func (i fileInfo) Mode() fs.FileMode { return i.f.Mode() &^ 0o222 }

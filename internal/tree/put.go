@@ -1,0 +1,169 @@
+package tree
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/mindtrace/registry/internal/beneath"
+	"github.com/mindtrace/registry/internal/localfs"
+)
+
+// put gives what is complete in tmp its name. What has that name keeps its
+// permissions. If it is a directory that is replaced, the two change places in
+// one step; where the system cannot do that, the old one is put aside first, and
+// a crash between the two steps leaves nothing there: the same load, run again,
+// puts it there.
+func (o *FS) put(d *destination, tmp *partial, how Placing) error {
+	for tries := 0; ; tries++ {
+		done, err := o.putNow(d, tmp, how)
+		if done || !how.Exact || tries == 100 || !d.changed() {
+			return err
+		}
+	}
+}
+
+// changed reports whether another has come to the place of what was there at
+// the last look, or gone.
+func (d *destination) changed() bool {
+	now, err := d.parent.Lstat(d.base)
+	if d.there == nil || err != nil {
+		return d.there != nil || err == nil
+	}
+	return !os.SameFile(now, d.there)
+}
+
+// putNow is put, once. It reports whether the object is there.
+func (o *FS) putNow(d *destination, tmp *partial, how Placing) (done bool, err error) {
+	from := partialTree
+	if d.single {
+		local, err := filepath.Localize(o.m.Content.Files[0].Path)
+		if err != nil {
+			return false, err
+		}
+		from = filepath.Join(from, local)
+	}
+	now, err := d.parent.Lstat(d.base)
+	if errors.Is(err, fs.ErrNotExist) {
+		d.there = nil
+		mode := localfs.New // a directory that somebody has made meanwhile is not replaced
+		if d.single && !how.NoClobber || how.Exact {
+			mode = localfs.Replace
+		}
+		err := localfs.Rename(tmp.root, from, d.parent, d.base, mode)
+		return err == nil, err
+	}
+	if err != nil {
+		return false, err
+	}
+	d.there = now
+	if err := o.mayReplace(d, how); err != nil {
+		return false, err
+	}
+	if err := o.keepModes(d, tmp, from, how); err != nil {
+		return false, err
+	}
+	if d.single && !now.IsDir() {
+		err := localfs.Rename(tmp.root, from, d.parent, d.base, localfs.Replace)
+		return err == nil, err
+	}
+	aside := from
+	err = localfs.Rename(tmp.root, from, d.parent, d.base, localfs.Exchange)
+	if errors.Is(err, errors.ErrUnsupported) {
+		aside = partialAside
+		err = d.replaceInSteps(tmp, from, localfs.Rename)
+	}
+	if err != nil {
+		return false, err
+	}
+	if err := removeAll(tmp.root, aside); err != nil {
+		return true, fmt.Errorf("the object is there, but what it has replaced could not be removed, and is in %s: %w",
+			filepath.Join(d.dir, tmp.name, aside), err)
+	}
+	return true, nil
+}
+
+// replaceInSteps puts what is at the destination aside, and the object there. If
+// that fails, what was there is there again, or stays where it was put.
+func (d *destination) replaceInSteps(tmp *partial, from string, rename func(*os.Root, string, *os.Root, string, localfs.Mode) error) error {
+	if err := removeAll(tmp.root, partialAside); err != nil { // of a load that was killed
+		return err
+	}
+	if err := rename(d.parent, d.base, tmp.root, partialAside, localfs.Replace); err != nil {
+		return err
+	}
+	err := rename(tmp.root, from, d.parent, d.base, localfs.New)
+	if err == nil {
+		return nil
+	}
+	if back := rename(tmp.root, partialAside, d.parent, d.base, localfs.New); back != nil {
+		tmp.keep = true
+		return fmt.Errorf("%w; what was there could not be put back (%w), and is in %s: move it away before the next load to this destination",
+			err, back, filepath.Join(d.dir, tmp.name, partialAside))
+	}
+	return err
+}
+
+// keepModes gives what is put in the place of something the permissions of that:
+// a file or directory never becomes open to more people by a load.
+func (o *FS) keepModes(d *destination, tmp *partial, from string, how Placing) error {
+	now, err := tmp.root.Lstat(from)
+	if err != nil {
+		return err
+	}
+	was := d.there
+	perm := was.Mode().Perm()
+	switch {
+	case now.IsDir() != was.IsDir():
+		perm = narrow(now.Mode().Perm(), perm)
+	case how.Exact && d.single: // all but whether it is executable
+		perm &^= 0o111
+		if o.m.Content.Files[0].Exec {
+			perm |= perm & 0o444 >> 2
+		}
+	}
+	if now.IsDir() && was.IsDir() {
+		if err := o.narrowTree(d, tmp); err != nil {
+			return err
+		}
+	}
+	return localfs.KeepAs(
+		localfs.Place{Root: tmp.root, Name: from}, localfs.Place{Root: d.parent, Name: d.base}, perm)
+}
+
+// narrowTree takes from files and directories of a tree the permissions that
+// those at the same places in the tree to be replaced do not give.
+func (o *FS) narrowTree(d *destination, tmp *partial) error {
+	old, err := beneath.OpenRootIn(d.parent, d.base)
+	if err != nil {
+		return err
+	}
+	defer old.Close()
+	tree, err := beneath.OpenRootIn(tmp.root, partialTree)
+	if err != nil {
+		return err
+	}
+	defer tree.Close()
+	for path, e := range everyPath(o.m.Content.Files) {
+		was, err := old.Lstat(path)
+		if err != nil || path == "." || e.Link != "" || was.IsDir() != e.Dir || !was.IsDir() && !was.Mode().IsRegular() {
+			continue
+		}
+		now, err := tree.Lstat(path)
+		if err != nil {
+			return err
+		}
+		if perm := narrow(now.Mode().Perm(), was.Mode().Perm()); perm != now.Mode().Perm() {
+			if err := tree.Chmod(path, perm|now.Mode()&fs.ModeSetgid); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// narrow returns of the permissions now those that was has, too. Who may read may
+// also execute, or enter: that says what a file is, not who may have it.
+func narrow(now, was fs.FileMode) fs.FileMode { return now & (was | was&0o444>>2) }
