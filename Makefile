@@ -81,7 +81,7 @@ soak:
 	go test ./internal/sim -run TestSoak -timeout 0 -schedules $(SCHEDULES)
 	MINDREG_POWER=$(POWER) go test ./store/filestore -run 'TestPowerLoss$$' -timeout 0
 	export "$$(go run ./internal/testall servers | tail -n 1)" && \
-	MINDREG_SOAK=$(SOAK) go test -count 1 -p 1 -timeout 0 -v -run '^(TestSoak|TestProcessesAreKilled|TestHistories|TestOneNameServerKilled|TestProcessesKilled|TestEveryVerbThroughFaults)$$' . ./internal/lease ./internal/proofs
+	MINDREG_SOAK=$(SOAK) go test -count 1 -p 1 -timeout 0 -v -run '^(TestSoak|TestKilledSavers|TestProcessesSavingOneName|TestProcessesAreKilled|TestHistories|TestOneNameServerKilled|TestProcessesKilled|TestEveryVerbThroughFaults|TestStoriesThroughFaults)$$' . ./internal/lease ./internal/proofs
 
 # Mindreg beside what else one would use, by turns, into docs/benchmarks.md.
 # To try it out: make bench BENCHFLAGS='-quick -only save'

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -31,18 +32,24 @@ func TestEveryVerbOnEveryBackend(t *testing.T) {
 	if testing.Short() {
 		t.Skip("real servers")
 	}
+	var mu sync.Mutex
 	results := map[string][]string{}
-	for _, b := range servers.Backends {
-		t.Run(b.Name, func(t *testing.T) {
-			w := &world{ctx: t.Context(), urlA: b.URL(t, "a"), urlB: b.URL(t, "b"), urlC: b.URL(t, "c"), dir: t.TempDir()}
-			w.files(t)
-			for _, s := range verbs {
-				w.out.Reset()
-				s.do(w)
-				results[b.Name] = append(results[b.Name], "# "+s.uses+"\n"+w.normal(w.out.String()))
-			}
-		})
-	}
+	t.Run("on", func(t *testing.T) {
+		for _, b := range servers.Backends {
+			t.Run(b.Name, func(t *testing.T) {
+				t.Parallel()
+				w := &world{ctx: t.Context(), urlA: b.URL(t, "a"), urlB: b.URL(t, "b"), urlC: b.URL(t, "c"), dir: t.TempDir()}
+				w.files(t)
+				for _, s := range verbs {
+					w.out.Reset()
+					s.do(w)
+					mu.Lock()
+					results[b.Name] = append(results[b.Name], "# "+s.uses+"\n"+w.normal(w.out.String()))
+					mu.Unlock()
+				}
+			})
+		}
+	})
 	want := results["file"]
 	path, text := filepath.Join("testdata", "verbs.txt"), strings.Join(want, "\n")
 	if flag.Lookup("update").Value.String() == "true" {
@@ -65,6 +72,9 @@ func TestEveryVerbOnEveryBackend(t *testing.T) {
 		}
 	}
 }
+
+// environment is held while $MINDREG_URL is set.
+var environment sync.Mutex
 
 // verbs use everything that is exported, in one story. What a step uses it
 // names: methods with their type, functions by their names.
@@ -92,6 +102,8 @@ var verbs = []struct {
 		w.say(err)
 	}},
 	{"DefaultURL", func(w *world) {
+		environment.Lock()
+		defer environment.Unlock()
 		os.Setenv("MINDREG_URL", w.urlA)
 		defer os.Unsetenv("MINDREG_URL")
 		w.say(registry.DefaultURL())

@@ -185,6 +185,7 @@ func settle(t *testing.T, r *Registry) {
 // collections that never stop: what was acknowledged is there, and in the end
 // nothing else is.
 func TestGCBesideEverything(t *testing.T) {
+	t.Parallel()
 	// The clock of the memory store moves with every request, so that a few
 	// hundred requests are a window.
 	var ticks atomic.Int64
@@ -198,6 +199,7 @@ func TestGCBesideEverything(t *testing.T) {
 	}
 	for name, st := range map[string]store.Store{"mem": mem, "file": file} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			openOn(t, st, &Options{times: shortTimes})
 			besideEverything(t, st)
 		})

@@ -246,7 +246,9 @@ var cancels = []ending{cancelWith(nil), cancelWith(errGivenUp), cancelWith(ErrNo
 // What a context that ends makes of a verb is an *Error, which is
 // context.Canceled or context.DeadlineExceeded, and its cause, whenever it ends.
 func TestEveryVerbEndsWithItsContext(t *testing.T) {
+	t.Parallel()
 	t.Run("file", func(t *testing.T) {
+		t.Parallel()
 		for _, verb := range endables {
 			endVerb(t, verb, cancels[1:2], false, func() store.Store {
 				st, err := filestore.New(t.TempDir())
@@ -258,6 +260,7 @@ func TestEveryVerbEndsWithItsContext(t *testing.T) {
 		}
 	})
 	t.Run("mem", func(t *testing.T) {
+		t.Parallel()
 		cancels := cancels
 		if testing.Short() {
 			cancels = cancels[1:3]
@@ -274,10 +277,10 @@ func TestEveryVerbEndsWithItsContext(t *testing.T) {
 }
 
 // endVerb has a verb's context end before it is called, and before its calls of
-// the store: all of them, or the first, the last and those between at steps.
+// the store: all of them, or some. All of them come with the first of the endings.
 func endVerb(t *testing.T, verb endable, endings []ending, all bool, newStore func() store.Store) {
 	t.Helper()
-	for _, e := range endings {
+	for i, e := range endings {
 		ended, step := 0, int64(1)
 		for at := int64(0); ; at += step {
 			st := &endingStore{Store: newStore(), at: at}
@@ -300,8 +303,12 @@ func endVerb(t *testing.T, verb endable, endings []ending, all bool, newStore fu
 			case err != nil:
 				ended++
 			}
-			if !all && at == 1 {
+			switch {
+			case at == 0: // all go on at the first call
+			case !all:
 				step = 7
+			case i > 0: // other causes take the same ways
+				step = 3
 			}
 		}
 		if ended == 0 {

@@ -84,8 +84,10 @@ func inside(t *testing.T, dir string) (names []string) {
 // gets space back works, again and again; a save fails, says why, and leaves
 // nothing behind.
 func TestFullDisk(t *testing.T) {
+	t.Parallel()
 	for what, files := range map[string]bool{"bytes": false, "files": true} {
 		t.Run(what, func(t *testing.T) {
+			t.Parallel()
 			disk := smallDisk(t, 24<<20, 600)
 			dir := filepath.Join(disk, "reg")
 			st := must[*filestore.Store](t)(filestore.New(dir))

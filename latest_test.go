@@ -53,7 +53,7 @@ func seed(t testing.TB, st store.Store, name string, n, live int) {
 // stay at a fixed number of requests, a listing of at most a thousand keys
 // being one.
 func TestRequestsAmongManyVersions(t *testing.T) {
-	n := 100_000
+	n := 20_000
 	if testing.Short() {
 		n = 5000
 	}

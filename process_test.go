@@ -87,9 +87,13 @@ func startChild(t *testing.T, url, name string, n int, seed uint64, maxSize int)
 // 64 processes save one name 20 times each: 1280 distinct versions, without
 // a gap, each of them what its saver saved.
 func TestProcessesSavingOneName(t *testing.T) {
-	processes, each := 64, 20
+	t.Parallel()
+	processes, each := 32, 10
 	if testing.Short() {
-		processes, each = 16, 10
+		processes, each = 16, 5
+	}
+	if os.Getenv(soakEnv) != "" {
+		processes, each = 64, 40
 	}
 	url := t.TempDir()
 	if _, err := Open(t.Context(), url, &Options{Create: true}); err != nil {
@@ -150,16 +154,20 @@ func checkSeed(t *testing.T, r *Registry, ref string, seed uint64) {
 	}
 }
 
-// kill -9 at random moments of a save, 200 times: nothing half-written is
+// kill -9 at random moments of a save, sixty times: nothing half-written is
 // ever seen, what was acknowledged is there, the next save works.
 func TestKilledSavers(t *testing.T) {
+	t.Parallel()
 	url := t.TempDir()
 	r := must[*Registry](t)(Open(t.Context(), url, &Options{Create: true}))
 	acked := map[string]uint64{}
 	killed := 0
-	rounds := 200
+	rounds := 60
 	if testing.Short() {
 		rounds = 20
+	}
+	if os.Getenv(soakEnv) != "" {
+		rounds = 500
 	}
 	for round := range rounds {
 		cmd, lines := startChild(t, url, "m", 3, uint64(round+1), 24<<20)

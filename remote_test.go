@@ -10,6 +10,7 @@ import (
 )
 
 // onEveryStore is onEachStore with buckets of real servers among the stores.
+// The servers work side by side: some answer slowly.
 func onEveryStore(t *testing.T, test func(t *testing.T, st store.Store)) {
 	onEachStore(t, test)
 	for name, start := range map[string]func(testing.TB) *servers.Server{
@@ -20,6 +21,7 @@ func onEveryStore(t *testing.T, test func(t *testing.T, st store.Store)) {
 			if testing.Short() {
 				t.Skip("real servers")
 			}
+			t.Parallel()
 			s := start(t)
 			st, err := store.Open(t.Context(), s.URL(s.Bucket(t)+"/some/where"))
 			if err != nil {

@@ -98,6 +98,7 @@ func TestSoak(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it needs many processes")
 	}
+	t.Parallel()
 	t.Run("file", func(t *testing.T) {
 		if os.Getenv(soakEnv) == "" {
 			t.Skip("TestGCBesideEverything is this within one process")

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/store/faultstore"
@@ -103,6 +104,10 @@ func TestUnversionedUndeleteBesideSave(t *testing.T) {
 
 // What an Undelete that died half-way has brought back is nobody's latest.
 func TestUnversionedUndeleteDies(t *testing.T) {
+	synctest.Test(t, unversionedUndeleteDies) // the undelete is patient
+}
+
+func unversionedUndeleteDies(t *testing.T) {
 	r, fst, _ := unversioned(t)
 	other := openOn(t, fst.Unwrap(), nil)
 	mustSave(t, r, "m", "a")

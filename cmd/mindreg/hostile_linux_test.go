@@ -202,14 +202,14 @@ func TestHostileKeysTakeLittleMemory(t *testing.T) {
 			}
 		},
 		"many as large as they may": func(h *hostile) {
-			for range 40 {
+			for range 12 {
 				h.version(digest+`,"content":{"files":[%s]}`, fill(`{}`, room))
 			}
 		},
 		"a table of a million":     func(h *hostile) { h.sealed(1 << 20) },
 		"a table at the limit":     func(h *hostile) { h.sealed(manifest.MaxDecoded / 136) },
 		"a table beyond the limit": func(h *hostile) { h.table(2<<20, manifest.Digest{1}, entries(8<<20)) },
-		"a table of one value":     func(h *hostile) { h.table(1, manifest.Digest{1}, endless(1000<<20)) },
+		"a table of one value":     func(h *hostile) { h.table(1, manifest.Digest{1}, endless(mostMemory+100<<20)) },
 		"a tag": func(h *hostile) {
 			h.put(manifest.TagKey("bad", "t"), bytes.Repeat([]byte("["), store.MaxBody))
 			h.version("")

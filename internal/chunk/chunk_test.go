@@ -192,7 +192,7 @@ func TestGenerations(t *testing.T) {
 	st := memstore.New(nil)
 	var base *manifest.Manifest
 	files := map[string][]byte{}
-	generations := 25
+	generations := 12
 	if testing.Short() {
 		generations = 4
 	}

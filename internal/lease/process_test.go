@@ -132,12 +132,14 @@ func TestProcessesAreKilled(t *testing.T) {
 		each, kills = 100, 200
 	}
 	t.Run("file", func(t *testing.T) {
+		t.Parallel()
 		contend(t, t.TempDir(), time.Second, processes, each, kills)
 	})
 	t.Run("minio", func(t *testing.T) {
 		if testing.Short() {
 			t.Skip("a killed holder's lock is waited for")
 		}
+		t.Parallel()
 		s := servers.MinIO(t)
 		// MinIO tells the time in seconds: a shorter TTL would be lost to that.
 		contend(t, s.URL(s.Bucket(t)), 4*time.Second, processes, max(2, each/10), max(3, kills/10))

@@ -46,7 +46,7 @@ func verbsThroughFaults(t *testing.T, s server, share float64, seed uint64) {
 		wg.Go(func() {
 			v := &victim{
 				t: t, name: fmt.Sprintf("n%d", i), book: ledger{}, copies: ledger{}, saves: map[int]outcome{}, n: map[string]int{},
-				r: patiently(t, from.by(proxy.Addr())), to: patiently(t, to.by(proxy.Addr())),
+				r: patiently(t, from.by(proxy.Addr()), nil), to: patiently(t, to.by(proxy.Addr()), nil),
 			}
 			if v.r == nil || v.to == nil {
 				return
@@ -97,10 +97,10 @@ func noStrangers(t *testing.T, r *registry.Registry, book ledger, saves map[int]
 }
 
 // patiently opens a registry that can hardly be reached.
-func patiently(t *testing.T, p place) *registry.Registry {
+func patiently(t *testing.T, p place, opts *registry.Options) *registry.Registry {
 	var errs []error
 	for range 10 {
-		r, err := registry.Open(t.Context(), p.url, nil)
+		r, err := registry.Open(t.Context(), p.url, opts)
 		if err == nil {
 			return r
 		}

@@ -145,22 +145,28 @@ func (o *owner) point(q request) {
 	}
 }
 
+// checkOne compares what a reference gives with what it may give.
+func checkOne(t *testing.T, r *registry.Registry, ref string, may []int) {
+	t.Helper()
+	got := 0
+	b, err := registry.Load[[]byte](t.Context(), r, ref)
+	switch {
+	case err == nil:
+		got = contentOf(b)
+	case !errors.Is(err, registry.ErrNotFound):
+		t.Errorf("%s: %v", ref, err)
+		return
+	}
+	if !slices.Contains(may, got) {
+		t.Errorf("%s is content %d (%v), it may be %v", ref, got, err, may)
+	}
+}
+
 // check compares a registry with what has to be so.
 func check(t *testing.T, r *registry.Registry, book ledger) {
 	t.Helper()
 	for ref, may := range book {
-		got := 0
-		b, err := registry.Load[[]byte](t.Context(), r, ref)
-		switch {
-		case err == nil:
-			got = contentOf(b)
-		case !errors.Is(err, registry.ErrNotFound):
-			t.Errorf("%s: %v", ref, err)
-			continue
-		}
-		if !slices.Contains(may, got) {
-			t.Errorf("%s is content %d (%v), it may be %v", ref, got, err, may)
-		}
+		checkOne(t, r, ref, may)
 	}
 	rep, err := r.Verify(t.Context(), "")
 	if err != nil {

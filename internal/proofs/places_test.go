@@ -47,17 +47,17 @@ func (s server) fresh(t *testing.T) *location {
 	t.Helper()
 	if s.start == nil {
 		url := t.TempDir()
-		return &location{direct: create(t, url), place: place{url: url}}
+		return &location{direct: create(t, url, nil), place: place{url: url}}
 	}
-	return on(t, s.start(t))
+	return on(t, s.start(t), nil)
 }
 
 // on makes a new registry in a new bucket of a server.
-func on(t *testing.T, s *servers.Server) *location {
+func on(t *testing.T, s *servers.Server, opts *registry.Options) *location {
 	t.Helper()
 	bucket := s.Bucket(t)
 	url := s.URL(bucket)
-	return &location{s, bucket, create(t, url), place{url: url}}
+	return &location{s, bucket, create(t, url, opts), place{url: url}}
 }
 
 // by returns the same registry by way of a proxy at addr.
@@ -68,9 +68,14 @@ func (l *location) by(addr string) place {
 	return place{url: "s3://" + l.bucket + "?region=" + servers.Region + "&endpoint=http://" + addr}
 }
 
-func create(t *testing.T, url string) *registry.Registry {
+func create(t *testing.T, url string, opts *registry.Options) *registry.Registry {
 	t.Helper()
-	r, err := registry.Open(t.Context(), url, &registry.Options{Create: true})
+	var o registry.Options
+	if opts != nil {
+		o = *opts
+	}
+	o.Create = true
+	r, err := registry.Open(t.Context(), url, &o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,11 +23,14 @@ type ablation struct {
 	// ignore are the invariants that it violates as such. What counts is what
 	// that leads to.
 	ignore []string
+	// from is the first seed to try, where harm is rare: one a little below
+	// the seed that did harm when this was written.
+	from uint64
 }
 
 var ablations = []*ablation{
 	{name: "eras", in: collecting, ignore: []string{"I6"}, view: settings(func(t *manifest.Times) { t.Era = 1 })},         // every era is over
-	{name: "window", in: collecting, view: settings(func(t *manifest.Times) { t.Window, t.Margin = 3, 1 })},               // A26
+	{name: "window", in: collecting, from: 330, view: settings(func(t *manifest.Times) { t.Window, t.Margin = 3, 1 })},    // A26
 	{name: "retention", in: deleting, view: settings(func(t *manifest.Times) { t.Retain, t.Window, t.Margin = 1, 3, 1 })}, // tombstones name nothing
 	{name: "deadline", in: collecting, view: func(_ *client, st store.Store) store.Store { return neverLate{st} }},
 	{name: "notAfter", in: infecting, view: func(_ *client, st store.Store) store.Store { return alwaysSound{st, map[string]int64{}} }},
@@ -40,10 +43,10 @@ var ablations = []*ablation{
 	{name: "below a milestone", in: milestones, view: func(c *client, st store.Store) store.Store { return fromMilestone{st, c, false} }},
 	{name: "above a milestone", in: milestones, view: func(c *client, st store.Store) store.Store { return fromMilestone{st, c, true} }},
 	{name: "updates take one number", in: updating, view: func(c *client, st store.Store) store.Store { return nextFree{st, c} }},
-	{name: "purged versions are roots", in: purging, ignore: []string{"I10"}, view: collectorSees(purgedIsNoRoot)},
-	{name: "roots for a window", in: purging, ignore: []string{"I10"}, view: collectorSees(purgedIsOld)},
-	{name: "marks again", in: purging, ignore: []string{"I10"}, view: func(c *client, st store.Store) store.Store { return &listsTwice{Store: st, c: c} }},
-	{name: "undelete looks again", in: replacing, view: func(c *client, st store.Store) store.Store { return &listsOnce{Store: st, c: c, kind: undelete} }},
+	{name: "purged versions are roots", in: purging, from: 330, ignore: []string{"I10"}, view: collectorSees(purgedIsNoRoot)},
+	{name: "roots for a window", in: purging, from: 4720, ignore: []string{"I10"}, view: collectorSees(purgedIsOld)},
+	{name: "marks again", in: purging, from: 900, ignore: []string{"I10"}, view: func(c *client, st store.Store) store.Store { return &listsTwice{Store: st, c: c} }},
+	{name: "undelete looks again", in: replacing, from: 1145, view: func(c *client, st store.Store) store.Store { return &listsOnce{Store: st, c: c, kind: undelete} }},
 	{name: "root is never made anew", in: losing, anew: true},
 	{name: "root is looked at after a change", in: losing, looksBefore: true},
 }

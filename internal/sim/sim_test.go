@@ -235,10 +235,10 @@ func checkCounts(t *testing.T, counts map[string]int) {
 	}
 }
 
-// TestSim runs some thousand schedules of each scenario.
+// TestSim runs some hundred schedules of each scenario. make soak runs more.
 func TestSim(t *testing.T) {
 	counts := map[string]int{}
-	n := 1200
+	n := 600
 	switch {
 	case underRace:
 		n = 200
@@ -300,7 +300,11 @@ func TestAblations(t *testing.T) {
 	const within = 20000
 	for _, ab := range ablations {
 		t.Run(ab.name, func(t *testing.T) {
-			rep := runAll(t, job{Scenario: ab.in.name, Ablation: ab.name, First: 1, Count: within})
+			t.Parallel() // in a process each
+			rep, err := job{Scenario: ab.in.name, Ablation: ab.name, First: max(ab.from, 1), Step: 1, Count: within}.start(t)
+			if err != nil {
+				t.Fatal(err)
+			}
 			if rep.Violation == "" {
 				t.Fatalf("%d schedules without this rule did no harm", rep.Done)
 			}
@@ -331,7 +335,7 @@ func TestDeterministic(t *testing.T) {
 		if sc == locking {
 			continue
 		}
-		for seed := range uint64(100) {
+		for seed := range uint64(30) {
 			a := schedule(t, sc, nil, seededChoices(seed), map[string]int{}, true)
 			b := schedule(t, sc, nil, seededChoices(seed), map[string]int{}, true)
 			if !slices.Equal(steady(a.trace), steady(b.trace)) {

@@ -8,12 +8,15 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/mindtrace/registry/internal/serverbin"
@@ -22,40 +25,70 @@ import (
 func main() {
 	start := time.Now()
 	if len(os.Args) == 2 && os.Args[1] == "servers" {
-		if err := serversBuilt(); err != nil {
+		if err := serversBuilt(os.Stdout); err != nil {
 			fmt.Fprintf(os.Stderr, "testall: servers: %v\n", err)
 			os.Exit(1)
 		}
 		fmt.Printf("%s=%s\n", serverbin.Env, os.Getenv(serverbin.Env))
 		return
 	}
-	for _, s := range []struct {
-		what string
-		do   func() error
-	}{
-		{"formatting", formatted},
-		{"vet on linux, darwin, windows", vetted},
-		{"servers for the tests", serversBuilt},
-		{"tests", tested},
-		{"tests under the race detector, with less data", raced},
+	for _, steps := range [][]step{
+		{{"formatting", formatted}},
+		{{"vet on linux, darwin, windows", vetted}, {"servers for the tests", serversBuilt}},
+		{{"tests", tested}, {"tests under the race detector, with less data", raced}},
 	} {
-		fmt.Printf("== %s\n", s.what)
-		if err := s.do(); err != nil {
-			fmt.Fprintf(os.Stderr, "testall: %s: %v\n", s.what, err)
+		if err := sideBySide(steps); err != nil {
+			fmt.Fprintf(os.Stderr, "testall: %v\n", err)
 			os.Exit(1)
 		}
 	}
 	fmt.Printf("== all passed in %s\n", time.Since(start).Round(time.Second))
 }
 
-func run(env []string, name string, args ...string) error {
+// step is a part of the whole. What it prints goes to out.
+type step struct {
+	what string
+	do   func(out io.Writer) error
+}
+
+// sideBySide does some steps at the same time: much of what they do is waiting
+// or has one thread. What each prints comes in one piece, the first one's as it
+// comes.
+func sideBySide(steps []step) error {
+	errs := make([]error, len(steps))
+	outs := make([]bytes.Buffer, len(steps))
+	var wg sync.WaitGroup
+	for i, s := range steps {
+		if i == 0 {
+			fmt.Printf("== %s\n", s.what)
+		}
+		wg.Go(func() {
+			start := time.Now()
+			var out io.Writer = os.Stdout
+			if i > 0 {
+				out = &outs[i]
+			}
+			if err := s.do(out); err != nil {
+				errs[i] = fmt.Errorf("%s: %w", s.what, err)
+			}
+			fmt.Fprintf(out, "   %s: %s\n", s.what, time.Since(start).Round(time.Second))
+		})
+	}
+	wg.Wait()
+	for i, s := range steps[1:] {
+		fmt.Printf("== %s\n%s", s.what, outs[i+1].String())
+	}
+	return errors.Join(errs...)
+}
+
+func run(out io.Writer, env []string, name string, args ...string) error {
 	cmd := exec.Command(name, args...)
 	cmd.Env = append(os.Environ(), env...)
-	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	cmd.Stdout, cmd.Stderr = out, out
 	return cmd.Run()
 }
 
-func formatted() error {
+func formatted(io.Writer) error {
 	root, err := exec.Command("go", "env", "GOROOT").Output()
 	if err != nil {
 		return err
@@ -69,9 +102,9 @@ func formatted() error {
 }
 
 // vetted type-checks the parts that only other systems compile, too.
-func vetted() error {
+func vetted(out io.Writer) error {
 	for _, goos := range []string{"linux", "darwin", "windows"} {
-		if err := run([]string{"GOOS=" + goos, "CGO_ENABLED=0"}, "go", "vet", "./..."); err != nil {
+		if err := run(out, []string{"GOOS=" + goos, "CGO_ENABLED=0"}, "go", "vet", "./..."); err != nil {
 			return fmt.Errorf("GOOS=%s: %w", goos, err)
 		}
 	}
@@ -79,8 +112,8 @@ func vetted() error {
 }
 
 // serversBuilt builds the servers and tells the tests where they are.
-func serversBuilt() error {
-	list, err := serverbin.Build(".", os.Stdout)
+func serversBuilt(out io.Writer) error {
+	list, err := serverbin.Build(".", out)
 	if err != nil {
 		return err
 	}
@@ -88,23 +121,28 @@ func serversBuilt() error {
 }
 
 // tested runs all tests. Those of the S3 servers mostly wait, and those of the
-// root take longest: they begin first, so that the others run beside them.
-func tested() error {
-	return run(nil, "go", "test", "-timeout=20m", "./store/s3store", ".", "./...")
+// root take longest: they begin first, so that the others run beside them. They
+// have been vetted already.
+func tested(out io.Writer) error {
+	return run(out, nil, "go", "test", "-vet=off", "-timeout=20m", "./store/s3store", ".", "./cmd/mindreg", "./...")
 }
 
-// raced runs the tests that race under the race detector. All of them, with
-// all their data, are make race.
-func raced() error {
+// racing finds the tests of the root that have several goroutines use one
+// registry.
+const racing = "Race|AtOnce|ManySavers|NeverRests|BesideEverything|Lock|Cancelled|TestUpdate|Strict"
+
+// raced runs the tests that race under the race detector, one package at
+// a time, beside all tests. All of them, with all their data, are make race.
+func raced(out io.Writer) error {
 	if !canRace() {
-		fmt.Println("   left out: there is no C compiler")
+		fmt.Fprintln(out, "   left out: there is no C compiler")
 		return nil
 	}
-	race := []string{"test", "-timeout=20m", "-race", "-short"}
-	if err := run(nil, "go", append(race, "-run", "TestA[0-9]|TestUpdate|TestLock|TestCancelled", ".")...); err != nil {
+	race := []string{"test", "-vet=off", "-timeout=20m", "-race", "-short", "-p=1"}
+	if err := run(out, nil, "go", append(race, "-run", racing, ".")...); err != nil {
 		return err
 	}
-	return run(nil, "go", append(race, "./cache", "./internal/lease", "./internal/manifest", "./material/...", "./store", "./store/filestore", "./store/memstore", "./store/storecheck")...)
+	return run(out, nil, "go", append(race, "./cache", "./internal/lease", "./internal/manifest", "./material/...", "./store", "./store/filestore", "./store/memstore", "./store/storecheck")...)
 }
 
 func canRace() bool {

@@ -12,10 +12,10 @@ func TestContract(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	storetest.Run(t, storetest.Same(st, 8), &storetest.Options{Rounds: 50, Keys: 100_000})
+	storetest.Run(t, storetest.Same(st, 8), &storetest.Options{Rounds: 50, Keys: 20_000})
 }
 
 func TestContractBetweenProcesses(t *testing.T) {
-	conns := storetest.Processes(t, t.TempDir(), 8)
-	storetest.Run(t, conns, &storetest.Options{Rounds: 50})
+	conns := storetest.Processes(t, t.TempDir(), 6)
+	storetest.Run(t, conns, &storetest.Options{Rounds: 30, Keys: 200})
 }

@@ -21,20 +21,20 @@ import (
 	"github.com/mindtrace/registry/store/storetest"
 )
 
-// Keys: four pages of a listing.
+// Keys: three pages of a listing.
 func TestContract(t *testing.T) {
 	at := location(t, emulator(t), "contract")
 	st, err := store.Open(t.Context(), at)
 	if err != nil {
 		t.Fatal(err)
 	}
-	storetest.Run(t, storetest.Same(st, 8), &storetest.Options{Rounds: 20, Keys: 3500})
+	storetest.Run(t, storetest.Same(st, 8), &storetest.Options{Rounds: 20, Keys: 2100})
 }
 
 func TestContractBetweenProcesses(t *testing.T) {
 	at := location(t, emulator(t), "contract")
 	at = strings.Replace(at, "?", "/some/prefix?", 1)
-	storetest.Run(t, storetest.Processes(t, at, 4), &storetest.Options{Rounds: 20})
+	storetest.Run(t, storetest.Processes(t, at, 4), &storetest.Options{Rounds: 20, Keys: 200})
 }
 
 // counter counts requests by method and path, and keeps the last answer.

@@ -9,7 +9,7 @@ import (
 )
 
 func TestContract(t *testing.T) {
-	storetest.Run(t, storetest.Same(memstore.New(nil), 8), &storetest.Options{Rounds: 100, Keys: 100_000})
+	storetest.Run(t, storetest.Same(memstore.New(nil), 8), &storetest.Options{Rounds: 100, Keys: 20_000})
 }
 
 // A caller that puts "a/b" beside "a" works on S3 and breaks on MinIO and on

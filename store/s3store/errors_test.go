@@ -80,7 +80,7 @@ func TestNoBucket(t *testing.T) {
 }
 
 func TestWrongSecret(t *testing.T) {
-	onEachServer(t, func(t *testing.T, s *servers.Server, bucket string) {
+	oneByOne(t, func(t *testing.T, s *servers.Server, bucket string) {
 		if s.Open() {
 			t.Skip("it has no accounts")
 		}
@@ -93,7 +93,7 @@ func TestWrongSecret(t *testing.T) {
 }
 
 func TestWrongKeyID(t *testing.T) {
-	onEachServer(t, func(t *testing.T, s *servers.Server, bucket string) {
+	oneByOne(t, func(t *testing.T, s *servers.Server, bucket string) {
 		if s.Open() {
 			t.Skip("it has no accounts")
 		}

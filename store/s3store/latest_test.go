@@ -53,7 +53,7 @@ func seedRegisters(t *testing.T, location string, n int) {
 // three requests to a server, too.
 func TestLatestOfManyVersions(t *testing.T) {
 	onEachServer(t, func(t *testing.T, s *servers.Server, _ string) {
-		n := 3100
+		n := 2100
 		if testing.Short() {
 			n = 1100
 		}
