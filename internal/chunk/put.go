@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/mindtrace/registry/internal/knob"
+	"github.com/mindtrace/registry/internal/backoff"
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/store"
 )
@@ -45,7 +45,7 @@ func putPack(ctx context.Context, cfg *Config, pack manifest.Pack, body []byte, 
 		taken()
 		body = nil
 	}
-	var b backoff
+	b := backoff.Backoff{First: 100 * time.Millisecond, Most: 8 * time.Second, Repeats: maxRepeats}
 	for turns := 0; ; {
 		pack.Era = cfg.Times.EraOf(cfg.Clock.Now())
 		info, err := staged.Commit(ctx, pack.Key())
@@ -55,7 +55,7 @@ func putPack(ctx context.Context, cfg *Config, pack manifest.Pack, body []byte, 
 		case errors.Is(err, store.ErrUnknown): // the same bytes under the same key: no harm done twice
 			err = fmt.Errorf("%w: %w", errMoved, err)
 		}
-		if errors.Is(err, errMoved) && !b.stalls.Enough(err) && b.wait(ctx) {
+		if errors.Is(err, errMoved) && b.Again(ctx, err) {
 			continue
 		}
 		if err != nil {
@@ -73,6 +73,10 @@ func putPack(ctx context.Context, cfg *Config, pack manifest.Pack, body []byte, 
 		}
 	}
 }
+
+// maxRepeats is how often a put is repeated whose outcome is unknown: for about
+// a minute, in which a server can restart.
+const maxRepeats = 18
 
 // maxTurns is how often the era may change under one put.
 const maxTurns = 10
@@ -154,28 +158,4 @@ func timeOf(ctx context.Context, cfg *Config, info store.Info) (time.Time, error
 		cfg.Clock.Observe(now)
 	}
 	return now, err
-}
-
-// backoff waits longer and longer, with full jitter, about a minute in all:
-// a store that loses its answers may be a server being restarted.
-type backoff struct {
-	tries  int
-	stalls store.Stalls
-}
-
-const maxTries = 18
-
-func (b *backoff) wait(ctx context.Context) bool {
-	if b.tries++; b.tries > maxTries {
-		return false
-	}
-	limit := min(50*time.Millisecond<<b.tries, 8*time.Second)
-	t := time.NewTimer(knob.Jitter(limit))
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
