@@ -7,6 +7,16 @@
 // A backend is a package of its own (memstore, filestore, ...) that calls
 // [Register] for its URL scheme. A program links the backends it imports and
 // no others.
+//
+//	store.go       Store: the contract of a backend; Info, Token, errors
+//	optional.go    what a Store may offer besides, and As, which finds it
+//	fallback.go    Keys, Stage: two of these, for any store
+//	hints.go       what the context of a request may tell a store
+//	open.go        Open, Register: from a URL to a Store
+//	url.go         ParseURL: locations, and the secrets that they must not hold
+//	key.go         ValidKey, Escape: which keys are safe on every backend
+//	unreadable.go  UnreadableError: the part of a listing that cannot be read
+//	stall.go       ErrStalled: a request that makes no headway
 package store
 
 import (
