@@ -11,6 +11,7 @@ import (
 
 	"github.com/mindtrace/registry/internal/knob"
 	"github.com/mindtrace/registry/internal/manifest"
+	"github.com/mindtrace/registry/internal/mechanism"
 )
 
 // packing is one object being stored, by a Writer or by Copy. It decides for
@@ -63,6 +64,7 @@ func newPacking(ctx context.Context, cfg Config) *packing {
 	cfg.complete()
 	p := &packing{cfg: cfg, index: map[manifest.Digest]place{}, number: -1}
 	p.putter = putter{cfg: &p.cfg, compare: make(chan struct{}, 2), looking: new(looking)}
+	p.putter.looking.off = !mechanism.Look
 	if cfg.Compress {
 		p.frames = cfg.Budget.frames
 	}

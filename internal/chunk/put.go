@@ -89,6 +89,7 @@ const maxTurns = 10
 
 // looking is what a save has seen when it looked whether its packs are there.
 type looking struct {
+	off    bool
 	misses atomic.Int32 // since the last that was there
 	always atomic.Bool  // the store takes bodies early: they are to be compared before
 	found  atomic.Int64 // bytes of packs that were there
@@ -103,7 +104,7 @@ const maxMisses = 4
 // body will be given away before the answer comes.
 func (u *putter) find(ctx context.Context, pack manifest.Pack, body []byte) (bool, error) {
 	l := u.looking
-	if l == nil || l.misses.Load() >= maxMisses && !l.always.Load() {
+	if l == nil || l.off || l.misses.Load() >= maxMisses && !l.always.Load() {
 		return false, nil
 	}
 	info, err := u.cfg.Store.Stat(ctx, pack.Key())

@@ -2,7 +2,6 @@ package chunk
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -312,7 +311,7 @@ func (w *Writer) begin() {
 			for s := range w.hashes {
 				for i := range s.cuts {
 					c := &s.cuts[i]
-					c.sum = sha256.Sum256(s.buf[c.start:c.end])
+					c.sum = manifest.Sum(s.buf[c.start:c.end])
 					if !w.p.known.Load().has(c.sum) {
 						c.frame, c.tried = w.p.frames.ahead(w.p.share, s.buf[c.start:c.end])
 					}
