@@ -34,12 +34,14 @@ func HighestOf(ctx context.Context) int {
 	return n
 }
 
-// Picker is what a Store is besides that heeds Highest: to find the highest
-// keys costs it no more than to find the lowest.
-type Picker interface{ PicksHighest() }
+type freeingKey struct{}
 
-// PicksHighest reports whether st is a Picker, or wraps one.
-func PicksHighest(st Store) bool {
-	_, ok := find[Picker](st)
-	return ok
+// Freeing returns a context that tells the store what its requests are for: to
+// get space back, now or later. They may use what Reserver.Reserve has set
+// aside.
+func Freeing(ctx context.Context) context.Context {
+	return context.WithValue(ctx, freeingKey{}, true)
 }
+
+// IsFreeing reports whether ctx is of Freeing.
+func IsFreeing(ctx context.Context) bool { return ctx.Value(freeingKey{}) != nil }

@@ -11,18 +11,28 @@ import (
 
 	"github.com/mindtrace/registry/internal/knob"
 	"github.com/mindtrace/registry/internal/manifest"
+	"github.com/mindtrace/registry/internal/mechanism"
 )
 
-// packer takes hashed segments in order, decides for each chunk whether it is
-// stored already, lays the others into packs, and has the packs put. What it
-// does depends on the contents and the base alone, not on timing: a save that
-// was interrupted and is run again makes the same packs.
-type packer struct {
-	w     *Writer
-	puts  *errgroup.Group
-	ctx   context.Context
-	slots chan struct{} // one for each put that needs its body
+// packing is one object being stored, by a Writer or by Copy. It decides for
+// each chunk whether it is stored already, lays the others into packs, and has
+// the packs put. What it does depends on the contents and the base alone, not
+// on timing: a save that was interrupted and is run again makes the same packs.
+type packing struct {
+	cfg    Config
+	ctx    context.Context // of all that is done for the object
+	cancel context.CancelCauseFunc
+	group  *errgroup.Group // of all goroutines but those that put
+	files  []*file
+	frames *compressor // or nil
+	share  *share      // once it is known how large the object is
 
+	putter putter
+	puts   *errgroup.Group
+	putCtx context.Context // ends, too, when a put fails
+	slots  chan struct{}   // one for each put that needs its body
+
+	segs   *pool                     // buffers for segments, or nil
 	index  map[manifest.Digest]place // chunks of this object
 	base   *base
 	known  atomic.Pointer[base] // the same, for those who hash
@@ -50,20 +60,38 @@ func (at place) chunk(sum manifest.Digest, size int64) manifest.Chunk {
 	return manifest.Chunk{SHA256: sum, Size: size, Pack: at.pack, Offset: at.offset, Stored: at.stored}
 }
 
-func newPacker(w *Writer) *packer {
-	p := &packer{w: w, index: map[manifest.Digest]place{}, spare: w.spare, number: -1}
-	p.start()
-	if w.spare.size == knob.MaxPack {
-		p.moving = w.segs // which are all packed then
+func newPacking(ctx context.Context, cfg Config) *packing {
+	cfg.complete()
+	p := &packing{cfg: cfg, index: map[manifest.Digest]place{}, number: -1}
+	p.putter = putter{cfg: &p.cfg, compare: make(chan struct{}, 2), looking: new(looking)}
+	p.putter.looking.off = !mechanism.Look
+	if cfg.Compress {
+		p.frames = cfg.Budget.frames
 	}
+	ctx, p.cancel = context.WithCancelCause(ctx)
+	p.group, p.ctx = errgroup.WithContext(ctx)
+	p.puts, p.putCtx = errgroup.WithContext(p.ctx)
+	p.puts.SetLimit(cfg.Puts + maxStaged)
+	p.slots = make(chan struct{}, cfg.Puts)
 	return p
 }
 
-// start makes what p puts packs with.
-func (p *packer) start() {
-	p.puts, p.ctx = errgroup.WithContext(p.w.ctx)
-	p.puts.SetLimit(p.w.cfg.Puts + maxStaged)
-	p.slots = make(chan struct{}, p.w.cfg.Puts)
+// close gives the memory back, when nothing is under way any more.
+func (p *packing) close() {
+	if p.share != nil {
+		p.share.close()
+		p.share = nil
+	}
+}
+
+// result is what has been stored, once all is.
+func (p *packing) result() *Result {
+	r := &Result{Evidence: p.evidence, Stats: p.stats}
+	for _, f := range p.files {
+		r.Files = append(r.Files, f.entry)
+	}
+	r.Packs = dropUnused(p.packs, r.Files)
+	return r
 }
 
 // maxStaged is how many packs, above those that are put, may be with the store
@@ -71,18 +99,18 @@ func (p *packer) start() {
 const maxStaged = 16
 
 // run packs segments until there are no more, and waits for the puts.
-func (p *packer) run(segments <-chan *segment) error {
+func (p *packing) run(segments <-chan *segment) error {
 	err := p.runAll(segments)
 	if err != nil {
-		p.w.cancel(err) // whoever waits for a buffer
+		p.cancel(err) // whoever waits for a buffer
 	}
-	if perr := p.puts.Wait(); perr != nil && (err == nil || p.w.ctx.Err() == nil) {
+	if perr := p.puts.Wait(); perr != nil && (err == nil || p.ctx.Err() == nil) {
 		err = perr
 	}
 	return err
 }
 
-func (p *packer) runAll(segments <-chan *segment) error {
+func (p *packing) runAll(segments <-chan *segment) error {
 	begun := false
 	for s := range segments {
 		s.work.Wait()
@@ -95,8 +123,8 @@ func (p *packer) runAll(segments <-chan *segment) error {
 		if err := p.add(s); err != nil {
 			return err
 		}
-		if p.ctx.Err() != nil {
-			return context.Cause(p.ctx)
+		if p.putCtx.Err() != nil {
+			return context.Cause(p.putCtx)
 		}
 	}
 	if err := p.relocate(); err != nil {
@@ -110,16 +138,16 @@ func (p *packer) runAll(segments <-chan *segment) error {
 
 // begin takes the time that all evidence of this save is later than, and
 // loads the base.
-func (p *packer) begin() error {
-	te, err := p.w.cfg.Clock.Fresh(p.ctx, p.w.cfg.Store, time.Minute)
+func (p *packing) begin() error {
+	te, err := p.cfg.Clock.Fresh(p.putCtx, p.cfg.Store, time.Minute)
 	if err != nil {
 		return err
 	}
 	p.evidence = te
-	if p.w.cfg.Base == nil {
+	if p.cfg.Base == nil {
 		return nil
 	}
-	m, err := p.w.cfg.Base(p.ctx)
+	m, err := p.cfg.Base(p.putCtx)
 	if err != nil {
 		return err
 	}
@@ -131,11 +159,11 @@ func (p *packer) begin() error {
 }
 
 // add packs one segment.
-func (p *packer) add(s *segment) error {
+func (p *packing) add(s *segment) error {
 	if p.allNew(s) {
 		return p.putSegment(s)
 	}
-	defer p.w.segs.put(s.buf)
+	defer p.segs.put(s.buf)
 	for i := range s.cuts {
 		c := &s.cuts[i]
 		if c.end == c.start {
@@ -145,7 +173,7 @@ func (p *packer) add(s *segment) error {
 		if !known {
 			b := s.buf[c.start:c.end]
 			if !c.tried { // it was taken to be in the base
-				c.frame = p.w.cfg.frames.compress(b)
+				c.frame = p.frames.compress(b)
 			}
 			var err error
 			if at, err = p.collect(c.sum, b, c.frame); err != nil {
@@ -163,7 +191,7 @@ func (p *packer) add(s *segment) error {
 // allNew reports whether no chunk of a full segment is stored anywhere yet,
 // and none is compressed: then the segment is a pack as it stands, and is not
 // copied.
-func (p *packer) allNew(s *segment) bool {
+func (p *packing) allNew(s *segment) bool {
 	if len(s.buf) < knob.MaxPack || s.n < knob.MaxPack {
 		return false
 	}
@@ -174,7 +202,7 @@ func (p *packer) allNew(s *segment) bool {
 			continue
 		}
 		if !c.tried && !p.base.has(c.sum) { // there was no memory for what it may come to
-			c.tried, c.frame = true, p.w.cfg.frames.compress(s.buf[c.start:c.end])
+			c.tried, c.frame = true, p.frames.compress(s.buf[c.start:c.end])
 		}
 		if c.frame != nil {
 			return false
@@ -188,7 +216,7 @@ func (p *packer) allNew(s *segment) bool {
 }
 
 // putSegment puts a segment as one pack.
-func (p *packer) putSegment(s *segment) error {
+func (p *packing) putSegment(s *segment) error {
 	if p.number >= 0 {
 		if err := p.flush(); err != nil {
 			return err
@@ -212,11 +240,11 @@ func (p *packer) putSegment(s *segment) error {
 		p.assign(c, at, false)
 	}
 	p.report()
-	return p.put(number, sums, s.buf[first:last], p.w.segs, s.buf)
+	return p.put(number, sums, s.buf[first:last], p.segs, s.buf)
 }
 
 // lookup finds a chunk that is stored already.
-func (p *packer) lookup(sum manifest.Digest, size int64) (place, bool) {
+func (p *packing) lookup(sum manifest.Digest, size int64) (place, bool) {
 	if at, ok := p.index[sum]; ok {
 		return at, true
 	}
@@ -230,7 +258,7 @@ func (p *packer) lookup(sum manifest.Digest, size int64) (place, bool) {
 }
 
 // adopt returns the number of a pack of the base in this object.
-func (p *packer) adopt(i int) int {
+func (p *packing) adopt(i int) int {
 	if n, ok := p.base.adopted[i]; ok {
 		return n
 	}
@@ -243,7 +271,7 @@ func (p *packer) adopt(i int) int {
 
 // collect copies a chunk into the pack being collected: its frame, if there is
 // one.
-func (p *packer) collect(sum manifest.Digest, b []byte, f *frame) (place, error) {
+func (p *packing) collect(sum manifest.Digest, b []byte, f *frame) (place, error) {
 	sumStored := sum
 	if f != nil {
 		b, sumStored = f.bytes, f.sum
@@ -254,7 +282,7 @@ func (p *packer) collect(sum manifest.Digest, b []byte, f *frame) (place, error)
 		}
 	}
 	if p.number < 0 {
-		pack, err := p.spare.get(p.ctx)
+		pack, err := p.spare.get(p.putCtx)
 		if err != nil {
 			return place{}, err
 		}
@@ -274,13 +302,13 @@ func (p *packer) collect(sum manifest.Digest, b []byte, f *frame) (place, error)
 }
 
 // flush puts the pack being collected.
-func (p *packer) flush() error {
+func (p *packing) flush() error {
 	pack, size, number, sums := p.pack, p.size, p.number, p.chunks
 	p.pack, p.number, p.chunks = nil, -1, nil
 	return p.put(number, sums, pack[:size], p.spare, pack)
 }
 
-func (p *packer) newPack() int {
+func (p *packing) newPack() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.packs = append(p.packs, manifest.Pack{})
@@ -288,7 +316,7 @@ func (p *packer) newPack() int {
 }
 
 // assign notes where a chunk of a file is.
-func (p *packer) assign(c *cut, at place, known bool) {
+func (p *packing) assign(c *cut, at place, known bool) {
 	f, size := c.file, int64(c.end-c.start)
 	f.entry.Chunks = append(f.entry.Chunks, at.chunk(c.sum, size))
 	if c.first && c.last {
@@ -305,13 +333,13 @@ func (p *packer) assign(c *cut, at place, known bool) {
 // put puts a pack in the background, and puts buf, which body lies in, back
 // when the store has taken it. It waits while as many puts as allowed are
 // under way.
-func (p *packer) put(number int, sums []manifest.Digest, body []byte, from *pool, buf []byte) error {
+func (p *packing) put(number int, sums []manifest.Digest, body []byte, from *pool, buf []byte) error {
 	pack := manifest.Pack{ID: packID(sums), Size: int64(len(body))}
 	select {
 	case p.slots <- struct{}{}:
-	case <-p.ctx.Done():
+	case <-p.putCtx.Done():
 		from.put(buf)
-		return context.Cause(p.ctx)
+		return context.Cause(p.putCtx)
 	}
 	var once sync.Once
 	done := func(back func()) {
@@ -323,11 +351,11 @@ func (p *packer) put(number int, sums []manifest.Digest, body []byte, from *pool
 	taken := func() { done(func() { from.put(buf) }) }
 	p.puts.Go(func() error {
 		defer taken()
-		era, err := putPack(p.ctx, &p.w.cfg, pack, body, taken)
+		era, err := p.putter.put(p.putCtx, pack, body, taken)
 		if err != nil {
 			done(from.drop)
 			err = fmt.Errorf("storing pack %s: %w", pack.ID, err)
-			p.w.cancel(err)
+			p.cancel(err)
 			return err
 		}
 		p.mu.Lock()
@@ -335,21 +363,19 @@ func (p *packer) put(number int, sums []manifest.Digest, body []byte, from *pool
 		p.packs[number] = pack
 		p.stats.Stored += pack.Size
 		p.stats.Packs++
-		if l := p.w.cfg.looking; l != nil {
-			p.stats.Found = l.found.Load()
-		}
+		p.stats.Found = p.putter.looking.found.Load()
 		p.mu.Unlock()
 		p.report()
 		return nil
 	})
-	return context.Cause(p.ctx)
+	return context.Cause(p.putCtx)
 }
 
-func (p *packer) report() {
-	if p.w.cfg.Progress == nil {
+func (p *packing) report() {
+	if p.cfg.Progress == nil {
 		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.w.cfg.Progress(p.stats)
+	p.cfg.Progress(p.stats)
 }
