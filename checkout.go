@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/mindtrace/registry/cache"
 	"github.com/mindtrace/registry/internal/beneath"
+	"github.com/mindtrace/registry/internal/cachestore"
 	"github.com/mindtrace/registry/internal/oserror"
 	"github.com/mindtrace/registry/store"
 )
@@ -47,7 +47,7 @@ func (r *Registry) checkout(ctx context.Context, ref string, opts []LoadOption) 
 	if err != nil {
 		return "", err
 	}
-	obj.ctx, obj.progress = cache.Look(obj.ctx), o.progress
+	obj.ctx, obj.progress = cachestore.Look(obj.ctx), o.progress
 	again := false // the disk was full in the middle, and has room now
 	dir, err := r.cache.Tree(ctx, obj.f.Digest, obj.f.Content.Files, func(dir string) error {
 		defer func() { again = true }()

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 
-	"github.com/mindtrace/registry/cache"
+	"github.com/mindtrace/registry/internal/cachestore"
 	"github.com/mindtrace/registry/internal/chunk"
 	"github.com/mindtrace/registry/internal/lease"
 	"github.com/mindtrace/registry/internal/manifest"
@@ -63,7 +63,7 @@ var (
 	// ErrNoSpace: the disk of the destination of a load has not enough room.
 	ErrNoSpace = errors.New("not enough room on the disk")
 	// ErrOffline: the registry may not be asked, and the cache does not have it.
-	ErrOffline = cache.ErrOffline
+	ErrOffline = cachestore.ErrOffline
 	// ErrNoMaterializer: nothing is known that could save or load the type.
 	ErrNoMaterializer = material.ErrNone
 	// ErrType: the value or the target has the wrong type.

@@ -142,7 +142,11 @@ func (c *collector) run(ctx context.Context) error {
 		return err
 	}
 	times := c.r.settings.Times
-	left, err := store.Clean(ctx, c.r.st, manifest.Prefixes, c.m0.Add(-times.WindowD()-times.MarginD()), c.o.dryRun)
+	var left store.Cleaned
+	var err error
+	if s, ok := store.As[store.Cleaner](c.r.st); ok {
+		left, err = s.Clean(ctx, manifest.Prefixes, c.m0.Add(-times.WindowD()-times.MarginD()), c.o.dryRun)
+	}
 	c.report.Leftovers = left
 	if err != nil {
 		c.r.log.WarnContext(ctx, "leftovers of writers", "error", err) // the packs are done with

@@ -36,7 +36,7 @@ const highest = 16
 // Of a directory the highest are asked for, and no milestone is looked at.
 func (r *Registry) top(ctx context.Context, name string) (versions []Version, whole bool, err error) {
 	expect, n := store.Expect(ctx, page), 0
-	picks := store.PicksHighest(r.st)
+	_, picks := store.As[store.Picker](r.st)
 	if picks {
 		expect = store.Highest(expect, highest)
 	}

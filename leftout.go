@@ -7,8 +7,8 @@ import (
 	"path"
 	"strings"
 
-	"github.com/mindtrace/registry/cache"
 	"github.com/mindtrace/registry/internal/beneath"
+	"github.com/mindtrace/registry/internal/cachestore"
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/material"
 )
@@ -30,7 +30,7 @@ func (s *sink) LeaveOut(name string, dir fs.FS) bool {
 	case dir == nil:
 	case s.r.liesIn(dir):
 		why = "this registry, or a copy of it"
-	case cache.IsCache(dir):
+	case cachestore.IsCache(dir):
 		why = "a cache of mindreg"
 	}
 	if why != "" {

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/mindtrace/registry/cache"
+	"github.com/mindtrace/registry/internal/cachestore"
 	"github.com/mindtrace/registry/internal/chunk"
 )
 
@@ -143,7 +143,7 @@ func (r *Registry) object(ctx context.Context, s string, maxSize *int64) (*Objec
 	if err != nil {
 		return nil, err
 	}
-	ctx = cache.Use(ctx)
+	ctx = cachestore.Use(ctx)
 	f, err := r.resolve(ctx, ref)
 	if err != nil {
 		return nil, err

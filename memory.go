@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"github.com/mindtrace/registry/internal/chunk"
+	"github.com/mindtrace/registry/internal/wrapstore"
 	"github.com/mindtrace/registry/store"
 )
 
@@ -79,14 +80,14 @@ func systemMemory(root fs.FS) int64 {
 // serves best. A directory has one that is known.
 func (r *Registry) paced(st store.Store) store.Store {
 	most := r.memory.Parallel()
-	r.pace.gets, r.pace.puts = store.NewPace(most), store.NewPace(most)
-	return store.Paced(st, r.pace.gets, r.pace.puts)
+	r.pace.gets, r.pace.puts = wrapstore.NewPace(most), wrapstore.NewPace(most)
+	return wrapstore.Paced(st, r.pace.gets, r.pace.puts)
 }
 
 func (r *Registry) parallelPuts() func() int { return limitOf(r.pace.puts) }
 func (r *Registry) parallelGets() func() int { return limitOf(r.pace.gets) }
 
-func limitOf(p *store.Pace) func() int {
+func limitOf(p *wrapstore.Pace) func() int {
 	if p == nil {
 		return nil
 	}

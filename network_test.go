@@ -22,6 +22,7 @@ import (
 	"github.com/mindtrace/registry/internal/knob"
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/internal/servers"
+	"github.com/mindtrace/registry/internal/wrapstore"
 	"github.com/mindtrace/registry/store"
 	"github.com/mindtrace/registry/store/faultstore"
 	"github.com/mindtrace/registry/store/memstore"
@@ -252,7 +253,7 @@ type steady struct {
 }
 
 func newSteady(n *networked) *steady {
-	return &steady{net: n.net, retried: store.Retry(n.net, store.RetryPolicy{}), direct: n.Store}
+	return &steady{net: n.net, retried: wrapstore.Retry(n.net, wrapstore.RetryPolicy{}), direct: n.Store}
 }
 
 func (s *steady) st() store.Store {
@@ -319,7 +320,7 @@ func TestNewStoreAt(t *testing.T) {
 	start := clock.now()
 	info := must[store.Info](t)(st.Put(t.Context(), manifest.SettingsKey, []byte("a"), store.Absent))
 	clock.advance(time.Hour)
-	r := store.Retry(via(st), store.RetryPolicy{})
+	r := wrapstore.Retry(via(st), wrapstore.RetryPolicy{})
 	if got := must[store.Info](t)(r.Stat(t.Context(), manifest.SettingsKey)); !got.Modified.Equal(start) || got.Token != info.Token {
 		t.Errorf("%+v, put at %s as %+v", got, start, info)
 	}

@@ -87,7 +87,9 @@ func (r *Registry) trust(ctx context.Context) error {
 
 // reserve has the store set room aside for deletions on a full disk.
 func (r *Registry) reserve(ctx context.Context) {
-	if err := store.Reserve(ctx, r.st); err != nil {
-		r.log.DebugContext(ctx, "no room set aside", "url", r.url, "error", err)
+	if s, ok := store.As[store.Reserver](r.st); ok {
+		if err := s.Reserve(ctx); err != nil {
+			r.log.DebugContext(ctx, "no room set aside", "url", r.url, "error", err)
+		}
 	}
 }

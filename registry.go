@@ -14,10 +14,12 @@ import (
 	"time"
 
 	"github.com/mindtrace/registry/cache"
+	"github.com/mindtrace/registry/internal/cachestore"
 	"github.com/mindtrace/registry/internal/chunk"
 	"github.com/mindtrace/registry/internal/lease"
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/internal/plain"
+	"github.com/mindtrace/registry/internal/wrapstore"
 	"github.com/mindtrace/registry/material"
 	"github.com/mindtrace/registry/store"
 	_ "github.com/mindtrace/registry/store/filestore" // the default location is a directory
@@ -93,8 +95,8 @@ type Options struct {
 type Registry struct {
 	url       string
 	st        store.Store
-	clock     *store.Clock
-	cache     *cache.Cache // or nil
+	clock     *wrapstore.Clock
+	cache     *cachestore.Cache // or nil
 	offline   bool
 	locks     *lease.Locks
 	settings  *manifest.Settings
@@ -104,8 +106,8 @@ type Registry struct {
 
 	compression string // as in Options
 	memory      *chunk.Budget
-	large       sync.Mutex                       // held while a large register is decoded
-	pace        struct{ gets, puts *store.Pace } // nil for a directory
+	large       sync.Mutex                           // held while a large register is decoded
+	pace        struct{ gets, puts *wrapstore.Pace } // nil for a directory
 
 	probing chan struct{} // held while the store is probed
 	probed  time.Time     // when it was last
@@ -165,7 +167,7 @@ func Open(ctx context.Context, location string, opts *Options) (*Registry, error
 		return nil, wrap(ctx, "open", "", errors.New("offline, what can be read is what is in a cache; give one (in Go: Options.Cache)"))
 	}
 	if o.Offline && !isLocal(location) {
-		return open(ctx, o.Cache.Offline(location), location, o)
+		return open(ctx, cachestore.Of(o.Cache).Offline(location), location, o)
 	}
 	st, err := store.Open(ctx, location)
 	if err != nil {
@@ -191,8 +193,8 @@ func open(ctx context.Context, st store.Store, url string, o Options) (*Registry
 		return nil, wrap(ctx, "open", url, err)
 	}
 	r := &Registry{
-		url: url, clock: new(store.Clock), log: o.Logger, progress: o.Progress, probing: make(chan struct{}, 1),
-		cache: o.Cache, compression: o.Compression,
+		url: url, clock: new(wrapstore.Clock), log: o.Logger, progress: o.Progress, probing: make(chan struct{}, 1),
+		cache: cachestore.Of(o.Cache), compression: o.Compression,
 	}
 	var err error
 	if r.memory, err = newMemory(o.MemoryLimit); err != nil {
@@ -201,26 +203,26 @@ func open(ctx context.Context, st store.Store, url string, o Options) (*Registry
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
 	}
-	if b, ok := st.(store.BucketMaker); ok && o.CreateBucket {
+	if b, ok := store.As[store.BucketMaker](st); ok && o.CreateBucket {
 		if err := b.MakeBucket(ctx); err != nil {
 			return nil, wrap(ctx, "open", url, err)
 		}
 	}
 	o.Create = o.Create || o.CreateBucket
 	if r.log.Enabled(ctx, slog.LevelDebug) {
-		st = store.Log(st, r.log)
+		st = wrapstore.Log(st, r.log)
 	}
 	if !isLocal(url) {
 		st = r.paced(st)
 	}
-	r.st = store.Watch(store.Retry(st, store.RetryPolicy{}), r.clock)
+	r.st = wrapstore.Watch(wrapstore.Retry(st, wrapstore.RetryPolicy{}), r.clock)
 	if r.offline = o.Offline && !isLocal(url); r.offline {
 		r.st, o.Create = st, false
 	} else if r.cache != nil && !isLocal(url) {
 		r.st = r.cache.Wrap(r.st, url)
 	}
 	r.locks = lease.New(r.st, r.clock)
-	body, _, err := r.st.Get(cache.Use(ctx), manifest.SettingsKey, nil)
+	body, _, err := r.st.Get(cachestore.Use(ctx), manifest.SettingsKey, nil)
 	switch {
 	case notFound(err) && o.Create:
 		if r.settings, err = r.create(ctx, o); err != nil {
@@ -236,7 +238,9 @@ func open(ctx context.Context, st store.Store, url string, o Options) (*Registry
 		}
 	}
 	r.probed = r.settings.Probed
-	store.Anchor(r.st, manifest.SettingsKey, r.mine)
+	if a, ok := store.As[store.Anchorer](r.st); ok {
+		a.Anchor(manifest.SettingsKey, r.mine)
+	}
 	if o.Unversioned && !r.settings.Unversioned {
 		return nil, wrap(ctx, "open", url, fmt.Errorf("a registry %w here that keeps versions, and that is fixed; make an unversioned one at another place", ErrExists))
 	}
@@ -249,8 +253,10 @@ func open(ctx context.Context, st store.Store, url string, o Options) (*Registry
 
 // create makes a new registry, unless somebody else does so at the same time.
 func (r *Registry) create(ctx context.Context, o Options) (*manifest.Settings, error) {
-	if err := store.MakeRoot(ctx, r.st); err != nil {
-		return nil, err
+	if m, ok := store.As[store.RootMaker](r.st); ok {
+		if err := m.MakeRoot(ctx); err != nil {
+			return nil, err
+		}
 	}
 	for info, err := range r.st.List(ctx, "", "") {
 		if err != nil {
@@ -261,8 +267,10 @@ func (r *Registry) create(ctx context.Context, o Options) (*manifest.Settings, e
 		}
 		return r.occupied(ctx, info.Key)
 	}
-	if name, err := store.Foreign(ctx, r.st); err != nil || name != "" {
-		return nil, errors.Join(err, notEmpty(name))
+	if s, ok := store.As[store.Shared](r.st); ok {
+		if name, err := s.Foreign(ctx); err != nil || name != "" {
+			return nil, errors.Join(err, notEmpty(name))
+		}
 	}
 	now, err := r.probe(ctx)
 	if err != nil {

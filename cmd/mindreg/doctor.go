@@ -14,6 +14,7 @@ import (
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/internal/oserror"
 	"github.com/mindtrace/registry/internal/plain"
+	"github.com/mindtrace/registry/internal/wrapstore"
 	"github.com/mindtrace/registry/store"
 	"github.com/mindtrace/registry/store/storecheck"
 )
@@ -114,7 +115,7 @@ func (d *doctor) examine(rounds, keys int) error {
 		if err != nil {
 			return err
 		}
-		d.conns = append(d.conns, store.Retry(st, store.RetryPolicy{}))
+		d.conns = append(d.conns, wrapstore.Retry(st, wrapstore.RetryPolicy{}))
 	}
 	if err := d.place(); err != nil {
 		return err
@@ -146,7 +147,7 @@ func (d *doctor) place() error {
 		return err
 	}
 	d.fact(store.Fact{Name: "url", Value: d.out.URL})
-	i, ok := st.(store.Inspector)
+	i, ok := store.As[store.Inspector](st)
 	if !ok {
 		return nil
 	}
@@ -205,9 +206,11 @@ func (d *doctor) promises(rounds, keys int) error {
 	d.out.Fit = true
 	broken := 0
 	for _, st := range d.conns {
-		if err := store.MakeRoot(d.ctx, st); err != nil {
-			d.out.Fit = false
-			return err
+		if m, ok := store.As[store.RootMaker](st); ok {
+			if err := m.MakeRoot(d.ctx); err != nil {
+				d.out.Fit = false
+				return err
+			}
 		}
 	}
 	for _, c := range storecheck.All() {

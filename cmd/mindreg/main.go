@@ -22,6 +22,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/mindtrace/registry/cache"
+	"github.com/mindtrace/registry/internal/cachestore"
 	"github.com/mindtrace/registry/internal/plain"
 )
 
@@ -48,7 +49,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	err := interruptible(ctx, &a.patient, func() error { return root.ExecuteContext(ctx) })
 	a.bars.stop()
 	if c := a.cached.Load(); c != nil {
-		c.Release()
+		cachestore.Of(c).Release()
 	}
 	if err == nil {
 		err = out.err // an answer that did not arrive is none
