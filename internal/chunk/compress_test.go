@@ -15,6 +15,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/mindtrace/registry/internal/manifest"
+	"github.com/mindtrace/registry/internal/wrapstore"
 	"github.com/mindtrace/registry/store"
 )
 
@@ -209,7 +210,7 @@ func TestRestored(t *testing.T) {
 
 func compressing(st store.Store) Config {
 	return Config{
-		Store: st, Clock: new(store.Clock), Times: manifest.DefaultTimes, Compress: true,
+		Store: st, Clock: new(wrapstore.Clock), Times: manifest.DefaultTimes, Compress: true,
 	}
 }
 
