@@ -1,3 +1,9 @@
+# This list of targets.
+.PHONY: help
+help:
+	@awk '/^# / {said = said " " substr($$0, 3); next} /^[A-Z]+ *[?:]?=|^.PHONY/ {next} \
+	/^[a-z]+:/ {sub(/:.*/, ""); split(said, first, /\. |\.$$|: /); printf "%-9s%s\n", $$0, first[1]} {said = ""}' Makefile
+
 .PHONY: mutants test race servers stores lint fuzz build soak bench
 
 # Everything that a change has to pass. It needs nothing but Go, and Python's
@@ -23,19 +29,42 @@ stores:
 race:
 	go test -race -timeout=60m ./...
 
-# One mistake after another, each of which a test has to notice.
+# One mistake after another in a copy of the code, each of which a test has to
+# notice. The lists are in internal/mutants/lists.
 mutants:
+	export "$$(go run ./internal/testall servers | tail -n 1)" && \
 	go run ./internal/mutants
 
 # The command, in bin/. Without cgo it runs on any Linux, and starts faster.
 build:
 	CGO_ENABLED=0 go build -o bin/mindreg ./cmd/mindreg
 
-# staticcheck alone: it finds bugs; matters of taste are for reviews. The
-# version is pinned in tools/lint/go.mod.
-lint:
-	cd tools/lint && go build -o ../../bin/staticcheck honnef.co/go/tools/cmd/staticcheck
+# Linters that find bugs: staticcheck, and those of .golangci.yml, each with its
+# reason there. Matters of taste are for reviews.
+lint: tool-lint tool-golangci tool-actionlint
 	bin/staticcheck ./...
+	bin/golangci-lint run ./...
+	bin/actionlint
+
+# Known vulnerabilities that the code reaches. It asks vuln.go.dev.
+.PHONY: vuln
+vuln: tool-vuln
+	bin/govulncheck ./...
+
+# What tools/NAME pins, in bin/.
+tool-%:
+	go build -C tools/$* -o $(CURDIR)/bin/ tool
+
+# What the short tests execute of what the command links and of the packages
+# beside it: the total, and bin/cover.html.
+.PHONY: cover
+cover:
+	mkdir -p bin
+	go test -short -coverprofile bin/cover.out ./... > bin/cover.txt \
+	-coverpkg "$$(go list -deps ./cmd/mindreg ./store/... ./material/... | grep '^github.com/mindtrace/registry' | paste -s -d , -)" \
+	|| { cat bin/cover.txt; exit 1; }
+	go tool cover -html bin/cover.out -o bin/cover.html
+	go tool cover -func bin/cover.out | tail -n 1
 
 # Each fuzz target for a while: make fuzz FUZZTIME=10m
 FUZZTIME ?= 30s
@@ -58,3 +87,26 @@ soak:
 # To try it out: make bench BENCHFLAGS='-quick -only save'
 bench:
 	go run -C bench . $(BENCHFLAGS)
+
+# The man pages, in bin/man, and the completions of shells, in bin/completions.
+# Their date is that of the commit.
+.PHONY: man
+man:
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) go run ./cmd/mindreg docs bin
+
+# The licences of all that the command links, in bin/THIRD_PARTY.txt.
+.PHONY: notices
+notices:
+	mkdir -p bin
+	go run ./internal/notices > bin/THIRD_PARTY.txt
+
+# A release in dist/ for six platforms, as .goreleaser.yaml says, published
+# nowhere.
+.PHONY: dist
+dist: tool-release tool-sbom
+	PATH="$(CURDIR)/bin:$$PATH" bin/goreleaser release --snapshot --clean
+
+# The release of a tag that is checked out, as a draft. It needs $GITHUB_TOKEN.
+.PHONY: release
+release: tool-release tool-sbom
+	PATH="$(CURDIR)/bin:$$PATH" bin/goreleaser release --clean

@@ -7,93 +7,144 @@
 //
 // # Objects and versions
 //
-// An object has a name, parts of letters, digits, dots and dashes joined by
-// colons. Each Save makes a version of it, complete and durable when Save
-// returns, that nobody sees before. A version never changes, and its number
-// is never used again. Any number of processes may save and load at once.
+// An object has a name: parts of letters, digits, dots and dashes, joined by
+// colons. Each Save makes a version of it. When Save returns, the version is
+// complete and durable; before, nobody sees it. A version never changes, and
+// its number is never used again. Any number of processes may save and load at
+// once.
 //
 // # References
 //
 // Where a method takes a reference, the name alone means the latest version:
-// the highest release, or the highest pre-release if there are only such.
-// After an @ comes which one is meant: a version (my:model@1.2.3; 1 and 1.2 are
-// short for 1.0.0 and 1.2.0), the highest in a range (my:model@^1.2, my:model@1.x,
-// my:model@*), latest, a digest (my:model@sha256:...), or a tag (my:model@prod),
-// which [Registry.Tag] points at a version and moves to another. [Ref] has more.
-// A damaged version is never passed over for the next best one: that is an
-// error.
+// the highest release, or the highest pre-release if there are no releases.
+// After an @ a reference selects another version: by its number
+// (my:model@1.2.3; 1 and 1.2 are short for 1.0.0 and 1.2.0), the highest in a
+// range (my:model@^1.2, my:model@1.x, my:model@*), latest, a digest
+// (my:model@sha256:...), or a tag (my:model@prod), which [Registry.Tag] points
+// at a version and moves to another. [Ref] has more. A reference never passes
+// over a damaged version to the next best one: the call fails.
 //
 // # Values
 //
-// A materializer turns a value into files and back; package material tells
-// which are built in, and how to write one. [Register] and [WithMaterializer]
-// say which to use. Only its name is stored. [Registry.Object] reads the files
-// of a version, whatever made them, without fetching more than is read.
+// A materializer turns a value into files and back. Package material describes
+// the built-in ones, and how to write one. [Register] and [WithMaterializer]
+// select one. The registry stores only its name. [Registry.Object] reads the
+// files of a version, whatever made them, and fetches no more than is read.
 //
 // # Paths
 //
 // A [Path] is a file or directory on disk. Saving one stores its bytes, names,
-// executable bits, symbolic links that stay inside, and empty directories; a
-// file that is written to meanwhile is an error, and so is a link that leads
-// out, unless [WithDereference] has what it leads to saved. What is mindreg's own
-// in a directory is left out ([LeftOut]). Other permissions are not stored:
-// [SaveReport] counts what only its owner may read.
+// executable bits, symbolic links that stay inside, and empty directories. A
+// file that changes while it is saved is an error. So is a link that leads out
+// of the directory, unless [WithDereference] saves its target in its place.
+// Files of mindreg itself in a directory are left out ([LeftOut]). Other
+// permissions are not stored: [SaveReport] counts the files that only their
+// owner may read.
 //
-// Loading to one puts things where "cp -r" would: an object that is one file
-// becomes that file, or a file in it if it is a directory, or is not there and
-// ends in a separator; a tree becomes that directory, or one in it, named by the
-// last part of the object's name, if it exists. Directories above it are made.
-// What is loaded appears complete or not at all. A file is replaced, by one that
-// is complete, and its permissions stay; of a symbolic link, what it leads to is.
-// A directory never is replaced, nor anything special such as a pipe or a device.
-// With [WithExact] the path itself becomes the object, whatever file or directory
-// is there, with permissions that are not wider than those before. The two
-// change places in one step on Linux and macOS, where the file system can do
-// that; elsewhere the old one is put aside first, and a crash between the two
-// steps leaves nothing there until the same load is run again. What is new gets
-// the permissions that the umask leaves. [LoadReport] tells where it went.
-// Nothing is loaded to where a registry keeps its own files; and WithExact does not
-// replace a directory that is a registry, nor one that is or holds the registry that
-// is loaded from, the current directory, the home directory or a mount point.
+// Loading to one puts things where "cp -r" would. An object that is one file
+// becomes the file at the path; or a file in it, if it is a directory or ends
+// in a separator. A tree becomes the directory at the path; or one in it, named
+// by the last part of the object's name, if it exists. Missing directories
+// above it are made. The content appears complete or not at all. A load
+// replaces a file by a complete one and keeps its permissions; for a symbolic
+// link it replaces the target. It never replaces a directory, or anything
+// special such as a pipe or a device.
 //
-// A load that is interrupted leaves what it has fetched beside that place, in a
-// directory whose name begins with ".mindreg-"; run again, it fetches what is
-// missing, and removes it. A directory of that name that is not this user's
-// alone is not used. [Clean] removes what was left and not continued.
+// With [WithExact] the path itself becomes the object, whatever file or
+// directory is there, with permissions that are not wider than those before.
+// Old and new change places in one step on Linux and macOS, if the file system
+// can do that. Elsewhere the old one is put aside first, and a crash between
+// the two steps leaves the path empty until the same load runs again. New files
+// get the permissions that the umask leaves. [LoadReport] says where the object
+// went. No load writes to where a registry keeps its own files. WithExact does
+// not replace a directory that is a registry; nor one that is or holds the
+// registry that is loaded from, the current directory, the home directory or a
+// mount point.
 //
-// # Many at once
+// An interrupted load leaves what it has fetched beside the destination, in a
+// directory whose name begins with ".mindreg-". The same load, run again,
+// fetches what is missing and removes that directory. It does not use one that
+// another user could have written to. [Clean] removes what no load continued.
+//
+// # Concurrency
 //
 // Savers and loaders need no lock. [WithIfLatest] and [Update] save only if
-// nobody else has in the meantime. [Registry.Lock] is for work of your own that
-// should not be done twice.
+// nobody else has saved in the meantime. [Registry.Lock] is for work of your
+// own that should not be done twice.
 //
 // # Deleting
 //
-// [Registry.Delete] can be undone for a week by [Registry.Undelete]. After eight
-// days [Registry.GC], which may run at any time, frees what nothing needs any
-// more. [Registry.Prune] deletes by rules. [Registry.Purge] deletes for good, and
-// a day later GC frees that too.
+// [Registry.Undelete] can undo a [Registry.Delete] for a week. After eight days
+// [Registry.GC], which may run at any time, frees what nothing needs any more.
+// [Registry.Prune] deletes by rules. [Registry.Purge] deletes for good, and GC
+// frees that a day later.
 //
 // # Cache
 //
-// With [Options.Cache], what is read from a bucket stays on the local disk, and
-// [Registry.Checkout] returns a directory there, of read-only files, that all
-// programs share. With [Options.Offline] the bucket is not asked at all.
+// With [Options.Cache], content that is read from a bucket stays on the local
+// disk, and [Registry.Checkout] returns a directory there, of read-only files,
+// that all programs share. With [Options.Offline] the registry does not ask
+// the bucket at all.
 //
 // # Errors
 //
-// Every function and method fails with an [*Error], which says what was attempted
-// and wraps the reason: [ErrNotFound], [ErrExists], [ErrIntegrity] and the others
-// of this package, and those of package io/fs for paths. When a context ends, the
-// reason is context.Canceled or context.DeadlineExceeded and also the cause that
-// was given to context.WithCancelCause and the like. Methods of an [Object] fail
-// with an *fs.PathError, in which the same is found.
-// Only after [ErrOutcomeUnknown] is it open whether something was done.
+// Every function and method fails with an [*Error], which says what was
+// attempted and wraps the reason: [ErrNotFound], [ErrExists], [ErrIntegrity]
+// and the others of this package, and those of package io/fs for paths. When a
+// context ends, the reason is context.Canceled or context.DeadlineExceeded, and
+// also the cause that was given to context.WithCancelCause and the like.
+// Methods of an [Object] fail with an *fs.PathError, which wraps the same.
+// [ErrOutcomeUnknown] alone leaves open whether something was done.
 //
 // # Trust
 //
 // Every byte that is read is verified against its digest. A save reuses the
-// chunks of the version before without reading them; it looks whether their
-// packs are there, whole by their size. [Registry.Verify] reads everything,
-// and [WithoutReuse] stores anew what it has found damaged.
+// chunks of the version before without reading them: it only checks that their
+// packs exist and have the right size. [Registry.Verify] reads everything, and
+// [WithoutReuse] stores again what Verify has found damaged.
+//
+// # Compatibility
+//
+// From version 1.0.0 on, the numbers of this module follow Semantic
+// Versioning. Until then any release may change anything: the changelog says
+// what, and how to bring a registry along.
+//
+// These are stable. An incompatible change of one needs a new major version:
+//
+//   - The API: the exported names of this package and of the other packages
+//     outside internal/. Programs should name the fields of structs when they
+//     set them: a minor version may add fields, options and methods. Interfaces
+//     that programs implement, such as store.Store and material.Materializer,
+//     get no new methods; new abilities are optional interfaces.
+//   - Errors: which sentinel or type an error matches with errors.Is and
+//     errors.As. A minor version may add a more specific one that still matches
+//     the old.
+//   - The format: every later version reads and writes registries of format 1,
+//     with the same digests for the same content. A minor version may store in
+//     new ways that older programs cannot read. They are optional, marked in each
+//     register, and refused by an older program: it does not damage them.
+//   - The command: its commands, arguments and flags, its exit codes, its JSON
+//     output, and the output of commands that print one reference, path or URL a
+//     line, such as save. A minor version may add commands, flags, members and
+//     exit codes for what was 1 before.
+//   - The environment variables that "mindreg help environment" lists, and the
+//     options in URLs of stores.
+//
+// These may change in any release:
+//
+//   - Packages below internal/, and programs outside cmd/.
+//   - The wording of messages, errors and logs, tables for people, and
+//     everything on stderr.
+//   - How many requests an operation makes, in which order, and how long it
+//     takes. A release that makes one dearer says so in the changelog.
+//   - How content is cut, compressed and packed. Digests do not depend on it.
+//   - The content of the cache and of directories that begin with ".mindreg-".
+//     An older or newer program may ignore or remove them.
+//   - What packages store/storetest, store/storecheck and material/materialtest
+//     demand of a store or a type.
+//   - The oldest version of Go that compiles this module: one of the two that
+//     the Go team supports.
+//
+// A bug fix may change behaviour that contradicts the documentation. A fix of a
+// vulnerability may break any of these promises, if nothing less helps.
 package registry

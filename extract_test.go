@@ -312,3 +312,23 @@ func reseal(t *testing.T, body []byte) []byte {
 	}
 	return bytes.Replace(body, []byte(v.Digest), []byte(manifest.Sum(v.Content).Hex()), 1)
 }
+
+// A tree is written over what an earlier try has left of it, of which the links
+// came last.
+func TestTreeIsWrittenOverItself(t *testing.T) {
+	r, _ := inMemory(t)
+	src, dst := t.TempDir(), t.TempDir()
+	if err := errors.Join(os.WriteFile(filepath.Join(src, "file"), noise(1, 1000), 0o666), os.Symlink("file", filepath.Join(src, "link"))); err != nil {
+		t.Fatal(err)
+	}
+	mustSave(t, r, "m", Path(src))
+	obj := must[*Object](t)(r.Object(t.Context(), "m"))
+	root := must[*os.Root](t)(os.OpenRoot(dst))
+	defer root.Close()
+	for _, old := range []bool{false, true} {
+		if err := obj.fs.WriteTree(root, old); err != nil {
+			t.Errorf("over an earlier one: %t; %v", old, err)
+		}
+		sameTree(t, src, dst)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -79,26 +80,31 @@ func TestNotAfterIsThatOfTheData(t *testing.T) {
 // A save that has lasted for long does not rest on a version that was deleted
 // meanwhile: it stores its packs itself.
 func TestDeletedBaseVouchesForNothing(t *testing.T) {
-	r, _, _, clock := timed(t)
-	base := noise(1, 8<<20)
-	mustSave(t, r, "m", base)
-	clock.advance(8 * day)
-	body := slices.Concat(base, noise(2, 40<<20))
-	pause := func() {
-		clock.advance(13 * time.Hour)
-		mustDelete(t, r, "m@1.0.0")
-	}
-	mustSave(t, r, "m", &slow{body: body, pause: pause})
-	era := r.ledger.Settings.Times.EraOf(clock.now())
-	for _, p := range manifestOf(t, r, "m").Packs() {
-		if p.Era != era {
-			t.Errorf("a pack is of era %d, that of the deleted version; now is %d", p.Era, era)
+	for _, deleted := range []bool{true, false} {
+		r, fst, _, clock := timed(t)
+		base := noise(1, 4<<20)
+		mustSave(t, r, "m", base)
+		era := manifestOf(t, r, "m").Packs()[0].Era
+		clock.advance(8 * day)
+		// Its pack is in use by the time at which another one is put.
+		fst.Plan(nth(0, "packs/", faultstore.Fault{Do: func() {
+			clock.advance(13 * time.Hour)
+			if deleted {
+				mustDelete(t, r, "m@1.0.0")
+			}
+		}}))
+		body := slices.Concat(base, noise(2, 1<<20))
+		mustSave(t, r, "m", body)
+		fst.Plan(nil)
+		old := slices.ContainsFunc(manifestOf(t, r, "m").Packs(), func(p manifest.Pack) bool { return p.Era == era })
+		if old == deleted {
+			t.Errorf("base deleted: %t; its pack is still in use: %t", deleted, old)
 		}
-	}
-	clock.advance(30 * day)
-	mustGC(t, r)
-	if got := mustLoad[[]byte](t, r, "m"); !bytes.Equal(got, body) {
-		t.Error("wrong bytes")
+		clock.advance(30 * day)
+		mustGC(t, r)
+		if got := mustLoad[[]byte](t, r, "m"); !bytes.Equal(got, body) {
+			t.Error("wrong bytes")
+		}
 	}
 }
 
@@ -157,12 +163,17 @@ func TestLateVersionIsCopiedAnew(t *testing.T) {
 	})
 }
 
-// twice repeats each put behind the caller's back, as load balancers do, and
-// answers what the second came to.
-type twice struct{ store.Store }
+// twice is a store behind a load balancer that repeats the first put of a
+// register.
+type twice struct {
+	store.Store
+	once sync.Once
+}
 
-func (s twice) Put(ctx context.Context, key string, body []byte, match store.Token) (store.Info, error) {
-	s.Store.Put(ctx, key, body, match)
+func (s *twice) Put(ctx context.Context, key string, body []byte, match store.Token) (store.Info, error) {
+	if strings.HasPrefix(key, "objects/") {
+		s.once.Do(func() { s.Store.Put(ctx, key, body, match) })
+	}
 	return s.Store.Put(ctx, key, body, match)
 }
 
@@ -170,7 +181,7 @@ func (s twice) Put(ctx context.Context, key string, body []byte, match store.Tok
 func TestRepeatedPutIsOneSave(t *testing.T) {
 	mem := newStore(t)
 	openOn(t, mem, nil)
-	r := openOn(t, twice{mem}, nil)
+	r := openOn(t, &twice{Store: mem}, nil)
 	mustSave(t, r, "m", "x")
 	if got := liveVersions(t, r, "m"); !slices.Equal(got, []string{"1.0.0"}) {
 		t.Errorf("there are %v", got)

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"io/fs"
 	"testing"
+	"testing/synctest"
 
 	"github.com/mindtrace/registry/internal/ledger"
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/material"
+	"github.com/mindtrace/registry/store/memstore"
 )
 
 // A listing that was cancelled says so: it never ends as if it were complete.
@@ -252,4 +254,29 @@ func TestRegisterMaterializer(t *testing.T) {
 	if err := other.RegisterMaterializer(material.Func("upper", func(context.Context, material.Sink, int) error { return nil }, func(context.Context, fs.FS) (int, error) { return 0, nil })); err == nil {
 		t.Error("two materializers of one name")
 	}
+}
+
+// A listing that is cancelled says so, also if what it has read ahead by then is
+// all that its caller looks at before it ends.
+func TestListingCancelledBehindItsReadAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := openOn(t, memstore.New(nil), nil)
+		for range ledger.Ahead + 5 {
+			mustSave(t, r, "m", "x")
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		n, last := 0, error(nil)
+		for _, err := range r.Versions(ctx, "m") {
+			if n++; n == 1 {
+				synctest.Wait() // what is read ahead has been read
+				cancel()
+				synctest.Wait()
+			}
+			last = err
+		}
+		if !errors.Is(last, context.Canceled) {
+			t.Errorf("it ends after %d versions, with %v", n, last)
+		}
+	})
 }

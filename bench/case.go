@@ -8,11 +8,12 @@ import (
 
 // sample is one run of one competitor.
 type sample struct {
-	Seconds float64
-	CPU     float64            // user and system time of the client, in seconds
-	RSS     int64              // largest resident set of the client, in bytes
-	Ops     float64            // operations done, if the run is a loop of them
-	Extra   map[string]float64 // what else a target looks at
+	Seconds  float64
+	CPU      float64            // user and system time of the client, in seconds
+	RSS      int64              // largest resident set of the client, in bytes
+	Switches float64            // how often the client gave up a processor, or lost it
+	Ops      float64            // operations done, if the run is a loop of them
+	Extra    map[string]float64 // what else a target looks at
 }
 
 // competitor is one way to do the work of a case.
@@ -37,6 +38,7 @@ type bcase struct {
 	setup   func() error
 	runs    []*competitor
 	targets []target
+	pairs   []pair // of mechanisms
 	clean   func() error
 }
 

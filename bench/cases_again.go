@@ -126,7 +126,7 @@ func (e *env) interrupted(p *place) *bcase {
 					if err := errors.Join(p.prepare(), warm(src)); err != nil {
 						return err
 					}
-					return e.killed(p, src, half)
+					return e.killed(p, e.mindreg(p.url(), "save", "bench", src), half)
 				},
 				run:   func() (sample, error) { return e.saveRun(p.url(), src) },
 				check: func() error { return e.loadsBack(p.url(), src) },
@@ -137,8 +137,8 @@ func (e *env) interrupted(p *place) *bcase {
 }
 
 // killed starts a save and kills it when there are so many packs.
-func (e *env) killed(p *place, src string, packs int) error {
-	cmd := e.mindreg(p.url(), "save", "bench", src).cmd()
+func (e *env) killed(p *place, save command, packs int) error {
+	cmd := save.cmd()
 	if err := cmd.Start(); err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@
 //
 //	make bench                                 # everything; some 15 minutes
 //	make bench BENCHFLAGS='-quick -only small' # to try things out
+//	make bench BENCHFLAGS='-only mechanisms'   # what each mechanism of mindreg gains
 //
 // Everything is made from noise that is the same each time, and every result
 // is compared with what went in. It needs 25 GB of disk below $BENCH_DIR or
@@ -54,8 +55,13 @@ func bench() error {
 	}
 	defer e.end()
 	go e.endOnSignal()
+	mechanisms := strings.HasPrefix(*only, "mechanisms")
 	if !*list {
-		if err := e.findTools(); err != nil {
+		find := e.findTools
+		if mechanisms {
+			find = e.findMechanisms
+		}
+		if err := find(); err != nil {
 			return err
 		}
 		if err := e.startServers(); err != nil {
@@ -64,7 +70,14 @@ func bench() error {
 	}
 	var results []*result
 	m := e.machine()
-	for _, c := range e.cases() {
+	cases := e.cases
+	switch {
+	case mechanisms:
+		cases = e.mechanisms
+	case *list:
+		cases = func() []*bcase { return append(e.cases(), e.mechanisms()...) }
+	}
+	for _, c := range cases() {
 		if !match.MatchString(c.name) {
 			continue
 		}
@@ -85,9 +98,17 @@ func bench() error {
 		return nil
 	}
 	m.after = loadAverage()
-	whole := *only == "" && !*quick
+	whole := (*only == "" || *only == "mechanisms") && !*quick
 	if *out == "" && whole {
 		*out = filepath.Join(e.root, "docs")
+	}
+	if mechanisms {
+		text := mechanismText(results, m)
+		fmt.Print(text)
+		if *out == "" {
+			return nil
+		}
+		return replaceMechanisms(*out, text)
 	}
 	return e.report(results, m, *out)
 }

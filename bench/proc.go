@@ -44,6 +44,7 @@ func (c command) measured() (sample, []byte, error) {
 		s.CPU = (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds()
 		if ru, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
 			s.RSS = maxRSS(ru)
+			s.Switches = float64(ru.Nvcsw + ru.Nivcsw)
 		}
 	}
 	if err != nil {

@@ -32,6 +32,7 @@ func (e *env) report(results []*result, m *machine, dir string) error {
 		Versions      []string
 		Summary       []string
 		Cases         []caseText
+		Mechanisms    string
 	}{
 		Date: m.started.UTC().Format(time.DateOnly), Took: time.Since(e.start).Round(time.Second), Quick: e.quick,
 		Facts: m.facts, Before: m.before, After: m.after, Versions: e.versions(),
@@ -40,6 +41,7 @@ func (e *env) report(results []*result, m *machine, dir string) error {
 		data.Summary = append(data.Summary, r.summary()...)
 		data.Cases = append(data.Cases, r.text())
 	}
+	data.Mechanisms = keepMechanisms(filepath.Join(e.root, "docs"))
 	if err := t.Execute(&text, data); err != nil {
 		return err
 	}

@@ -46,11 +46,16 @@ func seconds(s sample) float64 {
 // timeRatio is the median time of a over that of b, with the smallest and the
 // largest ratio within a round.
 func (r *result) timeRatio(a, b string) (ratio, low, high float64, err error) {
-	as, err := r.column(a, seconds)
+	return r.ratio(a, b, seconds)
+}
+
+// ratio is timeRatio of another figure.
+func (r *result) ratio(a, b string, of func(sample) float64) (ratio, low, high float64, err error) {
+	as, err := r.column(a, of)
 	if err != nil {
 		return 0, 0, 0, err
 	}
-	bs, err := r.column(b, seconds)
+	bs, err := r.column(b, of)
 	if err != nil {
 		return 0, 0, 0, err
 	}

@@ -27,6 +27,7 @@ type tool struct {
 type tools struct {
 	mindreg, minio, mc, rclone, oras, distribution tool
 	openssl                                        tool
+	mechanisms                                     tool // mindreg that can do without some of its parts
 	original                                       tool // a Python that has mindtrace-registry
 	dvc                                            tool
 }
@@ -45,6 +46,23 @@ var originalPins string
 
 //go:embed requirements-dvc.txt
 var dvcPins string
+
+// findMechanisms builds what the cases of mechanisms need.
+func (e *env) findMechanisms() error {
+	e.tools.mechanisms.path = e.path("mindreg-mechanisms")
+	build := command{dir: e.root, args: []string{"go", "build", "-tags", "mechanisms", "-o", e.tools.mechanisms.path, "./cmd/mindreg"}}
+	if err := build.must(); err != nil {
+		return err
+	}
+	e.tools.mindreg = e.tools.mechanisms
+	e.tools.distribution.why = "not needed"
+	path, err := serverbin.Tool(e.root, "minio", goTools["minio"], os.Stderr)
+	e.tools.minio = tool{path: path}
+	if err != nil {
+		e.tools.minio.why = fmt.Sprintf("minio cannot be built: %v", err)
+	}
+	return nil
+}
 
 // findTools builds and installs what is not there yet, into the cache.
 func (e *env) findTools() error {

@@ -53,7 +53,10 @@ func (s *cached) Unwrap() store.Store { return s.Store }
 
 // Keys implements store.KeyLister.
 func (s *cached) Keys(ctx context.Context, prefix, after string) iter.Seq2[string, error] {
-	return store.Keys(ctx, s.Store, prefix, after)
+	if l, ok := s.Store.(store.KeyLister); ok {
+		return l.Keys(ctx, prefix, after)
+	}
+	return nil
 }
 
 // Stage implements store.Stager, if the store below does.
@@ -208,15 +211,7 @@ func (s *offline) Now(context.Context) (time.Time, error) {
 	return time.Time{}, &missingError{"the registry's clock cannot be asked"}
 }
 
-func (s *offline) Keys(ctx context.Context, prefix, after string) iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
-		for info, err := range s.List(ctx, prefix, after) {
-			if !yield(info.Key, err) {
-				return
-			}
-		}
-	}
-}
+func (s *offline) Keys(context.Context, string, string) iter.Seq2[string, error] { return nil }
 
 func (s *offline) Stage(context.Context, string, []byte) (store.Staged, error) { return nil, nil }
 

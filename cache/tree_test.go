@@ -226,3 +226,44 @@ func TestTreeWaitsForOthers(t *testing.T) {
 		})
 	}
 }
+
+// A tree that was checked out after it was listed is in use again, and is not
+// thrown out.
+func TestTreeCheckedOutAfterItWasListed(t *testing.T) {
+	for _, again := range []bool{false, true} {
+		c := open(t, t.TempDir(), 1<<20)
+		dir, err := treeOf(t, c, 1, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		age(t, filepath.Dir(dir), 2*inUse)
+		root := rootOf(t, c)
+		all, total, err := c.entries(root)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again {
+			if _, err := treeOf(t, c, 1, 10); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := c.evict(root, all, total, 0, true); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := os.Stat(dir); (err == nil) != again {
+			t.Errorf("checked out again: %t; then %v", again, err)
+		}
+	}
+}
+
+// Who uses a tree cannot write to its files.
+func TestFilesOfTreesAreReadOnly(t *testing.T) {
+	dir, err := treeOf(t, open(t, t.TempDir(), 1<<20), 1, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(filepath.Join(dir, "d", "data"))
+	if err != nil || info.Mode().Perm()&0o222 != 0 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
+}

@@ -70,11 +70,7 @@ func (c *Clock) Fresh(ctx context.Context, st Store, maxAge time.Duration) (time
 
 // Watch returns st with every answer's Now observed by c.
 func Watch(st Store, c *Clock) Store {
-	w := watched{st, c}
-	if _, ok := st.(KeyLister); ok {
-		return watchedLister{w}
-	}
-	return w
+	return watched{st, c}
 }
 
 type watched struct {
@@ -118,6 +114,26 @@ func (w watched) List(ctx context.Context, prefix, after string) iter.Seq2[Info,
 			}
 		}
 	}
+}
+
+// Keys tell no time, so the clock learns nothing from them.
+func (w watched) Keys(ctx context.Context, prefix, after string) iter.Seq2[string, error] {
+	return wrappedKeys(ctx, w.st, prefix, after)
+}
+
+func (w watched) Stage(ctx context.Context, key string, body []byte) (Staged, error) {
+	return wrappedStage(ctx, w.st, key, body, func(s Staged) Staged { return watchedStage{s, w.clock} })
+}
+
+type watchedStage struct {
+	Staged
+	clock *Clock
+}
+
+func (w watchedStage) Commit(ctx context.Context, key string) (Info, error) {
+	info, err := w.Staged.Commit(ctx, key)
+	w.clock.Observe(info.Now)
+	return info, err
 }
 
 func (w watched) Now(ctx context.Context) (time.Time, error) {

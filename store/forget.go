@@ -10,7 +10,7 @@ type Forgetter interface {
 
 // Forget tells st, if it is a Forgetter, or wraps one.
 func Forget(st Store, key string, offset, size int64) {
-	if f, ok := find[Forgetter](st); ok {
+	if f, ok := As[Forgetter](st); ok {
 		f.Forget(key, offset, size)
 	}
 }

@@ -10,11 +10,7 @@ import (
 
 // Log returns st with every request noted in log, at level Debug.
 func Log(st Store, log *slog.Logger) Store {
-	l := logged{st, log}
-	if _, ok := st.(KeyLister); ok {
-		return loggedLister{l}
-	}
-	return l
+	return logged{st, log}
 }
 
 type logged struct {
@@ -80,6 +76,24 @@ func (l logged) List(ctx context.Context, prefix, after string) iter.Seq2[Info, 
 	}
 }
 
+func (l logged) Keys(ctx context.Context, prefix, after string) iter.Seq2[string, error] {
+	below := wrappedKeys(ctx, l.st, prefix, after)
+	if below == nil {
+		return nil
+	}
+	return func(yield func(string, error) bool) {
+		start, keys, failed := time.Now(), int64(0), error(nil)
+		for key, err := range below {
+			keys++
+			failed = err
+			if !yield(key, err) {
+				break
+			}
+		}
+		l.note(ctx, start, "list", prefix, keys, failed)
+	}
+}
+
 func (l logged) Now(ctx context.Context) (time.Time, error) {
 	start := time.Now()
 	at, err := l.st.Now(ctx)
@@ -87,7 +101,6 @@ func (l logged) Now(ctx context.Context) (time.Time, error) {
 	return at, err
 }
 
-// Stage implements Stager, if the store below does.
 func (l logged) Stage(ctx context.Context, key string, body []byte) (Staged, error) {
 	return wrappedStage(ctx, l.st, key, body, func(s Staged) Staged { return loggedStage{s, l, int64(len(body))} })
 }

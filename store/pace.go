@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/mindtrace/registry/internal/mechanism"
 )
 
 // Pace finds out how many transfers at once a store serves best. It goes up by
@@ -36,6 +38,9 @@ const (
 
 // NewPace returns a Pace that goes up to most transfers at once.
 func NewPace(most int) *Pace {
+	if mechanism.Pace > 0 {
+		return newPace(min(most, mechanism.Pace), mechanism.Pace)
+	}
 	return newPace(most, max(fewest, runtime.GOMAXPROCS(0)))
 }
 

@@ -9,11 +9,7 @@ import (
 // Paced returns st with its large transfers at the paces of gets and puts. It
 // is to be wrapped by Retry: no transfer is under way while that waits.
 func Paced(st Store, gets, puts *Pace) Store {
-	p := paced{st, gets, puts}
-	if _, ok := st.(KeyLister); ok {
-		return pacedLister{p}
-	}
-	return p
+	return paced{st, gets, puts}
 }
 
 // largeTransfer is from how many bytes on a transfer counts.
@@ -57,16 +53,13 @@ func tooMuch(ctx context.Context, err error) bool {
 	return ctx.Err() == nil && (errors.Is(err, ErrRetry) || errors.Is(err, ErrUnavailable) || errors.Is(err, ErrUnknown))
 }
 
-// pacedLister is a paced store that is a KeyLister.
-type pacedLister struct{ paced }
-
 // Keys implements KeyLister.
-func (p pacedLister) Keys(ctx context.Context, prefix, after string) iter.Seq2[string, error] {
-	return Keys(ctx, p.Store, prefix, after)
+func (p paced) Keys(ctx context.Context, prefix, after string) iter.Seq2[string, error] {
+	return wrappedKeys(ctx, p.Store, prefix, after)
 }
 
-// Stage implements Stager, if the store below does. Bodies that are staged keep
-// no pace: the store takes them in at once.
+// Stage implements Stager. Bodies that are staged keep no pace: the store takes
+// them in at once.
 func (p paced) Stage(ctx context.Context, key string, body []byte) (Staged, error) {
 	return wrappedStage(ctx, p.Store, key, body, func(s Staged) Staged { return s })
 }

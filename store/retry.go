@@ -41,11 +41,7 @@ func Retry(st Store, policy RetryPolicy) Store {
 	if policy.Later == 0 {
 		policy.Later = time.Minute
 	}
-	r := &retrying{st: st, policy: policy}
-	if _, ok := st.(KeyLister); ok {
-		return retryingLister{r}
-	}
-	return r
+	return &retrying{st: st, policy: policy}
 }
 
 type retrying struct {
@@ -190,16 +186,16 @@ func resume[T any](ctx context.Context, r *retrying, list func(after string) ite
 	}
 }
 
-// retryingLister is a retrying store that is a KeyLister.
-type retryingLister struct{ *retrying }
-
 // Keys implements KeyLister.
-func (r retryingLister) Keys(ctx context.Context, prefix, after string) iter.Seq2[string, error] {
-	list := func(after string) iter.Seq2[string, error] { return Keys(ctx, r.st, prefix, after) }
-	return resume(ctx, r.retrying, list, after, func(key string) string { return key })
+func (r *retrying) Keys(ctx context.Context, prefix, after string) iter.Seq2[string, error] {
+	if wrappedKeys(ctx, r.st, prefix, after) == nil {
+		return nil
+	}
+	list := func(after string) iter.Seq2[string, error] { return wrappedKeys(ctx, r.st, prefix, after) }
+	return resume(ctx, r, list, after, func(key string) string { return key })
 }
 
-// Stage implements Stager, if the store below does.
+// Stage implements Stager.
 func (r *retrying) Stage(ctx context.Context, key string, body []byte) (Staged, error) {
 	return wrappedStage(ctx, r.st, key, body, func(s Staged) Staged { return retryingStage{s, r} })
 }

@@ -228,3 +228,47 @@ func TestRetryStalls(t *testing.T) {
 		}
 	}
 }
+
+// stumbling is a store whose listings fail after each key.
+type stumbling struct {
+	store.Store
+	err error
+}
+
+func (s stumbling) List(ctx context.Context, prefix, after string) iter.Seq2[store.Info, error] {
+	return func(yield func(store.Info, error) bool) {
+		for info, err := range s.Store.List(ctx, prefix, after) {
+			if yield(info, err) {
+				yield(store.Info{}, s.err)
+			}
+			return
+		}
+	}
+}
+
+// The time for which a call is repeated is for one failure: a listing that
+// yields a key between any two of them may go on for as long as it likes.
+func TestRetryListThatMakesHeadway(t *testing.T) {
+	for _, err := range []error{store.ErrUnavailable, fmt.Errorf("%w: %w", store.ErrUnavailable, store.ErrStalled)} {
+		synctest.Test(t, func(t *testing.T) {
+			mem := memstore.New(nil)
+			const keys = 200
+			for i := range keys {
+				if _, err := mem.Put(t.Context(), fmt.Sprintf("%03d", i), nil, store.Absent); err != nil {
+					t.Fatal(err)
+				}
+			}
+			st := store.Retry(stumbling{mem, err}, store.RetryPolicy{First: time.Second, Later: time.Second})
+			start, n := time.Now(), 0
+			for _, err := range st.List(t.Context(), "", "") {
+				if err != nil {
+					t.Fatalf("after %d keys: %v", n, err)
+				}
+				n++
+			}
+			if took := time.Since(start); n != keys || took < 2*time.Second {
+				t.Errorf("%d keys in %s: the test does not reach the limit", n, took)
+			}
+		})
+	}
+}

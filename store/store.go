@@ -7,6 +7,16 @@
 // A backend is a package of its own (memstore, filestore, ...) that calls
 // [Register] for its URL scheme. A program links the backends it imports and
 // no others.
+//
+//	store.go       Store: the contract of a backend; Info, Token, errors
+//	optional.go    what a Store may offer besides, and As, which finds it
+//	fallback.go    Keys, Stage: two of these, for any store
+//	hints.go       what the context of a request may tell a store
+//	open.go        Open, Register: from a URL to a Store
+//	url.go         ParseURL: locations, and the secrets that they must not hold
+//	key.go         ValidKey, Escape: which keys are safe on every backend
+//	unreadable.go  UnreadableError: the part of a listing that cannot be read
+//	stall.go       ErrStalled: a request that makes no headway
 package store
 
 import (
@@ -96,14 +106,6 @@ type Store interface {
 	Now(ctx context.Context) (time.Time, error)
 }
 
-// BucketMaker is what a Store in a bucket also is: it can make that bucket.
-// Open never does.
-type BucketMaker interface {
-	// MakeBucket makes the bucket. It is no error if the caller has it
-	// already.
-	MakeBucket(ctx context.Context) error
-}
-
 // MaxBody is the largest body that a store has to take, in bytes.
 const MaxBody = 16 << 20
 
@@ -177,6 +179,21 @@ var ErrUnavailable = errors.New("store cannot be reached")
 
 // ErrNoBucket: the bucket that should hold the store does not exist.
 var ErrNoBucket = errors.New("no such bucket")
+
+// ErrNoRoot: what the store was opened on is no longer where it was: removed,
+// renamed, unmounted or replaced by another. It is not ErrNotExist. Nothing
+// was changed, unless the error is ErrUnknown as well. Only the same root, back
+// at the same place, ends it.
+var ErrNoRoot = errors.New("the store that was opened is not at its place any more")
+
+// ErrForeign: under a key is something that no store has put there, such as
+// a symbolic link. It is not followed, read or replaced.
+var ErrForeign = errors.New("not put there by a registry")
+
+// ErrTooLarge: Get does not return more than MaxBody bytes, or more than
+// GetOptions.Most. No Put stored them: it is damage, and must not cost the
+// reader's memory.
+var ErrTooLarge = errors.New("larger than anything that is stored")
 
 // ErrNotExist is what Get and Stat return for an absent key.
 var ErrNotExist = fs.ErrNotExist

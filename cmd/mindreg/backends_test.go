@@ -90,6 +90,7 @@ var steps = []string{
 	"! -r A lock break my:model",
 	"-r A doctor --rounds 2 --keys 30 -o json",
 	"version",
+	"docs {dir}/docs",
 	"completion bash",
 }
 

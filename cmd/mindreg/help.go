@@ -33,6 +33,8 @@ func topics() []*cobra.Command {
 	return []*cobra.Command{
 		{Use: "refs", Short: "How to name objects and versions", Long: refsHelp},
 		{Use: "exit-codes", Short: "What each exit code means", Long: exitCodes},
+		{Use: "environment", Short: "Which variables are read", Long: environmentHelp},
+		{Use: "files", Short: "Where the registry and the cache are", Long: filesHelp},
 	}
 }
 

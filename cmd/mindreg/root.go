@@ -66,7 +66,7 @@ data. More help: mindreg help refs, mindreg help exit-codes.`,
 		a.saveCommand(), a.loadCommand(), a.checkoutCommand(), a.cpCommand(), a.tagCommand(),
 		a.lsCommand(), a.versionsCommand(), a.infoCommand(), a.resolveCommand(),
 		a.initCommand(), a.rmCommand(), a.undeleteCommand(), a.purgeCommand(), a.pruneCommand(), a.gcCommand(),
-		a.verifyCommand(), a.lockCommand(), a.doctorCommand(), a.cacheCommand(), a.cleanCommand(), a.versionCommand(),
+		a.verifyCommand(), a.lockCommand(), a.doctorCommand(), a.cacheCommand(), a.cleanCommand(), a.versionCommand(), a.docsCommand(),
 	)
 	root.AddCommand(topics()...)
 	root.SetHelpCommand(helpCommand(root))

@@ -1,9 +1,12 @@
 package chunk
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/mindtrace/registry/internal/manifest"
 )
@@ -14,7 +17,9 @@ type base struct {
 	chunks  map[manifest.Digest]basePlace
 	adopted map[int]int // number of a pack in the base → in the object being saved
 
-	p     *packer
+	ctx   context.Context
+	group *errgroup.Group
+	stat  func(manifest.Pack) bool
 	looks []*look // at the packs
 	ahead int     // how many packs to look at ahead
 }
@@ -24,8 +29,11 @@ type basePlace struct {
 	size int64
 }
 
-func newBase(p *packer, m *manifest.Manifest) *base {
-	b := &base{p: p, packs: m.Packs(), chunks: map[manifest.Digest]basePlace{}, adopted: map[int]int{}, ahead: 1}
+func newBase(p *packing, m *manifest.Manifest) *base {
+	b := &base{
+		packs: m.Packs(), chunks: map[manifest.Digest]basePlace{}, adopted: map[int]int{},
+		ctx: p.putCtx, group: p.group, stat: p.stat, ahead: 1,
+	}
 	b.looks = make([]*look, len(b.packs))
 	first := 0
 	if m.Table != nil {
@@ -72,13 +80,13 @@ const (
 
 // relocate stores the chunks anew that are better not reused where they are.
 // All segments have been packed.
-func (p *packer) relocate() error {
+func (p *packing) relocate() error {
 	if p.base == nil {
 		return nil
 	}
 	reused := map[int]int64{} // pack → bytes of it in use
 	seen := map[place]bool{}
-	for _, f := range p.w.files {
+	for _, f := range p.files {
 		for _, c := range f.entry.Chunks {
 			if at := (place{c.Pack, c.Offset, c.Stored}); !seen[at] {
 				seen[at] = true
@@ -104,7 +112,7 @@ func (p *packer) relocate() error {
 		return nil
 	}
 	moved := map[manifest.Digest]place{}
-	for _, f := range p.w.files {
+	for _, f := range p.files {
 		for i := range f.entry.Chunks {
 			c := &f.entry.Chunks[i]
 			if !move[c.Pack] {
@@ -119,7 +127,7 @@ func (p *packer) relocate() error {
 				if err != nil {
 					return err
 				}
-				at, err = p.collect(c.SHA256, b, p.w.cfg.frames.compress(b))
+				at, err = p.collect(c.SHA256, b, p.frames.compress(b))
 				release()
 				if err != nil {
 					return err
@@ -133,18 +141,18 @@ func (p *packer) relocate() error {
 }
 
 // read reads a chunk that is to be moved.
-func (p *packer) read(pack manifest.Pack, c manifest.Chunk) (b []byte, release func(), err error) {
+func (p *packing) read(pack manifest.Pack, c manifest.Chunk) (b []byte, release func(), err error) {
 	release = func() {}
 	var raw []byte
 	if p.moving != nil {
-		buf, err := p.moving.get(p.ctx)
+		buf, err := p.moving.get(p.putCtx)
 		if err != nil {
 			return nil, nil, err
 		}
 		release = func() { p.moving.put(buf) }
 		b, raw = buf[:len(buf)/2:len(buf)/2], buf[len(buf)/2:]
 	}
-	if b, err = getChunk(p.ctx, p.w.cfg.Store, pack, c, b, raw); err != nil {
+	if b, err = getChunk(p.putCtx, p.cfg.Store, pack, c, b, raw); err != nil {
 		release()
 	}
 	return b, release, err

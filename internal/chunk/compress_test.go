@@ -47,6 +47,8 @@ func floats(n int) []byte {
 
 func TestWhatIsCompressed(t *testing.T) {
 	text := table(1, 1<<20)
+	mixed := randomBytes(5, 60<<10) // its sample, in the middle, is text
+	copy(mixed[len(mixed)/2-sample/4:len(mixed)/2+sample/4], text)
 	zipped := newEncoder(zstd.SpeedDefault, 1).EncodeAll(table(2, 4<<20), nil)
 	for _, c := range []struct {
 		what string
@@ -57,6 +59,7 @@ func TestWhatIsCompressed(t *testing.T) {
 		{"4 KiB of CSV", text[:4<<10], true},
 		{"1 KiB of CSV", text[:1<<10], true},
 		{"less than 1 KiB", text[:1<<10-1], false},
+		{"text among noise", mixed, false},
 		{"nothing", nil, false},
 		{"zeros", make([]byte, 1<<20), true},
 		{"noise", randomBytes(1, 1<<20), false},

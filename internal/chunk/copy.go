@@ -30,18 +30,17 @@ func (e *SourceError) Unwrap() error { return e.Err }
 // Errors: a *SourceError if src failed or what it holds is damaged; others are
 // of cfg.Store.
 func Copy(ctx context.Context, cfg Config, src store.Store, m *manifest.Manifest) (*Result, error) {
-	w := NewWriter(ctx, cfg)
-	defer w.group.Wait() // what looks after the base
-	defer w.Abort()
+	p := newPacking(ctx, cfg)
+	defer p.group.Wait() // what looks after the base
+	defer p.close()
+	defer p.cancel(ErrAborted)
 	for _, f := range m.Content.Files {
 		f.Chunks = nil
-		w.files = append(w.files, &file{entry: f})
+		p.files = append(p.files, &file{entry: f})
 	}
-	p := &packer{w: w, index: map[manifest.Digest]place{}, number: -1}
-	p.start()
 	err := p.copy(src, m)
 	if err != nil {
-		w.cancel(err)
+		p.cancel(err)
 	}
 	if perr := p.puts.Wait(); perr != nil && !errors.As(err, new(*SourceError)) {
 		err = perr
@@ -49,15 +48,10 @@ func Copy(ctx context.Context, cfg Config, src store.Store, m *manifest.Manifest
 	if err != nil {
 		return nil, err
 	}
-	r := &Result{Evidence: p.evidence, Stats: p.stats}
-	for _, f := range w.files {
-		r.Files = append(r.Files, f.entry)
-	}
-	r.Packs = dropUnused(p.packs, r.Files)
-	return r, nil
+	return p.result(), nil
 }
 
-func (p *packer) copy(src store.Store, m *manifest.Manifest) error {
+func (p *packing) copy(src store.Store, m *manifest.Manifest) error {
 	if err := p.begin(); err != nil {
 		return err
 	}
@@ -65,7 +59,7 @@ func (p *packer) copy(src store.Store, m *manifest.Manifest) error {
 		return err
 	}
 	for i := range m.Content.Files {
-		f := &p.w.files[i].entry
+		f := &p.files[i].entry
 		for _, c := range m.Content.Files[i].Chunks {
 			at := p.index[c.SHA256]
 			f.Chunks = append(f.Chunks, at.chunk(c.SHA256, c.Size))
@@ -82,20 +76,19 @@ func (p *packer) copy(src store.Store, m *manifest.Manifest) error {
 
 // fetch reads the chunks that are not known yet, once each, and packs them in
 // the order of the files.
-func (p *packer) fetch(src store.Store, m *manifest.Manifest) error {
+func (p *packing) fetch(src store.Store, m *manifest.Manifest) error {
 	spans, known := p.missing(m)
 	p.stats.Read, p.stats.Reused = known, known
 	p.report()
-	gets, err := p.provide(m, spans)
+	gets, err := p.provideCopy(m, spans)
 	if err != nil {
 		return err
 	}
-	frames := p.w.cfg.frames
-	s := startStream(p.ctx, src, spans, gets, func(j *job) error {
+	s := startStream(p.putCtx, src, spans, gets, func(j *job) error {
 		j.frames = make([]ahead, len(j.parts))
 		for i := range j.parts {
 			a := &j.frames[i]
-			a.frame, a.tried = frames.ahead(p.w.share, j.of(&j.parts[i], j.body))
+			a.frame, a.tried = p.frames.ahead(p.share, j.of(&j.parts[i], j.body))
 		}
 		return nil
 	})
@@ -106,8 +99,8 @@ func (p *packer) fetch(src store.Store, m *manifest.Manifest) error {
 			return nil
 		}
 		if err != nil {
-			if p.ctx.Err() != nil {
-				return context.Cause(p.ctx)
+			if p.putCtx.Err() != nil {
+				return context.Cause(p.putCtx)
 			}
 			return &SourceError{err}
 		}
@@ -115,7 +108,7 @@ func (p *packer) fetch(src store.Store, m *manifest.Manifest) error {
 			part, a := &j.parts[i], &j.frames[i]
 			b := j.of(part, j.body)
 			if !a.tried {
-				a.frame = frames.compress(b)
+				a.frame = p.frames.compress(b)
 			}
 			if _, err := p.collect(part.sum, b, a.frame); err != nil {
 				return err
@@ -132,7 +125,7 @@ func (p *packer) fetch(src store.Store, m *manifest.Manifest) error {
 
 // missing plans the reading of the chunks of m that are neither in the base
 // nor read before, and counts the bytes of the others.
-func (p *packer) missing(m *manifest.Manifest) (spans []span, known int64) {
+func (p *packing) missing(m *manifest.Manifest) (spans []span, known int64) {
 	packs := m.Placement.Packs
 	planned := map[manifest.Digest]bool{}
 	pack := -1
@@ -153,21 +146,21 @@ func (p *packer) missing(m *manifest.Manifest) (spans []span, known int64) {
 	return slices.Clip(spans), known
 }
 
-// provide takes the memory to read the spans and store what they hold.
-func (p *packer) provide(m *manifest.Manifest, spans []span) (*reading, error) {
-	w, total := p.w, int64(0)
+// provideCopy takes the memory to read the spans and store what they hold.
+func (p *packing) provideCopy(m *manifest.Manifest, spans []span) (*reading, error) {
+	total := int64(0)
 	for i := range m.Content.Files {
 		total += m.Content.Files[i].Size
 	}
 	size := packSize(total)
-	gets := plan(spans, w.cfg.Puts, func() int { return max(2, w.cfg.Parallel()) })
+	gets := plan(spans, p.cfg.Puts, func() int { return max(2, p.cfg.Parallel()) })
 	gets.size = max(gets.size, class(int(min(2*total, 2*MaxChunk)))) // for chunks that are moved, too
 	var err error
-	if w.share, err = w.cfg.Budget.take(p.ctx, gets.least()+int64(size+w.cfg.frameSize())); err != nil {
+	if p.share, err = p.cfg.Budget.take(p.putCtx, gets.least()+int64(size+p.frameSize())); err != nil {
 		return nil, err
 	}
-	gets.open(w.share)
-	w.spare = newPool(w.share, size, 1, func() int { return w.cfg.Parallel() + 1 })
-	p.spare, p.moving = w.spare, gets.bufs
+	gets.open(p.share)
+	p.spare = newPool(p.share, size, 1, func() int { return p.cfg.Parallel() + 1 })
+	p.moving = gets.bufs
 	return gets, nil
 }

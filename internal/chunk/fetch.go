@@ -2,13 +2,13 @@ package chunk
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"hash"
 	"io"
 
 	"github.com/mindtrace/registry/internal/manifest"
+	"github.com/mindtrace/registry/internal/mechanism"
 )
 
 // Dest takes the bytes of files, named by their index in the manifest.
@@ -155,7 +155,7 @@ type fileCheck struct {
 
 func (c *fileCheck) add(p *part, b []byte) (done bool, err error) {
 	if c.n == 0 {
-		c.h = sha256.New()
+		c.h = mechanism.New256()
 	}
 	c.h.Write(b)
 	c.n += p.size

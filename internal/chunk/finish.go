@@ -25,19 +25,19 @@ type Result struct {
 // Finish stores what is left and ends the Writer.
 func (w *Writer) Finish() (*Result, error) {
 	defer w.Abort()
-	if err := context.Cause(w.ctx); err != nil {
+	if err := context.Cause(w.p.ctx); err != nil {
 		return nil, w.failure(err)
 	}
 	if w.open != nil {
 		return nil, fmt.Errorf("file %q was not closed", w.open.entry.Path)
 	}
-	slices.SortFunc(w.files, func(a, b *file) int { return strings.Compare(a.entry.Path, b.entry.Path) })
-	for i := 1; i < len(w.files); i++ {
-		if p := w.files[i].entry.Path; p == w.files[i-1].entry.Path {
+	slices.SortFunc(w.p.files, func(a, b *file) int { return strings.Compare(a.entry.Path, b.entry.Path) })
+	for i := 1; i < len(w.p.files); i++ {
+		if p := w.p.files[i].entry.Path; p == w.p.files[i-1].entry.Path {
 			return nil, fmt.Errorf("file %q was created twice", p)
 		}
 	}
-	if !w.started && w.total <= int64(w.cfg.MaxInline) {
+	if !w.started && w.total <= int64(w.p.cfg.MaxInline) {
 		return w.inline(), nil
 	}
 	if w.seg != nil {
@@ -46,22 +46,17 @@ func (w *Writer) Finish() (*Result, error) {
 		}
 	}
 	w.stop()
-	if err := w.group.Wait(); err != nil {
+	if err := w.p.group.Wait(); err != nil {
 		return nil, err
 	}
-	r := &Result{Evidence: w.packs.evidence, Stats: w.packs.stats}
-	for _, f := range w.files {
-		r.Files = append(r.Files, f.entry)
-	}
-	r.Packs = dropUnused(w.packs.packs, r.Files)
-	return r, nil
+	return w.p.result(), nil
 }
 
 // failure prefers the error of a goroutine to the cancellation it caused.
 func (w *Writer) failure(err error) error {
 	if w.started {
 		w.stop()
-		if gerr := w.group.Wait(); gerr != nil {
+		if gerr := w.p.group.Wait(); gerr != nil {
 			return gerr
 		}
 	}
@@ -83,7 +78,7 @@ func (w *Writer) inline() *Result {
 			}
 		}
 	}
-	for _, f := range w.files {
+	for _, f := range w.p.files {
 		if at, ok := where[f]; ok {
 			b := w.seg.buf[at[0]:at[1]]
 			f.entry.SHA256 = manifest.Sum(b)

@@ -30,7 +30,7 @@ func (b *base) there(i int) bool {
 	select {
 	case <-l.done:
 		return l.ok
-	case <-b.p.ctx.Done():
+	case <-b.ctx.Done():
 		return false
 	}
 }
@@ -42,23 +42,22 @@ func (b *base) look(i int) {
 	}
 	l := &look{done: make(chan struct{})}
 	b.looks[i] = l
-	b.p.w.group.Go(func() error {
+	b.group.Go(func() error {
 		defer close(l.done)
-		l.ok = b.p.stat(b.packs[i])
+		l.ok = b.stat(b.packs[i])
 		return nil
 	})
 }
 
 // stat reports whether the store has the pack. One that does not answer is
 // none to rely on.
-func (p *packer) stat(pack manifest.Pack) bool {
-	cfg := &p.w.cfg
-	info, err := cfg.Store.Stat(p.ctx, pack.Key())
+func (p *packing) stat(pack manifest.Pack) bool {
+	info, err := p.cfg.Store.Stat(p.putCtx, pack.Key())
 	if err == nil && info.Size == pack.Size {
 		return true
 	}
-	if p.ctx.Err() == nil {
-		cfg.warn(p.ctx, "pack of an earlier version is missing or damaged; its chunks are stored anew", pack.Key())
+	if p.putCtx.Err() == nil {
+		p.cfg.warn(p.putCtx, "pack of an earlier version is missing or damaged; its chunks are stored anew", pack.Key())
 	}
 	return false
 }

@@ -26,26 +26,29 @@ const MaxParallel = 32
 
 // provide takes the memory to store an object of so many bytes, or of more
 // than MaxPack.
-func (w *Writer) provide(total int64) (err error) {
-	if w.share != nil {
+func (p *packing) provide(total int64) (err error) {
+	if p.share != nil {
 		return nil
 	}
 	size := packSize(total)
 	n := 5 * size // segment, pack, frame, and a chunk that is moved, as it is stored and decompressed
 	if total >= MaxPack {
-		n = 3*size + w.cfg.frameSize() // two segments, since one takes the tail of the other, and a pack
+		n = 3*size + p.frameSize() // two segments, since one takes the tail of the other, and a pack
 	}
-	if w.share, err = w.cfg.Budget.take(w.ctx, int64(n)); err != nil {
+	if p.share, err = p.cfg.Budget.take(p.ctx, int64(n)); err != nil {
 		return err
 	}
-	w.segs = newPool(w.share, knob.MaxPack, 2, func() int { return w.cfg.Parallel() + 2 })
-	w.spare = newPool(w.share, size, 1, func() int { return max(2, w.cfg.Parallel()-2) })
+	p.segs = newPool(p.share, knob.MaxPack, 2, func() int { return p.cfg.Parallel() + 2 })
+	p.spare = newPool(p.share, size, 1, func() int { return max(2, p.cfg.Parallel()-2) })
+	if size == knob.MaxPack {
+		p.moving = p.segs // which are all packed then
+	}
 	return nil
 }
 
 // frameSize is the memory for a chunk that is compressed when it is packed.
-func (c *Config) frameSize() int {
-	if c.frames == nil {
+func (p *packing) frameSize() int {
+	if p.frames == nil {
 		return 0
 	}
 	return MaxChunk

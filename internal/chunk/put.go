@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/mindtrace/registry/internal/knob"
+	"github.com/mindtrace/registry/internal/backoff"
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/store"
 )
@@ -18,7 +18,14 @@ var ErrCorrupt = errors.New("stored data is corrupt")
 // ErrMissing: a pack that a manifest names is not in the store.
 var ErrMissing = errors.New("stored data is missing")
 
-// putPack puts a pack into the current era and returns that era.
+// putter puts packs.
+type putter struct {
+	cfg     *Config
+	compare chan struct{} // held while a pack that is there already is read; nil: no need to
+	looking *looking      // nil: it does not look whether a pack is there before it puts it
+}
+
+// put puts a pack into the current era and returns that era.
 //
 // The answer tells the store's time. If the era has changed since the key was
 // made — or the clock was wrong — the put is no evidence that the pack stays,
@@ -26,46 +33,45 @@ var ErrMissing = errors.New("stored data is missing")
 // already serves as well (rule E3: it answered, in its own era), once its
 // bytes are found to be these.
 //
-// taken is called when the body may be changed, if that is before putPack
-// returns.
-func putPack(ctx context.Context, cfg *Config, pack manifest.Pack, body []byte, taken func()) (era uint64, err error) {
-	pack.Era = cfg.Times.EraOf(cfg.Clock.Now())
-	if found, err := findPack(ctx, cfg, pack, body); found || err != nil {
+// taken is called when the body may be changed, if that is before put returns.
+func (u *putter) put(ctx context.Context, pack manifest.Pack, body []byte, taken func()) (era uint64, err error) {
+	pack.Era = u.cfg.Times.EraOf(u.cfg.Clock.Now())
+	if found, err := u.find(ctx, pack, body); found || err != nil {
 		return pack.Era, err
 	}
-	staged, early, err := store.Stage(ctx, cfg.Store, pack.Key(), body)
+	staged, early, err := store.Stage(ctx, u.cfg.Store, pack.Key(), body)
 	if err != nil {
 		return 0, err
 	}
 	defer staged.Discard()
 	if early {
-		if cfg.looking != nil { // first: who waits for taken looks at it
-			cfg.looking.always.Store(true)
+		if u.looking != nil { // first: who waits for taken looks at it
+			u.looking.always.Store(true)
 		}
 		taken()
 		body = nil
 	}
-	var b backoff
+	b := backoff.Backoff{First: 100 * time.Millisecond, Most: 8 * time.Second, Repeats: maxRepeats}
 	for turns := 0; ; {
-		pack.Era = cfg.Times.EraOf(cfg.Clock.Now())
+		pack.Era = u.cfg.Times.EraOf(u.cfg.Clock.Now())
 		info, err := staged.Commit(ctx, pack.Key())
 		switch {
 		case errors.Is(err, store.ErrPrecondition):
-			info, err = confirm(ctx, cfg, pack, body)
+			info, err = u.confirm(ctx, pack, body)
 		case errors.Is(err, store.ErrUnknown): // the same bytes under the same key: no harm done twice
 			err = fmt.Errorf("%w: %w", errMoved, err)
 		}
-		if errors.Is(err, errMoved) && !b.stalls.Enough(err) && b.wait(ctx) {
+		if errors.Is(err, errMoved) && b.Again(ctx, err) {
 			continue
 		}
 		if err != nil {
 			return 0, errors.Join(err, context.Cause(ctx))
 		}
-		now, err := timeOf(ctx, cfg, info)
+		now, err := u.timeOf(ctx, info)
 		if err != nil {
 			return 0, err
 		}
-		if cfg.Times.EraOf(now) == pack.Era {
+		if u.cfg.Times.EraOf(now) == pack.Era {
 			return pack.Era, nil
 		}
 		if turns++; turns > maxTurns {
@@ -74,11 +80,16 @@ func putPack(ctx context.Context, cfg *Config, pack manifest.Pack, body []byte, 
 	}
 }
 
+// maxRepeats is how often a put is repeated whose outcome is unknown: for about
+// a minute, in which a server can restart.
+const maxRepeats = 18
+
 // maxTurns is how often the era may change under one put.
 const maxTurns = 10
 
 // looking is what a save has seen when it looked whether its packs are there.
 type looking struct {
+	off    bool
 	misses atomic.Int32 // since the last that was there
 	always atomic.Bool  // the store takes bodies early: they are to be compared before
 	found  atomic.Int64 // bytes of packs that were there
@@ -87,16 +98,16 @@ type looking struct {
 // maxMisses is after how many packs that are not there a save stops looking.
 const maxMisses = 4
 
-// findPack looks whether the pack is in its era already, as it is when
+// find looks whether the pack is in its era already, as it is when
 // an interrupted save is run again: then its bytes need not be moved. A save
 // that finds none of its first packs is no such, and stops looking; unless the
 // body will be given away before the answer comes.
-func findPack(ctx context.Context, cfg *Config, pack manifest.Pack, body []byte) (bool, error) {
-	l := cfg.looking
-	if l == nil || l.misses.Load() >= maxMisses && !l.always.Load() {
+func (u *putter) find(ctx context.Context, pack manifest.Pack, body []byte) (bool, error) {
+	l := u.looking
+	if l == nil || l.off || l.misses.Load() >= maxMisses && !l.always.Load() {
 		return false, nil
 	}
-	info, err := cfg.Store.Stat(ctx, pack.Key())
+	info, err := u.cfg.Store.Stat(ctx, pack.Key())
 	if errors.Is(err, store.ErrNotExist) {
 		l.misses.Add(1)
 		return false, nil
@@ -106,7 +117,7 @@ func findPack(ctx context.Context, cfg *Config, pack manifest.Pack, body []byte)
 	}
 	l.misses.Store(0)
 	if info.CRC32C == "" || info.CRC32C != store.CRC32C(body) || info.Size != pack.Size {
-		if info, err = confirm(ctx, cfg, pack, body); errors.Is(err, errMoved) {
+		if info, err = u.confirm(ctx, pack, body); errors.Is(err, errMoved) {
 			return false, nil
 		}
 		if err != nil {
@@ -114,11 +125,11 @@ func findPack(ctx context.Context, cfg *Config, pack manifest.Pack, body []byte)
 		}
 	}
 	// Whoever has put it may have died before it was durable.
-	if err := store.Flush(ctx, cfg.Store, pack.Key()); err != nil {
+	if err := store.Flush(ctx, u.cfg.Store, pack.Key()); err != nil {
 		return false, err
 	}
-	now, err := timeOf(ctx, cfg, info)
-	if err != nil || cfg.Times.EraOf(now) != pack.Era {
+	now, err := u.timeOf(ctx, info)
+	if err != nil || u.cfg.Times.EraOf(now) != pack.Era {
 		return false, err
 	}
 	l.found.Add(pack.Size)
@@ -128,12 +139,12 @@ func findPack(ctx context.Context, cfg *Config, pack manifest.Pack, body []byte)
 // confirm makes sure that a pack that is there already is the right one. Where
 // the body has been given away, somebody has put the pack in the meantime, and
 // only its size is looked at.
-func confirm(ctx context.Context, cfg *Config, pack manifest.Pack, body []byte) (store.Info, error) {
+func (u *putter) confirm(ctx context.Context, pack manifest.Pack, body []byte) (store.Info, error) {
 	if body != nil {
-		now, err := ensureSame(ctx, cfg, pack, body)
+		now, err := u.ensureSame(ctx, pack, body)
 		return store.Info{Now: now}, err
 	}
-	info, err := cfg.Store.Stat(ctx, pack.Key())
+	info, err := u.cfg.Store.Stat(ctx, pack.Key())
 	if errors.Is(err, store.ErrNotExist) {
 		return info, fmt.Errorf("%w: %w", errMoved, err)
 	}
@@ -145,37 +156,13 @@ func confirm(ctx context.Context, cfg *Config, pack manifest.Pack, body []byte) 
 
 // timeOf returns the store's time of an answer, and asks for it if the answer
 // did not tell.
-func timeOf(ctx context.Context, cfg *Config, info store.Info) (time.Time, error) {
+func (u *putter) timeOf(ctx context.Context, info store.Info) (time.Time, error) {
 	if !info.Now.IsZero() {
 		return info.Now, nil
 	}
-	now, err := cfg.Store.Now(ctx)
+	now, err := u.cfg.Store.Now(ctx)
 	if err == nil {
-		cfg.Clock.Observe(now)
+		u.cfg.Clock.Observe(now)
 	}
 	return now, err
-}
-
-// backoff waits longer and longer, with full jitter, about a minute in all:
-// a store that loses its answers may be a server being restarted.
-type backoff struct {
-	tries  int
-	stalls store.Stalls
-}
-
-const maxTries = 18
-
-func (b *backoff) wait(ctx context.Context) bool {
-	if b.tries++; b.tries > maxTries {
-		return false
-	}
-	limit := min(50*time.Millisecond<<b.tries, 8*time.Second)
-	t := time.NewTimer(knob.Jitter(limit))
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

@@ -79,7 +79,8 @@ func putAgain(ctx context.Context, cfg *Config, files []manifest.File, packs []m
 	}
 	pack, places := compact(body, used)
 	body = body[:pack.Size]
-	if pack.Era, err = putPack(ctx, cfg, pack, body, func() {}); err != nil {
+	u := putter{cfg: cfg}
+	if pack.Era, err = u.put(ctx, pack, body, func() {}); err != nil {
 		return err
 	}
 	packs[i] = pack

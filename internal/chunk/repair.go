@@ -21,14 +21,14 @@ var errMoved = errors.New("pack changes while it is looked at")
 // What is damaged is put right, by a swap: a key says what its pack holds, so
 // there is only one right body for it. A swap that lands late, in an era long
 // closed, replaces damaged bytes by right ones, or finds nothing to replace.
-func ensureSame(ctx context.Context, cfg *Config, pack manifest.Pack, body []byte) (time.Time, error) {
+func (u *putter) ensureSame(ctx context.Context, pack manifest.Pack, body []byte) (time.Time, error) {
 	key := pack.Key()
-	buf, release, err := cfg.compareBuffer(ctx, pack.Size)
+	buf, release, err := u.compareBuffer(ctx, pack.Size)
 	if err != nil {
 		return time.Time{}, err
 	}
 	defer release()
-	there, info, err := cfg.Store.Get(ctx, key, &store.GetOptions{Length: pack.Size, Buffer: buf})
+	there, info, err := u.cfg.Store.Get(ctx, key, &store.GetOptions{Length: pack.Size, Buffer: buf})
 	switch {
 	case errors.Is(err, store.ErrNotExist), errors.Is(err, store.ErrRetry), errors.Is(err, store.ErrUnavailable):
 		return time.Time{}, fmt.Errorf("%w: %w", errMoved, err)
@@ -37,36 +37,36 @@ func ensureSame(ctx context.Context, cfg *Config, pack manifest.Pack, body []byt
 	case info.Size == pack.Size && bytes.Equal(there, body):
 		return info.Now, nil
 	}
-	info, err = cfg.Store.Put(ctx, key, body, info.Token)
+	info, err = u.cfg.Store.Put(ctx, key, body, info.Token)
 	switch {
 	case errors.Is(err, store.ErrPrecondition), errors.Is(err, store.ErrRetry), errors.Is(err, store.ErrUnknown):
 		return time.Time{}, fmt.Errorf("%w: %w", errMoved, err)
 	case err != nil:
 		return time.Time{}, fmt.Errorf("%w: %s does not hold its bytes, and putting them right failed: %w", ErrCorrupt, key, err)
 	}
-	cfg.warn(ctx, "damaged pack put right", key)
+	u.cfg.warn(ctx, "damaged pack put right", key)
 	return info.Now, nil
 }
 
 // compareBuffer returns memory to read a pack into. A Writer takes little of
 // it for this: re-running an interrupted save compares every pack.
-func (c *Config) compareBuffer(ctx context.Context, size int64) (buf []byte, release func(), err error) {
-	if c.compare == nil {
-		return c.Budget.scratch(ctx, int(size))
+func (u *putter) compareBuffer(ctx context.Context, size int64) (buf []byte, release func(), err error) {
+	if u.compare == nil {
+		return u.cfg.Budget.scratch(ctx, int(size))
 	}
 	select {
-	case c.compare <- struct{}{}:
+	case u.compare <- struct{}{}:
 	case <-ctx.Done():
 		return nil, nil, context.Cause(ctx)
 	}
-	buf, put, err := c.Budget.scratch(ctx, int(size))
+	buf, put, err := u.cfg.Budget.scratch(ctx, int(size))
 	if err != nil {
-		<-c.compare
+		<-u.compare
 		return nil, nil, err
 	}
 	return buf, func() {
 		put()
-		<-c.compare
+		<-u.compare
 	}, nil
 }
 

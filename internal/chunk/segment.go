@@ -1,11 +1,11 @@
 package chunk
 
 import (
-	"crypto/sha256"
 	"hash"
 	"sync"
 
 	"github.com/mindtrace/registry/internal/manifest"
+	"github.com/mindtrace/registry/internal/mechanism"
 )
 
 // segment is a stretch of the concatenated files, up to the size of a pack.
@@ -42,7 +42,7 @@ func (c *cut) addToFile(buf []byte) {
 	}
 	f := c.file
 	if f.hash == nil {
-		f.hash = sha256.New()
+		f.hash = mechanism.New256()
 	}
 	f.hash.Write(buf[c.start:c.end])
 	if c.last {

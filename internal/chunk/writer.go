@@ -2,14 +2,11 @@ package chunk
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"runtime"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/mindtrace/registry/internal/knob"
 	"github.com/mindtrace/registry/internal/manifest"
@@ -51,10 +48,6 @@ type Config struct {
 	Progress func(Stats)
 	// Logger gets what is damaged in the store. nil: nothing.
 	Logger *slog.Logger
-
-	frames  *compressor   // or nil
-	compare chan struct{} // held while a pack that is there already is read
-	looking *looking      // what a Writer has found of its packs
 }
 
 // Stats counts what a Writer did, in bytes and packs.
@@ -69,15 +62,7 @@ type Stats struct {
 // A Writer stores the files of one object: Create for each, then Finish.
 // It is for one goroutine; the work behind it is done by many.
 type Writer struct {
-	cfg    Config
-	ctx    context.Context
-	cancel context.CancelCauseFunc
-	group  *errgroup.Group
-	share  *share // once it is known how large the object is
-	segs   *pool
-	spare  *pool // for packs being collected
-
-	files []*file
+	p     *packing
 	open  *file // being written, or nil
 	seg   *segment
 	start int // of the current chunk, in seg
@@ -87,22 +72,11 @@ type Writer struct {
 	started bool
 	hashes  chan *segment // to be hashed chunk by chunk
 	sums    chan *segment // to be hashed file by file
-	packs   *packer
 	packq   chan *segment // to be packed, in order
 }
 
 // NewWriter returns a Writer. End it with Finish or Abort.
-func NewWriter(ctx context.Context, cfg Config) *Writer {
-	cfg.complete()
-	cfg.compare, cfg.looking = make(chan struct{}, 2), new(looking)
-	if cfg.Compress {
-		cfg.frames = cfg.Budget.frames
-	}
-	w := &Writer{cfg: cfg}
-	ctx, w.cancel = context.WithCancelCause(ctx)
-	w.group, w.ctx = errgroup.WithContext(ctx)
-	return w
-}
+func NewWriter(ctx context.Context, cfg Config) *Writer { return &Writer{p: newPacking(ctx, cfg)} }
 
 // ErrAborted is the cause of the end of a Writer after Abort.
 var ErrAborted = errors.New("save aborted")
@@ -110,16 +84,13 @@ var ErrAborted = errors.New("save aborted")
 // Abort ends the Writer. Packs that were put stay in the store, invisible,
 // until they are collected or a save of the same bytes finds them.
 func (w *Writer) Abort() {
-	w.cancel(ErrAborted)
+	w.p.cancel(ErrAborted)
 	if w.started {
 		w.stop()
-		w.group.Wait()
+		w.p.group.Wait()
 	}
 	w.seg = nil
-	if w.share != nil {
-		w.share.close()
-		w.share = nil
-	}
+	w.p.close()
 }
 
 // stop tells the goroutines that no more segments come.
@@ -143,7 +114,7 @@ func (w *Writer) Add(f manifest.File) error {
 			return err
 		}
 	}
-	w.files = append(w.files, &file{entry: f})
+	w.p.files = append(w.p.files, &file{entry: f})
 	return nil
 }
 
@@ -153,7 +124,7 @@ func (w *Writer) Create(path string, exec bool) (*FileWriter, error) {
 	if err := w.Add(manifest.File{Path: path, Exec: exec}); err != nil {
 		return nil, err
 	}
-	w.open = w.files[len(w.files)-1]
+	w.open = w.p.files[len(w.p.files)-1]
 	return &FileWriter{w, w.open}, nil
 }
 
@@ -218,7 +189,7 @@ func (fw *FileWriter) Close() error {
 	}
 	w.open = nil
 	w.split = splitter{}
-	if err := context.Cause(w.ctx); err != nil {
+	if err := context.Cause(w.p.ctx); err != nil {
 		return err
 	}
 	if f.entry.Size == 0 {
@@ -245,15 +216,15 @@ func (w *Writer) cut(end int, f *file) {
 // room returns free space in the current segment, at least a byte. want is
 // a hint of how much is to come.
 func (w *Writer) room(want int) ([]byte, error) {
-	if err := w.ctx.Err(); err != nil {
-		return nil, context.Cause(w.ctx)
+	if err := w.p.ctx.Err(); err != nil {
+		return nil, context.Cause(w.p.ctx)
 	}
 	if w.seg == nil {
 		w.seg = &segment{}
 	}
 	s := w.seg
 	if s.n == knob.MaxPack {
-		next, err := w.segs.get(w.ctx)
+		next, err := w.p.segs.get(w.p.ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -272,11 +243,11 @@ func (w *Writer) room(want int) ([]byte, error) {
 		}
 		var bigger []byte
 		if size == knob.MaxPack {
-			err := w.provide(MaxPack)
+			err := w.p.provide(MaxPack)
 			if err != nil {
 				return nil, err
 			}
-			if bigger, err = w.segs.get(w.ctx); err != nil {
+			if bigger, err = w.p.segs.get(w.p.ctx); err != nil {
 				return nil, err
 			}
 		} else {
@@ -309,7 +280,7 @@ func (w *Writer) advance(m int) {
 // dispatch sends the current segment to be hashed and packed.
 func (w *Writer) dispatch() error {
 	if !w.started {
-		if err := w.provide(w.total); err != nil {
+		if err := w.p.provide(w.total); err != nil {
 			return err
 		}
 		w.begin()
@@ -323,8 +294,8 @@ func (w *Writer) dispatch() error {
 	for _, q := range []chan *segment{w.hashes, w.sums, w.packq} {
 		select {
 		case q <- s:
-		case <-w.ctx.Done():
-			return context.Cause(w.ctx)
+		case <-w.p.ctx.Done():
+			return context.Cause(w.p.ctx)
 		}
 	}
 	return nil
@@ -334,16 +305,15 @@ func (w *Writer) dispatch() error {
 func (w *Writer) begin() {
 	w.started = true
 	const depth = MaxParallel
-	w.packs = newPacker(w)
 	w.hashes, w.sums, w.packq = make(chan *segment, depth), make(chan *segment, depth), make(chan *segment, depth)
 	for range runtime.GOMAXPROCS(0) {
-		w.group.Go(func() error {
+		w.p.group.Go(func() error {
 			for s := range w.hashes {
 				for i := range s.cuts {
 					c := &s.cuts[i]
-					c.sum = sha256.Sum256(s.buf[c.start:c.end])
-					if !w.packs.known.Load().has(c.sum) {
-						c.frame, c.tried = w.cfg.frames.ahead(w.share, s.buf[c.start:c.end])
+					c.sum = manifest.Sum(s.buf[c.start:c.end])
+					if !w.p.known.Load().has(c.sum) {
+						c.frame, c.tried = w.p.frames.ahead(w.p.share, s.buf[c.start:c.end])
 					}
 				}
 				s.work.Done()
@@ -351,7 +321,7 @@ func (w *Writer) begin() {
 			return nil
 		})
 	}
-	w.group.Go(func() error {
+	w.p.group.Go(func() error {
 		for s := range w.sums {
 			for i := range s.cuts {
 				s.cuts[i].addToFile(s.buf)
@@ -360,5 +330,5 @@ func (w *Writer) begin() {
 		}
 		return nil
 	})
-	w.group.Go(func() error { return w.packs.run(w.packq) })
+	w.p.group.Go(func() error { return w.p.run(w.packq) })
 }

@@ -172,3 +172,60 @@ func TestSilentStore(t *testing.T) {
 		})
 	}
 }
+
+// A lease is good from the moment at which the request for it was sent, not
+// from that of the answer: the store may have dated it any time between.
+func TestLeaseCountsFromTheRequest(t *testing.T) {
+	for slow, want := range []time.Duration{ttl * 2 / 3, ttl/3 + ttl*2/3} { // the first put takes it, the second renews it
+		inBubble(t, func(t *testing.T, st *faultstore.Store) {
+			puts := 0
+			st.Plan(func(c faultstore.Call) (f faultstore.Fault) {
+				if c.Op != "put" {
+					return f
+				}
+				switch puts++; {
+				case puts-1 == slow:
+					f.Do = func() { time.Sleep(ttl / 7) }
+				case puts-1 > slow:
+					f.Before = store.ErrUnavailable
+				}
+				return f
+			})
+			start := time.Now()
+			wantErr(t, cause(mustLock(t, locksOn(st), nil)), ErrLost)
+			if took := time.Since(start); took < want || took > want+time.Second {
+				t.Errorf("put %d was slow: the lock is lost %s after it was asked for, want %s", slow, took, want)
+			}
+		})
+	}
+}
+
+// A lock that is lost while it waits for the shared holders is not handed out,
+// though they are gone by then: the machine may have been asleep meanwhile.
+func TestLeaseLostWhileItWaitsForSharedHolders(t *testing.T) {
+	inBubble(t, func(t *testing.T, st *faultstore.Store) {
+		s := locksOn(st)
+		var mu sync.Mutex
+		slept := time.Duration(0)
+		s.now = func() time.Time {
+			mu.Lock()
+			defer mu.Unlock()
+			return time.Now().Round(0).Add(slept)
+		}
+		st.Plan(func(c faultstore.Call) (f faultstore.Fault) {
+			if c.Op == "list" {
+				f.Do = func() {
+					mu.Lock()
+					defer mu.Unlock()
+					slept = time.Hour
+				}
+			}
+			return f
+		})
+		l, err := s.Lock(t.Context(), name, nil)
+		wantErr(t, err, ErrLost)
+		if l != nil {
+			t.Error("a lock that is lost is handed out")
+		}
+	})
+}

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mindtrace/registry/internal/backoff"
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/store"
 )
@@ -102,7 +103,7 @@ func (l *Lease) lose(why error) {
 // at the clock often, since a timer stands still while the machine sleeps.
 func (l *Lease) watch(ctx context.Context) {
 	for l.Check() == nil {
-		if sleep(ctx, min(l.left(), l.ttl/30, time.Second)) != nil {
+		if backoff.Sleep(ctx, min(l.left(), l.ttl/30, time.Second)) != nil {
 			return
 		}
 	}
@@ -114,7 +115,7 @@ func (l *Lease) keep(ctx context.Context) {
 		l.mu.Lock()
 		wait := l.ttl/3 - store.Elapsed(l.renewed, l.s.now())
 		l.mu.Unlock()
-		if sleep(ctx, wait) != nil || !l.renew(ctx) {
+		if backoff.Sleep(ctx, wait) != nil || !l.renew(ctx) {
 			return
 		}
 	}
@@ -213,12 +214,9 @@ func (l *Lease) free(ctx context.Context) error {
 
 // remove removes a shared holder's key.
 func (l *Lease) remove(ctx context.Context) error {
-	for try := 0; ; try++ {
+	for b := between(); ; {
 		err := l.s.st.Delete(ctx, l.key)
-		if err == nil {
-			return nil
-		}
-		if sleep(ctx, jitter(try)) != nil {
+		if err == nil || !b.Wait(ctx) {
 			return err
 		}
 	}

@@ -210,7 +210,7 @@ func (s *Locks) take(ctx context.Context, name string, o Options, w *waiter) (*L
 		return nil, err // bad options, before anything is sent
 	}
 	at, known := s.recall(name)
-	for try := 0; ; try++ {
+	for b := race(); ; {
 		if !known {
 			var err error
 			if at, err = s.look(ctx, name); err != nil {
@@ -247,8 +247,8 @@ func (s *Locks) take(ctx context.Context, name string, o Options, w *waiter) (*L
 			return nil, err
 		}
 		// Somebody was faster.
-		if err := sleep(ctx, jitter(min(try, 5))); err != nil {
-			return nil, err
+		if !b.Wait(ctx) {
+			return nil, context.Cause(ctx)
 		}
 	}
 }

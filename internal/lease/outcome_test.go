@@ -199,3 +199,73 @@ func TestRepeatedWrites(t *testing.T) {
 		})
 	}
 }
+
+// A release whose answer is lost has succeeded also if somebody else has the
+// lock by the time it is repeated (attack A41).
+func TestReleasedThenTakenByAnother(t *testing.T) {
+	inBubble(t, func(t *testing.T, st *faultstore.Store) {
+		l := mustLock(t, locksOn(st), nil)
+		var next *Lease
+		puts := 0
+		st.Plan(func(c faultstore.Call) (f faultstore.Fault) {
+			if c.Op != "put" {
+				return f
+			}
+			switch puts++; puts {
+			case 1:
+				f.After = store.ErrUnknown
+			case 2:
+				f.Do = func() { next = mustLock(t, locksOn(st), nil) }
+			}
+			return f
+		})
+		mustRelease(t, l)
+		mustRelease(t, next)
+	})
+}
+
+// A holder that is in doubt of its last renewal, and releases the lock after it
+// was broken and somebody else has it, leaves it to them.
+func TestReleaseAfterAnotherHasTheLock(t *testing.T) {
+	inBubble(t, func(t *testing.T, st *faultstore.Store) {
+		mine := faultstore.New(st, nil)
+		l := mustLock(t, locksOn(mine), nil)
+		cut := true
+		mine.Plan(func(c faultstore.Call) (f faultstore.Fault) {
+			if c.Op == "get" {
+				cut = false // the release looks: the store can be reached again
+			}
+			if cut {
+				f.Before = store.ErrUnknown
+			}
+			return f
+		})
+		time.Sleep(ttl/3 + time.Millisecond)
+		wantErr(t, locksOn(st).Break(t.Context(), name, ""), nil)
+		next := mustLock(t, locksOn(st), &Options{Timeout: NoWait})
+		wantErr(t, l.Release(), ErrLost)
+		if reg := read(t, st); reg.State != manifest.LockHeld || reg.Epoch != next.Epoch() {
+			t.Errorf("then it is %s in epoch %d", reg.State, reg.Epoch)
+		}
+		mustRelease(t, next)
+	})
+}
+
+// Who gives up while it is undecided whether the lock was taken does not give
+// back the lock of somebody else.
+func TestGivingUpWhileAnotherTakesTheLock(t *testing.T) {
+	inBubble(t, func(t *testing.T, st *faultstore.Store) {
+		ctx, cancel := context.WithCancel(t.Context())
+		var other *Lease
+		st.Plan(nth(0, "locks/", faultstore.Fault{Before: store.ErrUnknown, Do: func() {
+			cancel()
+			other = mustLock(t, locksOn(st), nil)
+		}}))
+		_, err := locksOn(st).Lock(ctx, name, nil)
+		wantErr(t, err, context.Canceled)
+		if reg := read(t, st); reg.State != manifest.LockHeld || reg.Epoch != other.Epoch() {
+			t.Errorf("then it is %s in epoch %d", reg.State, reg.Epoch)
+		}
+		mustRelease(t, other)
+	})
+}

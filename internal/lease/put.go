@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/mindtrace/registry/internal/knob"
+	"github.com/mindtrace/registry/internal/backoff"
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/store"
 )
@@ -19,8 +19,19 @@ var (
 	errReplaced = fmt.Errorf("%w, after it was applied", errConflict)
 )
 
-// maxTries is how often a write is tried that nobody waits for any longer.
-const maxTries = 10
+// maxRepeats is how often a write is repeated that is not a renewal or a release,
+// which have a time limit of their own.
+const maxRepeats = 10
+
+// between spaces the tries of one write.
+func between() backoff.Backoff {
+	return backoff.Backoff{First: 2 * time.Millisecond, Most: time.Second}
+}
+
+// race spaces the tries of a swap that others keep winning.
+func race() backoff.Backoff {
+	return backoff.Backoff{First: 2 * time.Millisecond, Most: 64 * time.Millisecond}
+}
 
 // put writes a register whose present token is match. If an answer is lost, it
 // repeats the same request until it is decided: if the first one was applied,
@@ -36,14 +47,17 @@ func (s *Locks) put(ctx context.Context, key string, reg *manifest.Lock, match s
 		return store.Info{}, err
 	}
 	var unknown error
-	var stalls store.Stalls
+	b := between()
+	if patience == 0 {
+		b.Repeats = maxRepeats
+	}
 	give := func(err error) (store.Info, error) {
 		if unknown != nil {
 			err = fmt.Errorf("%w: writing %s with nonce %s: %w", store.ErrUnknown, key, reg.Nonce, errors.Join(unknown, err))
 		}
 		return store.Info{}, err
 	}
-	for try := 0; ; try++ {
+	for {
 		info, err := s.try(ctx, key, body, match, patience)
 		heals := patience > 0
 		switch {
@@ -64,11 +78,17 @@ func (s *Locks) put(ctx context.Context, key string, reg *manifest.Lock, match s
 		case errors.Is(err, store.ErrRetry):
 			heals = true
 		}
-		if !heals || patience == 0 && (stalls.Enough(err) || try == maxTries) {
+		more := false
+		switch {
+		case !heals:
 			return give(err)
+		case patience > 0: // a stall ends with the patience
+			more = b.Wait(ctx)
+		default:
+			more = b.Again(ctx, err)
 		}
-		if serr := sleep(ctx, jitter(try)); serr != nil {
-			return give(errors.Join(err, serr))
+		if !more {
+			return give(errors.Join(err, context.Cause(ctx)))
 		}
 	}
 }
@@ -109,23 +129,4 @@ func (s *Locks) decide(ctx context.Context, key string, reg *manifest.Lock, matc
 		return store.Info{}, errReplaced
 	}
 	return store.Info{}, errConflict
-}
-
-// jitter is how long to wait before try number n+2: up to a limit that
-// doubles to a second, all of it random, so that competitors spread.
-func jitter(n int) time.Duration { return knob.Jitter(2 * time.Millisecond << min(n, 9)) }
-
-// sleep returns nil after d, or why ctx ended.
-func sleep(ctx context.Context, d time.Duration) error {
-	if err := ctx.Err(); err != nil {
-		return context.Cause(ctx)
-	}
-	t := time.NewTimer(max(d, 0))
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/mindtrace/registry/internal/knob"
+	"github.com/mindtrace/registry/internal/backoff"
 	"github.com/mindtrace/registry/store"
 )
 
@@ -46,7 +46,7 @@ func newWaiter(o Options) *waiter {
 // wait returns nil when it is time to look again, and an error when the time
 // or the context is over.
 func (w *waiter) wait(ctx context.Context, name string, h Holder) error {
-	d := w.next/2 + knob.Jitter(w.next/2+1)
+	d := w.next/2 + backoff.Random(w.next/2+1)
 	w.next = min(w.next*3/2, w.most)
 	if w.timeout != 0 {
 		left := w.timeout - store.Elapsed(w.start, time.Now())
@@ -55,7 +55,7 @@ func (w *waiter) wait(ctx context.Context, name string, h Holder) error {
 		}
 		d = min(d, left)
 	}
-	if err := sleep(ctx, d); err != nil {
+	if err := backoff.Sleep(ctx, d); err != nil {
 		return fmt.Errorf("%w while waiting: %s is %s", err, name, h)
 	}
 	return nil

@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strings"
+
+	"github.com/mindtrace/registry/internal/mechanism"
 )
 
 // Digest is a SHA-256. Its text form is plain hexadecimal, as sha256sum
@@ -16,7 +18,7 @@ type Digest [sha256.Size]byte
 const DigestPrefix = "sha256:"
 
 // Sum returns the digest of b.
-func Sum(b []byte) Digest { return sha256.Sum256(b) }
+func Sum(b []byte) Digest { return mechanism.Sum256(b) }
 
 // String returns the digest as "sha256:<hex>".
 func (d Digest) String() string { return DigestPrefix + d.Hex() }

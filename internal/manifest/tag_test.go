@@ -110,6 +110,11 @@ func TestTagMoves(t *testing.T) {
 		if want := min(i, manifest.MaxMoves); len(tag.Moves) != want {
 			t.Fatalf("after %d moves %d are remembered", i, len(tag.Moves))
 		}
+		for k, m := range tag.Moves { // the newest of them, none left out
+			if want := vectorTime.Add(time.Duration(i-k) * time.Second); !m.Time.Equal(want) {
+				t.Fatalf("after %d moves, number %d is of %s, want %s", i, k, m.Time, want)
+			}
+		}
 		if body, err := tag.Encode(); err != nil || len(body) > 16<<10 {
 			t.Fatalf("%d bytes, %v", len(body), err)
 		}

@@ -1,171 +1,177 @@
 // Mutants makes one mistake after another in the code, each a single edit, and
-// runs the tests that should notice. A mistake that no test notices is a gap:
+// runs the tests that should notice it. A mistake that no test notices is a gap:
 //
-//	go run ./internal/mutants               # all of list.txt
-//	go run ./internal/mutants -only mark.go  # those whose head matches
+//	go run ./internal/mutants                # all lists, two mutants at a time
+//	go run ./internal/mutants -only lease    # those whose name matches
+//	go run ./internal/mutants -check         # only whether the lists fit the code
+//	go run ./internal/mutants -all           # for survivors, all tests of their package
+//	go run ./internal/mutants -find -only x  # which tests of their package kill them
 //
 // The tree is not touched: the compiler is given the edited file in place of
-// the one that is there (go test -overlay).
+// the one that is there (go test -overlay). The lists are the files in lists;
+// parse has their form. Run it at the root of the module.
+//
+// It fails if a mutant survives that no list names as a survivor, and if fewer
+// than 95 % are killed. Mutants that need a server survive if
+// $MINDREG_TEST_SERVERS does not name it: make mutants names them all.
 package main
 
 import (
-	"bytes"
-	_ "embed"
-	"encoding/json"
+	"embed"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 )
 
-//go:embed list.txt
-var list string
+//go:embed lists/*.txt
+var lists embed.FS
+
+// enough is the share of mutants that tests have to kill.
+const enough = 0.95
 
 func main() {
-	only := flag.String("only", "", "only mutants whose first line matches this regular expression")
+	only := flag.String("only", "", "only mutants whose name matches this regular expression")
+	check := flag.Bool("check", false, "only check that each mutant fits the code, and that its tests exist")
+	all := flag.Bool("all", false, "run all tests of its package against a mutant that its own tests do not kill")
+	find := flag.Bool("find", false, "print which tests of its package kill each mutant, to name them in its list")
+	at := flag.Int("p", 2, "how many mutants to try at once")
 	flag.Parse()
-	mutants, err := parse(list)
-	if err == nil {
-		err = run(mutants, *only)
-	}
-	if err != nil {
+	if err := run(*only, *check, *all, *find, *at); err != nil {
 		fmt.Fprintf(os.Stderr, "mutants: %v\n", err)
 		os.Exit(1)
 	}
 }
 
-// mutant is one mistake.
-type mutant struct {
-	file, harm string
-	from, to   string   // what stands in the file, once, and what is put in its place
-	test       []string // arguments of go test
-	survives   string   // why no test can notice it, or needs to
-}
-
-// parse reads a list of mutants, separated by empty lines:
-//
-//	FILE: what harm it does
-//	< a line as it stands
-//	> the line in its place, none to leave it out
-//	test: arguments of go test
-//	survives: why, if it is known that no test notices it
-//
-// Lines that begin with # are comments.
-func parse(list string) ([]mutant, error) {
-	var all []mutant
-	for _, block := range regexp.MustCompile(`\n\s*\n`).Split(list, -1) {
-		var m mutant
-		var from, to []string
-		for line := range strings.Lines(block) {
-			line = strings.TrimRight(line, "\n")
-			head, rest, _ := strings.Cut(line, ":")
-			switch {
-			case line == "" || line[0] == '#':
-			case line[0] == '<':
-				from = append(from, strings.TrimPrefix(line[1:], " "))
-			case line[0] == '>':
-				to = append(to, strings.TrimPrefix(line[1:], " "))
-			case head == "test":
-				m.test = strings.Fields(rest)
-			case head == "survives":
-				m.survives = strings.TrimSpace(rest)
-			case m.file == "":
-				m.file, m.harm = head, strings.TrimSpace(rest)
-			default:
-				return nil, fmt.Errorf("list: what is %q?", line)
-			}
-		}
-		if m.file == "" {
-			continue
-		}
-		m.from, m.to = strings.Join(from, "\n"), strings.Join(to, "\n")
-		if m.from == "" || m.from == m.to || m.test == nil {
-			return nil, fmt.Errorf("list: %s (%s): it needs lines that begin with < and >, and tests", m.file, m.harm)
-		}
-		all = append(all, m)
-	}
-	return all, nil
-}
-
-func run(mutants []mutant, only string) error {
+func run(only string, check, all, find bool, at int) error {
 	match, err := regexp.Compile(only)
 	if err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("", "mutants")
+	mutants, err := readLists(lists)
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
-	tried, killed := 0, 0
-	var gaps []string
+	var chosen []*mutant
+	var misfits []error
 	for _, m := range mutants {
-		head := m.file + ": " + m.harm
-		if !match.MatchString(head) {
-			continue
+		if match.MatchString(m.name()) {
+			chosen = append(chosen, m)
+			if find {
+				continue
+			}
+			if err := m.fit(); err != nil {
+				misfits = append(misfits, fmt.Errorf("%s: %w", m.name(), err))
+			}
 		}
-		start := time.Now()
-		noticed, err := m.noticed(dir)
-		if err != nil {
-			return fmt.Errorf("%s: %w", head, err)
-		}
-		tried++
-		verdict := "killed"
-		switch {
-		case noticed:
-			killed++
-		case m.survives != "":
-			verdict = "survives, as is known: " + m.survives
-		default:
-			verdict = "SURVIVES"
-			gaps = append(gaps, head)
-		}
-		fmt.Printf("%6.1fs  %-60s  %s\n", time.Since(start).Seconds(), head, verdict)
 	}
-	fmt.Printf("%d of %d killed (%.0f %%)\n", killed, tried, 100*float64(killed)/float64(max(tried, 1)))
-	if len(gaps) > 0 {
-		return fmt.Errorf("no test notices:\n\t%s", strings.Join(gaps, "\n\t"))
+	if len(misfits) > 0 {
+		return fmt.Errorf("these do not fit the code any more; correct them in internal/mutants/lists:\n%w", errors.Join(misfits...))
+	}
+	if find {
+		return findTests(chosen, at)
+	}
+	if check {
+		fmt.Printf("%d mutants fit the code\n", len(chosen))
+		return nil
+	}
+	if err := baseline(chosen, at); err != nil {
+		return err
+	}
+	return report(try(chosen, all, at))
+}
+
+// result is what became of a mutant.
+type result struct {
+	*mutant
+	verdict verdict
+	err     error
+}
+
+// try tries mutants, some at a time, and prints what becomes of each.
+func try(mutants []*mutant, all bool, at int) []result {
+	results := make([]result, len(mutants))
+	var mu sync.Mutex
+	each(len(mutants), at, func(i int) {
+		m, start := mutants[i], time.Now()
+		verdict, err := m.try(m.tests)
+		if err == nil && verdict == survived && all {
+			verdict, err = m.try([][]string{m.wide()})
+		}
+		results[i] = result{m, verdict, err}
+		mu.Lock()
+		defer mu.Unlock()
+		fmt.Printf("%6.1fs  %-9s %s\n", time.Since(start).Seconds(), results[i].word(), m.name())
+	})
+	return results
+}
+
+func (r *result) word() string {
+	switch {
+	case r.err != nil:
+		return "ERROR"
+	case r.verdict == killed:
+		return "killed"
+	case r.verdict == hung && r.hangs:
+		return "killed"
+	case r.verdict == hung:
+		return "HANGS"
+	case r.survives != "":
+		return "survives"
+	}
+	return "SURVIVES"
+}
+
+// report prints the sum, and returns an error if it is not good enough.
+func report(results []result) error {
+	dead := 0
+	var bad, known []string
+	for i := range results {
+		r := &results[i]
+		switch word := r.word(); {
+		case word == "killed" && r.survives != "":
+			bad = append(bad, r.name()+": it is killed; take the line with survives: out of its list")
+			dead++
+		case word == "killed":
+			dead++
+		case word == "survives":
+			known = append(known, r.name()+"\n\t\t"+r.survives)
+		case r.err != nil:
+			bad = append(bad, fmt.Sprintf("%s: %v", r.name(), r.err))
+		case word == "HANGS":
+			bad = append(bad, r.name()+": its tests hang until the time limit; say so with hangs:, or find a test that fails")
+		default:
+			bad = append(bad, r.name()+": no test notices it")
+		}
+	}
+	share := float64(dead) / float64(max(len(results), 1))
+	fmt.Printf("%d of %d killed (%.1f %%)\n", dead, len(results), 100*share)
+	if len(known) > 0 {
+		fmt.Printf("survivors that are known:\n\t%s\n", strings.Join(known, "\n\t"))
+	}
+	if len(bad) > 0 {
+		return fmt.Errorf("%d to look at:\n\t%s", len(bad), strings.Join(bad, "\n\t"))
+	}
+	if share < enough {
+		return fmt.Errorf("fewer than %.0f %% are killed", 100*enough)
 	}
 	return nil
 }
 
-// noticed reports whether the mutant's tests fail with it. What does not
-// compile is no mutant, but an error.
-func (m *mutant) noticed(dir string) (bool, error) {
-	path, err := filepath.Abs(m.file)
-	if err != nil {
-		return false, err
+// each calls do for 0 to n-1, at most at of them at once.
+func each(n, at int, do func(int)) {
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, max(1, at))
+	for i := range n {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			do(i)
+		})
 	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return false, err
-	}
-	if n := bytes.Count(text, []byte(m.from)); n != 1 {
-		return false, fmt.Errorf("%q stands there %d times", m.from, n)
-	}
-	edited := filepath.Join(dir, "edited.go")
-	if err := os.WriteFile(edited, bytes.Replace(text, []byte(m.from), []byte(m.to), 1), 0o666); err != nil {
-		return false, err
-	}
-	overlay := filepath.Join(dir, "overlay.json")
-	body, err := json.Marshal(map[string]map[string]string{"Replace": {path: edited}})
-	if err != nil {
-		return false, err
-	}
-	if err := os.WriteFile(overlay, body, 0o666); err != nil {
-		return false, err
-	}
-	args := append([]string{"test", "-count=1", "-timeout=5m", "-overlay", overlay}, m.test...)
-	out, err := exec.Command("go", args...).CombinedOutput()
-	if _, ended := err.(*exec.ExitError); err != nil && !ended {
-		return false, err
-	}
-	if bytes.Contains(out, []byte("[build failed]")) || bytes.Contains(out, []byte("[setup failed]")) {
-		return false, fmt.Errorf("it does not compile:\n%s", out)
-	}
-	return err != nil, nil
+	wg.Wait()
 }

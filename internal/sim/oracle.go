@@ -199,6 +199,15 @@ func (o *oracle) putRegister(c *call, old, now object) {
 	if was != nil {
 		o.turned[name] = o.r.step
 	}
+	o.countRegister(was, m)
+	o.check(reg, "")
+	o.setLatest(name, was != nil && m.State == manifest.Live)
+	o.checkMilestones(name)
+}
+
+// countRegister counts what a register became, so that a run shows what it has
+// tried.
+func (o *oracle) countRegister(was, m *manifest.Manifest) {
 	switch {
 	case was == nil:
 		o.r.count("versions created")
@@ -214,9 +223,6 @@ func (o *oracle) putRegister(c *call, old, now object) {
 	default:
 		o.r.count("deletes applied")
 	}
-	o.check(reg, "")
-	o.setLatest(name, was != nil && m.State == manifest.Live)
-	o.checkMilestones(name)
 }
 
 // deleted sees every key that vanishes.

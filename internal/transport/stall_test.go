@@ -240,3 +240,19 @@ func TestCancelledIsNoStall(t *testing.T) {
 		}
 	})
 }
+
+// An answer may come before all of the request is sent. From then on its bytes
+// are what counts, and the end of the sending is no headway.
+func TestEarlyAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		w := watchOver("host", time.Minute, cancel)
+		w.enter(reading)
+		time.Sleep(59 * time.Second)
+		w.enter(waiting)
+		time.Sleep(2 * time.Second)
+		if err := context.Cause(ctx); !errors.Is(err, store.ErrStalled) || !strings.Contains(err.Error(), "of its answer") {
+			t.Errorf("after a minute without a byte of the answer: %v", err)
+		}
+	})
+}

@@ -109,3 +109,34 @@ func TestListPages(t *testing.T) {
 		t.Errorf("List of a/29 shows %d keys, want 200", len(got))
 	}
 }
+
+// A page that ends for want of patience ends where two readings agree no more:
+// the second of them may have missed what was there all the time.
+func TestBusyListingShowsWhatReadingsAgreeOn(t *testing.T) {
+	s := open(t, t.TempDir())
+	s.patience, s.piecemeal = -1, true
+	want := []string{"a/1", "b/1", "b/2"}
+	for _, key := range want {
+		put(t, s, key, "", store.Absent)
+	}
+	n := 0
+	s.trace = func(op, path string) {
+		if op != "readdir" || path != s.path("b") {
+			return
+		}
+		there, away := s.path("b/1"), s.path("b/.1")
+		var err error
+		switch n++; n { // a reading of a directory that others change may miss a name
+		case 2:
+			err = os.Rename(there, away)
+		case 3:
+			err = os.Rename(away, there)
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	if got := keys(t, s, ""); !slices.Equal(got, want) {
+		t.Errorf("List shows %q, want %q", got, want)
+	}
+}

@@ -111,5 +111,6 @@ func (m shifted) Clean(ctx context.Context, prefixes []string, before time.Time,
 		before = m.s.since
 	}
 	m.s.mu.Unlock()
-	return store.Clean(ctx, m.Store, prefixes, before, dryRun)
+	c, _ := store.As[store.Cleaner](m.Store)
+	return c.Clean(ctx, prefixes, before, dryRun)
 }

@@ -58,9 +58,9 @@ func (s *Store) writeTemp(ctx context.Context, rel string, body []byte) (_ *temp
 func (s *Store) openTemp(ctx context.Context, rel string) (*folder, *os.File, error) {
 	const tries = 1000
 	for try := 0; ; try++ {
-		f, err := (*os.File)(nil), error(nil)
 		d, err := s.openFolder(rel)
 		if err == nil {
+			var f *os.File
 			if f, err = s.createTemp(d); err == nil {
 				return d, f, nil
 			}

@@ -7,6 +7,8 @@ import (
 	"syscall"
 	"time"
 	"unsafe"
+
+	"github.com/mindtrace/registry/internal/mechanism"
 )
 
 // Large bodies go to the disk from the memory where they are, if the file
@@ -63,7 +65,7 @@ func (s *Store) writePart(ctx context.Context, f *os.File, part []byte) (n int, 
 // returns how many bytes that are: none where the file system, or what is below
 // it, does not take them so.
 func (s *Store) writeDirect(ctx context.Context, f *os.File, body []byte) (at int, err error) {
-	if len(body) < minDirect || s.slow.Load() >= maxSlow || !aligned(body) || setDirect(f, true) != nil {
+	if !mechanism.Direct || len(body) < minDirect || s.slow.Load() >= maxSlow || !aligned(body) || setDirect(f, true) != nil {
 		return 0, nil
 	}
 	start := time.Now()

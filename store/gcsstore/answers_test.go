@@ -170,3 +170,44 @@ func TestPutRequest(t *testing.T) {
 	_, err = st.Put(t.Context(), "k", []byte("hello world!"), "101")
 	is(t, "stored short", err, store.ErrUnknown)
 }
+
+// A swap of a key that is gone has met another state than it named. A put of a
+// new key that finds nothing has found no bucket.
+func TestSwapOfAnAbsentKey(t *testing.T) {
+	code := http.StatusNotFound
+	st, _ := fake(t, func(w http.ResponseWriter, r *http.Request) {
+		refuse(w, code, "notFound", "No such object: bucket/k")
+	})
+	_, err := st.Put(t.Context(), "k", nil, "101")
+	is(t, "swap", err, store.ErrPrecondition)
+	_, err = st.Put(t.Context(), "k", nil, store.Absent)
+	is(t, "create", err, store.ErrNoBucket)
+	if err := st.Delete(t.Context(), "k"); err != nil {
+		t.Errorf("delete: %v", err)
+	}
+	code = http.StatusConflict
+	_, err = st.Put(t.Context(), "k", nil, "101")
+	is(t, "conflict", err, store.ErrRetry)
+}
+
+// Modified is in whole seconds, however it is learnt: an answer with bytes has
+// it no finer.
+func TestModifiedIsInSeconds(t *testing.T) {
+	const object = `{"name": "k", "size": "7", "generation": "101", "timeCreated": "2026-10-01T09:00:00.789Z"}`
+	st, _ := fake(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Has("prefix") {
+			io.WriteString(w, `{"items": [`+object+`]}`)
+		} else {
+			io.WriteString(w, object)
+		}
+	})
+	info, err := st.Stat(t.Context(), "k")
+	if err != nil || info.Modified.Nanosecond() != 0 {
+		t.Errorf("stat: %s, %v", info.Modified, err)
+	}
+	for info, err := range st.List(t.Context(), "", "") {
+		if err != nil || info.Modified.Nanosecond() != 0 {
+			t.Errorf("list: %s, %v", info.Modified, err)
+		}
+	}
+}

@@ -146,7 +146,7 @@ func TestQuotesAreKept(t *testing.T) {
 		st := open(t, through(p, bucket))
 		info, err := st.Put(t.Context(), "once", []byte("0"), store.Absent)
 		if err == nil {
-			info, err = st.Put(t.Context(), "once", []byte("1"), info.Token)
+			_, err = st.Put(t.Context(), "once", []byte("1"), info.Token)
 		}
 		if err != nil {
 			t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/mindtrace/registry/internal/backoff"
 	"github.com/mindtrace/registry/store"
 )
 
@@ -126,7 +127,7 @@ func listComplete(ctx context.Context, e *Env) error {
 					return fmt.Errorf("a List shows %s but not %s, which was complete before that one was begun", of, key)
 				}
 			}
-			if last || !pause(ctx, pace(n)) {
+			if last || backoff.Sleep(ctx, pace(n)) != nil {
 				return ctx.Err()
 			}
 		}

@@ -73,7 +73,10 @@ func Clean(ctx context.Context, st store.Store, prefix string) error {
 	if err := one(errs); err != nil {
 		return err
 	}
-	return store.Prune(ctx, st, prefix)
+	if p, ok := store.As[store.Pruner](st); ok {
+		return p.Prune(ctx, prefix)
+	}
+	return nil
 }
 
 type probe struct {

@@ -110,23 +110,26 @@ func lostCalls(st store.Store, staged store.Staged, key func(string) string, mat
 		"List":   list,
 		"Now":    func(ctx context.Context) error { _, err := st.Now(ctx); return err },
 		"Clean": func(ctx context.Context) error {
-			if _, ok := st.(store.Cleaner); !ok {
+			c, ok := store.As[store.Cleaner](st)
+			if !ok {
 				return store.ErrNoRoot
 			}
-			_, err := store.Clean(ctx, st, []string{key("")}, time.Now().Add(time.Hour), false)
+			_, err := c.Clean(ctx, []string{key("")}, time.Now().Add(time.Hour), false)
 			return err
 		},
 		"Flush": func(ctx context.Context) error {
-			if _, ok := st.(store.Flusher); !ok {
+			f, ok := store.As[store.Flusher](st)
+			if !ok {
 				return store.ErrNoRoot
 			}
-			return store.Flush(ctx, st, key("there"))
+			return f.Flush(ctx, key("there"))
 		},
 		"MakeRoot": func(ctx context.Context) error {
-			if _, ok := st.(store.RootMaker); !ok {
+			m, ok := store.As[store.RootMaker](st)
+			if !ok {
 				return store.ErrNoRoot
 			}
-			return store.MakeRoot(ctx, st)
+			return m.MakeRoot(ctx)
 		},
 	}
 }

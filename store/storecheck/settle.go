@@ -5,11 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/mindtrace/registry/internal/backoff"
 	"github.com/mindtrace/registry/store"
 )
 
@@ -46,38 +46,26 @@ func within(run func(context.Context, *Env) error) func(context.Context, *Env) e
 
 // busy repeats a Put while the store says that it is busy.
 func busy(ctx context.Context, st store.Store, key string, body []byte, match store.Token) (store.Info, error) {
-	wait := 5 * time.Millisecond
-	for try := 1; ; try++ {
+	b := backoff.Backoff{First: 10 * time.Millisecond, Most: 2 * time.Second, Repeats: busyTries - 1}
+	for {
 		info, err := st.Put(ctx, key, body, match)
 		if !errors.Is(err, store.ErrRetry) {
 			return info, err
 		}
-		if try == busyTries {
-			return info, fmt.Errorf("busy %d times in a row: %w", try, err)
+		if !b.Again(ctx, err) {
+			if ctx.Err() != nil {
+				return info, ctx.Err()
+			}
+			return info, fmt.Errorf("busy %d times in a row: %w", b.Tries(), err)
 		}
-		if !pause(ctx, wait/2+rand.N(wait)) {
-			return info, ctx.Err()
-		}
-		wait = min(2*wait, time.Second)
-	}
-}
-
-// pause waits. It reports false if the context ended first.
-func pause(ctx context.Context, d time.Duration) bool {
-	select {
-	case <-time.After(d):
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }
 
 // repeat repeats a put until it is certain what it came to.
 func repeat(ctx context.Context, put func() error) error {
-	var stalls store.Stalls
-	for try := 0; ; try++ {
+	for b := (backoff.Backoff{First: 10 * time.Millisecond, Most: 10 * time.Second, Repeats: unknownTries}); ; {
 		err := put()
-		if !errors.Is(err, store.ErrUnknown) || stalls.Enough(err) || try == unknownTries || !pause(ctx, 5*time.Millisecond<<try) {
+		if !errors.Is(err, store.ErrUnknown) || !b.Again(ctx, err) {
 			return err
 		}
 	}

@@ -1,0 +1,46 @@
+package store
+
+import (
+	"context"
+	"iter"
+)
+
+// Keys lists the keys of any store: as a KeyLister does, or else by List.
+func Keys(ctx context.Context, s Store, prefix, after string) iter.Seq2[string, error] {
+	if l, ok := s.(KeyLister); ok {
+		if keys := l.Keys(ctx, prefix, after); keys != nil {
+			return keys
+		}
+	}
+	return func(yield func(string, error) bool) {
+		for info, err := range s.List(ctx, prefix, after) {
+			if !yield(info.Key, err) {
+				return
+			}
+		}
+	}
+}
+
+// Stage begins a Put of a new key on any store. If taken is false, the body
+// must not change until Discard.
+func Stage(ctx context.Context, s Store, key string, body []byte) (st Staged, taken bool, err error) {
+	if stager, ok := s.(Stager); ok {
+		st, err := stager.Stage(ctx, key, body)
+		if st != nil || err != nil {
+			return st, st != nil, err
+		}
+	}
+	return unstaged{s, body}, false, nil
+}
+
+// unstaged is a Staged of a store that is no Stager.
+type unstaged struct {
+	s    Store
+	body []byte
+}
+
+func (u unstaged) Commit(ctx context.Context, key string) (Info, error) {
+	return u.s.Put(ctx, key, u.body, Absent)
+}
+
+func (u unstaged) Discard() {}
