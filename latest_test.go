@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/mindtrace/registry/internal/commit"
-	"github.com/mindtrace/registry/internal/knob"
 	"github.com/mindtrace/registry/internal/ledger"
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/store"
@@ -16,11 +15,12 @@ import (
 	"github.com/mindtrace/registry/store/tracestore"
 )
 
-// setMilestone has milestones left every so many versions.
-func setMilestone(t testing.TB, n int) {
-	old := knob.Milestone
-	knob.Milestone = n
-	t.Cleanup(func() { knob.Milestone = old })
+// milestonesEvery opens a registry that leaves milestones every so many
+// versions.
+func milestonesEvery(t testing.TB, n int, st store.Store) *Registry {
+	r := openOn(t, st, nil)
+	r.ledger.Knobs.Milestone = n
+	return r
 }
 
 // seed puts the registers of versions 1.0.0 to 1.0.<n-1>, all of them dead but
@@ -129,9 +129,8 @@ func TestMilestonesKeepUp(t *testing.T) {
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			setMilestone(t, 8)
 			mem := newStore(t)
-			r := openOn(t, mem, nil)
+			r := milestonesEvery(t, 8, mem)
 			n := 400
 			for i := range n {
 				mustSave(t, r, "m", "x", c.opt(i)...)
@@ -172,13 +171,11 @@ func TestMilestonesKeepUp(t *testing.T) {
 // What top finds, the whole listing finds: whatever was saved in which order,
 // and deleted.
 func TestLatestWithMilestonesIsTheLatest(t *testing.T) {
-	setMilestone(t, 3)
-	old := knob.JumpAfter
-	knob.JumpAfter = 5
-	t.Cleanup(func() { knob.JumpAfter = old })
 	for round := range uint64(20) {
 		rng := rand.New(rand.NewPCG(round, 1))
-		r, mem := inMemory(t)
+		mem := newStore(t)
+		r := milestonesEvery(t, 3, mem)
+		r.ledger.Knobs.JumpAfter = 5
 		for step := range 60 {
 			switch rng.IntN(6) {
 			case 0:
@@ -262,10 +259,9 @@ func TestA7CommitBetweenTheTwoListings(t *testing.T) {
 		}, Version{Major: 1, Patch: 1}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			setMilestone(t, 8)
 			mem := newStore(t)
 			fst := faultstore.New(mem, nil)
-			r, other := openOn(t, fst, nil), openOn(t, mem, nil)
+			r, other := milestonesEvery(t, 8, fst), milestonesEvery(t, 8, mem)
 			for range 20 {
 				mustSave(t, other, "m", "x")
 			}

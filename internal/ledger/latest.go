@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/mindtrace/registry/fault"
-	"github.com/mindtrace/registry/internal/knob"
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/store"
 )
@@ -159,7 +158,7 @@ func (l *Ledger) LeaveMilestone(ctx context.Context, name string, known []manife
 	if highest == v {
 		below, _ = slices.BinarySearchFunc(known, v, manifest.Version.Compare)
 	}
-	if !highest.IsRelease() || below < knob.Milestone-1 {
+	if !highest.IsRelease() || below < l.Knobs.Milestone-1 {
 		return // the milestone before is near enough; above it there are pre-releases
 	}
 	_, err := l.Store.Put(ctx, manifest.MilestoneKey(name, highest), nil, store.Absent)

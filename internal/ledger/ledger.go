@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mindtrace/registry/internal/chunk"
+	"github.com/mindtrace/registry/internal/knob"
 	"github.com/mindtrace/registry/internal/lease"
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/internal/wrapstore"
@@ -25,6 +26,7 @@ type Ledger struct {
 	Locks    *lease.Locks
 	Memory   *chunk.Budget // for the data that operations move
 	Compress bool          // what saves store, unless they say otherwise
+	Knobs    knob.Knobs    // what tests set
 	Offline  bool          // Store is a cache, which never has everything
 	Log      *slog.Logger
 
@@ -38,5 +40,5 @@ type Ledger struct {
 // New returns a Ledger without a store: the caller sets Store and Locks, and
 // calls Begin.
 func New(url string, memory *chunk.Budget, log *slog.Logger) *Ledger {
-	return &Ledger{URL: url, Clock: new(wrapstore.Clock), Memory: memory, Log: log, probing: make(chan struct{}, 1)}
+	return &Ledger{URL: url, Clock: new(wrapstore.Clock), Memory: memory, Log: log, Knobs: knob.Default(), probing: make(chan struct{}, 1)}
 }

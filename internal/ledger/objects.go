@@ -5,7 +5,6 @@ import (
 	"errors"
 
 	"github.com/mindtrace/registry/fault"
-	"github.com/mindtrace/registry/internal/knob"
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/store"
 )
@@ -21,7 +20,7 @@ type Listed struct {
 // Objects yields the objects that have a register. Of one with thousands of
 // versions, it lists the highest ones only.
 func (l *Ledger) Objects(ctx context.Context, prefix string, yield func(Listed, error) bool) {
-	lister := &objectLister{yield: yield}
+	lister := &objectLister{yield: yield, jumpAfter: l.Knobs.JumpAfter}
 	for again := true; again; {
 		again = false
 		for info, err := range l.Store.List(ctx, manifest.ObjectsPrefix+store.Escape(prefix), lister.after) {
@@ -60,7 +59,8 @@ type objectLister struct {
 		version   manifest.Version
 		passed    int // and how many of its keys have gone by
 	}
-	jumped string // the key that should come next: that which the milestone speaks of
+	jumped    string // the key that should come next: that which the milestone speaks of
+	jumpAfter int    // as in knob.Knobs
 }
 
 // finish yields the object that the keys were of.
@@ -111,7 +111,7 @@ func (l *objectLister) key(key string) (jump bool) {
 		if l.finish(); l.stopped {
 			return false
 		}
-		l.o = Listed{Name: name, partial: name == l.first.name && l.first.passed == knob.JumpAfter}
+		l.o = Listed{Name: name, partial: name == l.first.name && l.first.passed == l.jumpAfter}
 	}
 	l.o.versions = append(l.o.versions, v)
 	return v.Compare(l.first.version) < 0 && l.pass(name)
@@ -119,10 +119,10 @@ func (l *objectLister) key(key string) (jump bool) {
 
 // pass counts a key of an object, and jumps if there have been many.
 func (l *objectLister) pass(name string) (jump bool) {
-	if name != l.first.name || l.first.passed >= knob.JumpAfter {
+	if name != l.first.name || l.first.passed >= l.jumpAfter {
 		return false
 	}
-	if l.first.passed++; l.first.passed < knob.JumpAfter {
+	if l.first.passed++; l.first.passed < l.jumpAfter {
 		return false
 	}
 	l.jumped = manifest.VersionKey(name, l.first.version)
@@ -135,7 +135,7 @@ func (l *objectLister) pass(name string) (jump bool) {
 
 // stay goes back to the milestone, for there is not what it has promised.
 func (l *objectLister) stay() (jump bool) {
-	l.jumped, l.after, l.first.passed = "", l.first.key, knob.JumpAfter+1
+	l.jumped, l.after, l.first.passed = "", l.first.key, l.jumpAfter+1
 	if l.o.Name == l.first.name {
 		l.o = Listed{Name: l.o.Name}
 	}

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/mindtrace/registry/fault"
-	"github.com/mindtrace/registry/internal/knob"
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/store"
 	"github.com/mindtrace/registry/store/storecheck"
@@ -16,7 +15,7 @@ import (
 // probe asks the store whether it keeps its most important promises, and
 // returns the store's time.
 func (l *Ledger) probe(ctx context.Context) (time.Time, error) {
-	if knob.ProbeEvery < 0 {
+	if l.Knobs.ProbeEvery < 0 {
 		return l.Clock.Fresh(ctx, l.Store, 0)
 	}
 	env := &storecheck.Env{
@@ -37,7 +36,7 @@ func (l *Ledger) probe(ctx context.Context) (time.Time, error) {
 
 // fresh reports whether the verdict of the last probe still stands.
 func (l *Ledger) fresh(now time.Time) bool {
-	return knob.ProbeEvery < 0 || now.Sub(l.Probed) < knob.ProbeEvery
+	return l.Knobs.ProbeEvery < 0 || now.Sub(l.Probed) < l.Knobs.ProbeEvery
 }
 
 // Trust probes the store before the first write after a day: a server is

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/mindtrace/registry/fault"
+	"github.com/mindtrace/registry/internal/knob"
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/internal/plain"
 	"github.com/mindtrace/registry/store"
@@ -14,6 +15,7 @@ import (
 // none. Then it makes a registry with the settings fresh; nil: that is
 // ErrNoRegistry.
 func (l *Ledger) Begin(ctx context.Context, body []byte, err error, fresh *manifest.Settings) error {
+	l.Knobs = knob.From(ctx)
 	switch {
 	case NotFound(err) && fresh != nil:
 		l.Settings, err = l.create(ctx, fresh)

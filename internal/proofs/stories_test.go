@@ -17,7 +17,6 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// The verbs that TestEveryVerbThroughFaults does not know, and their
 // Verbs and conditions that TestEveryVerbThroughFaults leaves out, through the
 // same network, by clients that often give up in the middle. After each attempt
 // the test looks directly: what a verb says is so, and no version is half there.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	registry "github.com/mindtrace/registry"
+	"github.com/mindtrace/registry/internal/knob"
 	"github.com/mindtrace/registry/material"
 	"github.com/mindtrace/registry/store"
 )
@@ -133,7 +134,7 @@ func (c *client) work() {
 		st = ab.view(c, st)
 	}
 	var err error
-	if c.reg, err = registry.OpenStore(c.ctx, st, "sim:", nil); err != nil {
+	if c.reg, err = registry.OpenStore(knob.With(c.ctx, c.run.knobs), st, "sim:", nil); err != nil {
 		return // crashed
 	}
 	m := material.Func("sim", saveValue, loadValue)

@@ -124,7 +124,7 @@ func serversBuilt(out io.Writer) error {
 // root take longest: they begin first, so that the others run beside them. They
 // have been vetted already.
 func tested(out io.Writer) error {
-	return run(out, nil, "go", "test", "-vet=off", "-timeout=20m", "./store/s3store", ".", "./cmd/mindreg", "./...")
+	return run(out, nil, "go", "test", "-vet=off", "-timeout=20m", "-parallel=4", "./store/s3store", ".", "./cmd/mindreg", "./...")
 }
 
 // racing finds the tests of the root that have several goroutines use one

@@ -221,7 +221,7 @@ func TestPowerLoss(t *testing.T) {
 
 // smallPacks makes objects of some kilobytes go the ways of gigabytes.
 func smallPacks(t *testing.T) {
-	inline, pack, probe := knob.MaxInline, knob.MaxPack, knob.ProbeEvery
-	knob.MaxInline, knob.MaxPack, knob.ProbeEvery = 4<<10, packSize, -1
-	t.Cleanup(func() { knob.MaxInline, knob.MaxPack, knob.ProbeEvery = inline, pack, probe })
+	pack := knob.MaxPack
+	knob.MaxPack = packSize
+	t.Cleanup(func() { knob.MaxPack = pack })
 }

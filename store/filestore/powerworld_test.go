@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	registry "github.com/mindtrace/registry"
+	"github.com/mindtrace/registry/internal/knob"
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/material"
 	"github.com/mindtrace/registry/store"
@@ -112,7 +113,9 @@ func openOn(st store.Store, wrap func(store.Store) store.Store, create bool) (*r
 	if wrap != nil {
 		st = wrap(st)
 	}
-	ctx := context.Background()
+	knobs := knob.Default()
+	knobs.MaxInline, knobs.ProbeEvery = 4<<10, -1
+	ctx := knob.With(context.Background(), knobs)
 	if _, _, err := st.Get(ctx, manifest.SettingsKey, nil); create && errors.Is(err, fs.ErrNotExist) {
 		now, err := st.Now(ctx)
 		if err != nil {
