@@ -127,7 +127,7 @@ func TestLongSaveOfManyFilesRenewsItsTable(t *testing.T) {
 			t.Errorf("pack of era %d, want %d", p.Era, era)
 		}
 	}
-	if rep := must[*VerifyReport](t)(r.Verify(t.Context(), "")); !rep.OK() {
+	if rep := must[*VerifyReport](t)(r.Verify(t.Context(), "", nil)); !rep.OK() {
 		t.Error(rep.Problems)
 	}
 }
@@ -230,10 +230,10 @@ func TestUndeleteRenewsNotAfter(t *testing.T) {
 	r, _, _, clock := timed(t)
 	mustSave(t, r, "m", noise(1, 1<<20))
 	clock.advance(30 * 24 * time.Hour)
-	must[[]Version](t)(r.Delete(t.Context(), "m@1"))
+	must[*DeleteReport](t)(r.Delete(t.Context(), "m@1", nil))
 	died := clock.now()
 	clock.advance(3 * 24 * time.Hour)
-	if err := r.Undelete(t.Context(), "m@1"); err != nil {
+	if _, err := r.Undelete(t.Context(), "m@1", nil); err != nil {
 		t.Fatal(err)
 	}
 	f := manifestOf(t, r, "m")

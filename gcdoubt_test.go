@@ -62,7 +62,7 @@ func TestA25Unreadable(t *testing.T) {
 			garbage(t, r, clock)
 			c.damage(t, mem)
 			before := packKeys(t, mem)
-			_, err := r.GC(t.Context())
+			_, err := r.GC(t.Context(), nil)
 			if err == nil || c.want != nil && !errors.Is(err, c.want) {
 				t.Errorf("got error %v, want %v", err, c.want)
 			}
@@ -119,7 +119,7 @@ func TestA28IncompleteListing(t *testing.T) {
 		}
 		return faultstore.Fault{}
 	})
-	if _, err := openOn(t, fst, nil).GC(t.Context()); err == nil {
+	if _, err := openOn(t, fst, nil).GC(t.Context(), nil); err == nil {
 		t.Error("a register has vanished, and the collection went on")
 	}
 	mustVerify(t, r)
@@ -175,7 +175,7 @@ func TestGCKilled(t *testing.T) {
 			}
 			return faultstore.Fault{}
 		})
-		_, err := r.GC(t.Context())
+		_, err := r.GC(t.Context(), nil)
 		fst.Plan(nil)
 		mustVerify(t, r)
 		clock.advance(2 * day)

@@ -67,7 +67,7 @@ func TestA22CollectedBeforeTheCommit(t *testing.T) {
 	mustVerify(t, r)
 
 	// It cannot be brought back: its packs are gone.
-	err = r.Undelete(t.Context(), "m@1")
+	_, err = r.Undelete(t.Context(), "m@1", nil)
 	wantErr(t, err, ErrDeleted)
 	if !strings.Contains(err.Error(), "saved too late") {
 		t.Error(err)
@@ -151,7 +151,7 @@ func TestA13ChangesBesideMark(t *testing.T) {
 						case "delete":
 							mustDelete(t, other, "m@1")
 						case "undelete":
-							if err := other.Undelete(t.Context(), "m@1"); err != nil {
+							if _, err := other.Undelete(t.Context(), "m@1", nil); err != nil {
 								t.Error(err)
 							}
 						case "save from base and delete it":
@@ -159,7 +159,7 @@ func TestA13ChangesBesideMark(t *testing.T) {
 							mustDelete(t, other, "m@1")
 						case "delete and undelete":
 							mustDelete(t, other, "m@1")
-							if err := other.Undelete(t.Context(), "m@1"); err != nil {
+							if _, err := other.Undelete(t.Context(), "m@1", nil); err != nil {
 								t.Error(err)
 							}
 						}
@@ -170,7 +170,7 @@ func TestA13ChangesBesideMark(t *testing.T) {
 				}
 				fst.Plan(nil)
 				mustVerify(t, r)
-				_ = other.Undelete(t.Context(), "m@1")
+				_, _ = other.Undelete(t.Context(), "m@1", nil)
 				mustLoad[[]byte](t, r, "m@1")
 			})
 		}
@@ -193,7 +193,7 @@ func TestFrozenUndelete(t *testing.T) {
 				mustGC(t, openOn(t, mem, nil))
 			}
 		}}))
-		if err := r.Undelete(t.Context(), "m@1"); err == nil {
+		if _, err := r.Undelete(t.Context(), "m@1", nil); err == nil {
 			t.Error("acknowledged")
 		}
 		fst.Plan(nil)
@@ -221,11 +221,11 @@ func TestUndeleteBesideFrozenUndelete(t *testing.T) {
 		case 1: // live again
 			f.Do = func() { clock.advance(5 * day) }
 		case 2: // buried again
-			f.Do = func() { wantErr(t, other.Undelete(t.Context(), "m@1"), ErrTooSlow) }
+			f.Do = func() { wantErr(t, errOf(other.Undelete(t.Context(), "m@1", nil)), ErrTooSlow) }
 		}
 		return f
 	})
-	if err := r.Undelete(t.Context(), "m@1"); err == nil || puts != 2 {
+	if _, err := r.Undelete(t.Context(), "m@1", nil); err == nil || puts != 2 {
 		t.Errorf("%d puts, %v", puts, err)
 	}
 }

@@ -187,7 +187,7 @@ func TestLatestWithMilestonesIsTheLatest(t *testing.T) {
 					t.Fatal(err)
 				}
 			case 1:
-				if _, err := r.Delete(t.Context(), "m@latest"); err != nil && !errors.Is(err, ErrNotFound) {
+				if _, err := r.Delete(t.Context(), "m@latest", nil); err != nil && !errors.Is(err, ErrNotFound) {
 					t.Fatal(err)
 				}
 			case 2:
@@ -252,10 +252,10 @@ func TestA7CommitBetweenTheTwoListings(t *testing.T) {
 		{"one below the milestone", func(t *testing.T, r *Registry) { mustSave(t, r, "m", "x", WithVersion("0.1.0")) }, Version{Major: 1, Patch: 19}},
 		{"the next, and the others deleted", func(t *testing.T, r *Registry) {
 			mustSave(t, r, "m", "x")
-			must[[]Version](t)(r.Delete(t.Context(), "m@<1.0.20"))
+			must[*DeleteReport](t)(r.Delete(t.Context(), "m@<1.0.20", nil))
 		}, Version{Major: 1, Patch: 20}},
 		{"all deleted but one below the milestone", func(t *testing.T, r *Registry) {
-			must[[]Version](t)(r.Delete(t.Context(), "m@>=1.0.2"))
+			must[*DeleteReport](t)(r.Delete(t.Context(), "m@>=1.0.2", nil))
 		}, Version{Major: 1, Patch: 1}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

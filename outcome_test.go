@@ -114,7 +114,7 @@ func TestA3WonThenDeletedBeforeTheCheck(t *testing.T) {
 	other := openOn(t, mem, nil)
 	plan := nth(0, "objects/", faultstore.Fault{After: store.ErrUnknown})
 	second := nth(1, "objects/", faultstore.Fault{Do: func() {
-		must[[]Version](t)(other.Delete(context.Background(), "m@1.0.0"))
+		must[*DeleteReport](t)(other.Delete(context.Background(), "m@1.0.0", nil))
 	}})
 	fst.Plan(func(c faultstore.Call) faultstore.Fault {
 		f, g := plan(c), second(c)
@@ -208,7 +208,7 @@ func TestFailureAtEveryCall(t *testing.T) {
 					t.Errorf("%s: failed with %v, but live are %v", name, err, got)
 				}
 			}
-			if rep := must[*VerifyReport](t)(check.Verify(t.Context(), "")); !rep.OK() {
+			if rep := must[*VerifyReport](t)(check.Verify(t.Context(), "", nil)); !rep.OK() {
 				t.Errorf("%s: %v", name, rep.Problems)
 			}
 			// And the next save works.

@@ -101,8 +101,11 @@ func TestA37LateAnswer(t *testing.T) {
 // ends it at once.
 func TestA38CrashedHolder(t *testing.T) {
 	for what, end := range map[string]func(t *testing.T, st store.Store){
-		"wait":  func(t *testing.T, st store.Store) { time.Sleep(ttl) },
-		"break": func(t *testing.T, st store.Store) { wantErr(t, locksOn(st).Break(t.Context(), name, "dead"), nil) },
+		"wait": func(t *testing.T, st store.Store) { time.Sleep(ttl) },
+		"break": func(t *testing.T, st store.Store) {
+			_, err := locksOn(st).Break(t.Context(), name, "dead")
+			wantErr(t, err, nil)
+		},
 	} {
 		for _, shared := range []bool{false, true} {
 			inBubble(t, func(t *testing.T, st *faultstore.Store) {
@@ -139,7 +142,7 @@ func TestBrokenHolderLearnsIt(t *testing.T) {
 			l := take(t, locksOn(st), nil)
 			time.Sleep(ttl)
 			start := time.Now()
-			wantErr(t, locksOn(st).Break(t.Context(), name, "it hangs"), nil)
+			wantErr(t, errOf(locksOn(st).Break(t.Context(), name, "it hangs")), nil)
 			err := cause(l)
 			wantErr(t, err, ErrLost)
 			if !shared && !strings.Contains(err.Error(), "it hangs") {
@@ -149,7 +152,7 @@ func TestBrokenHolderLearnsIt(t *testing.T) {
 				t.Errorf("learnt after %s", took)
 			}
 			wantErr(t, l.Release(), ErrLost)
-			wantErr(t, locksOn(st).Break(t.Context(), name, ""), ErrNotHeld)
+			wantErr(t, errOf(locksOn(st).Break(t.Context(), name, "")), ErrNotHeld)
 		})
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/mindtrace/registry/internal/manifest"
+	"github.com/mindtrace/registry/lock"
 	"github.com/mindtrace/registry/store/faultstore"
 	"github.com/mindtrace/registry/store/memstore"
 )
@@ -114,7 +115,7 @@ func TestTimeoutNamesTheHolder(t *testing.T) {
 			start := time.Now()
 			_, err := locksOn(st).Lock(t.Context(), name, &Options{Timeout: timeout})
 			wantErr(t, err, ErrTimeout)
-			te := (*TimeoutError)(nil)
+			te := (*lock.TimeoutError)(nil)
 			if !errors.As(err, &te) || te.Holder.Why != "training" || !strings.Contains(err.Error(), "training, since "+since) {
 				t.Errorf("error %v does not tell who, why and since when", err)
 			}
@@ -188,14 +189,14 @@ func TestA34TwoWaitersBreakAStaleLock(t *testing.T) {
 			var l *Lease
 			st.Plan(nth(0, "x.json", faultstore.Fault{Do: func() {
 				if breaks {
-					if err := fast.Break(t.Context(), name, ""); err != nil {
+					if _, err := fast.Break(t.Context(), name, ""); err != nil {
 						t.Error(err)
 					}
 				}
 				l = mustLock(t, fast, nil)
 			}}))
 			if breaks {
-				wantErr(t, slow.Break(t.Context(), name, ""), ErrChanged)
+				wantErr(t, errOf(slow.Break(t.Context(), name, "")), ErrChanged)
 			} else {
 				_, err := slow.Lock(t.Context(), name, &Options{Timeout: NoWait})
 				wantErr(t, err, ErrTimeout)
@@ -226,7 +227,7 @@ func TestA35EpochSurvives(t *testing.T) {
 		mustRelease(t, take())
 		take().crash()
 		l := take()
-		if err := locksOn(st).Break(t.Context(), name, ""); err != nil {
+		if _, err := locksOn(st).Break(t.Context(), name, ""); err != nil {
 			t.Error(err)
 		}
 		want++

@@ -157,7 +157,7 @@ func TestBadOptions(t *testing.T) {
 				}
 			}
 		}
-		wantErr(t, s.Break(t.Context(), "my_model", ""), manifest.ErrInvalidName)
+		wantErr(t, errOf(s.Break(t.Context(), "my_model", "")), manifest.ErrInvalidName)
 		if n := st.Calls(); n != 0 {
 			t.Errorf("%d requests were made", n)
 		}
@@ -241,7 +241,7 @@ func TestReleaseAfterAnotherHasTheLock(t *testing.T) {
 			return f
 		})
 		time.Sleep(ttl/3 + time.Millisecond)
-		wantErr(t, locksOn(st).Break(t.Context(), name, ""), nil)
+		wantErr(t, errOf(locksOn(st).Break(t.Context(), name, "")), nil)
 		next := mustLock(t, locksOn(st), &Options{Timeout: NoWait})
 		wantErr(t, l.Release(), ErrLost)
 		if reg := read(t, st); reg.State != manifest.LockHeld || reg.Epoch != next.Epoch() {

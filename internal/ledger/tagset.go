@@ -124,8 +124,9 @@ func (l *Ledger) stillLive(ctx context.Context, t TagRecord) error {
 	return err
 }
 
-// RemoveTag removes a tag that is in the state that c asks for.
-func (l *Ledger) RemoveTag(ctx context.Context, name, tag string, c TagCondition) error {
+// RemoveTag removes a tag that is in the state that c asks for, and returns the
+// version that it pointed at.
+func (l *Ledger) RemoveTag(ctx context.Context, name, tag string, c TagCondition) (was manifest.Version, err error) {
 	for try := 1; ; try++ {
 		t, err := l.ReadNamedTag(ctx, name, tag)
 		gone := t.Removed()
@@ -135,20 +136,20 @@ func (l *Ledger) RemoveTag(ctx context.Context, name, tag string, c TagCondition
 			err = fmt.Errorf("%w: no tag %s", fault.ErrNotFound, tag)
 		}
 		if err != nil {
-			return err
+			return was, err
 		}
 		if err = c.holds(t); err == nil {
 			_, err = l.PutTag(ctx, t, gone)
 		}
 		if err == nil {
 			l.Log.InfoContext(ctx, "untagged", "name", name, "tag", tag, "version", gone.Version)
-			return nil
+			return gone.Version, nil
 		}
 		if !errors.Is(err, fault.ErrConflict) || c.Given {
-			return TagErr(tag, err)
+			return was, TagErr(tag, err)
 		}
 		if err := Sleep(ctx, Jitter(min(try, 5))); err != nil {
-			return err
+			return was, err
 		}
 	}
 }

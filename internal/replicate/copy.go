@@ -25,6 +25,7 @@ type Copy struct {
 	To, From *ledger.Ledger
 	Ref      string
 	Name     string           // what the object is called at the destination; "": as at the source
+	DryRun   bool             // change nothing, and say what would be copied
 	Version  string           // its number there, as given; "": that of the source
 	number   manifest.Version // that version means
 	Report   Report
@@ -48,8 +49,10 @@ func (c *Copy) Run(ctx context.Context) error {
 		}
 		c.number = v
 	}
-	if err := c.To.Trust(ctx); err != nil {
-		return c.dest(err)
+	if !c.DryRun {
+		if err := c.To.Trust(ctx); err != nil {
+			return c.dest(err)
+		}
 	}
 	if c.Ref != "" {
 		ref, err := ledger.ParseRef(c.Ref)
@@ -165,7 +168,7 @@ func (c *Copy) object(ctx context.Context, ref ledger.Ref) error {
 			known, grown = slices.Insert(known, i, at), true
 		}
 	}
-	if grown {
+	if grown && !c.DryRun {
 		c.To.LeaveMilestone(ctx, target, known, known[len(known)-1])
 	}
 	if live == 0 && len(numbers) > 0 {
@@ -238,6 +241,9 @@ func (c *Copy) one(ctx context.Context, f *ledger.Record, target string, known [
 		}
 		return manifest.Version{}, err
 	}
+	if c.DryRun {
+		return c.would(t, f)
+	}
 	m, err := c.transfer(ctx, t, f)
 	if err != nil {
 		return manifest.Version{}, err
@@ -245,6 +251,18 @@ func (c *Copy) one(ctx context.Context, f *ledger.Record, target string, known [
 	c.Report.Copied = append(c.Report.Copied, m)
 	c.To.Log.InfoContext(ctx, "copied", "from", c.From.URL, "name", m.Name, "version", m.Version, "digest", m.Digest, "size", m.Size)
 	return m.Version, nil
+}
+
+// would takes note of a version that would be copied, and returns the number
+// that it would get.
+func (c *Copy) would(t *commit.Txn, f *ledger.Record) (v manifest.Version, err error) {
+	if t.Version != nil {
+		v = *t.Version
+	} else if v, err = commit.NextVersion(t.Known); err != nil {
+		return v, err
+	}
+	c.Report.Copied = append(c.Report.Copied, &manifest.Manifest{Name: t.Name, Version: v, Digest: f.Digest})
+	return v, nil
 }
 
 // present returns the version at the destination that has f's content

@@ -11,7 +11,7 @@ import (
 
 // tags sets the tags of the versions that have arrived.
 func (c *Copy) tags(ctx context.Context, name, target string, arrived map[manifest.Version]manifest.Version) error {
-	if c.From.Settings.Unversioned || c.To.Settings.Unversioned {
+	if c.DryRun || c.From.Settings.Unversioned || c.To.Settings.Unversioned {
 		return nil // there are none
 	}
 	for t, err := range c.From.Tags(ctx, name) {

@@ -94,14 +94,14 @@ func (w *world) check(im *filestore.Image, dir string, collect bool) error {
 	if !collect {
 		return nil
 	}
-	if _, err := r.GC(ctx); err != nil {
+	if _, err := r.GC(ctx, nil); err != nil {
 		return err
 	}
 	return w.verify(r, im.Moment)
 }
 
 func (w *world) verify(r *registry.Registry, moment int) error {
-	v, err := r.Verify(context.Background(), "")
+	v, err := r.Verify(context.Background(), "", nil)
 	if err != nil {
 		return err
 	}

@@ -175,7 +175,7 @@ func (w *world) do(key, value string, op func() error) {
 // delete deletes a version, and after it the tags that point at it.
 func (w *world) delete(r *registry.Registry, ref string) {
 	begin := w.disk.Mark()
-	_, err := r.Delete(context.Background(), ref, registry.WithForce())
+	_, err := r.Delete(context.Background(), ref, &registry.DeleteOptions{Force: true})
 	if err != nil {
 		w.Errorf("delete %s: %v", ref, err)
 	}
@@ -201,12 +201,12 @@ func (w *world) undelete(r *registry.Registry, ref string) {
 	i := slices.IndexFunc(w.facts, func(f fact) bool { return f.key == ref })
 	value := w.facts[i].value
 	w.mu.Unlock()
-	w.do(ref, value, func() error { return r.Undelete(context.Background(), ref) })
+	w.do(ref, value, func() error { _, err := r.Undelete(context.Background(), ref, nil); return err })
 }
 
 func (w *world) tag(r *registry.Registry, ref, tag string) {
 	name, version, _ := strings.Cut(ref, "@")
-	w.do(name+"@"+tag, version, func() error { return r.Tag(context.Background(), ref, tag) })
+	w.do(name+"@"+tag, version, func() error { _, err := r.Tag(context.Background(), ref, tag, nil); return err })
 }
 
 // allowed returns what may be there of a key after a failure at a moment.
