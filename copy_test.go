@@ -291,9 +291,10 @@ func TestCopyOfManyFiles(t *testing.T) {
 	}
 }
 
-// A version that an earlier copy has committed too late, unknown to it, may
-// have lost its packs. It is not what a later copy takes for its work.
-func TestA23CopyFindsLateVersion(t *testing.T) {
+// An earlier copy has committed a version too late and does not know it. That
+// version may have lost its packs: a later copy does not take it for done
+// (docs/attacks.md, A23).
+func TestCopyDoesNotTrustALateVersion(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // the first one is patient
 		to, fst, _, clock := timed(t)
 		from, _ := inMemory(t)

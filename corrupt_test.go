@@ -94,8 +94,9 @@ func TestStrangersAreReported(t *testing.T) {
 	}
 }
 
-// A27: what a newer program wrote is neither misread nor written over.
-func TestA27NewerFormat(t *testing.T) {
+// What a newer program wrote is neither misread nor written over
+// (docs/attacks.md, A27).
+func TestNewerFormatIsRefused(t *testing.T) {
 	r, st := inMemory(t)
 	mustSave(t, r, "m", "x")
 	key := manifest.VersionKey("m", Version{Major: 1})

@@ -165,8 +165,9 @@ func TestGCTables(t *testing.T) {
 	}
 }
 
-// A collection that cannot read a table does not know what it names.
-func TestA25UnreadableTable(t *testing.T) {
+// A table that cannot be read may name any pack: nothing is deleted
+// (docs/attacks.md, A25).
+func TestGCStopsAtAnUnreadableTable(t *testing.T) {
 	r, _, mem, clock := timed(t)
 	files := map[string][]byte{}
 	for i := range 8000 {

@@ -230,10 +230,10 @@ func TestLatestWithMilestonesIsTheLatest(t *testing.T) {
 	}
 }
 
-// A7, with milestones: what is committed between the listing that shows the
-// milestone and the listing from there is seen, and what has been the latest
-// never again is returned.
-func TestA7CommitBetweenTheTwoListings(t *testing.T) {
+// There are two listings: one shows the milestone, the other begins there. A
+// commit between them is seen, and a version that was the latest and will never
+// be again is not returned (docs/attacks.md, A7).
+func TestCommitBetweenTheTwoListingsIsSeen(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		commit func(t *testing.T, r *Registry)

@@ -266,8 +266,9 @@ func TestLockLostDuringStrictSave(t *testing.T) {
 	wantErr(t, unlock(), ErrLockLost)
 }
 
-// A40: a load that has to take a lock says that this takes permission to write.
-func TestA40StrictLoadNeedsPermission(t *testing.T) {
+// A load that has to take a lock says that it needs permission to write
+// (docs/attacks.md, A40).
+func TestStrictLoadNeedsPermissionToWrite(t *testing.T) {
 	r, fst, _ := faultyStrict(t)
 	mustSave(t, r, "m", "x")
 	fst.Plan(func(c faultstore.Call) faultstore.Fault {

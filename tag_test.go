@@ -211,9 +211,10 @@ func TestTagRace(t *testing.T) {
 	}
 }
 
-// A17: on a store whose tokens are hashes of the bytes, as ETags are, a tag
-// that went from one version to another and back is not what it was.
-func TestA17EqualBytesABA(t *testing.T) {
+// The tokens of a store may be hashes of the bytes, as ETags are. A tag that
+// went from one version to another and back has another token all the same
+// (docs/attacks.md, A17).
+func TestTagMovedThereAndBackHasChanged(t *testing.T) {
 	r := openOn(t, etags{newStore(t)}, nil)
 	mustSave(t, r, "m", "x")
 	mustSave(t, r, "m", "y")
@@ -262,9 +263,9 @@ func (s etags) Put(ctx context.Context, key string, body []byte, match store.Tok
 	return info, err
 }
 
-// A18: a tag is read from the store each time it is used, by the one who has
-// used it before as well.
-func TestA18TagsAreNeverCached(t *testing.T) {
+// A registry reads a tag from the store each time, also if it has read it
+// before (docs/attacks.md, A18).
+func TestTagsAreNeverCached(t *testing.T) {
 	st := newStore(t)
 	reader, mover := openOn(t, st, nil), openOn(t, st, nil)
 	for i := range 5 {

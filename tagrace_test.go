@@ -28,10 +28,10 @@ func atCall(n int, op, part string, f faultstore.Fault) func(faultstore.Call) fa
 	}
 }
 
-// A16: somebody tags a version while somebody else deletes it. Whatever the
-// order of their steps, no tag is left that points at it, unless one of them
-// died in between: then a load says so.
-func TestA16TagVersusDelete(t *testing.T) {
+// One user tags a version while another deletes it. Whatever the order of their
+// steps, no tag is left that points at it. If one of them dies in between, a
+// load says so (docs/attacks.md, A16).
+func TestTagBesideDeleteDoesNotDangle(t *testing.T) {
 	boom := errors.New("boom")
 	const key = "objects/m/@/a1.a0.a1~"
 	// In each case m@prod is 1.0.0, and is about to be moved to 1.0.1.
@@ -172,9 +172,10 @@ func TestA16TagVersusDelete(t *testing.T) {
 	}
 }
 
-// A load by tag, between whose two requests the tag is moved and the version
-// that it has left is deleted, gets the new version.
-func TestA16LoadBesideMoveAndDelete(t *testing.T) {
+// Between the two requests of a load by tag, the tag is moved and the version
+// that it has left is deleted. The load gets the new version
+// (docs/attacks.md, A16).
+func TestLoadByTagBesideMoveAndDelete(t *testing.T) {
 	r, fst, mem := faulty(t)
 	other := openOn(t, mem, nil)
 	mustSave(t, r, "m", "zero")
@@ -190,8 +191,9 @@ func TestA16LoadBesideMoveAndDelete(t *testing.T) {
 }
 
 // Setters, deleters and undeleters of a few versions, all at once: in the end
-// every tag points at a live version. The seed is printed.
-func TestA16Race(t *testing.T) {
+// every tag points at a live version (docs/attacks.md, A16). The seed is
+// printed.
+func TestTagsPointAtLiveVersionsAfterARace(t *testing.T) {
 	onEachStore(t, func(t *testing.T, st store.Store) {
 		const workers, each, versions = 8, 30, 4
 		seed := rand.Uint64()

@@ -13,9 +13,9 @@ import (
 	"github.com/mindtrace/registry/store/tracestore"
 )
 
-// A9: no increment of a counter is lost, whether there are older versions to
-// read or, in an unversioned registry, not.
-func TestA9UpdateRace(t *testing.T) {
+// No increment of a counter is lost: neither where older versions can be read,
+// nor in an unversioned registry (docs/attacks.md, A9).
+func TestUpdateRaceLosesNothing(t *testing.T) {
 	onEachStore(t, func(t *testing.T, st store.Store) {
 		workers, each := 16, 20
 		r := openOn(t, st, nil)
