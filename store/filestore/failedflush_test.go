@@ -2,7 +2,9 @@ package filestore
 
 import (
 	"errors"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -101,5 +103,23 @@ func TestTimeIsFlushedBeforeTheName(t *testing.T) {
 	}
 	if dated, flushed := last(opTime), last(opSync); name < 0 || dated < 0 || flushed < dated {
 		t.Errorf("%q: it has its name before its date is flushed", ops)
+	}
+}
+
+// The directories above the store belong to others. One that this user may not
+// read is their concern; one whose flush fails is the store's.
+func TestDirectoryAboveCannotBeFlushed(t *testing.T) {
+	for _, why := range []error{fs.ErrPermission, errDisk} {
+		s := open(t, t.TempDir())
+		s.around = func(e effect, happen func() error) error {
+			if e.op == opSyncDir && e.path == filepath.Dir(s.root) {
+				return why
+			}
+			return happen()
+		}
+		_, err := s.Put(t.Context(), "k", nil, store.Absent)
+		if why == fs.ErrPermission && err != nil || why == errDisk && !errors.Is(err, errDisk) {
+			t.Errorf("%v above the store: %v", why, err)
+		}
 	}
 }
