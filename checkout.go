@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/mindtrace/registry/cache"
 	"github.com/mindtrace/registry/internal/beneath"
+	"github.com/mindtrace/registry/internal/cachestore"
 	"github.com/mindtrace/registry/internal/oserror"
 	"github.com/mindtrace/registry/internal/tree"
 )
@@ -47,7 +47,7 @@ func (r *Registry) checkout(ctx context.Context, ref string, opts []LoadOption) 
 	if err != nil {
 		return "", err
 	}
-	obj.fs.Ctx = cache.Look(obj.fs.Ctx)
+	obj.fs.Ctx = cachestore.Look(obj.fs.Ctx)
 	if report := o.progress; report != nil {
 		obj.fs.Progress = func(done int64) { report(Progress{Op: "load", Ref: ref, Done: done, Total: obj.f.Size}) }
 	}

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 
-	"github.com/mindtrace/registry/cache"
 	"github.com/mindtrace/registry/fault"
+	"github.com/mindtrace/registry/internal/cachestore"
 	"github.com/mindtrace/registry/internal/lease"
 	"github.com/mindtrace/registry/internal/ledger"
 	"github.com/mindtrace/registry/internal/manifest"
@@ -65,7 +65,7 @@ var (
 	// ErrNoSpace: the disk of the destination of a load has not enough room.
 	ErrNoSpace = fault.ErrNoSpace
 	// ErrOffline: offline mode asks only the cache, and the cache does not have it.
-	ErrOffline = cache.ErrOffline
+	ErrOffline = cachestore.ErrOffline
 	// ErrNoMaterializer: no known materializer can save or load the type.
 	ErrNoMaterializer = material.ErrNone
 	// ErrType: the value or the target has the wrong type.

@@ -6,8 +6,8 @@ import (
 	"path"
 	"strings"
 
-	"github.com/mindtrace/registry/cache"
 	"github.com/mindtrace/registry/internal/beneath"
+	"github.com/mindtrace/registry/internal/cachestore"
 	"github.com/mindtrace/registry/internal/tree"
 	"github.com/mindtrace/registry/material"
 )
@@ -29,7 +29,7 @@ func (s *sink) LeaveOut(name string, dir fs.FS) bool {
 	case dir == nil:
 	case s.r.liesIn(dir):
 		why = "this registry, or a copy of it"
-	case cache.IsCache(dir):
+	case cachestore.IsCache(dir):
 		why = "a cache of mindreg"
 	}
 	if why != "" {

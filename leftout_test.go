@@ -12,7 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/mindtrace/registry/cache"
+	"github.com/mindtrace/registry/internal/cachestore"
 )
 
 // inDirectory opens a new registry in a directory.
@@ -176,7 +176,7 @@ func TestWhatOnlyLooksLikeARegistryIsSaved(t *testing.T) {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 	}
-	if cache.IsCache(os.DirFS(filepath.Join(dir, "c"))) {
+	if cachestore.IsCache(os.DirFS(filepath.Join(dir, "c"))) {
 		t.Error("a foreign CACHEDIR.TAG makes a cache")
 	}
 }

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/mindtrace/registry/cache"
+	"github.com/mindtrace/registry/internal/cachestore"
 	"github.com/mindtrace/registry/internal/chunk"
 	"github.com/mindtrace/registry/internal/ledger"
 	"github.com/mindtrace/registry/internal/tree"
@@ -134,7 +134,7 @@ func (r *Registry) object(ctx context.Context, s string, maxSize *int64) (*Objec
 	if err != nil {
 		return nil, err
 	}
-	ctx = cache.Use(ctx)
+	ctx = cachestore.Use(ctx)
 	f, err := r.ledger.Resolve(ctx, ref)
 	if err != nil {
 		return nil, err

@@ -12,10 +12,12 @@ import (
 	"time"
 
 	"github.com/mindtrace/registry/cache"
+	"github.com/mindtrace/registry/internal/cachestore"
 	"github.com/mindtrace/registry/internal/lease"
 	"github.com/mindtrace/registry/internal/ledger"
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/internal/memory"
+	"github.com/mindtrace/registry/internal/wrapstore"
 	"github.com/mindtrace/registry/material"
 	"github.com/mindtrace/registry/store"
 
@@ -94,7 +96,7 @@ type Options struct {
 // number of other processes. It holds nothing that must be closed.
 type Registry struct {
 	ledger    *ledger.Ledger
-	cache     *cache.Cache // or nil
+	cache     *cachestore.Cache // or nil
 	materials material.Set
 	progress  func(Progress)
 }
@@ -153,7 +155,7 @@ func Open(ctx context.Context, location string, opts *Options) (*Registry, error
 		return nil, wrap(ctx, "open", "", errors.New("offline, what can be read is what is in a cache; give one (in Go: Options.Cache)"))
 	}
 	if o.Offline && !isLocal(location) {
-		return open(ctx, o.Cache.Offline(location), location, o)
+		return open(ctx, cachestore.Of(o.Cache).Offline(location), location, o)
 	}
 	st, err := store.Open(ctx, location)
 	if err != nil {
@@ -186,7 +188,7 @@ func open(ctx context.Context, st store.Store, url string, o Options) (*Registry
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	if b, ok := st.(store.BucketMaker); ok && o.CreateBucket {
+	if b, ok := store.As[store.BucketMaker](st); ok && o.CreateBucket {
 		if err := b.MakeBucket(ctx); err != nil {
 			return nil, wrap(ctx, "open", url, err)
 		}
@@ -194,14 +196,14 @@ func open(ctx context.Context, st store.Store, url string, o Options) (*Registry
 	o.Create = o.Create || o.CreateBucket
 	l := ledger.New(url, budget, log)
 	l.Compress = o.Compression != CompressionNone
-	r := &Registry{ledger: l, cache: o.Cache, progress: o.Progress}
+	r := &Registry{ledger: l, cache: cachestore.Of(o.Cache), progress: o.Progress}
 	if log.Enabled(ctx, slog.LevelDebug) {
-		st = store.Log(st, log)
+		st = wrapstore.Log(st, log)
 	}
 	if !isLocal(url) {
 		st = l.Paced(st)
 	}
-	l.Store = store.Watch(store.Retry(st, store.RetryPolicy{}), l.Clock)
+	l.Store = wrapstore.Watch(wrapstore.Retry(st, wrapstore.RetryPolicy{}), l.Clock)
 	if l.Offline = o.Offline && !isLocal(url); l.Offline {
 		l.Store, o.Create = st, false
 	} else if r.cache != nil && !isLocal(url) {
@@ -213,7 +215,7 @@ func open(ctx context.Context, st store.Store, url string, o Options) (*Registry
 		fresh = manifest.NewSettings(time.Time{}, o.times)
 		fresh.Unversioned, fresh.Locking = o.Unversioned, manifest.Locking(o.Locking)
 	}
-	body, _, err := l.Store.Get(cache.Use(ctx), manifest.SettingsKey, nil)
+	body, _, err := l.Store.Get(cachestore.Use(ctx), manifest.SettingsKey, nil)
 	if err := l.Begin(ctx, body, err, fresh); err != nil {
 		return nil, wrap(ctx, "open", url, err)
 	}

@@ -15,6 +15,7 @@ import (
 
 	registry "github.com/mindtrace/registry"
 	"github.com/mindtrace/registry/cache"
+	"github.com/mindtrace/registry/internal/cachestore"
 )
 
 func init() {
@@ -62,7 +63,7 @@ func init() {
 				return fmt.Errorf("checked out %d bytes, %w", len(b), err)
 			}
 		}
-		c.Release()
+		cachestore.Of(c).Release()
 		if err := check(0, 2); err != nil {
 			return err
 		}

@@ -18,6 +18,7 @@ import (
 
 	registry "github.com/mindtrace/registry"
 	"github.com/mindtrace/registry/cache"
+	"github.com/mindtrace/registry/internal/cachestore"
 )
 
 const nobody = 65534
@@ -82,7 +83,7 @@ func useCache(regDir, cacheDir string) (*cache.Cache, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer c.Release()
+	defer cachestore.Of(c).Release()
 	r, err := far(regDir, c, nil)
 	if err != nil {
 		return nil, err

@@ -10,7 +10,7 @@ import (
 // or which a broken disk does not give back. The keys of the part are left out; those after it
 // follow, so that one bad part does not hide the rest.
 //
-// Whoever needs all keys takes it for what it is: an error.
+// A caller that needs all keys treats it as an error.
 type UnreadableError struct {
 	// Prefix begins the keys that are left out: a directory with a slash at
 	// its end, or one whole key.

@@ -14,6 +14,7 @@ import (
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/internal/oserror"
 	"github.com/mindtrace/registry/internal/plain"
+	"github.com/mindtrace/registry/internal/wrapstore"
 	"github.com/mindtrace/registry/store"
 	"github.com/mindtrace/registry/store/storecheck"
 )
@@ -100,7 +101,7 @@ func (d *doctor) examine(rounds, keys int) error {
 		if err != nil {
 			return err
 		}
-		d.conns = append(d.conns, store.Retry(st, store.RetryPolicy{}))
+		d.conns = append(d.conns, wrapstore.Retry(st, wrapstore.RetryPolicy{}))
 	}
 	if err := d.place(); err != nil {
 		return err
@@ -132,7 +133,7 @@ func (d *doctor) place() error {
 		return err
 	}
 	d.fact(store.Fact{Name: "url", Value: d.out.URL})
-	i, ok := st.(store.Inspector)
+	i, ok := store.As[store.Inspector](st)
 	if !ok {
 		return nil
 	}
@@ -190,8 +191,10 @@ func (d *doctor) registry() error {
 func (d *doctor) promises(rounds, keys int) error {
 	prefix := manifest.ProbePrefix + string(manifest.NewNonce()) + "/"
 	for _, st := range d.conns {
-		if err := store.MakeRoot(d.ctx, st); err != nil {
-			return err
+		if m, ok := store.As[store.RootMaker](st); ok {
+			if err := m.MakeRoot(d.ctx); err != nil {
+				return err
+			}
 		}
 	}
 	broken := 0

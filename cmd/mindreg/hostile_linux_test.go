@@ -15,6 +15,7 @@ import (
 	registry "github.com/mindtrace/registry"
 	"github.com/mindtrace/registry/internal/chunk"
 	"github.com/mindtrace/registry/internal/manifest"
+	"github.com/mindtrace/registry/internal/wrapstore"
 	"github.com/mindtrace/registry/store"
 	"github.com/mindtrace/registry/store/filestore"
 )
@@ -68,9 +69,9 @@ func (h *hostile) table(count int, digest manifest.Digest, write func(io.Writer)
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	clock := new(store.Clock)
+	clock := new(wrapstore.Clock)
 	clock.Observe(now)
-	w := chunk.NewWriter(ctx, chunk.Config{Store: store.Watch(h.st, clock), Clock: clock, Times: manifest.DefaultTimes, Compress: true})
+	w := chunk.NewWriter(ctx, chunk.Config{Store: wrapstore.Watch(h.st, clock), Clock: clock, Times: manifest.DefaultTimes, Compress: true})
 	defer w.Abort()
 	file, err := w.Create("table", false)
 	if err == nil {

@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/mindtrace/registry/internal/cachestore"
 	"github.com/mindtrace/registry/internal/plain"
 )
 
@@ -42,7 +43,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	err := interruptible(ctx, &a.patient, func() error { return root.ExecuteContext(ctx) })
 	a.bars.stop()
 	if c := a.cached.Load(); c != nil {
-		c.Release()
+		cachestore.Of(c).Release()
 	}
 	if err == nil {
 		err = out.err // the answer did not arrive

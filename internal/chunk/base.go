@@ -140,7 +140,7 @@ func (p *packing) relocate() error {
 	return nil
 }
 
-// read reads a chunk that is to be moved.
+// read reads a chunk that moves to another pack.
 func (p *packing) read(pack manifest.Pack, c manifest.Chunk) (b []byte, release func(), err error) {
 	release = func() {}
 	var raw []byte

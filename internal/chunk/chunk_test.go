@@ -13,6 +13,7 @@ import (
 	"testing/iotest"
 
 	"github.com/mindtrace/registry/internal/manifest"
+	"github.com/mindtrace/registry/internal/wrapstore"
 	"github.com/mindtrace/registry/store"
 	"github.com/mindtrace/registry/store/memstore"
 )
@@ -24,7 +25,7 @@ type named struct {
 
 func config(st store.Store, base *manifest.Manifest) Config {
 	return Config{
-		Store: st, Clock: new(store.Clock), Times: manifest.DefaultTimes, MaxInline: manifest.MaxInline,
+		Store: st, Clock: new(wrapstore.Clock), Times: manifest.DefaultTimes, MaxInline: manifest.MaxInline,
 		Base: func(context.Context) (*manifest.Manifest, error) { return base, nil },
 	}
 }

@@ -69,7 +69,7 @@ func newEncoder(level zstd.EncoderLevel, at int) *zstd.Encoder {
 	return e
 }
 
-// compress returns the chunk's frame, or nil if it is to be stored as it is.
+// compress returns the chunk's frame, or nil if the chunk is better stored as it is.
 // The caller has the memory for one.
 func (c *compressor) compress(chunk []byte) *frame {
 	if !c.mayGain(chunk) {
@@ -92,7 +92,7 @@ func (c *compressor) compress(chunk []byte) *frame {
 }
 
 // ahead is compress for a frame that is kept until it is wanted. If there is
-// no memory for it, tried is false: it is to be made then.
+// no memory for it, tried is false: then it is made when it is wanted.
 func (c *compressor) ahead(s *share, chunk []byte) (f *frame, tried bool) {
 	if !c.mayGain(chunk) {
 		return nil, true

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/mindtrace/registry/internal/manifest"
+	"github.com/mindtrace/registry/internal/wrapstore"
 	"github.com/mindtrace/registry/store"
 	"github.com/mindtrace/registry/store/memstore"
 )
@@ -262,7 +263,7 @@ func TestRefreshOfCompressedPacks(t *testing.T) {
 	mu.Lock()
 	now = now.Add(8 * 24 * time.Hour)
 	mu.Unlock()
-	cfg.Clock = new(store.Clock)
+	cfg.Clock = new(wrapstore.Clock)
 	if _, err := Refresh(t.Context(), cfg, m.Content.Files, packs, nil); err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/mindtrace/registry/internal/manifest"
+	"github.com/mindtrace/registry/internal/wrapstore"
 	"github.com/mindtrace/registry/store"
 	"github.com/mindtrace/registry/store/faultstore"
 	"github.com/mindtrace/registry/store/memstore"
@@ -48,7 +49,7 @@ func (d *dated) era() uint64 { return manifest.DefaultTimes.EraOf(d.time()) }
 // config is that of a save, which follows the store's clock.
 func (d *dated) config(base *manifest.Manifest) Config {
 	cfg := config(d, base)
-	cfg.Store = store.Watch(d, cfg.Clock)
+	cfg.Store = wrapstore.Watch(d, cfg.Clock)
 	return cfg
 }
 

@@ -15,7 +15,7 @@ import (
 type Dest interface {
 	// WriteAt takes bytes of a file. It is called at once from many
 	// goroutines, for different places. With ReaderOptions.FileDigests, the
-	// bytes are to be trusted only after Done, and may come a second time.
+	// bytes can be trusted only after Done, and may come a second time.
 	WriteAt(file int, p []byte, off int64) error
 	// Done is called once all bytes of a file have been written and its
 	// digest was found right.

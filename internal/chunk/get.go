@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/mindtrace/registry/internal/manifest"
+	"github.com/mindtrace/registry/internal/wrapstore"
 	"github.com/mindtrace/registry/store"
 )
 
@@ -56,7 +57,7 @@ func (s *span) get(ctx context.Context, st store.Store, buf, raw []byte) ([]byte
 	if err == nil {
 		return plain, nil
 	}
-	store.Forget(st, s.pack.Key(), s.offset, s.size)
+	wrapstore.Forget(st, s.pack.Key(), s.offset, s.size)
 	if body, rerr := s.read(ctx, st, raw); rerr != nil {
 		return nil, rerr
 	} else if plain, rerr := s.open(body, buf); rerr == nil {

@@ -35,7 +35,7 @@ type packing struct {
 	segs   *pool                     // buffers for segments, or nil
 	index  map[manifest.Digest]place // chunks of this object
 	base   *base
-	known  atomic.Pointer[base] // the same, for those who hash
+	known  atomic.Pointer[base] // the same, for the goroutines that hash
 	spare  *pool                // buffers for the pack being collected
 	moving *pool                // buffers for a chunk that is moved, or nil
 	pack   []byte
@@ -102,7 +102,7 @@ const maxStaged = 16
 func (p *packing) run(segments <-chan *segment) error {
 	err := p.runAll(segments)
 	if err != nil {
-		p.cancel(err) // whoever waits for a buffer
+		p.cancel(err) // ends waits for a buffer
 	}
 	if perr := p.puts.Wait(); perr != nil && (err == nil || p.ctx.Err() == nil) {
 		err = perr

@@ -45,7 +45,7 @@ func (u *putter) put(ctx context.Context, pack manifest.Pack, body []byte, taken
 	}
 	defer staged.Discard()
 	if early {
-		if u.looking != nil { // first: who waits for taken looks at it
+		if u.looking != nil { // first: the caller looks at it once taken returns
 			u.looking.always.Store(true)
 		}
 		taken()
@@ -91,17 +91,17 @@ const maxTurns = 10
 type looking struct {
 	off    bool
 	misses atomic.Int32 // since the last that was there
-	always atomic.Bool  // the store takes bodies early: they are to be compared before
+	always atomic.Bool  // the store takes bodies early: they have to be compared before that
 	found  atomic.Int64 // bytes of packs that were there
 }
 
 // maxMisses is after how many packs that are not there a save stops looking.
 const maxMisses = 4
 
-// find looks whether the pack is in its era already, as it is when
-// an interrupted save is run again: then its bytes need not be moved. A save
-// that finds none of its first packs is no such, and stops looking; unless the
-// body will be given away before the answer comes.
+// find reports whether the pack is in its era already, as it is when an
+// interrupted save is run again: then its bytes need not be sent. After four
+// misses the save is not such a rerun, and it stops looking; unless the store
+// takes bodies early, and the body is gone before the answer comes.
 func (u *putter) find(ctx context.Context, pack manifest.Pack, body []byte) (bool, error) {
 	l := u.looking
 	if l == nil || l.off || l.misses.Load() >= maxMisses && !l.always.Load() {
@@ -124,7 +124,7 @@ func (u *putter) find(ctx context.Context, pack manifest.Pack, body []byte) (boo
 			return false, err
 		}
 	}
-	// Whoever has put it may have died before it was durable.
+	// The process that has put it may have died before it was durable.
 	if err := store.Flush(ctx, u.cfg.Store, pack.Key()); err != nil {
 		return false, err
 	}

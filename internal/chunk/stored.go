@@ -91,7 +91,7 @@ var levels = []zstd.EncoderLevel{zstd.SpeedFastest, zstd.SpeedDefault, zstd.Spee
 // and the length of what follows.
 const minSkip = 8
 
-// Restored returns the bytes of a chunk as they are to be put in its place in
+// Restored returns the bytes of a chunk as they have to be put in its place in
 // a pack, which are c.Len() of them. Where it is compressed, they need not be
 // the ones that were there: another version of the encoder may have made
 // these. It fails if no frames of just that size can be made.

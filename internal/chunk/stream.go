@@ -27,7 +27,7 @@ type job struct {
 	err  error
 	done chan struct{}
 
-	frames []ahead // of its parts, where they are to be stored anew
+	frames []ahead // of its parts, if they are stored anew
 }
 
 // ahead is a frame that may have been made before it is wanted.

@@ -10,7 +10,7 @@ import (
 
 // OpenTable returns a reader of the table of a manifest whose Table is set,
 // for manifest.ReadTable. Each chunk is verified before its bytes are returned. A nil Budget
-// means as much memory as it takes. It may be called by who holds memory of
+// means as much memory as it takes. The caller may hold memory of
 // the Budget already. Close gives the memory back.
 func OpenTable(ctx context.Context, st store.Store, t *manifest.Table, b *Budget) io.ReadCloser {
 	m := &manifest.Manifest{}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/mindtrace/registry/internal/knob"
 	"github.com/mindtrace/registry/internal/manifest"
+	"github.com/mindtrace/registry/internal/wrapstore"
 	"github.com/mindtrace/registry/store"
 )
 
@@ -19,7 +20,7 @@ const MaxPack = manifest.MaxPack
 // Config tells a Writer where and how to store.
 type Config struct {
 	Store store.Store
-	Clock *store.Clock // of Store
+	Clock *wrapstore.Clock // of Store
 	Times manifest.Times
 
 	// Base returns a manifest whose chunks may be reused because their packs

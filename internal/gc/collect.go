@@ -58,7 +58,11 @@ func (c *collector) run(ctx context.Context) error {
 		return err
 	}
 	times := c.r.Settings.Times
-	left, err := store.Clean(ctx, c.r.Store, manifest.Prefixes, c.m0.Add(-times.WindowD()-times.MarginD()), c.dryRun)
+	var left store.Cleaned
+	var err error
+	if s, ok := store.As[store.Cleaner](c.r.Store); ok {
+		left, err = s.Clean(ctx, manifest.Prefixes, c.m0.Add(-times.WindowD()-times.MarginD()), c.dryRun)
+	}
 	c.report.Leftovers = left
 	if err != nil {
 		c.r.Log.WarnContext(ctx, "leftovers of writers", "error", err) // the packs are done with

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/mindtrace/registry/internal/manifest"
+	"github.com/mindtrace/registry/internal/wrapstore"
 	"github.com/mindtrace/registry/store"
 	"github.com/mindtrace/registry/store/faultstore"
 	"github.com/mindtrace/registry/store/memstore"
@@ -29,8 +30,8 @@ func inBubble(t *testing.T, test func(t *testing.T, fst *faultstore.Store)) {
 
 // locksOn returns the locks of one more process.
 func locksOn(st store.Store) *Locks {
-	clock := new(store.Clock)
-	return New(store.Watch(st, clock), clock)
+	clock := new(wrapstore.Clock)
+	return New(wrapstore.Watch(st, clock), clock)
 }
 
 func mustLock(t *testing.T, s *Locks, o *Options) *Lease {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/mindtrace/registry/internal/backoff"
 	"github.com/mindtrace/registry/internal/manifest"
+	"github.com/mindtrace/registry/internal/wrapstore"
 	"github.com/mindtrace/registry/store"
 )
 
@@ -90,7 +91,7 @@ func (l *Lease) limit() time.Duration { return l.ttl * 2 / 3 }
 func (l *Lease) left() time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.limit() - store.Elapsed(l.renewed, l.s.now())
+	return l.limit() - wrapstore.Elapsed(l.renewed, l.s.now())
 }
 
 // lose cancels the lease's context.
@@ -113,7 +114,7 @@ func (l *Lease) watch(ctx context.Context) {
 func (l *Lease) keep(ctx context.Context) {
 	for {
 		l.mu.Lock()
-		wait := l.ttl/3 - store.Elapsed(l.renewed, l.s.now())
+		wait := l.ttl/3 - wrapstore.Elapsed(l.renewed, l.s.now())
 		l.mu.Unlock()
 		if backoff.Sleep(ctx, wait) != nil || !l.renew(ctx) {
 			return

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/mindtrace/registry/internal/manifest"
+	"github.com/mindtrace/registry/internal/wrapstore"
 	"github.com/mindtrace/registry/store"
 )
 
@@ -46,7 +47,7 @@ func (o *Options) defaults() Options {
 // Locks are the locks in a store. They may be used by many goroutines.
 type Locks struct {
 	st    store.Store
-	clock *store.Clock
+	clock *wrapstore.Clock
 	now   func() time.Time // the local clock
 	owner manifest.LockOwner
 
@@ -57,8 +58,8 @@ type Locks struct {
 }
 
 // New returns the locks in st. clock follows the store's clock, see
-// store.Watch.
-func New(st store.Store, clock *store.Clock) *Locks {
+// wrapstore.Watch.
+func New(st store.Store, clock *wrapstore.Clock) *Locks {
 	return &Locks{st: st, clock: clock, now: time.Now, owner: self(), freed: map[string]state{}}
 }
 

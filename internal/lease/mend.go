@@ -9,7 +9,7 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// damaged reports whether a register was read and is none.
+// damaged reports whether a register was read and cannot be one.
 func damaged(err error) bool {
 	return errors.Is(err, manifest.ErrCorrupt) || errors.Is(err, store.ErrTooLarge)
 }

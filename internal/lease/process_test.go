@@ -18,6 +18,7 @@ import (
 	"github.com/gofrs/flock"
 
 	"github.com/mindtrace/registry/internal/servers"
+	"github.com/mindtrace/registry/internal/wrapstore"
 	"github.com/mindtrace/registry/store"
 	_ "github.com/mindtrace/registry/store/filestore"
 	_ "github.com/mindtrace/registry/store/s3store"
@@ -88,7 +89,7 @@ func child(args []string) error {
 	if err != nil {
 		return err
 	}
-	s, counter := locksOn(store.Retry(st, store.RetryPolicy{})), fenced{path}
+	s, counter := locksOn(wrapstore.Retry(st, wrapstore.RetryPolicy{})), fenced{path}
 	for left > 0 {
 		l, err := s.Lock(context.Background(), name, &Options{TTL: ttl, Poll: 10 * time.Millisecond})
 		if errors.Is(err, ErrLost) {

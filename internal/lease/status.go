@@ -122,7 +122,7 @@ var ErrNotHeld = errors.New("nobody holds the lock")
 // ErrChanged: the lock has changed hands in the meantime.
 var ErrChanged = errors.New("the lock has just changed hands")
 
-// Break takes a lock away from whoever holds it, exclusively and shared, also
+// Break takes a lock away from its holders, exclusive and shared, also
 // if it has not expired. Holders learn it when they renew, after a third of
 // their TTL at the latest; until then they go on. A lock whose register is damaged, or has
 // the last epoch, is set free with another. Errors: ErrNotHeld,

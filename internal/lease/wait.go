@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/mindtrace/registry/internal/backoff"
-	"github.com/mindtrace/registry/store"
+	"github.com/mindtrace/registry/internal/wrapstore"
 )
 
 // ErrTimeout: somebody else holds the lock, and did so for as long as was
@@ -49,7 +49,7 @@ func (w *waiter) wait(ctx context.Context, name string, h Holder) error {
 	d := w.next/2 + backoff.Random(w.next/2+1)
 	w.next = min(w.next*3/2, w.most)
 	if w.timeout != 0 {
-		left := w.timeout - store.Elapsed(w.start, time.Now())
+		left := w.timeout - wrapstore.Elapsed(w.start, time.Now())
 		if w.timeout < 0 || left <= 0 {
 			return &TimeoutError{name, h}
 		}

@@ -35,8 +35,10 @@ func notEmpty(name string) error {
 
 // create makes a new registry, unless somebody else does so at the same time.
 func (l *Ledger) create(ctx context.Context, s *manifest.Settings) (*manifest.Settings, error) {
-	if err := store.MakeRoot(ctx, l.Store); err != nil {
-		return nil, err
+	if m, ok := store.As[store.RootMaker](l.Store); ok {
+		if err := m.MakeRoot(ctx); err != nil {
+			return nil, err
+		}
 	}
 	for info, err := range l.Store.List(ctx, "", "") {
 		if err != nil {
@@ -47,8 +49,10 @@ func (l *Ledger) create(ctx context.Context, s *manifest.Settings) (*manifest.Se
 		}
 		return l.occupied(ctx, info.Key)
 	}
-	if name, err := store.Foreign(ctx, l.Store); err != nil || name != "" {
-		return nil, errors.Join(err, notEmpty(name))
+	if s, ok := store.As[store.Shared](l.Store); ok {
+		if name, err := s.Foreign(ctx); err != nil || name != "" {
+			return nil, errors.Join(err, notEmpty(name))
+		}
 	}
 	now, err := l.probe(ctx)
 	if err != nil {

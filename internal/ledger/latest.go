@@ -35,7 +35,7 @@ const highest = 16
 // Of a directory the highest are asked for, and no milestone is looked at.
 func (l *Ledger) Top(ctx context.Context, name string) (versions []manifest.Version, whole bool, err error) {
 	expect, n := store.Expect(ctx, page), 0
-	picks := store.PicksHighest(l.Store)
+	_, picks := store.As[store.Picker](l.Store)
 	if picks {
 		expect = store.Highest(expect, highest)
 	}

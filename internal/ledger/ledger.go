@@ -13,6 +13,7 @@ import (
 	"github.com/mindtrace/registry/internal/knob"
 	"github.com/mindtrace/registry/internal/lease"
 	"github.com/mindtrace/registry/internal/manifest"
+	"github.com/mindtrace/registry/internal/wrapstore"
 	"github.com/mindtrace/registry/store"
 )
 
@@ -20,7 +21,7 @@ import (
 type Ledger struct {
 	URL      string             // where the registry is, for messages
 	Store    store.Store        // retries, and tells Clock the time
-	Clock    *store.Clock       // the store's time
+	Clock    *wrapstore.Clock   // the store's time
 	Settings *manifest.Settings // as they were when the registry was opened
 	Locks    *lease.Locks
 	Memory   *chunk.Budget // for the data that operations move
@@ -29,8 +30,8 @@ type Ledger struct {
 	Offline  bool          // Store is a cache, which never has everything
 	Log      *slog.Logger
 
-	large sync.Mutex                       // held while a large register is decoded
-	pace  struct{ gets, puts *store.Pace } // nil for a directory
+	large sync.Mutex                           // held while a large register is decoded
+	pace  struct{ gets, puts *wrapstore.Pace } // nil for a directory
 
 	probing chan struct{} // held while the store is probed
 	Probed  time.Time     // when it was last; written while probing is held
@@ -39,5 +40,5 @@ type Ledger struct {
 // New returns a Ledger without a store: the caller sets Store and Locks, and
 // calls Begin.
 func New(url string, memory *chunk.Budget, log *slog.Logger) *Ledger {
-	return &Ledger{URL: url, Clock: new(store.Clock), Memory: memory, Log: log, Knobs: knob.Default(), probing: make(chan struct{}, 1)}
+	return &Ledger{URL: url, Clock: new(wrapstore.Clock), Memory: memory, Log: log, Knobs: knob.Default(), probing: make(chan struct{}, 1)}
 }

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"github.com/mindtrace/registry/internal/chunk"
+	"github.com/mindtrace/registry/internal/wrapstore"
 	"github.com/mindtrace/registry/store"
 )
 
@@ -9,14 +10,14 @@ import (
 // serves best. A directory has one that is known.
 func (l *Ledger) Paced(st store.Store) store.Store {
 	most := l.Memory.Parallel()
-	l.pace.gets, l.pace.puts = store.NewPace(most), store.NewPace(most)
-	return store.Paced(st, l.pace.gets, l.pace.puts)
+	l.pace.gets, l.pace.puts = wrapstore.NewPace(most), wrapstore.NewPace(most)
+	return wrapstore.Paced(st, l.pace.gets, l.pace.puts)
 }
 
 func (l *Ledger) ParallelPuts() func() int { return limitOf(l.pace.puts) }
 func (l *Ledger) ParallelGets() func() int { return limitOf(l.pace.gets) }
 
-func limitOf(p *store.Pace) func() int {
+func limitOf(p *wrapstore.Pace) func() int {
 	if p == nil {
 		return nil
 	}

@@ -83,7 +83,9 @@ func (l *Ledger) Trust(ctx context.Context) error {
 
 // Reserve has the store set room aside for deletions on a full disk.
 func (l *Ledger) Reserve(ctx context.Context) {
-	if err := store.Reserve(ctx, l.Store); err != nil {
-		l.Log.DebugContext(ctx, "no room set aside", "url", l.URL, "error", err)
+	if s, ok := store.As[store.Reserver](l.Store); ok {
+		if err := s.Reserve(ctx); err != nil {
+			l.Log.DebugContext(ctx, "no room set aside", "url", l.URL, "error", err)
+		}
 	}
 }

@@ -28,7 +28,9 @@ func (l *Ledger) Begin(ctx context.Context, body []byte, err error, fresh *manif
 		return err
 	}
 	l.Probed = l.Settings.Probed
-	store.Anchor(l.Store, manifest.SettingsKey, l.mine)
+	if a, ok := store.As[store.Anchorer](l.Store); ok {
+		a.Anchor(manifest.SettingsKey, l.mine)
+	}
 	return nil
 }
 

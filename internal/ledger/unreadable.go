@@ -8,8 +8,8 @@ import (
 	"io/fs"
 	"strings"
 
-	"github.com/mindtrace/registry/cache"
 	"github.com/mindtrace/registry/fault"
+	"github.com/mindtrace/registry/internal/cachestore"
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/store"
 )
@@ -52,7 +52,7 @@ func OfOne(ctx context.Context, err error) bool {
 	case errors.Is(err, io.ErrUnexpectedEOF): // however often it was asked for
 		return true
 	case errors.Is(err, store.ErrUnavailable), errors.Is(err, store.ErrRetry), errors.Is(err, store.ErrNoBucket),
-		errors.Is(err, cache.ErrOffline), errors.Is(err, fault.ErrNoRegistry),
+		errors.Is(err, cachestore.ErrOffline), errors.Is(err, fault.ErrNoRegistry),
 		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return false
 	}

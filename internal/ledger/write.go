@@ -13,7 +13,7 @@ import (
 
 // MaxUnknown is how often a write is repeated whose outcome is unknown: for
 // about a minute, in which a server can be restarted; see store.Stalls for one
-// that stalls. A store that cannot be reached, or is busy, is store.Retry's
+// that stalls. A store that cannot be reached, or is busy, is wrapstore.Retry's
 // affair.
 const MaxUnknown = 40
 

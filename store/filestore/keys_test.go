@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mindtrace/registry/internal/wrapstore"
 	"github.com/mindtrace/registry/store"
 )
 
@@ -31,7 +32,7 @@ func TestKeysAreThoseOfList(t *testing.T) {
 				}
 				want = append(want, info.Key)
 			}
-			for _, st := range []store.Store{s, store.Watch(store.Log(s, log), new(store.Clock))} {
+			for _, st := range []store.Store{s, wrapstore.Watch(wrapstore.Log(s, log), new(wrapstore.Clock))} {
 				if _, ok := st.(store.KeyLister); !ok {
 					t.Fatalf("%T lists no keys", st)
 				}

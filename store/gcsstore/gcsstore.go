@@ -46,7 +46,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
 	"net/http"
 	"strconv"
@@ -205,7 +204,7 @@ func (s *Store) Put(ctx context.Context, key string, body []byte, match store.To
 	loan := &borrowed{b: body}
 	defer loan.giveBack()
 	obj, err := s.api.Objects.Insert(s.bucket, &storage.Object{
-		Name: s.prefix + key, ContentType: octets, CacheControl: "no-store, no-transform", Crc32c: encodeCRC(body),
+		Name: s.prefix + key, ContentType: octets, CacheControl: "no-store, no-transform", Crc32c: store.CRC32C(body),
 	}).IfGenerationMatch(generation).Fields(infoFields).Context(ctx).
 		Media(loan, googleapi.ChunkSize(0), googleapi.ContentType(octets)).Do()
 	if err != nil {
@@ -343,5 +342,3 @@ func infoOf(key string, obj *storage.Object, ex *exchange) (store.Info, error) {
 }
 
 func tokenOf(generation int64) store.Token { return store.Token(strconv.FormatInt(generation, 10)) }
-
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)

@@ -1,11 +1,8 @@
 package gcsstore
 
 import (
-	"encoding/base64"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
 	"net/http"
 	"strconv"
@@ -67,10 +64,6 @@ func parseMedia(resp *http.Response) (media, error) {
 	return m, nil
 }
 
-func encodeCRC(body []byte) string {
-	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, crc32.Checksum(body, castagnoli)))
-}
-
 var errAltered = errors.New("the bytes received are not those stored: their checksum differs")
 
 // checkCRC compares a whole body with the checksum that came with it.
@@ -78,7 +71,7 @@ func checkCRC(h http.Header, body []byte) error {
 	for _, line := range h.Values("X-Goog-Hash") {
 		for part := range strings.SplitSeq(line, ",") {
 			if sum, ok := strings.CutPrefix(strings.TrimSpace(part), "crc32c="); ok {
-				if got := encodeCRC(body); got != sum {
+				if got := store.CRC32C(body); got != sum {
 					return fmt.Errorf("%w (CRC-32C %s, stored with %s); if it happens again, something on the way to the server damages data", errAltered, got, sum)
 				}
 				return nil

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/mindtrace/registry/internal/transport"
+	"github.com/mindtrace/registry/internal/wrapstore"
 	"github.com/mindtrace/registry/store"
 )
 
@@ -131,7 +132,7 @@ func TestListingsEnd(t *testing.T) {
 				n++
 			})
 			var last error
-			for _, err := range store.Retry(bare, store.RetryPolicy{}).List(t.Context(), "p/", "") {
+			for _, err := range wrapstore.Retry(bare, wrapstore.RetryPolicy{}).List(t.Context(), "p/", "") {
 				last = err
 			}
 			is(t, tt.name, last, errPlain)

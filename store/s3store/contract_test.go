@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/mindtrace/registry/internal/servers"
+	"github.com/mindtrace/registry/internal/wrapstore"
 	"github.com/mindtrace/registry/store"
 	_ "github.com/mindtrace/registry/store/s3store"
 	"github.com/mindtrace/registry/store/storetest"
@@ -54,7 +55,7 @@ func TestContract(t *testing.T) {
 		conns := make([]store.Store, 8)
 		for i := range conns {
 			if conns[i] = open(t, s.URL(bucket+"/some/prefix")); s.Errs() {
-				conns[i] = store.Retry(conns[i], store.RetryPolicy{})
+				conns[i] = wrapstore.Retry(conns[i], wrapstore.RetryPolicy{})
 			}
 		}
 		storetest.Run(t, conns, &storetest.Options{Rounds: rounds(s), Keys: 2100})

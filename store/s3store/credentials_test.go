@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mindtrace/registry/internal/wrapstore"
 	"github.com/mindtrace/registry/store"
 	"github.com/mindtrace/registry/store/s3store"
 )
@@ -234,7 +235,7 @@ func TestCredentialsRenewed(t *testing.T) {
 				json.NewEncoder(w).Encode(role(&n, tt.life))
 			}))
 			server := &who{expired: tt.expired}
-			st := store.Retry(open(t, "s3://bucket?endpoint="+serve(t, server.ServeHTTP)), store.RetryPolicy{})
+			st := wrapstore.Retry(open(t, "s3://bucket?endpoint="+serve(t, server.ServeHTTP)), wrapstore.RetryPolicy{})
 			for range 3 {
 				if _, err := st.Put(t.Context(), "k", []byte("x"), store.Absent); err != nil {
 					t.Fatal(err)

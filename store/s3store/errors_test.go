@@ -64,7 +64,7 @@ func TestNoBucket(t *testing.T) {
 		_, err := registry.Open(t.Context(), s.URL("not-there"), &registry.Options{Create: true})
 		wantAll(t, map[string]error{"open": err}, store.ErrNoBucket, "--create-bucket")
 
-		maker, ok := st.(store.BucketMaker)
+		maker, ok := store.As[store.BucketMaker](st)
 		if !ok {
 			t.Fatal("no store.BucketMaker")
 		}

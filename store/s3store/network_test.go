@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mindtrace/registry/internal/wrapstore"
 	"github.com/mindtrace/registry/store"
 	"github.com/mindtrace/registry/store/s3store"
 )
@@ -52,7 +53,7 @@ func TestAnswersOnTheWay(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			st, requests := answering(t, tt.answer)
-			for call, err := range everyCall(t.Context(), store.Retry(st, store.RetryPolicy{})) {
+			for call, err := range everyCall(t.Context(), wrapstore.Retry(st, wrapstore.RetryPolicy{})) {
 				if strings.Contains(tt.but, call) {
 					continue
 				}

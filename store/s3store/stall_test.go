@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mindtrace/registry/internal/transport"
+	"github.com/mindtrace/registry/internal/wrapstore"
 	"github.com/mindtrace/registry/store"
 )
 
@@ -97,7 +98,7 @@ func TestStallIsRepeatedOnce(t *testing.T) {
 			}
 			<-r.Context().Done()
 		})
-		st := store.Retry(bare, store.RetryPolicy{})
+		st := wrapstore.Retry(bare, wrapstore.RetryPolicy{})
 		if answered {
 			if _, _, err := st.Get(t.Context(), "there", nil); !errors.Is(err, store.ErrNotExist) {
 				t.Fatal(err)
@@ -195,7 +196,7 @@ func TestListingsEnd(t *testing.T) {
 				n++
 			})
 			var last error
-			for _, err := range store.Retry(bare, store.RetryPolicy{}).List(t.Context(), "p/", "") {
+			for _, err := range wrapstore.Retry(bare, wrapstore.RetryPolicy{}).List(t.Context(), "p/", "") {
 				last = err
 			}
 			if last == nil || !strings.Contains(last.Error(), tt.says) || errors.Is(last, store.ErrUnavailable) {

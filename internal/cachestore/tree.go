@@ -1,4 +1,4 @@
-package cache
+package cachestore
 
 import (
 	"context"
@@ -6,13 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math/rand/v2"
 	"os"
 	"path"
 	"path/filepath"
 	"strconv"
 	"time"
 
+	"github.com/mindtrace/registry/internal/backoff"
 	"github.com/mindtrace/registry/internal/beneath"
 	"github.com/mindtrace/registry/internal/manifest"
 )
@@ -108,10 +108,8 @@ func (c *Cache) awaitTree(ctx context.Context, root *os.Root, size int64, made f
 		} else if time.Now().After(until) {
 			return "", err
 		}
-		select {
-		case <-ctx.Done():
-			return "", ctx.Err()
-		case <-time.After(10*time.Millisecond + rand.N(90*time.Millisecond)):
+		if err := backoff.Sleep(ctx, 10*time.Millisecond+backoff.Random(90*time.Millisecond)); err != nil {
+			return "", err
 		}
 		if made() {
 			return "", nil

@@ -1,4 +1,4 @@
-package cache
+package cachestore
 
 import (
 	"errors"
@@ -17,17 +17,17 @@ import (
 	"github.com/mindtrace/registry/internal/oserror"
 )
 
-// The budget is kept by all processes together, without a lock: whoever wants
-// to write n bytes first makes a file of n bytes without contents, then adds
-// up everything there is, the files of others in tmp too, and throws out what
-// was not used for longest until it fits. Only then does it write. Of two who
-// do so at once, the one who adds up last sees the file of the other, so what
-// is written never takes more than the budget. Adding up for every entry would
+// All processes keep the budget together, without a lock. A process that wants
+// to write n bytes first makes a file of n bytes without contents. Then it adds
+// up everything there is, the files of others in tmp too, and drops what was
+// not used for longest until it fits. Only then does it write. Of two that do
+// so at once, the one that adds up last sees the file of the other, so what is
+// written never takes more than the budget. Adding up for every entry would
 // be slow: a process sets aside room for the next ones, as a file in tmp, too.
 
 const (
-	// maxAge is when something in tmp has been abandoned. Whoever takes longer
-	// touches it.
+	// maxAge is when something in tmp has been abandoned. A process that takes
+	// longer touches it.
 	maxAge = time.Hour
 	// inUse is how long after its last checkout a tree is not thrown out.
 	inUse = time.Hour
@@ -39,7 +39,7 @@ const (
 )
 
 // patience is how long a tree that would fit waits for others to be done with
-// what they put in; whoever makes a tree touches it more often.
+// what they put in. A process that makes a tree touches it more often.
 var patience = time.Minute
 
 var (
@@ -136,7 +136,7 @@ func treeSize(name string) int64 {
 	return n
 }
 
-// remove throws an entry out. Who has it open reads on, where the system lets
+// remove drops an entry. A process that has it open reads on, where the system lets
 // files be removed that are open; where not, they stay.
 func (c *Cache) remove(root *os.Root, e entry) error {
 	switch e.kind {

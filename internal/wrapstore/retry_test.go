@@ -1,4 +1,4 @@
-package store_test
+package wrapstore_test
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/mindtrace/registry/internal/wrapstore"
 	"github.com/mindtrace/registry/store"
 	"github.com/mindtrace/registry/store/faultstore"
 	"github.com/mindtrace/registry/store/memstore"
@@ -42,7 +43,7 @@ func one(t *testing.T) (*faultstore.Store, store.Store) {
 		t.Fatal(err)
 	}
 	fst.Plan(nil)
-	return fst, store.Retry(fst, store.RetryPolicy{})
+	return fst, wrapstore.Retry(fst, wrapstore.RetryPolicy{})
 }
 
 // first makes a plan that fails the first n calls.
@@ -163,7 +164,7 @@ func TestRetryListResumes(t *testing.T) {
 		}
 		broken := &breaking{Store: mem, every: 7}
 		var got []string
-		for info, err := range store.Retry(broken, store.RetryPolicy{}).List(t.Context(), "k/", "k/03") {
+		for info, err := range wrapstore.Retry(broken, wrapstore.RetryPolicy{}).List(t.Context(), "k/", "k/03") {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -258,7 +259,7 @@ func TestRetryListThatMakesHeadway(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			st := store.Retry(stumbling{mem, err}, store.RetryPolicy{First: time.Second, Later: time.Second})
+			st := wrapstore.Retry(stumbling{mem, err}, wrapstore.RetryPolicy{First: time.Second, Later: time.Second})
 			start, n := time.Now(), 0
 			for _, err := range st.List(t.Context(), "", "") {
 				if err != nil {

@@ -1,4 +1,4 @@
-package store_test
+package wrapstore_test
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/mindtrace/registry/internal/wrapstore"
 	"github.com/mindtrace/registry/store"
 	"github.com/mindtrace/registry/store/memstore"
 )
@@ -44,7 +45,7 @@ func (p *parted) List(_ context.Context, _, after string) iter.Seq2[store.Info, 
 // tells it once, through all that the registry puts around a store.
 func TestListingGoesOnBehindAnUnreadablePart(t *testing.T) {
 	p := &parted{Store: memstore.New(nil)}
-	st := store.Watch(store.Retry(p, store.RetryPolicy{}), new(store.Clock))
+	st := wrapstore.Watch(wrapstore.Retry(p, wrapstore.RetryPolicy{}), new(wrapstore.Clock))
 	var got []string
 	for info, err := range st.List(t.Context(), "", "") {
 		if bad := (*store.UnreadableError)(nil); errors.As(err, &bad) && errors.Is(err, fs.ErrPermission) {

@@ -1,7 +1,9 @@
-package store
+package wrapstore
 
-// Forgetter is what a Store may be besides: one that keeps copies of keys that
-// never change and answers from them.
+import "github.com/mindtrace/registry/store"
+
+// Forgetter is an optional interface of stores that keep copies of keys, which never
+// change, and answer from them.
 type Forgetter interface {
 	// Forget drops what was kept of size bytes of key from offset, since they
 	// turned out to be damaged. The next Get of them asks the store below.
@@ -9,8 +11,8 @@ type Forgetter interface {
 }
 
 // Forget tells st, if it is a Forgetter, or wraps one.
-func Forget(st Store, key string, offset, size int64) {
-	if f, ok := As[Forgetter](st); ok {
+func Forget(st store.Store, key string, offset, size int64) {
+	if f, ok := store.As[Forgetter](st); ok {
 		f.Forget(key, offset, size)
 	}
 }

@@ -1,4 +1,4 @@
-package store
+package wrapstore
 
 import (
 	"context"
@@ -9,6 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 	"unsafe"
+
+	"github.com/mindtrace/registry/store"
 )
 
 // storeClock is the time of a store whose clock is far from ours.
@@ -17,10 +19,10 @@ var storeClock = time.Date(2031, 5, 6, 7, 8, 9, 0, time.UTC)
 // clockStore answers with the times it is given, and counts the requests for
 // the time.
 type clockStore struct {
-	Store // the methods that no test calls
-	now   time.Time
-	err   error
-	asked int
+	store.Store // the methods that no test calls
+	now         time.Time
+	err         error
+	asked       int
 }
 
 func (s *clockStore) Now(context.Context) (time.Time, error) {
@@ -28,29 +30,29 @@ func (s *clockStore) Now(context.Context) (time.Time, error) {
 	return s.now, s.err
 }
 
-func (s *clockStore) info() Info { return Info{Key: "k", Now: s.now} }
+func (s *clockStore) info() store.Info { return store.Info{Key: "k", Now: s.now} }
 
-func (s *clockStore) Get(context.Context, string, *GetOptions) ([]byte, Info, error) {
+func (s *clockStore) Get(context.Context, string, *store.GetOptions) ([]byte, store.Info, error) {
 	return []byte("body"), s.info(), s.err
 }
 
-func (s *clockStore) Stat(context.Context, string) (Info, error) { return s.info(), s.err }
+func (s *clockStore) Stat(context.Context, string) (store.Info, error) { return s.info(), s.err }
 
-func (s *clockStore) Put(context.Context, string, []byte, Token) (Info, error) {
+func (s *clockStore) Put(context.Context, string, []byte, store.Token) (store.Info, error) {
 	return s.info(), s.err
 }
 
 func (s *clockStore) Delete(context.Context, string) error { return s.err }
 
-func (s *clockStore) List(context.Context, string, string) iter.Seq2[Info, error] {
-	return func(yield func(Info, error) bool) {
+func (s *clockStore) List(context.Context, string, string) iter.Seq2[store.Info, error] {
+	return func(yield func(store.Info, error) bool) {
 		for range 3 {
 			if !yield(s.info(), nil) {
 				return
 			}
 			s.now = s.now.Add(time.Minute)
 		}
-		yield(Info{}, s.err)
+		yield(store.Info{}, s.err)
 	}
 }
 
@@ -164,7 +166,7 @@ func TestElapsedIsTheLongerOfBothClocks(t *testing.T) {
 		{"no time at all", 0, 0, 0},
 	} {
 		to := setMonotonic(t, from.Add(c.wall), c.monotonic-c.wall)
-		if got := elapsed(from, to); got != c.want {
+		if got := Elapsed(from, to); got != c.want {
 			t.Errorf("%s: %s, want %s", c.why, got, c.want)
 		}
 	}
@@ -189,13 +191,13 @@ func TestFreshAfterSuspend(t *testing.T) {
 // Every answer tells the time, also one that says no.
 func TestWatch(t *testing.T) {
 	ctx := t.Context()
-	for name, call := range map[string]func(Store){
-		"get":  func(st Store) { st.Get(ctx, "k", nil) },
-		"stat": func(st Store) { st.Stat(ctx, "k") },
-		"put":  func(st Store) { st.Put(ctx, "k", nil, Absent) },
-		"now":  func(st Store) { st.Now(ctx) },
+	for name, call := range map[string]func(store.Store){
+		"get":  func(st store.Store) { st.Get(ctx, "k", nil) },
+		"stat": func(st store.Store) { st.Stat(ctx, "k") },
+		"put":  func(st store.Store) { st.Put(ctx, "k", nil, store.Absent) },
+		"now":  func(st store.Store) { st.Now(ctx) },
 	} {
-		for _, err := range []error{nil, ErrNotExist, ErrPrecondition} {
+		for _, err := range []error{nil, store.ErrNotExist, store.ErrPrecondition} {
 			synctest.Test(t, func(t *testing.T) {
 				var c Clock
 				call(Watch(&clockStore{now: storeClock, err: err}, &c))
@@ -203,7 +205,7 @@ func TestWatch(t *testing.T) {
 					t.Errorf("%s, %v: now %s", name, err, now)
 				}
 				time.Sleep(time.Second)
-				call(Watch(&clockStore{err: ErrUnavailable}, &c)) // no answer, no time
+				call(Watch(&clockStore{err: store.ErrUnavailable}, &c)) // no answer, no time
 				if now := c.Now(); !now.Equal(storeClock.Add(time.Second)) {
 					t.Errorf("%s, %v, then no answer: now %s", name, err, now)
 				}
@@ -211,25 +213,25 @@ func TestWatch(t *testing.T) {
 		}
 	}
 	var c Clock
-	if err := Watch(&clockStore{now: storeClock, err: ErrRetry}, &c).Delete(ctx, "k"); !errors.Is(err, ErrRetry) || !c.Now().IsZero() {
+	if err := Watch(&clockStore{now: storeClock, err: store.ErrRetry}, &c).Delete(ctx, "k"); !errors.Is(err, store.ErrRetry) || !c.Now().IsZero() {
 		t.Errorf("delete: %v, now %s", err, c.Now())
 	}
 }
 
 func TestWatchPassesAnswersOn(t *testing.T) {
 	ctx, c := t.Context(), new(Clock)
-	st := Watch(&clockStore{now: storeClock, err: ErrRetry}, c)
-	want := Info{Key: "k", Now: storeClock}
-	if body, info, err := st.Get(ctx, "k", nil); string(body) != "body" || info != want || err != ErrRetry {
+	st := Watch(&clockStore{now: storeClock, err: store.ErrRetry}, c)
+	want := store.Info{Key: "k", Now: storeClock}
+	if body, info, err := st.Get(ctx, "k", nil); string(body) != "body" || info != want || err != store.ErrRetry {
 		t.Errorf("get: %q, %+v, %v", body, info, err)
 	}
-	if info, err := st.Stat(ctx, "k"); info != want || err != ErrRetry {
+	if info, err := st.Stat(ctx, "k"); info != want || err != store.ErrRetry {
 		t.Errorf("stat: %+v, %v", info, err)
 	}
-	if info, err := st.Put(ctx, "k", nil, Absent); info != want || err != ErrRetry {
+	if info, err := st.Put(ctx, "k", nil, store.Absent); info != want || err != store.ErrRetry {
 		t.Errorf("put: %+v, %v", info, err)
 	}
-	if at, err := st.Now(ctx); at != storeClock || err != ErrRetry {
+	if at, err := st.Now(ctx); at != storeClock || err != store.ErrRetry {
 		t.Errorf("now: %s, %v", at, err)
 	}
 }
@@ -238,7 +240,7 @@ func TestWatchPassesAnswersOn(t *testing.T) {
 func TestWatchList(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var c Clock
-		st := &clockStore{now: storeClock, err: ErrUnavailable}
+		st := &clockStore{now: storeClock, err: store.ErrUnavailable}
 		var seen []time.Time
 		var last error
 		for info, err := range Watch(st, &c).List(t.Context(), "", "") {
@@ -252,7 +254,7 @@ func TestWatchList(t *testing.T) {
 		if want := []time.Time{storeClock, storeClock.Add(time.Minute), storeClock.Add(2 * time.Minute)}; !slices.EqualFunc(seen, want, time.Time.Equal) {
 			t.Errorf("seen %s, want %s", seen, want)
 		}
-		if !errors.Is(last, ErrUnavailable) || !c.Now().Equal(storeClock.Add(2*time.Minute)) {
+		if !errors.Is(last, store.ErrUnavailable) || !c.Now().Equal(storeClock.Add(2*time.Minute)) {
 			t.Errorf("ended with %v, now %s", last, c.Now())
 		}
 	})
@@ -280,8 +282,8 @@ func TestWatchList(t *testing.T) {
 // pageStore lists three keys in one page.
 type pageStore struct{ clockStore }
 
-func (s *pageStore) List(context.Context, string, string) iter.Seq2[Info, error] {
-	return func(yield func(Info, error) bool) {
+func (s *pageStore) List(context.Context, string, string) iter.Seq2[store.Info, error] {
+	return func(yield func(store.Info, error) bool) {
 		for range 3 {
 			if !yield(s.info(), nil) {
 				return

@@ -1,4 +1,4 @@
-package store
+package wrapstore
 
 import (
 	"context"
@@ -8,7 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/mindtrace/registry/internal/knob"
+	"github.com/mindtrace/registry/internal/backoff"
+	"github.com/mindtrace/registry/store"
 )
 
 // RetryPolicy says how long Retry goes on. The zero value means the defaults.
@@ -32,9 +33,9 @@ type RetryPolicy struct {
 //
 // Between tries it waits for a random time, up to a limit that doubles from
 // 100 ms to 5 s. When the time of the policy is over, or two tries of the call
-// have stalled (see Stalls), the last error is returned. A call that does not
+// have stalled, the last error is returned. A call that does not
 // fail costs no more requests than without Retry.
-func Retry(st Store, policy RetryPolicy) Store {
+func Retry(st store.Store, policy RetryPolicy) store.Store {
 	if policy.First == 0 {
 		policy.First = 4 * time.Second
 	}
@@ -45,27 +46,29 @@ func Retry(st Store, policy RetryPolicy) Store {
 }
 
 type retrying struct {
-	st       Store
+	st       store.Store
 	policy   RetryPolicy
 	answered atomic.Bool // at least once
 }
 
 // Unwrap returns the store below.
-func (r *retrying) Unwrap() Store { return r.st }
+func (r *retrying) Unwrap() store.Store { return r.st }
 
-// attempts are the tries of one call.
-type attempts struct {
-	r     *retrying
-	start time.Time // of the first failure
-	n     int       // failures
-	stall Stalls
+// call is one call with its tries.
+type call struct {
+	r *retrying
+	backoff.Backoff
 }
 
-// again takes note of what a try came to. It reports whether to try once
-// more, after having waited; if not, it returns the error to return.
-func (a *attempts) again(ctx context.Context, err error, kinds ...error) (bool, error) {
-	if !errors.Is(err, ErrUnavailable) && !errors.Is(err, ErrUnknown) && ctx.Err() == nil {
-		a.r.answered.Store(true)
+func (r *retrying) call() call {
+	return call{r, backoff.Backoff{First: 100 * time.Millisecond, Most: 5 * time.Second}}
+}
+
+// again takes note of the end of a try. It reports whether to try once more,
+// after having waited; if not, it returns the error to return.
+func (c *call) again(ctx context.Context, err error, kinds ...error) (bool, error) {
+	if !errors.Is(err, store.ErrUnavailable) && !errors.Is(err, store.ErrUnknown) && ctx.Err() == nil {
+		c.r.answered.Store(true)
 	}
 	passes := false
 	for _, kind := range kinds {
@@ -74,59 +77,51 @@ func (a *attempts) again(ctx context.Context, err error, kinds ...error) (bool, 
 	if err == nil || !passes || ctx.Err() != nil {
 		return false, err
 	}
-	if a.n++; a.n == 1 {
-		a.start = time.Now()
+	c.For = c.r.policy.First
+	if c.r.answered.Load() {
+		c.For = c.r.policy.Later
 	}
-	wait := knob.Jitter(min(50*time.Millisecond<<min(a.n, 7), 5*time.Second))
-	budget := a.r.policy.First
-	if a.r.answered.Load() {
-		budget = a.r.policy.Later
-	}
-	if a.stall.Enough(err) || time.Since(a.start)+wait > budget {
-		return false, fmt.Errorf("%w (tried %d times)", err, a.n)
-	}
-	t := time.NewTimer(wait)
-	defer t.Stop()
-	select {
-	case <-t.C:
+	switch {
+	case c.Again(ctx, err):
 		return true, nil
-	case <-ctx.Done():
+	case ctx.Err() != nil:
 		return false, fmt.Errorf("%w: %w", ctx.Err(), err)
 	}
+	return false, fmt.Errorf("%w (tried %d times)", err, c.Tries())
 }
 
 // Get implements Store.
-func (r *retrying) Get(ctx context.Context, key string, opts *GetOptions) ([]byte, Info, error) {
-	for a := (attempts{r: r}); ; {
+func (r *retrying) Get(ctx context.Context, key string, opts *store.GetOptions) ([]byte, store.Info, error) {
+	for c := r.call(); ; {
 		body, info, err := r.st.Get(ctx, key, opts)
-		if more, err := a.again(ctx, err, ErrUnavailable, ErrRetry); !more {
+		if more, err := c.again(ctx, err, store.ErrUnavailable, store.ErrRetry); !more {
 			return body, info, err
 		}
 	}
 }
 
 // Stat implements Store.
-func (r *retrying) Stat(ctx context.Context, key string) (Info, error) {
-	for a := (attempts{r: r}); ; {
+func (r *retrying) Stat(ctx context.Context, key string) (store.Info, error) {
+	for c := r.call(); ; {
 		info, err := r.st.Stat(ctx, key)
-		if more, err := a.again(ctx, err, ErrUnavailable, ErrRetry); !more {
+		if more, err := c.again(ctx, err, store.ErrUnavailable, store.ErrRetry); !more {
 			return info, err
 		}
 	}
 }
 
 // Put implements Store.
-func (r *retrying) Put(ctx context.Context, key string, body []byte, match Token) (Info, error) {
-	return r.put(ctx, func() (Info, error) { return r.st.Put(ctx, key, body, match) })
+func (r *retrying) Put(ctx context.Context, key string, body []byte, match store.Token) (store.Info, error) {
+	return r.put(ctx, func() (store.Info, error) { return r.st.Put(ctx, key, body, match) })
 }
 
-func (r *retrying) put(ctx context.Context, put func() (Info, error)) (Info, error) {
-	for a := (attempts{r: r}); ; {
+func (r *retrying) put(ctx context.Context, put func() (store.Info, error)) (store.Info, error) {
+	for c := r.call(); ; {
 		info, err := put()
-		if errors.Is(err, ErrUnknown) { // whatever else it is
+		if errors.Is(err, store.ErrUnknown) { // whatever else it is
 			return info, err
 		}
-		if more, err := a.again(ctx, err, ErrUnavailable, ErrRetry); !more {
+		if more, err := c.again(ctx, err, store.ErrUnavailable, store.ErrRetry); !more {
 			return info, err
 		}
 	}
@@ -134,28 +129,28 @@ func (r *retrying) put(ctx context.Context, put func() (Info, error)) (Info, err
 
 // Delete implements Store.
 func (r *retrying) Delete(ctx context.Context, key string) error {
-	for a := (attempts{r: r}); ; {
+	for c := r.call(); ; {
 		err := r.st.Delete(ctx, key)
-		if more, err := a.again(ctx, err, ErrUnavailable, ErrRetry, ErrUnknown); !more {
+		if more, err := c.again(ctx, err, store.ErrUnavailable, store.ErrRetry, store.ErrUnknown); !more {
 			return err
 		}
 	}
 }
 
 // List implements Store.
-func (r *retrying) List(ctx context.Context, prefix, after string) iter.Seq2[Info, error] {
-	list := func(after string) iter.Seq2[Info, error] { return r.st.List(ctx, prefix, after) }
-	return resume(ctx, r, list, after, func(i Info) string { return i.Key })
+func (r *retrying) List(ctx context.Context, prefix, after string) iter.Seq2[store.Info, error] {
+	list := func(after string) iter.Seq2[store.Info, error] { return r.st.List(ctx, prefix, after) }
+	return resume(ctx, r, list, after, func(i store.Info) string { return i.Key })
 }
 
 // resume goes on with a listing that fails, after the last key it has yielded.
 func resume[T any](ctx context.Context, r *retrying, list func(after string) iter.Seq2[T, error], after string, key func(T) string) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		after := after // a Seq2 may be run more than once
-		for a := (attempts{r: r}); ; {
+		for c := r.call(); ; {
 			var failed error
 			for entry, err := range list(after) {
-				if bad := (*UnreadableError)(nil); errors.As(err, &bad) {
+				if bad := (*store.UnreadableError)(nil); errors.As(err, &bad) {
 					after = bad.After()
 					if !yield(entry, err) {
 						return
@@ -167,13 +162,13 @@ func resume[T any](ctx context.Context, r *retrying, list func(after string) ite
 					break
 				}
 				after = key(entry)
-				a.n, a.stall = 0, 0 // it makes headway
+				c.Reset() // it makes headway
 				r.answered.Store(true)
 				if !yield(entry, nil) {
 					return
 				}
 			}
-			more, err := a.again(ctx, failed, ErrUnavailable, ErrRetry)
+			more, err := c.again(ctx, failed, store.ErrUnavailable, store.ErrRetry)
 			if more {
 				continue
 			}
@@ -188,32 +183,32 @@ func resume[T any](ctx context.Context, r *retrying, list func(after string) ite
 
 // Keys implements KeyLister.
 func (r *retrying) Keys(ctx context.Context, prefix, after string) iter.Seq2[string, error] {
-	if wrappedKeys(ctx, r.st, prefix, after) == nil {
+	if KeysBelow(ctx, r.st, prefix, after) == nil {
 		return nil
 	}
-	list := func(after string) iter.Seq2[string, error] { return wrappedKeys(ctx, r.st, prefix, after) }
+	list := func(after string) iter.Seq2[string, error] { return KeysBelow(ctx, r.st, prefix, after) }
 	return resume(ctx, r, list, after, func(key string) string { return key })
 }
 
 // Stage implements Stager.
-func (r *retrying) Stage(ctx context.Context, key string, body []byte) (Staged, error) {
-	return wrappedStage(ctx, r.st, key, body, func(s Staged) Staged { return retryingStage{s, r} })
+func (r *retrying) Stage(ctx context.Context, key string, body []byte) (store.Staged, error) {
+	return StageBelow(ctx, r.st, key, body, func(s store.Staged) store.Staged { return retryingStage{s, r} })
 }
 
 type retryingStage struct {
-	Staged
+	store.Staged
 	r *retrying
 }
 
-func (s retryingStage) Commit(ctx context.Context, key string) (Info, error) {
-	return s.r.put(ctx, func() (Info, error) { return s.Staged.Commit(ctx, key) })
+func (s retryingStage) Commit(ctx context.Context, key string) (store.Info, error) {
+	return s.r.put(ctx, func() (store.Info, error) { return s.Staged.Commit(ctx, key) })
 }
 
 // Now implements Store.
 func (r *retrying) Now(ctx context.Context) (time.Time, error) {
-	for a := (attempts{r: r}); ; {
+	for c := r.call(); ; {
 		at, err := r.st.Now(ctx)
-		if more, err := a.again(ctx, err, ErrUnavailable, ErrRetry); !more {
+		if more, err := c.again(ctx, err, store.ErrUnavailable, store.ErrRetry); !more {
 			return at, err
 		}
 	}

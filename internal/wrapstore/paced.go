@@ -1,14 +1,17 @@
-package store
+package wrapstore
 
 import (
 	"context"
 	"errors"
 	"iter"
+
+	"github.com/mindtrace/registry/store"
 )
 
-// Paced returns st with its large transfers at the paces of gets and puts. It
-// is to be wrapped by Retry: no transfer is under way while that waits.
-func Paced(st Store, gets, puts *Pace) Store {
+// Paced returns st with its large transfers at the paces of gets and puts.
+// Wrap it in Retry, not the other way round: no transfer is under way while
+// Retry waits.
+func Paced(st store.Store, gets, puts *Pace) store.Store {
 	return paced{st, gets, puts}
 }
 
@@ -16,32 +19,32 @@ func Paced(st Store, gets, puts *Pace) Store {
 const largeTransfer = 256 << 10
 
 type paced struct {
-	Store
+	store.Store
 	gets, puts *Pace
 }
 
 // Unwrap returns the store below.
-func (p paced) Unwrap() Store { return p.Store }
+func (p paced) Unwrap() store.Store { return p.Store }
 
 // Get implements Store.
-func (p paced) Get(ctx context.Context, key string, opts *GetOptions) (body []byte, info Info, err error) {
+func (p paced) Get(ctx context.Context, key string, opts *store.GetOptions) (body []byte, info store.Info, err error) {
 	if opts == nil || opts.Length < largeTransfer {
 		return p.Store.Get(ctx, key, opts)
 	}
 	if err := p.gets.begin(ctx); err != nil {
-		return nil, Info{}, err
+		return nil, store.Info{}, err
 	}
 	defer func() { p.gets.end(int64(len(body)), tooMuch(ctx, err)) }()
 	return p.Store.Get(ctx, key, opts)
 }
 
 // Put implements Store.
-func (p paced) Put(ctx context.Context, key string, body []byte, match Token) (info Info, err error) {
+func (p paced) Put(ctx context.Context, key string, body []byte, match store.Token) (info store.Info, err error) {
 	if len(body) < largeTransfer {
 		return p.Store.Put(ctx, key, body, match)
 	}
 	if err := p.puts.begin(ctx); err != nil {
-		return Info{}, err
+		return store.Info{}, err
 	}
 	defer func() { p.puts.end(int64(len(body)), tooMuch(ctx, err)) }()
 	return p.Store.Put(ctx, key, body, match)
@@ -50,16 +53,16 @@ func (p paced) Put(ctx context.Context, key string, body []byte, match Token) (i
 // tooMuch reports whether an answer may mean that the store is asked too much:
 // 429, 503 and what else passes.
 func tooMuch(ctx context.Context, err error) bool {
-	return ctx.Err() == nil && (errors.Is(err, ErrRetry) || errors.Is(err, ErrUnavailable) || errors.Is(err, ErrUnknown))
+	return ctx.Err() == nil && (errors.Is(err, store.ErrRetry) || errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrUnknown))
 }
 
 // Keys implements KeyLister.
 func (p paced) Keys(ctx context.Context, prefix, after string) iter.Seq2[string, error] {
-	return wrappedKeys(ctx, p.Store, prefix, after)
+	return KeysBelow(ctx, p.Store, prefix, after)
 }
 
 // Stage implements Stager. Bodies that are staged keep no pace: the store takes
 // them in at once.
-func (p paced) Stage(ctx context.Context, key string, body []byte) (Staged, error) {
-	return wrappedStage(ctx, p.Store, key, body, func(s Staged) Staged { return s })
+func (p paced) Stage(ctx context.Context, key string, body []byte) (store.Staged, error) {
+	return StageBelow(ctx, p.Store, key, body, func(s store.Staged) store.Staged { return s })
 }

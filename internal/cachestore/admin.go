@@ -1,4 +1,4 @@
-package cache
+package cachestore
 
 import (
 	"errors"
@@ -10,27 +10,33 @@ import (
 
 // Amount is a number of entries and the bytes of the budget that they take.
 type Amount struct {
-	Entries int   `json:"entries"`
-	Bytes   int64 `json:"bytes"`
+	Entries int
+	Bytes   int64
 }
 
 func (a *Amount) add(e entry) { a.Entries++; a.Bytes += e.size }
 
-// Usage tells what is in a cache.
+// Usage is what a cache holds.
 type Usage struct {
-	Dir       string `json:"dir"`
-	Budget    int64  `json:"budget"`
-	Packs     Amount `json:"packs"`     // stretches of packs
-	Trees     Amount `json:"trees"`     // checked-out versions
-	Registers Amount `json:"registers"` // as last seen, for reading offline
-	Partial   Amount `json:"partial"`   // being made, and set aside
-	Total     Amount `json:"total"`
+	Packs     Amount // stretches of packs
+	Trees     Amount // checked-out versions
+	Registers Amount // as last seen, for reading offline
+	Partial   Amount // being made, and set aside
+}
+
+// Total is the sum of all.
+func (u *Usage) Total() Amount {
+	var t Amount
+	for _, a := range []Amount{u.Packs, u.Trees, u.Registers, u.Partial} {
+		t.Entries, t.Bytes = t.Entries+a.Entries, t.Bytes+a.Bytes
+	}
+	return t
 }
 
 // Usage adds up what is in the cache. An error means that not all of it could
 // be read; see Check, too.
 func (c *Cache) Usage() (*Usage, error) {
-	u := &Usage{Dir: c.dir, Budget: c.budget}
+	u := new(Usage)
 	root, err := c.open()
 	if errors.Is(err, fs.ErrNotExist) {
 		return u, nil
@@ -45,7 +51,6 @@ func (c *Cache) Usage() (*Usage, error) {
 	}
 	for _, e := range all {
 		map[string]*Amount{packsDir: &u.Packs, treesDir: &u.Trees, seenDir: &u.Registers, tmpDir: &u.Partial}[e.kind].add(e)
-		u.Total.add(e)
 	}
 	return u, nil
 }
@@ -58,7 +63,7 @@ func (c *Cache) Usage() (*Usage, error) {
 func (c *Cache) Prune(limit int64) (Amount, error) {
 	c.Release()
 	before, err := c.Usage()
-	if err != nil || before.Total.Entries == 0 {
+	if err != nil || before.Total().Entries == 0 {
 		return Amount{}, err
 	}
 	root, err := c.open()
@@ -75,13 +80,14 @@ func (c *Cache) Prune(limit int64) (Amount, error) {
 	if err != nil {
 		return Amount{}, err
 	}
-	return Amount{before.Total.Entries - after.Total.Entries, before.Total.Bytes - after.Total.Bytes}, failed
+	was, is := before.Total(), after.Total()
+	return Amount{was.Entries - is.Entries, was.Bytes - is.Bytes}, failed
 }
 
-// VerifyReport tells what Verify has found.
+// VerifyReport is what Verify has found.
 type VerifyReport struct {
-	Checked Amount `json:"checked"`
-	Dropped Amount `json:"dropped"` // damaged, and removed
+	Checked Amount
+	Dropped Amount // damaged, and removed
 }
 
 // Verify reads everything in the cache and removes what is damaged. An error
@@ -117,7 +123,7 @@ func (c *Cache) Verify() (*VerifyReport, error) {
 	return r, failed
 }
 
-// verifyEntry tells whether an entry is what it was made as. An error means that
+// verifyEntry reports whether an entry is what it was made as. An error means that
 // this could not be found out.
 func verifyEntry(root *os.Root, e entry) (sound bool, err error) {
 	if e.kind == treesDir {

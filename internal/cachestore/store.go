@@ -1,4 +1,4 @@
-package cache
+package cachestore
 
 import (
 	"bytes"
@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/mindtrace/registry/internal/manifest"
+	"github.com/mindtrace/registry/internal/wrapstore"
 	"github.com/mindtrace/registry/store"
 )
 
@@ -27,8 +28,8 @@ const (
 type usageKey struct{}
 
 // Use returns a context in which a wrapped store uses the cache. In any other,
-// what is read is what the registry holds: whoever verifies, repairs or
-// collects it needs to see just that.
+// what is read is what the registry holds: to verify, repair or collect it
+// takes just that.
 func Use(ctx context.Context) context.Context { return context.WithValue(ctx, usageKey{}, reading) }
 
 // Look is Use for bytes of packs that go somewhere else on this disk: they are
@@ -53,21 +54,15 @@ func (s *cached) Unwrap() store.Store { return s.Store }
 
 // Keys implements store.KeyLister.
 func (s *cached) Keys(ctx context.Context, prefix, after string) iter.Seq2[string, error] {
-	if l, ok := s.Store.(store.KeyLister); ok {
-		return l.Keys(ctx, prefix, after)
-	}
-	return nil
+	return wrapstore.KeysBelow(ctx, s.Store, prefix, after)
 }
 
-// Stage implements store.Stager, if the store below does.
+// Stage implements store.Stager.
 func (s *cached) Stage(ctx context.Context, key string, body []byte) (store.Staged, error) {
-	if stager, ok := s.Store.(store.Stager); ok {
-		return stager.Stage(ctx, key, body)
-	}
-	return nil, nil
+	return wrapstore.StageBelow(ctx, s.Store, key, body, func(st store.Staged) store.Staged { return st })
 }
 
-// Forget implements store.Forgetter.
+// Forget implements wrapstore.Forgetter.
 func (s *cached) Forget(key string, offset, size int64) {
 	if strings.HasPrefix(key, manifest.PacksPrefix) {
 		s.c.forget(key, offset, size)

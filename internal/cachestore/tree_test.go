@@ -1,4 +1,4 @@
-package cache
+package cachestore
 
 import (
 	"context"
@@ -43,7 +43,7 @@ func TestTreesInUseStay(t *testing.T) {
 	if _, err := treeOf(t, c, 2, 400<<10); err != nil {
 		t.Fatal(err)
 	}
-	if u := usageOf(t, c); u.Trees.Entries != 2 || u.Total.Bytes > c.budget {
+	if u := usageOf(t, c); u.Trees.Entries != 2 || u.Total().Bytes > c.budget {
 		t.Errorf("%+v", u)
 	}
 	for _, size := range []int64{400 << 10, 2 << 20} {
@@ -67,7 +67,7 @@ func TestTreesInUseStay(t *testing.T) {
 	if u := usageOf(t, c); u.Trees.Entries != 2 || u.Packs.Entries != 0 {
 		t.Errorf("after Prune there are %+v", u)
 	}
-	if n, err := c.Prune(0); err != nil || n.Entries != 2 || usageOf(t, c).Total != (Amount{}) {
+	if n, err := c.Prune(0); err != nil || n.Entries != 2 || usageOf(t, c).Total() != (Amount{}) {
 		t.Errorf("Prune of all removed %+v (%v) and left %+v", n, err, usageOf(t, c))
 	}
 }

@@ -1,9 +1,10 @@
-package cache
+package cachestore
 
 import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
@@ -12,11 +13,7 @@ import (
 
 func open(t testing.TB, dir string, budget int64) *Cache {
 	t.Helper()
-	c, err := Open(&Options{Dir: dir, Budget: budget})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
+	return New(dir, budget, slog.New(slog.DiscardHandler))
 }
 
 // taken adds up the sizes of all files below dir, whatever they are.
@@ -307,48 +304,17 @@ func TestVerifyReadsEverything(t *testing.T) {
 	}
 }
 
-func TestOpen(t *testing.T) {
-	home := t.TempDir()
-	for _, test := range []struct {
-		opts   *Options
-		env    map[string]string
-		dir    string
-		budget int64 // -1: an error
-	}{
-		{nil, map[string]string{"MINDREG_CACHE_DIR": home}, home, DefaultBudget},
-		{&Options{}, map[string]string{"MINDREG_CACHE_DIR": home, "MINDREG_CACHE_SIZE": "2GiB"}, home, 2 << 30},
-		{nil, map[string]string{"MINDREG_CACHE_DIR": home, "MINDREG_CACHE_SIZE": "0"}, home, 0},
-		{nil, map[string]string{"MINDREG_CACHE_DIR": home, "MINDREG_CACHE_SIZE": "much"}, home, -1},
-		{&Options{Dir: home, Budget: 5}, map[string]string{"MINDREG_CACHE_DIR": "/other", "MINDREG_CACHE_SIZE": "much"}, home, 5},
-		{&Options{Dir: home, Budget: -1}, nil, home, 0},
-	} {
-		t.Run("", func(t *testing.T) {
-			t.Setenv("MINDREG_CACHE_DIR", "")
-			t.Setenv("MINDREG_CACHE_SIZE", "")
-			for k, v := range test.env {
-				t.Setenv(k, v)
-			}
-			c, err := Open(test.opts)
-			if test.budget < 0 {
-				if err == nil {
-					t.Error("no error")
-				}
-				return
-			}
-			if err != nil || c.Dir() != test.dir || c.Budget() != test.budget {
-				t.Errorf("%+v, %v", c, err)
-			}
-		})
-	}
-	c := open(t, filepath.Join(home, "new"), 1<<20)
-	if u := usageOf(t, c); u.Total.Entries != 0 {
+// A cache that nothing has used is not made.
+func TestNothingIsMadeBeforeUse(t *testing.T) {
+	c := open(t, filepath.Join(t.TempDir(), "new"), 1<<20)
+	if u := usageOf(t, c); u.Total().Entries != 0 {
 		t.Errorf("%+v", u)
 	}
-	if _, err := os.Lstat(c.Dir()); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Lstat(c.dir); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a cache that nobody has used is there: %v", err)
 	}
 	c.keepPack(packKey(1), 0, nil)
-	if b, err := os.ReadFile(filepath.Join(c.Dir(), "CACHEDIR.TAG")); err != nil || string(b[:43]) != "Signature: 8a477f597d28d172789f06886806bc55" {
+	if b, err := os.ReadFile(filepath.Join(c.dir, "CACHEDIR.TAG")); err != nil || string(b[:43]) != "Signature: 8a477f597d28d172789f06886806bc55" {
 		t.Errorf("%q, %v", b, err)
 	}
 }

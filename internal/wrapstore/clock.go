@@ -1,10 +1,12 @@
-package store
+package wrapstore
 
 import (
 	"context"
 	"iter"
 	"sync"
 	"time"
+
+	"github.com/mindtrace/registry/store"
 )
 
 // Clock follows a store's clock. All times of the protocol are the store's:
@@ -34,7 +36,7 @@ func (c *Clock) Last() (at time.Time, ago time.Duration) {
 	if c.at.IsZero() {
 		return time.Time{}, 0
 	}
-	return c.at, elapsed(c.here, time.Now())
+	return c.at, Elapsed(c.here, time.Now())
 }
 
 // Now estimates the store's time: the last observation plus what has passed
@@ -47,16 +49,16 @@ func (c *Clock) Now() time.Time {
 	return at.Add(ago)
 }
 
-// elapsed is the longer of the wall clock's and the monotonic clock's answer:
-// the monotonic one stands still while the machine sleeps, the wall clock may
-// be set back.
-func elapsed(from, to time.Time) time.Duration {
+// Elapsed is how long it took from one reading of the local clock to another:
+// the longer of the wall clock's and the monotonic clock's answer. The monotonic
+// one stands still while the machine sleeps, the wall clock may be set back.
+func Elapsed(from, to time.Time) time.Duration {
 	return max(to.Sub(from), to.Round(0).Sub(from.Round(0)), 0)
 }
 
 // Fresh returns a time at which the store's clock has certainly been, at most
 // maxAge ago: the last observation if it is that young, otherwise a new one.
-func (c *Clock) Fresh(ctx context.Context, st Store, maxAge time.Duration) (time.Time, error) {
+func (c *Clock) Fresh(ctx context.Context, st store.Store, maxAge time.Duration) (time.Time, error) {
 	if at, ago := c.Last(); !at.IsZero() && ago <= maxAge {
 		return at, nil
 	}
@@ -68,32 +70,32 @@ func (c *Clock) Fresh(ctx context.Context, st Store, maxAge time.Duration) (time
 	return at, nil
 }
 
-// Watch returns st with every answer's Now observed by c.
-func Watch(st Store, c *Clock) Store {
+// Watch returns st with the Now of every answer observed by c.
+func Watch(st store.Store, c *Clock) store.Store {
 	return watched{st, c}
 }
 
 type watched struct {
-	st    Store
+	st    store.Store
 	clock *Clock
 }
 
 // Unwrap returns the store that is watched.
-func (w watched) Unwrap() Store { return w.st }
+func (w watched) Unwrap() store.Store { return w.st }
 
-func (w watched) Get(ctx context.Context, key string, opts *GetOptions) ([]byte, Info, error) {
+func (w watched) Get(ctx context.Context, key string, opts *store.GetOptions) ([]byte, store.Info, error) {
 	body, info, err := w.st.Get(ctx, key, opts)
 	w.clock.Observe(info.Now)
 	return body, info, err
 }
 
-func (w watched) Stat(ctx context.Context, key string) (Info, error) {
+func (w watched) Stat(ctx context.Context, key string) (store.Info, error) {
 	info, err := w.st.Stat(ctx, key)
 	w.clock.Observe(info.Now)
 	return info, err
 }
 
-func (w watched) Put(ctx context.Context, key string, body []byte, match Token) (Info, error) {
+func (w watched) Put(ctx context.Context, key string, body []byte, match store.Token) (store.Info, error) {
 	info, err := w.st.Put(ctx, key, body, match)
 	w.clock.Observe(info.Now)
 	return info, err
@@ -101,8 +103,8 @@ func (w watched) Put(ctx context.Context, key string, body []byte, match Token) 
 
 func (w watched) Delete(ctx context.Context, key string) error { return w.st.Delete(ctx, key) }
 
-func (w watched) List(ctx context.Context, prefix, after string) iter.Seq2[Info, error] {
-	return func(yield func(Info, error) bool) {
+func (w watched) List(ctx context.Context, prefix, after string) iter.Seq2[store.Info, error] {
+	return func(yield func(store.Info, error) bool) {
 		var last time.Time
 		for info, err := range w.st.List(ctx, prefix, after) {
 			if info.Now != last { // once a page
@@ -118,19 +120,19 @@ func (w watched) List(ctx context.Context, prefix, after string) iter.Seq2[Info,
 
 // Keys tell no time, so the clock learns nothing from them.
 func (w watched) Keys(ctx context.Context, prefix, after string) iter.Seq2[string, error] {
-	return wrappedKeys(ctx, w.st, prefix, after)
+	return KeysBelow(ctx, w.st, prefix, after)
 }
 
-func (w watched) Stage(ctx context.Context, key string, body []byte) (Staged, error) {
-	return wrappedStage(ctx, w.st, key, body, func(s Staged) Staged { return watchedStage{s, w.clock} })
+func (w watched) Stage(ctx context.Context, key string, body []byte) (store.Staged, error) {
+	return StageBelow(ctx, w.st, key, body, func(s store.Staged) store.Staged { return watchedStage{s, w.clock} })
 }
 
 type watchedStage struct {
-	Staged
+	store.Staged
 	clock *Clock
 }
 
-func (w watchedStage) Commit(ctx context.Context, key string) (Info, error) {
+func (w watchedStage) Commit(ctx context.Context, key string) (store.Info, error) {
 	info, err := w.Staged.Commit(ctx, key)
 	w.clock.Observe(info.Now)
 	return info, err

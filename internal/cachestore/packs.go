@@ -1,4 +1,4 @@
-package cache
+package cachestore
 
 import (
 	"fmt"
@@ -31,7 +31,7 @@ func stretches(root *os.Root, key string, do func(name string, offset, size int6
 }
 
 // readPack returns n bytes of a pack, in buf if that is large enough. They are
-// not verified: who asked knows their digests.
+// not verified: the caller knows their digests.
 func (c *Cache) readPack(key string, offset, n int64, buf []byte) (body []byte, ok bool) {
 	root := c.look()
 	if root == nil {

@@ -1,4 +1,4 @@
-package store
+package wrapstore
 
 import (
 	"context"
@@ -7,11 +7,13 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/mindtrace/registry/store"
 )
 
 // link is a store that takes transfers as some real ones do.
 type link struct {
-	Store
+	store.Store
 	latency time.Duration // of each transfer, however many there are
 	lanes   chan struct{} // one for each that is served at a time; nil: any number
 	refuse  int           // more than so many at once are refused; 0: none are
@@ -34,7 +36,7 @@ func (l *link) transfer() error {
 	}()
 	if refused {
 		time.Sleep(time.Millisecond)
-		return ErrUnavailable
+		return store.ErrUnavailable
 	}
 	if l.lanes != nil {
 		l.lanes <- struct{}{}
@@ -44,16 +46,18 @@ func (l *link) transfer() error {
 	return nil
 }
 
-func (l *link) Get(context.Context, string, *GetOptions) ([]byte, Info, error) {
-	return large, Info{}, l.transfer()
+func (l *link) Get(context.Context, string, *store.GetOptions) ([]byte, store.Info, error) {
+	return large, store.Info{}, l.transfer()
 }
 
-func (l *link) Put(context.Context, string, []byte, Token) (Info, error) { return Info{}, l.transfer() }
+func (l *link) Put(context.Context, string, []byte, store.Token) (store.Info, error) {
+	return store.Info{}, l.transfer()
+}
 
 var large = make([]byte, largeTransfer)
 
 // ask makes n transfers, so many at a time, and all until they succeed.
-func ask(st Store, n, at int, put bool) {
+func ask(st store.Store, n, at int, put bool) {
 	var wg sync.WaitGroup
 	todo := make(chan struct{}, n)
 	for range n {
@@ -63,11 +67,11 @@ func ask(st Store, n, at int, put bool) {
 	for range at {
 		wg.Go(func() {
 			for range todo {
-				for err := error(ErrRetry); err != nil; {
+				for err := error(store.ErrRetry); err != nil; {
 					if put {
-						_, err = st.Put(context.Background(), "packs/x", large, Absent)
+						_, err = st.Put(context.Background(), "packs/x", large, store.Absent)
 					} else {
-						_, _, err = st.Get(context.Background(), "packs/x", &GetOptions{Length: largeTransfer})
+						_, _, err = st.Get(context.Background(), "packs/x", &store.GetOptions{Length: largeTransfer})
 					}
 				}
 			}
@@ -147,7 +151,7 @@ func TestPaceGivenUp(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		for range 20 {
 			wg.Go(func() {
-				if _, _, err := st.Get(ctx, "packs/x", &GetOptions{Length: largeTransfer}); !errors.Is(err, context.Canceled) {
+				if _, _, err := st.Get(ctx, "packs/x", &store.GetOptions{Length: largeTransfer}); !errors.Is(err, context.Canceled) {
 					t.Error(err)
 				}
 			})
@@ -172,7 +176,7 @@ func TestPaceLetsSmallOnesPass(t *testing.T) {
 		synctest.Wait()
 		l.latency = 0
 		start := time.Now()
-		st.Put(t.Context(), "objects/x", make([]byte, 100), Absent)
+		st.Put(t.Context(), "objects/x", make([]byte, 100), store.Absent)
 		st.Get(t.Context(), "objects/x", nil)
 		if time.Since(start) > 0 {
 			t.Error("a register has waited for a pack")
