@@ -42,7 +42,7 @@ func New(r *ledger.Ledger, name string) *Txn {
 func (t *Txn) Config() chunk.Config {
 	return chunk.Config{
 		Store: t.Ledger.Store, Clock: t.Ledger.Clock, Times: t.Ledger.Settings.Times,
-		Base: t.findBase, MaxInline: t.Ledger.Knobs.MaxInline, Logger: t.Ledger.Log, Compress: t.Compress, Budget: t.Ledger.Memory, Parallel: t.Ledger.ParallelPuts(),
+		Base: t.findBase, MaxInline: t.Ledger.Knobs.MaxInline, PackSize: t.Ledger.Knobs.MaxPack, Logger: t.Ledger.Log, Compress: t.Compress, Budget: t.Ledger.Memory, Parallel: t.Ledger.ParallelPuts(),
 	}
 }
 

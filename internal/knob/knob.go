@@ -15,6 +15,8 @@ import (
 type Knobs struct {
 	// MaxInline is how many bytes of files a register may hold itself.
 	MaxInline int
+	// MaxPack is the size of the largest pack that is put, in bytes.
+	MaxPack int
 	// Milestone is how many versions a save may have to look through, to find
 	// the highest, before it leaves a milestone.
 	Milestone int
@@ -29,7 +31,7 @@ type Knobs struct {
 
 // Default returns the Knobs of every registry outside of tests.
 func Default() Knobs {
-	return Knobs{MaxInline: 128 << 10, Milestone: 64, JumpAfter: 512, ProbeEvery: 24 * time.Hour}
+	return Knobs{MaxInline: 128 << 10, MaxPack: 16 << 20, Milestone: 64, JumpAfter: 512, ProbeEvery: 24 * time.Hour}
 }
 
 type contextKey struct{}
@@ -49,10 +51,6 @@ func From(ctx context.Context) Knobs {
 	return Default()
 }
 
-// These are still of the whole process.
-var (
-	// MaxPack is the size of the largest pack that is put, in bytes.
-	MaxPack = 16 << 20
-	// Jitter returns a random duration from 0 up to, but not including, limit.
-	Jitter = rand.N[time.Duration]
-)
+// Jitter returns a random duration from 0 up to, but not including, limit. Only
+// the simulation sets it, for the whole process.
+var Jitter = rand.N[time.Duration]

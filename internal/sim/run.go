@@ -95,9 +95,8 @@ func schedule(t *testing.T, sc *scenario, ab *ablation, ch *choices, counts map[
 	old := crand.Reader
 	crand.Reader = &seeded{src: rand.NewChaCha8([32]byte{1})}
 	defer func() { crand.Reader = old }()
-	knob.MaxPack = 64
 	knobs := knob.Default()
-	knobs.MaxInline, knobs.ProbeEvery = 0, -1
+	knobs.MaxInline, knobs.MaxPack, knobs.ProbeEvery = 0, 64, -1
 	if sc.turn != nil {
 		sc.turn(ch, &knobs)
 	}

@@ -103,7 +103,7 @@ var kilobytes = func() (all []string) {
 
 // compressing: some save the same bytes compressed and others as they are,
 // and build on what the others have stored.
-var compressing = &scenario{name: "compressing", turn: func(*choices, *knob.Knobs) { knob.MaxPack = 2400 }, plan: func(ch *choices) (before []*op, clients [][]*op) {
+var compressing = &scenario{name: "compressing", turn: func(_ *choices, k *knob.Knobs) { k.MaxPack = 2400 }, plan: func(ch *choices) (before []*op, clients [][]*op) {
 	p := &planner{ch: ch, big: true}
 	for range ch.draw(3) {
 		before = append(before, p.save(""))

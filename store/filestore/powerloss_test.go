@@ -13,7 +13,6 @@ import (
 	"testing"
 
 	registry "github.com/mindtrace/registry"
-	"github.com/mindtrace/registry/internal/knob"
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/store"
 	"github.com/mindtrace/registry/store/filestore"
@@ -188,7 +187,6 @@ func memoryDir(t *testing.T) string {
 }
 
 func TestPowerLoss(t *testing.T) {
-	smallPacks(t)
 	rounds, random := 4, 2
 	if testing.Short() {
 		rounds = 1
@@ -217,11 +215,4 @@ func TestPowerLoss(t *testing.T) {
 			t.Logf("%d images", images)
 		})
 	}
-}
-
-// smallPacks makes objects of some kilobytes go the ways of gigabytes.
-func smallPacks(t *testing.T) {
-	pack := knob.MaxPack
-	knob.MaxPack = packSize
-	t.Cleanup(func() { knob.MaxPack = pack })
 }

@@ -114,7 +114,7 @@ func openOn(st store.Store, wrap func(store.Store) store.Store, create bool) (*r
 		st = wrap(st)
 	}
 	knobs := knob.Default()
-	knobs.MaxInline, knobs.ProbeEvery = 4<<10, -1
+	knobs.MaxInline, knobs.MaxPack, knobs.ProbeEvery = 4<<10, packSize, -1 // kilobytes take the ways of gigabytes
 	ctx := knob.With(context.Background(), knobs)
 	if _, _, err := st.Get(ctx, manifest.SettingsKey, nil); create && errors.Is(err, fs.ErrNotExist) {
 		now, err := st.Now(ctx)
