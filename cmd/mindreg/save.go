@@ -6,10 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"runtime"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -124,7 +121,6 @@ func (f *saveFlags) options(path string) []registry.SaveOption {
 }
 
 func runSave(ctx context.Context, a *app, f saveFlags, args []string) error {
-	spareProc()
 	name, path := args[0], args[1]
 	metadata, err := readMeta(a.stdin, f.meta, f.metaFile, path)
 	if err != nil {
@@ -157,15 +153,6 @@ func runSave(ctx context.Context, a *app, f saveFlags, args []string) error {
 	})
 	return cmp.Or(perr, err)
 }
-
-// spareProc gives the runtime one more goroutine to run at once: those that
-// wait for the disk in a system call count, too, until it notices, and so the
-// processors idle for a tenth of a large save.
-var spareProc = sync.OnceFunc(func() {
-	if os.Getenv("GOMAXPROCS") == "" {
-		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
-	}
-})
 
 // remarkSaved says what was saved, and what of it may be a surprise.
 func (a *app) remarkSaved(r *registry.SaveReport, took time.Duration) {
