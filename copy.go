@@ -73,7 +73,7 @@ func Copy(ctx context.Context, to, from *Registry, ref string, opts *CopyOptions
 		}
 	}
 	err := c.Run(ctx)
-	report := &CopyReport{DryRun: o.DryRun, Present: c.Report.Present, Tags: c.Report.Tags, Read: c.Report.Read, Reused: c.Report.Reused, Stored: c.Report.Stored}
+	report := &CopyReport{DryRun: o.DryRun, Copied: []CopiedVersion{}, Present: c.Report.Present, Tags: c.Report.Tags, Read: c.Report.Read, Reused: c.Report.Reused, Stored: c.Report.Stored}
 	for _, v := range c.Report.Copied {
 		report.Copied = append(report.Copied, CopiedVersion{v.Name, v.Version, v.Digest.String()})
 	}

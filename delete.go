@@ -53,6 +53,9 @@ func (r *Registry) Delete(ctx context.Context, ref string, opts *DeleteOptions) 
 	if derr := r.ledger.DropTags(ctx, name, tried); derr != nil {
 		err = errors.Join(err, derr)
 	}
+	if done == nil {
+		done = []Version{}
+	}
 	return &DeleteReport{o.DryRun, done}, wrap(ctx, OpDelete, ref, err)
 }
 

@@ -68,7 +68,7 @@ func TestOwnFilesAreLeftOut(t *testing.T) {
 	r := inDirectory(t, filepath.Join(dir, "deep", "registry"), Options{Cache: c})
 	mustSave(t, r, "something", noise(1, 300<<10))
 	must[*CheckoutReport](t)(r.Checkout(t.Context(), "something", nil)) // so the cache is there
-	inDirectory(t, filepath.Join(dir, "other"), Options{})                  // is data like any other
+	inDirectory(t, filepath.Join(dir, "other"), Options{})              // is data like any other
 	if err := os.CopyFS(filepath.Join(dir, "backup"), os.DirFS(filepath.Join(dir, "deep", "registry"))); err != nil {
 		t.Fatal(err)
 	}

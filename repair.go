@@ -37,7 +37,10 @@ type RepairOptions struct {
 // be repaired is in the report's Problems.
 func (r *Registry) Repair(ctx context.Context, ref string, from *Registry, opts *RepairOptions) (*RepairReport, error) {
 	done, err := fsck.Repair(ctx, r.ledger, from.ledger, ref, verifyProgress(r.progressOr(value(opts).Progress), ref))
-	report := &RepairReport{Packs: done.Packs, Versions: done.Versions, Mended: done.Mended, Problems: problems(done.Problems)}
+	report := &RepairReport{
+		Packs: append([]string{}, done.Packs...), Versions: append([]string{}, done.Versions...), Mended: append([]string{}, done.Mended...),
+		Problems: problems(done.Problems),
+	}
 	if done.Found != nil {
 		report.Found = *verifyReport(done.Found)
 	}

@@ -57,7 +57,7 @@ func verifyProgress(report func(Progress), ref string) func(done int64, finished
 }
 
 func verifyReport(v *fsck.Report) *VerifyReport {
-	r := &VerifyReport{Versions: v.Versions, Files: v.Files, Bytes: v.Bytes, Problems: problems(v.Problems)}
+	r := &VerifyReport{Versions: v.Versions, Files: v.Files, Bytes: v.Bytes, Problems: problems(v.Problems), Damage: []Damage{}}
 	for _, d := range v.Damage {
 		hurts := make([]Hurt, len(d.Hurts))
 		for i, h := range d.Hurts {
@@ -68,7 +68,8 @@ func verifyReport(v *fsck.Report) *VerifyReport {
 	return r
 }
 
-func problems(found []fsck.Problem) (list []Problem) {
+func problems(found []fsck.Problem) []Problem {
+	list := []Problem{}
 	for _, p := range found {
 		list = append(list, Problem{p.Key, p.Ref, p.Err})
 	}
