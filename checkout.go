@@ -57,7 +57,7 @@ func (r *Registry) checkout(ctx context.Context, ref string, o CheckoutOptions) 
 		return nil, err
 	}
 	obj.fs.Ctx = cachestore.Look(obj.fs.Ctx)
-	report := r.progressOr(o.Progress)
+	report := progressOr(o.Progress, r.progress)
 	if report != nil {
 		obj.fs.Progress = func(done int64) { report(Progress{Op: OpCheckout, Ref: ref, Done: done, Total: obj.f.Size}) }
 	}

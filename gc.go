@@ -78,7 +78,7 @@ type GCAmount struct {
 func (r *Registry) GC(ctx context.Context, opts *GCOptions) (*GCReport, error) {
 	o := value(opts)
 	report, err := gc.Run(store.Freeing(ctx), r.ledger, o.DryRun, func(what string, done int64, finished bool) {
-		if tell := r.progressOr(o.Progress); tell != nil {
+		if tell := progressOr(o.Progress, r.progress); tell != nil {
 			tell(Progress{Op: OpGC, Ref: what, Done: done, Finished: finished})
 		}
 	})

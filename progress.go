@@ -23,10 +23,10 @@ func value[T any](opts *T) (o T) {
 	return o
 }
 
-// progressOr returns report, or else that of the registry.
-func (r *Registry) progressOr(report func(Progress)) func(Progress) {
+// progressOr returns report, or else what stands in for it.
+func progressOr(report, otherwise func(Progress)) func(Progress) {
 	if report == nil {
-		return r.progress
+		return otherwise
 	}
 	return report
 }

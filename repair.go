@@ -36,7 +36,7 @@ type RepairOptions struct {
 // mirror's version of the same name and number say what it was. What could not
 // be repaired is in the report's Problems.
 func (r *Registry) Repair(ctx context.Context, ref string, from *Registry, opts *RepairOptions) (*RepairReport, error) {
-	done, err := fsck.Repair(ctx, r.ledger, from.ledger, ref, verifyProgress(r.progressOr(value(opts).Progress), ref))
+	done, err := fsck.Repair(ctx, r.ledger, from.ledger, ref, verifyProgress(progressOr(value(opts).Progress, r.progress), ref))
 	report := &RepairReport{
 		Packs: append([]string{}, done.Packs...), Versions: append([]string{}, done.Versions...), Mended: append([]string{}, done.Mended...),
 		Problems: problems(done.Problems),

@@ -38,7 +38,7 @@ type VerifyOptions struct {
 // nothing else. What is wrong, or cannot be read, is in the report; an error means
 // that the check could not be made.
 func (r *Registry) Verify(ctx context.Context, ref string, opts *VerifyOptions) (*VerifyReport, error) {
-	found, err := fsck.Verify(ctx, r.ledger, ref, verifyProgress(r.progressOr(value(opts).Progress), ref))
+	found, err := fsck.Verify(ctx, r.ledger, ref, verifyProgress(progressOr(value(opts).Progress, r.progress), ref))
 	return verifyReport(found), wrap(ctx, OpVerify, ref, err)
 }
 
