@@ -116,7 +116,7 @@ func (r *Registry) Tags(ctx context.Context, name string) iter.Seq2[Tag, error] 
 		}
 		for t, err := range r.ledger.Tags(ctx, name) {
 			if err != nil {
-				if !yield(Tag{}, wrap(ctx, "list tags", name, err)) || !ledger.Unreadable(err) {
+				if !yield(Tag{}, wrap(ctx, "list tags", name, err)) || !ledger.IsUnreadable(err) {
 					return
 				}
 				continue

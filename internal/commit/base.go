@@ -23,7 +23,7 @@ func (t *Txn) findBase(ctx context.Context) (*manifest.Manifest, error) {
 		return nil, err
 	}
 	if t.Version != nil && t.isTaken(ctx) {
-		return nil, t.exists(ctx)
+		return nil, t.errExists(ctx)
 	}
 	if t.NoReuse {
 		return nil, nil
@@ -35,14 +35,14 @@ func (t *Txn) findBase(ctx context.Context) (*manifest.Manifest, error) {
 		}
 		err = t.Ledger.Complete(ctx, f)
 	}
-	if guess := t.Base == nil || t.Optional; guess && (ledger.Unreadable(err) || errors.Is(err, fault.ErrNotFound)) {
+	if guess := t.Base == nil || t.Optional; guess && (ledger.IsUnreadable(err) || errors.Is(err, fault.ErrNotFound)) {
 		t.Ledger.Log.WarnContext(ctx, "the version before cannot be read; nothing of it is reused", "name", t.Name, "error", err)
 		return nil, nil
 	}
 	if err != nil || f == nil {
 		return nil, err
 	}
-	t.found = f
+	t.baseRecord = f
 	return f.Manifest, nil
 }
 
@@ -63,7 +63,7 @@ func (t *Txn) ReadBase(ctx context.Context) (*ledger.Record, error) {
 			return nil, err
 		case f.State == manifest.Live:
 			return f, nil
-		case t.Ledger.Settles(f):
+		case t.Ledger.Decides(f):
 			return nil, nil
 		}
 	}

@@ -17,7 +17,7 @@ import (
 // exists. evidence is since when its packs have certainly been there, or
 // zero if it has none.
 func (t *Txn) Commit(ctx context.Context, m *manifest.Manifest, evidence time.Time) (*ledger.Record, error) {
-	f, err := t.CommitTo(ctx, m, evidence, func() (store.Info, error) { return t.claim(ctx, m) })
+	f, err := t.CommitWith(ctx, m, evidence, func() (store.Info, error) { return t.claim(ctx, m) })
 	if err != nil {
 		return nil, err
 	}
@@ -30,8 +30,8 @@ func (t *Txn) Commit(ctx context.Context, m *manifest.Manifest, evidence time.Ti
 	return f, nil
 }
 
-// CommitTo is commit with the write of the register as a function.
-func (t *Txn) CommitTo(ctx context.Context, m *manifest.Manifest, evidence time.Time, write func() (store.Info, error)) (*ledger.Record, error) {
+// CommitWith is commit with the write of the register as a function.
+func (t *Txn) CommitWith(ctx context.Context, m *manifest.Manifest, evidence time.Time, write func() (store.Info, error)) (*ledger.Record, error) {
 	window := t.Ledger.Settings.Times.WindowD()
 	if !evidence.IsZero() {
 		if t.Ledger.Clock.Now().Sub(evidence) > window/2 {
@@ -77,7 +77,7 @@ func (t *Txn) claim(ctx context.Context, m *manifest.Manifest) (store.Info, erro
 		m.Version = *t.Version
 		info, err := t.create(ctx, m)
 		if errors.Is(err, fault.ErrConflict) {
-			return info, t.exists(ctx)
+			return info, t.errExists(ctx)
 		}
 		return info, err
 	}
@@ -93,7 +93,7 @@ func (t *Txn) claim(ctx context.Context, m *manifest.Manifest) (store.Info, erro
 	if err != nil {
 		return store.Info{}, err
 	}
-	for try := 1; ; try++ {
+	for b := ledger.Race(); ; {
 		m.Version = next
 		info, err := t.create(ctx, m)
 		if !errors.Is(err, fault.ErrConflict) {
@@ -107,10 +107,10 @@ func (t *Txn) claim(ctx context.Context, m *manifest.Manifest) (store.Info, erro
 		if next, err = next.Next(); err != nil {
 			return store.Info{}, err
 		}
-		if err := ledger.Sleep(ctx, ledger.Jitter(min(try, 5))); err != nil {
-			return store.Info{}, err
+		if !b.Wait(ctx) {
+			return store.Info{}, ctx.Err()
 		}
-		if try%4 == 0 {
+		if b.Tries()%4 == 0 {
 			t.Listed = false
 			if err := t.list(ctx); err != nil {
 				return store.Info{}, err
@@ -154,10 +154,10 @@ func (t *Txn) refresh(ctx context.Context, m *manifest.Manifest) (time.Time, err
 	if err != nil {
 		return te, err
 	}
-	if t.found != nil { // is it still live, and so its packs still there?
-		f, err := t.Ledger.Read(ctx, t.found.Name, t.found.Version)
+	if t.baseRecord != nil { // is it still live, and so its packs still there?
+		f, err := t.Ledger.Read(ctx, t.baseRecord.Name, t.baseRecord.Version)
 		if err == nil && f.Sound(f.Stored.Modified) {
-			for _, p := range t.found.Packs() {
+			for _, p := range t.baseRecord.Packs() {
 				vouched[p.Key()] = true
 			}
 		}
@@ -170,7 +170,7 @@ func (t *Txn) refresh(ctx context.Context, m *manifest.Manifest) (time.Time, err
 		return te, err
 	}
 	if m.Table != nil { // and eras, which it names
-		t.found = nil
+		t.baseRecord = nil
 		if _, err := t.storeTable(ctx, m); err != nil {
 			return te, err
 		}

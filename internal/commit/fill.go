@@ -36,10 +36,10 @@ func (t *Txn) storeTable(ctx context.Context, m *manifest.Manifest) (time.Time, 
 	cfg := t.Config()
 	cfg.MaxInline = 0
 	cfg.Base = func(ctx context.Context) (*manifest.Manifest, error) {
-		if t.found == nil {
+		if t.baseRecord == nil {
 			return nil, nil
 		}
-		return t.found.Manifest, nil
+		return t.baseRecord.Manifest, nil
 	}
 	w := chunk.NewWriter(ctx, cfg)
 	defer w.Abort()

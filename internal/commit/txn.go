@@ -27,16 +27,16 @@ type Txn struct {
 	NoReuse  bool              // reuse no chunks
 	Compress bool              // what is stored
 
-	Known   []manifest.Version // versions that have a register, ascending
-	Listed  bool               // known is set
-	partial bool               // known holds the highest only
-	found   *ledger.Record     // the base, once it was read
-	Table   chunk.Stats
+	Known        []manifest.Version // versions that have a register, ascending
+	Listed       bool               // known is set
+	knownPartial bool               // known holds the highest only
+	baseRecord   *ledger.Record     // the base, once it was read
+	Table        chunk.Stats
 }
 
 // New returns a transaction of the next free version of an object.
-func New(r *ledger.Ledger, name string) *Txn {
-	return &Txn{Ledger: r, Name: name, Compress: r.Compress}
+func New(l *ledger.Ledger, name string) *Txn {
+	return &Txn{Ledger: l, Name: name, Compress: l.Compress}
 }
 
 // Config is how the bytes of the version are stored.
@@ -52,16 +52,16 @@ func (t *Txn) list(ctx context.Context) error {
 	if t.Listed {
 		return nil
 	}
-	known, whole, err := t.Ledger.Top(ctx, t.Name)
+	known, whole, err := t.Ledger.HighestVersions(ctx, t.Name)
 	if err != nil {
 		return err
 	}
-	t.Known, t.partial, t.Listed = known, !whole, true
+	t.Known, t.knownPartial, t.Listed = known, !whole, true
 	return nil
 }
 
 // exists says why the version asked for cannot be used.
-func (t *Txn) exists(ctx context.Context) error {
+func (t *Txn) errExists(ctx context.Context) error {
 	f, err := t.Ledger.Read(ctx, t.Name, *t.Version)
 	if err == nil && f.State != manifest.Live {
 		return fmt.Errorf("version %s %w: it was deleted, and numbers are never used again", t.Version, fault.ErrExists)
@@ -76,7 +76,7 @@ func (t *Txn) isTaken(ctx context.Context) bool {
 			return true
 		}
 	}
-	if t.partial && t.Version.Compare(t.Known[0]) < 0 {
+	if t.knownPartial && t.Version.Compare(t.Known[0]) < 0 {
 		_, err := t.Ledger.Read(ctx, t.Name, *t.Version)
 		return !errors.Is(err, fault.ErrNotFound)
 	}

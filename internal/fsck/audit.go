@@ -9,15 +9,15 @@ import (
 	"github.com/mindtrace/registry/internal/manifest"
 )
 
-// damage is a pack that is missing, or holds other bytes than it should.
-type damage struct {
+// Damage is a pack that is missing, or holds other bytes than it should.
+type Damage struct {
 	Key     string // of the pack, in the store
 	Missing bool   // else damaged
-	Hurts   []hurt // in all versions that were looked at
+	Hurts   []Hurt // in all versions that were looked at
 }
 
-// hurt is a part of a file that is lost unless its pack is repaired.
-type hurt struct {
+// Hurt is a part of a file that is lost unless its pack is repaired.
+type Hurt struct {
 	Ref    string // name@version
 	File   string // path in the version; empty: the table that says where its files are
 	Offset int64  // in the file, in bytes
@@ -68,11 +68,11 @@ func (v *verification) audit(ctx context.Context, f *ledger.Record) error {
 			return err
 		}
 		for _, u := range bad {
-			h := hurt{Ref: f.Name + "@" + f.Version.String(), Offset: u.at, Size: u.Size, SHA256: u.SHA256.Hex()}
+			h := Hurt{Ref: f.Name + "@" + f.Version.String(), Offset: u.at, Size: u.Size, SHA256: u.SHA256.Hex()}
 			if u.file >= 0 {
 				h.File = f.Content.Files[u.file].Path
 			}
-			v.hurt(p.Key(), missing, h)
+			v.addHurt(p.Key(), missing, h)
 		}
 	}
 	return nil
@@ -87,16 +87,16 @@ func tablePacks(m *manifest.Manifest) []manifest.Pack {
 
 // badIn returns those uses of a pack whose bytes are not there.
 func (v *verification) badIn(ctx context.Context, key string, list []use) (bad []use, missing bool, err error) {
-	release, err := v.r.Memory.Hold(ctx, chunk.MaxPack+chunk.MaxChunk)
+	release, err := v.l.Memory.Hold(ctx, chunk.MaxPack+chunk.MaxChunk)
 	if err != nil {
 		return nil, false, err
 	}
 	defer release()
-	body, _, err := v.r.Store.Get(ctx, key, nil)
-	if ledger.NotFound(err) {
+	body, _, err := v.l.Store.Get(ctx, key, nil)
+	if ledger.IsNotFound(err) {
 		return list, true, nil
 	}
-	if ledger.OfOne(ctx, err) {
+	if ledger.IsOfOneKey(ctx, err) {
 		return nil, false, nil // whether it is damaged cannot be told
 	}
 	if err != nil {
@@ -110,11 +110,11 @@ func (v *verification) badIn(ctx context.Context, key string, list []use) (bad [
 	return bad, false, nil
 }
 
-func (v *verification) hurt(key string, missing bool, h hurt) {
-	i := slices.IndexFunc(v.report.Damage, func(d damage) bool { return d.Key == key })
+func (v *verification) addHurt(key string, missing bool, h Hurt) {
+	i := slices.IndexFunc(v.report.Damage, func(d Damage) bool { return d.Key == key })
 	if i < 0 {
 		i = len(v.report.Damage)
-		v.report.Damage = append(v.report.Damage, damage{Key: key, Missing: missing})
+		v.report.Damage = append(v.report.Damage, Damage{Key: key, Missing: missing})
 	}
 	v.report.Damage[i].Hurts = append(v.report.Damage[i].Hurts, h)
 }

@@ -16,8 +16,8 @@ import (
 
 // list verifies what the keys with a prefix hold.
 func (v *verification) list(ctx context.Context, prefix string) error {
-	for info, err := range v.r.Store.List(ctx, prefix, "") {
-		if bad := (*fault.UnreadableError)(nil); errors.As(ledger.ListError(err), &bad) {
+	for info, err := range v.l.Store.List(ctx, prefix, "") {
+		if bad := (*fault.UnreadableError)(nil); errors.As(ledger.ListingError(err), &bad) {
 			v.problem(bad.Key, "", bad)
 			v.milestones.hidden(bad.Ref)
 			continue
@@ -29,7 +29,7 @@ func (v *verification) list(ctx context.Context, prefix string) error {
 			return err
 		}
 	}
-	v.lies("")
+	v.reportMilestones("")
 	return nil
 }
 
@@ -72,8 +72,8 @@ func (v *verification) key(ctx context.Context, info store.Info) error {
 	case key == manifest.SettingsKey:
 		return v.register(ctx, key, func(body []byte) error {
 			s, err := manifest.DecodeSettings(body)
-			if err == nil && s.ID != v.r.Settings.ID {
-				err = fmt.Errorf("%w: they are those of another registry, %s; the one that was opened is %s", fault.ErrIntegrity, s.ID, v.r.Settings.ID)
+			if err == nil && s.ID != v.l.Settings.ID {
+				err = fmt.Errorf("%w: they are those of another registry, %s; the one that was opened is %s", fault.ErrIntegrity, s.ID, v.l.Settings.ID)
 			}
 			return err
 		})
@@ -93,11 +93,11 @@ func (v *verification) stranger(key string, err error) {
 
 // register verifies a register that is in no version.
 func (v *verification) register(ctx context.Context, key string, check func([]byte) error) error {
-	_, err := v.r.ReadRegister(ctx, key, "", check)
+	_, err := v.l.ReadRegister(ctx, key, "", check)
 	switch {
-	case ledger.Unreadable(err):
+	case ledger.IsUnreadable(err):
 		v.problem(key, "", err)
-	case err != nil && !ledger.NotFound(err): // removed since
+	case err != nil && !ledger.IsNotFound(err): // removed since
 		return err
 	}
 	return nil
@@ -106,7 +106,7 @@ func (v *verification) register(ctx context.Context, key string, check func([]by
 // object verifies a key of an object: a version, or a milestone.
 func (v *verification) object(ctx context.Context, info store.Info) error {
 	if name, number, err := manifest.ParseMilestoneKey(info.Key); err == nil {
-		v.lies(name)
+		v.reportMilestones(name)
 		if info.Size > 0 {
 			v.problem(info.Key, "", fmt.Errorf("%s: %w: the milestone holds %d bytes, and has none", info.Key, fault.ErrIntegrity, info.Size))
 			return nil
@@ -119,7 +119,7 @@ func (v *verification) object(ctx context.Context, info store.Info) error {
 		v.stranger(info.Key, err)
 		return nil
 	}
-	v.lies(name)
+	v.reportMilestones(name)
 	delete(v.milestones.keys, number)
 	return v.read(ctx, name, number)
 }
@@ -148,7 +148,7 @@ func (m *milestones) hidden(name string) {
 // lies tells of the milestones that speak of no register, once the keys are of
 // another object than theirs. One may come before its register in a mirror that
 // is being filled; then it is true the next time.
-func (v *verification) lies(name string) {
+func (v *verification) reportMilestones(name string) {
 	if m := &v.milestones; m.name != name {
 		for _, number := range slices.SortedFunc(maps.Keys(m.keys), manifest.Version.Compare) {
 			key := m.keys[number]
@@ -166,10 +166,10 @@ func (v *verification) tag(ctx context.Context, key string) error {
 		v.stranger(key, err)
 		return nil
 	}
-	_, err = v.r.ResolveTag(ctx, name, tag)
+	_, err = v.l.ResolveTag(ctx, name, tag)
 	switch {
 	case err == nil:
-	case errors.Is(err, fault.ErrDangling), ledger.Unreadable(err):
+	case errors.Is(err, fault.ErrDangling), ledger.IsUnreadable(err):
 		v.problem(key, name+"@"+tag, err)
 	case errors.Is(err, fault.ErrNotFound): // removed
 	default:

@@ -58,7 +58,7 @@ type source struct {
 // A register whose placement was changed instead would no longer name the old
 // pack, which a save under way may just be reusing: it would be collected
 // under it.
-func (p *repair) packs(ctx context.Context, damage []damage, why map[string]error) error {
+func (p *repair) restorePacks(ctx context.Context, damage []Damage, why map[string]error) error {
 	all := map[string]*broken{}
 	for _, d := range damage {
 		b := &broken{refs: map[string]bool{}, chunks: map[int64]*wanted{}}
@@ -70,11 +70,11 @@ func (p *repair) packs(ctx context.Context, damage []damage, why map[string]erro
 	if len(all) == 0 {
 		return nil
 	}
-	if err := p.collect(ctx, all); err != nil {
+	if err := p.gatherChunks(ctx, all); err != nil {
 		return err
 	}
 	for _, d := range damage {
-		err := p.pack(ctx, d.Key, all[d.Key])
+		err := p.restorePack(ctx, d.Key, all[d.Key])
 		if err == nil {
 			p.report.Packs = append(p.report.Packs, d.Key)
 			continue
@@ -85,7 +85,7 @@ func (p *repair) packs(ctx context.Context, damage []damage, why map[string]erro
 		for ref := range all[d.Key].refs {
 			why[ref] = err
 		}
-		if err := p.tables(ctx, d, why); err != nil {
+		if err := p.restoreTables(ctx, d, why); err != nil {
 			return err
 		}
 	}
@@ -94,14 +94,14 @@ func (p *repair) packs(ctx context.Context, damage []damage, why map[string]erro
 
 // tables restores versions of which a pack with their table is lost: only
 // a copy of this registry has the same table, but any mirror has the files.
-func (p *repair) tables(ctx context.Context, d damage, why map[string]error) error {
+func (p *repair) restoreTables(ctx context.Context, d Damage, why map[string]error) error {
 	for _, h := range d.Hurts {
 		if h.File != "" || slices.Contains(p.report.Versions, h.Ref) {
 			continue
 		}
 		ref, err := ledger.ParseRef(h.Ref)
 		if err == nil {
-			err = p.register(ctx, manifest.VersionKey(ref.Name, ref.Version))
+			err = p.restoreVersion(ctx, manifest.VersionKey(ref.Name, ref.Version))
 		}
 		switch {
 		case err == nil:
@@ -116,9 +116,9 @@ func (p *repair) tables(ctx context.Context, d damage, why map[string]error) err
 }
 
 // collect finds out what the versions here know of the chunks of broken packs.
-func (p *repair) collect(ctx context.Context, all map[string]*broken) error {
-	for info, err := range p.r.Store.List(ctx, manifest.ObjectsPrefix, "") {
-		if ledger.Unreadable(ledger.ListError(err)) {
+func (p *repair) gatherChunks(ctx context.Context, all map[string]*broken) error {
+	for info, err := range p.l.Store.List(ctx, manifest.ObjectsPrefix, "") {
+		if ledger.IsUnreadable(ledger.ListingError(err)) {
 			continue // told by Verify
 		}
 		if err != nil {
@@ -128,11 +128,11 @@ func (p *repair) collect(ctx context.Context, all map[string]*broken) error {
 		if err != nil {
 			continue
 		}
-		f, err := p.r.Read(ctx, name, v)
+		f, err := p.l.Read(ctx, name, v)
 		if err == nil && f.State != manifest.Purged {
-			err = p.r.Complete(ctx, f) // or else its table alone
+			err = p.l.Complete(ctx, f) // or else its table alone
 		}
-		if err != nil && !ledger.Unreadable(err) && !ledger.OfOne(ctx, err) && !errors.Is(err, fault.ErrNotFound) {
+		if err != nil && !ledger.IsUnreadable(err) && !ledger.IsOfOneKey(ctx, err) && !errors.Is(err, fault.ErrNotFound) {
 			return err
 		}
 		if f == nil || f.State == manifest.Purged {
@@ -165,24 +165,24 @@ func (p *repair) collect(ctx context.Context, all map[string]*broken) error {
 }
 
 // pack restores one pack.
-func (p *repair) pack(ctx context.Context, key string, b *broken) error {
+func (p *repair) restorePack(ctx context.Context, key string, b *broken) error {
 	if len(b.chunks) == 0 {
 		return errors.New("no version names it any more")
 	}
-	release, err := p.r.Memory.Hold(ctx, 3*chunk.MaxPack)
+	release, err := p.l.Memory.Hold(ctx, 3*chunk.MaxPack)
 	if err != nil {
 		return err
 	}
 	defer release()
-	old, info, err := p.r.Store.Get(ctx, key, nil)
-	if err != nil && !ledger.NotFound(err) {
+	old, info, err := p.l.Store.Get(ctx, key, nil)
+	if err != nil && !ledger.IsNotFound(err) {
 		return err
 	}
 	token := info.Token
 	if err != nil {
 		token = store.Absent
 	}
-	copied, _, err := p.from.r.Store.Get(ctx, key, nil) // a mirror that is a copy has the very pack
+	copied, _, err := p.from.l.Store.Get(ctx, key, nil) // a mirror that is a copy has the very pack
 	if err != nil {
 		copied = nil
 	}
@@ -217,10 +217,10 @@ func (p *repair) pack(ctx context.Context, key string, b *broken) error {
 	if err := p.mayHaveGaps(ctx, b.pack, chunks, body); err != nil {
 		return err
 	}
-	if err := p.put(ctx, key, body, token); err != nil {
+	if err := p.putPack(ctx, key, body, token); err != nil {
 		return err
 	}
-	p.r.Log.InfoContext(ctx, "pack restored", "key", key, "size", len(body))
+	p.l.Log.InfoContext(ctx, "pack restored", "key", key, "size", len(body))
 	return nil
 }
 
@@ -233,11 +233,11 @@ func (p *repair) mayHaveGaps(ctx context.Context, pack manifest.Pack, chunks []*
 	if whole(pack, chunks, body) {
 		return nil
 	}
-	now, err := p.r.Clock.Fresh(ctx, p.r.Store, 0)
+	now, err := p.l.Clock.Fresh(ctx, p.l.Store, 0)
 	if err != nil {
 		return err
 	}
-	if end := p.r.Settings.Times.EraEnd(pack.Era); now.Before(end) {
+	if end := p.l.Settings.Times.EraEnd(pack.Era); now.Before(end) {
 		return fmt.Errorf("%s cannot be made again as it was; repair it after %s", pack.Key(), end.UTC())
 	}
 	return nil
@@ -259,23 +259,19 @@ func whole(pack manifest.Pack, chunks []*wanted, body []byte) bool {
 }
 
 // put writes a pack over the state that was read.
-func (p *repair) put(ctx context.Context, key string, body []byte, token store.Token) error {
-	var stalls store.Stalls
-	for try := 0; ; try++ {
-		_, err := p.r.Store.Put(ctx, key, body, token)
+func (p *repair) putPack(ctx context.Context, key string, body []byte, token store.Token) error {
+	for b := ledger.UntilKnown(); ; {
+		_, err := p.l.Store.Put(ctx, key, body, token)
 		switch {
 		case errors.Is(err, store.ErrPrecondition):
-			there, _, gerr := p.r.Store.Get(ctx, key, nil)
+			there, _, gerr := p.l.Store.Get(ctx, key, nil)
 			if gerr == nil && bytes.Equal(there, body) {
 				return nil // an earlier try, or another repair
 			}
 			return fmt.Errorf("%s was changed meanwhile; verify again: %w", key, errors.Join(fault.ErrConflict, gerr))
 		case errors.Is(err, store.ErrRetry), errors.Is(err, store.ErrUnknown):
-			if stalls.Enough(err) || try == ledger.MaxUnknown {
-				return err
-			}
-			if serr := ledger.Sleep(ctx, ledger.Jitter(try)); serr != nil {
-				return errors.Join(err, serr)
+			if !b.Again(ctx, err) {
+				return errors.Join(err, ctx.Err())
 			}
 		default:
 			return err
@@ -285,7 +281,7 @@ func (p *repair) put(ctx context.Context, key string, body []byte, token store.T
 
 // mirror is a registry that chunks are taken from.
 type mirror struct {
-	r       *ledger.Ledger
+	l       *ledger.Ledger
 	digests map[manifest.Digest]ledger.Ref // of its live versions, once they are needed
 	last    *ledger.Record
 }
@@ -305,7 +301,7 @@ func (m *mirror) chunk(ctx context.Context, w *wanted) ([]byte, error) {
 			continue
 		}
 		body := make([]byte, w.Size)
-		if _, ferr := m.r.Reader(f).ReadAt(ctx, i, body, s.at); ferr != nil {
+		if _, ferr := m.l.Reader(f).ReadAt(ctx, i, body, s.at); ferr != nil {
 			err = fmt.Errorf("in the mirror: %w", ferr)
 			continue
 		}
@@ -321,7 +317,7 @@ func (m *mirror) version(ctx context.Context, s source) (*ledger.Record, error) 
 	if m.last != nil && m.last.Digest == s.digest {
 		return m.last, nil
 	}
-	f, err := m.r.ReadLive(ctx, s.name, s.version)
+	f, err := m.l.ReadLive(ctx, s.name, s.version)
 	if err != nil || f.Digest != s.digest {
 		ref, ok, err := m.find(ctx, s.digest)
 		if err != nil {
@@ -330,11 +326,11 @@ func (m *mirror) version(ctx context.Context, s source) (*ledger.Record, error) 
 		if !ok {
 			return nil, fmt.Errorf("%w in the mirror: no version has the digest %s, that of %s@%s", fault.ErrNotFound, s.digest, s.name, s.version)
 		}
-		if f, err = m.r.ReadLive(ctx, ref.Name, ref.Version); err != nil {
+		if f, err = m.l.ReadLive(ctx, ref.Name, ref.Version); err != nil {
 			return nil, err
 		}
 	}
-	if err := m.r.Complete(ctx, f); err != nil {
+	if err := m.l.Complete(ctx, f); err != nil {
 		return nil, fmt.Errorf("in the mirror: %w", err)
 	}
 	m.last = f
@@ -345,8 +341,8 @@ func (m *mirror) version(ctx context.Context, s source) (*ledger.Record, error) 
 func (m *mirror) find(ctx context.Context, d manifest.Digest) (ledger.Ref, bool, error) {
 	if m.digests == nil {
 		digests := map[manifest.Digest]ledger.Ref{}
-		for info, err := range m.r.Store.List(ctx, manifest.ObjectsPrefix, "") {
-			if ledger.Unreadable(ledger.ListError(err)) {
+		for info, err := range m.l.Store.List(ctx, manifest.ObjectsPrefix, "") {
+			if ledger.IsUnreadable(ledger.ListingError(err)) {
 				continue // others may have the digest
 			}
 			if err != nil {
@@ -356,7 +352,7 @@ func (m *mirror) find(ctx context.Context, d manifest.Digest) (ledger.Ref, bool,
 			if err != nil {
 				continue
 			}
-			if f, err := m.r.ReadLive(ctx, name, v); err == nil {
+			if f, err := m.l.ReadLive(ctx, name, v); err == nil {
 				digests[f.Digest] = ledger.Ref{Name: name, Version: v}
 			}
 		}

@@ -29,21 +29,21 @@ type Repaired struct {
 // Repair verifies the versions that ref means, and restores from another
 // registry what is damaged or missing. What it returns says what was done, also
 // with an error. progress is called as versions are verified.
-func Repair(ctx context.Context, r, from *ledger.Ledger, ref string, progress func(done int64, finished bool)) (*Repaired, error) {
-	p := &repair{r: r, from: &mirror{r: from}, progress: progress}
+func Repair(ctx context.Context, l, from *ledger.Ledger, ref string, progress func(done int64, finished bool)) (*Repaired, error) {
+	p := &repair{l: l, from: &mirror{l: from}, progress: progress}
 	err := p.run(ctx, ref)
 	return &p.report, err
 }
 
 type repair struct {
-	r        *ledger.Ledger
+	l        *ledger.Ledger
 	from     *mirror
 	report   Repaired
 	progress func(done int64, finished bool)
 }
 
 func (p *repair) run(ctx context.Context, ref string) error {
-	found, err := Verify(ctx, p.r, ref, p.progress)
+	found, err := Verify(ctx, p.l, ref, p.progress)
 	if err != nil {
 		return err
 	}
@@ -64,7 +64,7 @@ func (p *repair) run(ctx context.Context, ref string) error {
 			why[cmp.Or(problem.Ref, problem.Key)] = err
 		}
 	}
-	if err := p.packs(ctx, found.Damage, why); err != nil {
+	if err := p.restorePacks(ctx, found.Damage, why); err != nil {
 		return err
 	}
 	return p.checkAgain(ctx, why)
@@ -83,7 +83,7 @@ func (p *repair) checkAgain(ctx context.Context, why map[string]error) error {
 			p.report.Problems = append(p.report.Problems, problem)
 			continue
 		}
-		again, err := Verify(ctx, p.r, problem.Ref, p.progress)
+		again, err := Verify(ctx, p.l, problem.Ref, p.progress)
 		if errors.Is(err, fault.ErrNotFound) {
 			continue // deleted since
 		}
@@ -111,41 +111,41 @@ func (p *repair) checkAgain(ctx context.Context, why map[string]error) error {
 // register was damaged, no collection could delete anything, so a save that
 // has read it before, and builds upon it, is safe until its window has
 // passed: repair within it only what nobody is saving to.)
-func (p *repair) register(ctx context.Context, key string) error {
-	r := p.r
+func (p *repair) restoreVersion(ctx context.Context, key string) error {
+	l := p.l
 	name, v, err := manifest.ParseVersionRegisterKey(key)
 	if err != nil {
 		return err
 	}
 	var body []byte
 	var here *manifest.Manifest
-	info, err := r.ReadRegister(ctx, key, "", func(b []byte) (err error) {
+	info, err := l.ReadRegister(ctx, key, "", func(b []byte) (err error) {
 		body = b
 		here, err = manifest.Decode(b, name, v)
 		return err
 	})
-	if err != nil && (!ledger.Damaged(err) || info.Token == store.Absent) {
+	if err != nil && (!ledger.IsDamaged(err) || info.Token == store.Absent) {
 		return err
 	}
 	if manifest.SaysPurged(body) {
-		return p.purged(ctx, name, v, body, info)
+		return p.restorePurged(ctx, name, v, body, info)
 	}
-	src, err := p.from.r.ReadLive(ctx, name, v)
+	src, err := p.from.l.ReadLive(ctx, name, v)
 	if err != nil {
 		return fmt.Errorf("in the mirror: %w", err)
 	}
 	if here != nil && here.Digest != src.Digest {
 		return fmt.Errorf("the mirror's %s@%s has the digest %s, not %s", name, v, src.Digest, here.Digest)
 	}
-	if err := p.from.r.Complete(ctx, src); err != nil {
+	if err := p.from.l.Complete(ctx, src); err != nil {
 		return fmt.Errorf("in the mirror: %w", err)
 	}
-	t := commit.New(r, name)
+	t := commit.New(l, name)
 	cfg := t.Config()
 	cfg.Base = nil
 	w := chunk.NewWriter(ctx, cfg)
 	defer w.Abort()
-	if err := copyFiles(ctx, w, p.from.r.Reader(src), src.Content.Files); err != nil {
+	if err := copyFiles(ctx, w, p.from.l.Reader(src), src.Content.Files); err != nil {
 		return fmt.Errorf("from the mirror: %w", err)
 	}
 	res, err := w.Finish()
@@ -161,22 +161,22 @@ func (p *repair) register(ctx context.Context, key string) error {
 	if m.Digest != src.Digest {
 		return fmt.Errorf("%w: the mirror's files come to the digest %s, not %s", fault.ErrIntegrity, m.Digest, src.Digest)
 	}
-	follow(m, body)
-	f, err := t.CommitTo(ctx, m, evidence, func() (store.Info, error) {
+	inheritHistory(m, body)
+	f, err := t.CommitWith(ctx, m, evidence, func() (store.Info, error) {
 		body, err := m.Encode()
 		if err != nil {
 			return store.Info{}, err
 		}
-		return r.Write(ctx, key, body, info.Token, m.Nonce)
+		return l.Write(ctx, key, body, info.Token, m.Nonce)
 	})
 	if err == nil {
-		r.Log.InfoContext(ctx, "register restored", "name", name, "version", v, "digest", f.Digest)
+		l.Log.InfoContext(ctx, "register restored", "name", name, "version", v, "digest", f.Digest)
 	}
 	return err
 }
 
 // follow has m remember what a damaged register remembers of its writers.
-func follow(m *manifest.Manifest, body []byte) {
+func inheritHistory(m *manifest.Manifest, body []byte) {
 	old, err := manifest.DecodeHead(body)
 	if err != nil {
 		return

@@ -16,7 +16,7 @@ type Report struct {
 	Files    int   // entries in them
 	Bytes    int64 // of their files
 	Problems []Problem
-	Damage   []damage // the packs behind the problems, and all that they hurt
+	Damage   []Damage // the packs behind the problems, and all that they hurt
 }
 
 // Problem is something that is wrong.
@@ -31,8 +31,8 @@ type Problem struct {
 // Verify reads every byte of the live versions that ref means, and checks it.
 // progress is called with the bytes that were checked. What is wrong is in what
 // it returns; an error means that the check could not be made.
-func Verify(ctx context.Context, r *ledger.Ledger, ref string, progress func(done int64, finished bool)) (*Report, error) {
-	v := &verification{r: r, ref: ref, progress: progress}
+func Verify(ctx context.Context, l *ledger.Ledger, ref string, progress func(done int64, finished bool)) (*Report, error) {
+	v := &verification{l: l, ref: ref, progress: progress}
 	err := v.run(ctx)
 	if err == nil {
 		v.progress(v.report.Bytes, true)
@@ -41,7 +41,7 @@ func Verify(ctx context.Context, r *ledger.Ledger, ref string, progress func(don
 }
 
 type verification struct {
-	r        *ledger.Ledger
+	l        *ledger.Ledger
 	ref      string
 	progress func(done int64, finished bool)
 	report   Report
@@ -59,7 +59,7 @@ func (v *verification) run(ctx context.Context) error {
 		return err
 	}
 	if ref.Selector != "" && ref.Kind != ledger.ByRange {
-		f, err := v.r.Resolve(ctx, ref)
+		f, err := v.l.Resolve(ctx, ref)
 		if e := (*fault.UnreadableError)(nil); errors.As(err, &e) {
 			v.problem(e.Key, e.Ref, err)
 			return nil
@@ -74,15 +74,15 @@ func (v *verification) run(ctx context.Context) error {
 			return err
 		}
 		if v.live == 0 && len(v.report.Problems) == 0 {
-			numbers, err := v.r.Numbers(ctx, ref.Name)
+			numbers, err := v.l.Numbers(ctx, ref.Name)
 			if err != nil {
 				return err
 			}
-			return v.r.NoMatch(ref, numbers)
+			return v.l.NoMatch(ref, numbers)
 		}
 		return v.list(ctx, manifest.TagsPrefix(ref.Name))
 	}
-	numbers, err := v.r.Numbers(ctx, ref.Name)
+	numbers, err := v.l.Numbers(ctx, ref.Name)
 	if err != nil {
 		return err
 	}
@@ -95,18 +95,18 @@ func (v *verification) run(ctx context.Context) error {
 		}
 	}
 	if v.live == 0 {
-		return v.r.NoMatch(ref, numbers)
+		return v.l.NoMatch(ref, numbers)
 	}
 	return nil
 }
 
 // read verifies one version, if it is live.
 func (v *verification) read(ctx context.Context, name string, number manifest.Version) error {
-	f, err := v.r.ReadLive(ctx, name, number)
+	f, err := v.l.ReadLive(ctx, name, number)
 	switch {
 	case errors.Is(err, fault.ErrNotFound):
 		return nil
-	case ledger.Unreadable(err):
+	case ledger.IsUnreadable(err):
 		v.live++
 		v.problem(manifest.VersionKey(name, number), name+"@"+number.String(), err)
 		return nil
@@ -121,7 +121,7 @@ func (v *verification) read(ctx context.Context, name string, number manifest.Ve
 func (v *verification) version(ctx context.Context, f *ledger.Record) error {
 	v.report.Versions++
 	v.report.Files += f.Count
-	err := v.r.Complete(ctx, f)
+	err := v.l.Complete(ctx, f)
 	if err == nil {
 		var regular []int
 		for i := range f.Content.Files {
@@ -134,7 +134,7 @@ func (v *verification) version(ctx context.Context, f *ledger.Record) error {
 	if f.Table == nil || f.Content.Files != nil { // else its size is only claimed
 		v.report.Bytes += f.Size
 	}
-	if ledger.Unreadable(err) || ledger.OfOne(ctx, err) {
+	if ledger.IsUnreadable(err) || ledger.IsOfOneKey(ctx, err) {
 		v.problem(manifest.VersionKey(f.Name, f.Version), f.Name+"@"+f.Version.String(), err)
 		return v.audit(ctx, f)
 	}
@@ -145,7 +145,7 @@ func (v *verification) version(ctx context.Context, f *ledger.Record) error {
 }
 
 func (v *verification) files(ctx context.Context, f *ledger.Record, regular []int) error {
-	return v.r.Reader(f).Fetch(ctx, regular, discard{})
+	return v.l.Reader(f).Fetch(ctx, regular, discard{})
 }
 
 // problem takes note of what is wrong with what a key holds.
@@ -153,7 +153,7 @@ func (v *verification) problem(key, ref string, err error) {
 	p := Problem{Key: key, Ref: ref, Err: err}
 	bad := (*fault.UnreadableError)(nil)
 	switch {
-	case !ledger.Damaged(err):
+	case !ledger.IsDamaged(err):
 	case errors.As(err, &bad):
 		p.mendable = bad.Key == key
 	default: // of a version, it is its packs

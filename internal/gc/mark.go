@@ -62,9 +62,9 @@ func (m *markState) note(key string, token store.Token) bool {
 	return !known
 }
 
-// Enough is after how many listings those of a registry that never rests
+// EnoughListings is after how many listings those of a registry that never rests
 // suffice which show nothing new but what was written after m0.
-const Enough = 10
+const EnoughListings = 10
 
 // mark finds the roots: the packs of all live and recently deleted versions.
 //
@@ -85,7 +85,7 @@ func (c *collector) mark(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("nothing was deleted: %w", err)
 		}
-		if fresh == 0 || old == 0 && c.report.Listings >= Enough {
+		if fresh == 0 || old == 0 && c.report.Listings >= EnoughListings {
 			return nil
 		}
 	}
@@ -95,8 +95,8 @@ func (c *collector) mark(ctx context.Context) error {
 // were, and how many of them had been written when the collection began.
 func (c *collector) pass(ctx context.Context) (fresh, old int, err error) {
 	registers := func(yield func(store.Info, error) bool) {
-		for info, err := range c.r.Store.List(ctx, manifest.ObjectsPrefix, "") {
-			err = ledger.ListError(err)
+		for info, err := range c.l.Store.List(ctx, manifest.ObjectsPrefix, "") {
+			err = ledger.ListingError(err)
 			if err == nil && (manifest.IsMilestone(info.Key) || !c.note(info.Key, info.Token) || c.strange(info.Key)) {
 				continue
 			}
@@ -114,7 +114,7 @@ func (c *collector) pass(ctx context.Context) (fresh, old int, err error) {
 			return 0, 0, res.Err
 		}
 		fresh++
-		if !res.In.Modified.After(c.m0) || reduced(res.Out) {
+		if !res.In.Modified.After(c.m0) || stripped(res.Out) {
 			old++
 		}
 		c.add(res.Out)
@@ -134,7 +134,7 @@ func (c *collector) register(ctx context.Context, info store.Info) (*ledger.Reco
 	}
 	var f *ledger.Record
 	err = c.retry(ctx, func() (err error) {
-		f, err = c.r.ReadPart(ctx, name, v, packsAlone)
+		f, err = c.l.ReadPart(ctx, name, v, packsAlone)
 		return err
 	})
 	switch {
@@ -147,7 +147,7 @@ func (c *collector) register(ctx context.Context, info store.Info) (*ledger.Reco
 	if c.isRoot(f) && f.Table != nil {
 		c.tables.Lock()
 		defer c.tables.Unlock()
-		if err := c.r.Complete(ctx, f); err != nil {
+		if err := c.l.Complete(ctx, f); err != nil {
 			return nil, fmt.Errorf("%s: %w", info.Key, err)
 		}
 	}
@@ -179,7 +179,7 @@ func (c *collector) add(f *ledger.Record) {
 		if !f.Sound(f.Stored.Modified) {
 			flag = byDeleted // it came too late, was never acknowledged, and is about to be buried: its packs may be gone
 		}
-	case reduced(f):
+	case stripped(f):
 		c.report.Versions.Purged++
 	case f.State == manifest.Purged && root:
 		c.report.Versions.Purged++
@@ -191,7 +191,7 @@ func (c *collector) add(f *ledger.Record) {
 	case root:
 		c.report.Versions.Deleted++
 		flag = byDeleted
-	case f.Late() && c.r.Settings.Unversioned:
+	case f.Late() && c.l.Settings.Unversioned:
 		c.report.Versions.Deleted++ // its register says that what is below it counts
 	default:
 		c.report.Versions.Purged++
@@ -206,13 +206,13 @@ func (c *collector) add(f *ledger.Record) {
 
 // reduced reports whether nothing is left in a register that a collection
 // looks for.
-func reduced(f *ledger.Record) bool { return f.State == manifest.Purged && !f.NamesPacks() }
+func stripped(f *ledger.Record) bool { return f.State == manifest.Purged && !f.NamesPacks() }
 
 // reduce reduces the registers of versions that can no longer be brought back,
 // and that nobody builds on. An Undelete is refused by its age alone, and one
 // that was held up loses against this, or this against it: both swap the same
 // state.
-func (c *collector) reduce(ctx context.Context) error {
+func (c *collector) strip(ctx context.Context) error {
 	c.report.Versions.Purging = len(c.purgeable)
 	if c.dryRun {
 		return nil
@@ -226,7 +226,7 @@ func (c *collector) reduce(ctx context.Context) error {
 		}
 	}
 	swap := func(ctx context.Context, f *ledger.Record) (time.Time, error) {
-		g, err := c.r.Replace(ctx, f, f.Manifest)
+		g, err := c.l.Replace(ctx, f, f.Manifest)
 		if err != nil {
 			return time.Time{}, err
 		}

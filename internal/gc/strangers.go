@@ -29,7 +29,7 @@ func (c *collector) strange(key string) bool {
 func (c *collector) stranger(key string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if s := &c.report.Strangers; len(*s) < MaxStrangers && c.told+len(key) <= maxStrangerBytes && !slices.Contains(*s, key) {
-		*s, c.told = append(*s, key), c.told+len(key)
+	if s := &c.report.Strangers; len(*s) < MaxStrangers && c.strangerBytes+len(key) <= maxStrangerBytes && !slices.Contains(*s, key) {
+		*s, c.strangerBytes = append(*s, key), c.strangerBytes+len(key)
 	}
 }

@@ -22,9 +22,9 @@ const sweepBatch = 1000
 func (c *collector) sweep(ctx context.Context) error {
 	var batch []store.Info
 	var last uint64
-	for info, err := range c.r.Store.List(ctx, manifest.PacksPrefix, "") {
+	for info, err := range c.l.Store.List(ctx, manifest.PacksPrefix, "") {
 		if err != nil {
-			return ledger.ListError(err)
+			return ledger.ListingError(err)
 		}
 		p, err := manifest.ParsePackKey(info.Key)
 		if err != nil {
@@ -92,7 +92,7 @@ func (c *collector) free(ctx context.Context, packs []store.Info) error {
 			c.report.Freed.add(res.In.Size)
 		case errors.Is(res.Err, errRetained):
 			c.report.Retained.add(res.In.Size)
-			c.r.Log.WarnContext(ctx, "pack kept", "key", res.In.Key, "error", res.Err)
+			c.l.Log.WarnContext(ctx, "pack kept", "key", res.In.Key, "error", res.Err)
 		default:
 			return fmt.Errorf("deleting %s: %w", res.In.Key, res.Err)
 		}
@@ -102,7 +102,7 @@ func (c *collector) free(ctx context.Context, packs []store.Info) error {
 
 // remove deletes a key that is never written again.
 func (c *collector) remove(ctx context.Context, key string) error {
-	err := c.retry(ctx, func() error { return c.r.Store.Delete(ctx, key) })
+	err := c.retry(ctx, func() error { return c.l.Store.Delete(ctx, key) })
 	if errors.Is(err, fs.ErrPermission) {
 		return fmt.Errorf("%w: %w", errRetained, err)
 	}

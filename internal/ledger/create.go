@@ -17,7 +17,7 @@ import (
 // key belongs to something else.
 func (l *Ledger) occupied(ctx context.Context, key string) (*manifest.Settings, error) {
 	body, _, err := l.Store.Get(ctx, manifest.SettingsKey, nil)
-	if NotFound(err) {
+	if IsNotFound(err) {
 		return nil, notEmpty(key)
 	}
 	if err != nil {

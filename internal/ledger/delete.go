@@ -55,7 +55,7 @@ func (l *Ledger) Delete(ctx context.Context, s string, force bool, bury func(*Re
 		if errors.Is(err, fault.ErrNotFound) {
 			continue
 		}
-		if Unreadable(err) {
+		if IsUnreadable(err) {
 			bad = append(bad, fmt.Errorf("version %s: %w", v, err))
 			continue
 		}

@@ -11,10 +11,10 @@ import (
 )
 
 // Damaged tells damage of what is stored from other failures.
-func Damaged(err error) bool {
+func IsDamaged(err error) bool {
 	return errors.Is(err, chunk.ErrCorrupt) || errors.Is(err, chunk.ErrMissing) || errors.Is(err, manifest.ErrCorrupt) ||
 		errors.Is(err, store.ErrTooLarge) || errors.Is(err, store.ErrForeign) || errors.Is(err, fault.ErrIntegrity)
 }
 
 // NotFound tells an absent key from other failures.
-func NotFound(err error) bool { return errors.Is(err, fs.ErrNotExist) }
+func IsNotFound(err error) bool { return errors.Is(err, fs.ErrNotExist) }

@@ -34,7 +34,7 @@ const highest = 16
 // two listings.
 //
 // Of a directory the highest are asked for, and no milestone is looked at.
-func (l *Ledger) Top(ctx context.Context, name string) (versions []manifest.Version, whole bool, err error) {
+func (l *Ledger) HighestVersions(ctx context.Context, name string) (versions []manifest.Version, whole bool, err error) {
 	expect, n := store.Expect(ctx, page), 0
 	_, picks := store.As[store.Picker](l.Store)
 	if picks {
@@ -42,13 +42,13 @@ func (l *Ledger) Top(ctx context.Context, name string) (versions []manifest.Vers
 	}
 	for key, err := range store.Keys(expect, l.Store, manifest.VersionsPrefix(name), "") {
 		if err != nil {
-			return nil, false, ListError(err)
+			return nil, false, ListingError(err)
 		}
 		n++
 		if v, err := manifest.VersionOf(name, key); err == nil {
 			versions = append(versions, v)
 		} else if _, v, err := manifest.ParseMilestoneKey(key); err == nil && !picks {
-			return l.above(ctx, name, v)
+			return l.fromMilestone(ctx, name, v)
 		}
 	}
 	if !picks || n < highest {
@@ -64,10 +64,10 @@ func (l *Ledger) Top(ctx context.Context, name string) (versions []manifest.Vers
 // above is top for an object with a milestone. A milestone is believed only
 // if there is the register that it speaks of: in a mirror that is still being
 // filled it may come first.
-func (l *Ledger) above(ctx context.Context, name string, from manifest.Version) (versions []manifest.Version, whole bool, err error) {
+func (l *Ledger) fromMilestone(ctx context.Context, name string, from manifest.Version) (versions []manifest.Version, whole bool, err error) {
 	for key, err := range store.Keys(store.Expect(ctx, page), l.Store, manifest.VersionsPrefix(name), before(manifest.VersionKey(name, from))) {
 		if err != nil {
-			return nil, false, ListError(err)
+			return nil, false, ListingError(err)
 		}
 		v, err := manifest.VersionOf(name, key)
 		if err != nil {
@@ -101,9 +101,9 @@ const maxLooks = 100
 // listing does not show: then a second listing does. If it shows nothing new,
 // the best of those that are live is the best there was when it was read.
 func (l *Ledger) ResolveListed(ctx context.Context, ref Ref) (*Record, []manifest.Version, error) {
-	list := l.all
+	list := l.allVersions
 	if ref.Kind == ByLatest {
-		list = l.Top
+		list = l.HighestVersions
 	}
 	versions, whole, err := list(ctx, ref.Name)
 	if err != nil {
@@ -113,7 +113,7 @@ func (l *Ledger) ResolveListed(ctx context.Context, ref Ref) (*Record, []manifes
 }
 
 // all is numbers in the form of top.
-func (l *Ledger) all(ctx context.Context, name string) (versions []manifest.Version, whole bool, err error) {
+func (l *Ledger) allVersions(ctx context.Context, name string) (versions []manifest.Version, whole bool, err error) {
 	versions, err = l.Numbers(ctx, name)
 	return versions, true, err
 }
@@ -137,7 +137,7 @@ func (l *Ledger) resolveAmong(
 			}
 		}
 		if !whole && (errors.Is(ferr, fault.ErrNotFound) || ferr == nil && !f.Version.IsRelease()) {
-			list = l.all // a lower release is the latest, if there is one
+			list = l.allVersions // a lower release is the latest, if there is one
 			versions, whole, err = list(ctx, ref.Name)
 			continue
 		}

@@ -18,5 +18,5 @@ func (l *Ledger) DeletedMeanwhile(ctx context.Context, f *Record, err error) err
 	if _, rerr := l.ReadLive(ctx, f.Name, f.Version); errors.Is(rerr, fault.ErrDeleted) {
 		return fmt.Errorf("%w while it was read", rerr)
 	}
-	return l.lost(ctx, err)
+	return l.orRegistryGone(ctx, err)
 }

@@ -25,7 +25,7 @@ func (l *Ledger) Objects(ctx context.Context, prefix string, yield func(Listed, 
 	for again := true; again; {
 		again = false
 		for info, err := range l.Store.List(ctx, manifest.ObjectsPrefix+store.Escape(prefix), lister.after) {
-			if err = ListError(err); Unreadable(err) {
+			if err = ListingError(err); IsUnreadable(err) {
 				if lister.unreadable(err); lister.stopped {
 					break
 				}
@@ -40,7 +40,7 @@ func (l *Ledger) Objects(ctx context.Context, prefix string, yield func(Listed, 
 			}
 		}
 		if !again && lister.jumped != "" { // to the end
-			again = lister.stay()
+			again = lister.goBack()
 		}
 	}
 	if !lister.stopped {
@@ -54,8 +54,8 @@ type objectLister struct {
 	stopped bool // yield has had enough
 	o       Listed
 
-	after string // where the listing is to go on
-	first struct {
+	after     string // where the listing is to go on
+	milestone struct {
 		name, key string // the newest milestone of an object,
 		version   manifest.Version
 		passed    int // and how many of its keys have gone by
@@ -93,13 +93,13 @@ func (l *objectLister) unreadable(err error) {
 func (l *objectLister) key(key string) (jump bool) {
 	if l.jumped != "" {
 		if key != l.jumped {
-			return l.stay()
+			return l.goBack()
 		}
 		l.jumped = ""
 	}
 	if name, v, err := manifest.ParseMilestoneKey(key); err == nil {
-		if name != l.first.name {
-			l.first.name, l.first.key, l.first.version, l.first.passed = name, key, v, 0
+		if name != l.milestone.name {
+			l.milestone.name, l.milestone.key, l.milestone.version, l.milestone.passed = name, key, v, 0
 		}
 		return l.pass(name)
 	}
@@ -111,21 +111,21 @@ func (l *objectLister) key(key string) (jump bool) {
 		if l.finish(); l.stopped {
 			return false
 		}
-		l.o = Listed{Name: name, partial: name == l.first.name && l.first.passed == knob.JumpAfter}
+		l.o = Listed{Name: name, partial: name == l.milestone.name && l.milestone.passed == knob.JumpAfter}
 	}
 	l.o.versions = append(l.o.versions, v)
-	return v.Compare(l.first.version) < 0 && l.pass(name)
+	return v.Compare(l.milestone.version) < 0 && l.pass(name)
 }
 
 // pass counts a key of an object, and jumps if there have been many.
 func (l *objectLister) pass(name string) (jump bool) {
-	if name != l.first.name || l.first.passed >= knob.JumpAfter {
+	if name != l.milestone.name || l.milestone.passed >= knob.JumpAfter {
 		return false
 	}
-	if l.first.passed++; l.first.passed < knob.JumpAfter {
+	if l.milestone.passed++; l.milestone.passed < knob.JumpAfter {
 		return false
 	}
-	l.jumped = manifest.VersionKey(name, l.first.version)
+	l.jumped = manifest.VersionKey(name, l.milestone.version)
 	l.after = before(l.jumped)
 	if l.o.Name == name {
 		l.o.versions, l.o.partial = nil, true
@@ -134,9 +134,9 @@ func (l *objectLister) pass(name string) (jump bool) {
 }
 
 // stay goes back to the milestone, for there is not what it has promised.
-func (l *objectLister) stay() (jump bool) {
-	l.jumped, l.after, l.first.passed = "", l.first.key, knob.JumpAfter+1
-	if l.o.Name == l.first.name {
+func (l *objectLister) goBack() (jump bool) {
+	l.jumped, l.after, l.milestone.passed = "", l.milestone.key, knob.JumpAfter+1
+	if l.o.Name == l.milestone.name {
 		l.o = Listed{Name: l.o.Name}
 	}
 	return true

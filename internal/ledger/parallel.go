@@ -19,7 +19,7 @@ func validPrefix(prefix string) error {
 }
 
 // result is what parallel made of one input.
-type result[I, O any] struct {
+type Result[I, O any] struct {
 	In  I
 	Out O
 	Err error
@@ -29,16 +29,16 @@ type result[I, O any] struct {
 // results in the order of the inputs.
 // After the error of an input that is not of one part alone, and when the
 // context ends before the inputs do, the last result is that error.
-func Parallel[I, O any](ctx context.Context, inputs iter.Seq2[I, error], do func(context.Context, I) (O, error)) iter.Seq[result[I, O]] {
-	return func(yield func(result[I, O]) bool) {
+func Parallel[I, O any](ctx context.Context, inputs iter.Seq2[I, error], do func(context.Context, I) (O, error)) iter.Seq[Result[I, O]] {
+	return func(yield func(Result[I, O]) bool) {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
 		var cut error // what ended it early; read once queue is closed
-		queue := make(chan chan result[I, O], Ahead)
+		queue := make(chan chan Result[I, O], Ahead)
 		go func() {
 			defer close(queue)
 			for in, err := range inputs {
-				ch := make(chan result[I, O], 1)
+				ch := make(chan Result[I, O], 1)
 				select {
 				case queue <- ch:
 				case <-ctx.Done():
@@ -46,15 +46,15 @@ func Parallel[I, O any](ctx context.Context, inputs iter.Seq2[I, error], do func
 					return
 				}
 				if err != nil {
-					ch <- result[I, O]{In: in, Err: err}
-					if !Unreadable(err) {
+					ch <- Result[I, O]{In: in, Err: err}
+					if !IsUnreadable(err) {
 						return
 					}
 					continue
 				}
 				go func() {
 					out, err := do(ctx, in)
-					ch <- result[I, O]{in, out, err}
+					ch <- Result[I, O]{in, out, err}
 				}()
 			}
 		}()
@@ -64,7 +64,7 @@ func Parallel[I, O any](ctx context.Context, inputs iter.Seq2[I, error], do func
 			}
 		}
 		if cut != nil {
-			yield(result[I, O]{Err: cut})
+			yield(Result[I, O]{Err: cut})
 		}
 	}
 }

@@ -43,7 +43,7 @@ func (l *Ledger) fresh(now time.Time) bool {
 // Trust probes the store before the first write after a day: a server is
 // upgraded, a bucket moved behind another endpoint, a directory mounted in
 // another way. The settings have to be those that were opened. The verdict is recorded in the settings, for all.
-func (l *Ledger) Trust(ctx context.Context) error {
+func (l *Ledger) EnsureProbed(ctx context.Context) error {
 	select {
 	case l.probing <- struct{}{}:
 		defer func() { <-l.probing }()

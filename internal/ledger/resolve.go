@@ -40,7 +40,7 @@ func (l *Ledger) EachNumber(ctx context.Context, name string) iter.Seq2[manifest
 	return func(yield func(manifest.Version, error) bool) {
 		for key, err := range store.Keys(ctx, l.Store, manifest.VersionsPrefix(name), "") {
 			if err != nil {
-				if err = ListError(err); !yield(manifest.Version{}, err) || !Unreadable(err) {
+				if err = ListingError(err); !yield(manifest.Version{}, err) || !IsUnreadable(err) {
 					return
 				}
 				continue
@@ -87,7 +87,7 @@ func (l *Ledger) ReadPart(ctx context.Context, name string, v manifest.Version, 
 		}
 		return err
 	})
-	if NotFound(err) {
+	if IsNotFound(err) {
 		return nil, fmt.Errorf("version %s: %w", v, fault.ErrNotFound)
 	}
 	if err != nil {
@@ -140,12 +140,12 @@ func (l *Ledger) Best(ctx context.Context, ref Ref, all []manifest.Version) (fir
 	for _, v := range Candidates(all, ref) {
 		f, err := l.Read(ctx, ref.Name, v)
 		if errors.Is(err, fault.ErrNotFound) { // it was listed
-			if err := l.lost(ctx, nil); err != nil {
+			if err := l.orRegistryGone(ctx, nil); err != nil {
 				return nil, passed, err
 			}
 			continue
 		}
-		if ref.Kind == ByDigest && Unreadable(err) {
+		if ref.Kind == ByDigest && IsUnreadable(err) {
 			bad = err // another may have the digest
 			continue
 		}
@@ -154,7 +154,7 @@ func (l *Ledger) Best(ctx context.Context, ref Ref, all []manifest.Version) (fir
 		}
 		if f.State != manifest.Live {
 			passed = true // it was not the one
-			if l.Settles(f) {
+			if l.Decides(f) {
 				break
 			}
 			continue

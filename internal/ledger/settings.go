@@ -15,9 +15,9 @@ import (
 // ErrNoRegistry.
 func (l *Ledger) Begin(ctx context.Context, body []byte, err error, fresh *manifest.Settings) error {
 	switch {
-	case NotFound(err) && fresh != nil:
+	case IsNotFound(err) && fresh != nil:
 		l.Settings, err = l.create(ctx, fresh)
-	case NotFound(err):
+	case IsNotFound(err):
 		err = fmt.Errorf("%w; to make one, run mindreg init %s (in Go: Options.Create)", fault.ErrNoRegistry, plain.ShellWord(l.URL))
 	case err == nil:
 		l.Settings, err = manifest.DecodeSettings(body)
@@ -27,7 +27,7 @@ func (l *Ledger) Begin(ctx context.Context, body []byte, err error, fresh *manif
 	}
 	l.Probed = l.Settings.Probed
 	if a, ok := store.As[store.Anchorer](l.Store); ok {
-		a.Anchor(manifest.SettingsKey, l.mine)
+		a.Anchor(manifest.SettingsKey, l.checkSettings)
 	}
 	return nil
 }
@@ -37,7 +37,7 @@ func (l *Ledger) Begin(ctx context.Context, body []byte, err error, fresh *manif
 // alone, and may have been emptied or made anew since it was opened.
 func (l *Ledger) ReadSettings(ctx context.Context) (*manifest.Settings, store.Info, error) {
 	body, info, err := l.Store.Get(ctx, manifest.SettingsKey, nil)
-	if NotFound(err) {
+	if IsNotFound(err) {
 		return nil, info, fmt.Errorf("%w: the settings, %s, are gone since it was opened; nothing is written until they are back",
 			fault.ErrNoRegistry, manifest.SettingsKey)
 	}
@@ -46,27 +46,27 @@ func (l *Ledger) ReadSettings(ctx context.Context) (*manifest.Settings, store.In
 	}
 	s, err := manifest.DecodeSettings(body)
 	if err == nil && s.ID != l.Settings.ID {
-		err = l.other(s)
+		err = l.errOtherRegistry(s)
 	}
 	return s, info, err
 }
 
-func (l *Ledger) other(s *manifest.Settings) error {
+func (l *Ledger) errOtherRegistry(s *manifest.Settings) error {
 	return fmt.Errorf("%w: another registry (%s) is at this place than the one that was opened (%s); open it again", fault.ErrNoRegistry, s.ID, l.Settings.ID)
 }
 
 // mine returns an error if these are the settings of another registry than the
 // one that was opened. What cannot be read is left to those who read it.
-func (l *Ledger) mine(settings []byte) error {
+func (l *Ledger) checkSettings(settings []byte) error {
 	if s, err := manifest.DecodeSettings(settings); err == nil && s.ID != l.Settings.ID {
-		return l.other(s)
+		return l.errOtherRegistry(s)
 	}
 	return nil
 }
 
 // lost returns err, which says that something is gone which should be there,
 // unless the registry as a whole is gone: then that is said.
-func (l *Ledger) lost(ctx context.Context, err error) error {
+func (l *Ledger) orRegistryGone(ctx context.Context, err error) error {
 	if l.Offline {
 		return err // the cache never has all
 	}

@@ -18,7 +18,7 @@ type TagRecord struct {
 // Broken reports whether err says that the register is damaged. Its state is
 // known then, and can be replaced.
 func (t TagRecord) Broken(err error) bool {
-	return t.Tag == nil && t.Stored.Token != store.Absent && Damaged(err)
+	return t.Tag == nil && t.Stored.Token != store.Absent && IsDamaged(err)
 }
 
 // Set reports whether the tag points anywhere.
@@ -53,7 +53,7 @@ func (l *Ledger) ReadTag(ctx context.Context, name, tag string) (TagRecord, erro
 		t, err = manifest.DecodeTag(body, name, tag)
 		return err
 	})
-	if NotFound(err) {
+	if IsNotFound(err) {
 		return TagRecord{}, nil
 	}
 	if err != nil {
@@ -85,7 +85,7 @@ func (l *Ledger) Tags(ctx context.Context, name string) iter.Seq2[TagRecord, err
 		names := func(yield func(string, error) bool) {
 			for info, err := range l.Store.List(ctx, manifest.TagsPrefix(name), "") {
 				if err != nil {
-					if err = ListError(err); !yield("", err) || !Unreadable(err) {
+					if err = ListingError(err); !yield("", err) || !IsUnreadable(err) {
 						return
 					}
 					continue
@@ -98,7 +98,7 @@ func (l *Ledger) Tags(ctx context.Context, name string) iter.Seq2[TagRecord, err
 		read := func(ctx context.Context, tag string) (TagRecord, error) { return l.ReadTag(ctx, name, tag) }
 		for res := range Parallel(ctx, names, read) {
 			if res.Err != nil {
-				if !yield(TagRecord{}, res.Err) || !Unreadable(res.Err) {
+				if !yield(TagRecord{}, res.Err) || !IsUnreadable(res.Err) {
 					return
 				}
 				continue

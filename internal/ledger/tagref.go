@@ -36,7 +36,7 @@ func (l *Ledger) ResolveTag(ctx context.Context, name, tag string) (*Record, err
 		case t.Nonce == seen:
 			err = fmt.Errorf("%w %s: %w; set the tag anew or remove it", fault.ErrDangling, tag, err)
 			if !errors.Is(err, fault.ErrDeleted) { // a version that was there leaves a register
-				err = l.lost(ctx, err)
+				err = l.orRegistryGone(ctx, err)
 			}
 			return nil, err
 		}
@@ -66,7 +66,7 @@ func (l *Ledger) CheckTagged(ctx context.Context, name string, versions []manife
 		switch _, err := l.ReadLive(ctx, name, v); {
 		case err == nil:
 			return fmt.Errorf("version %s %w: %s; remove or move them first, or force it", v, fault.ErrTagged, strings.Join(tags[v], ", "))
-		case !errors.Is(err, fault.ErrNotFound) && !hopeless(err): // what cannot be read is not deleted
+		case !errors.Is(err, fault.ErrNotFound) && !isPermanent(err): // what cannot be read is not deleted
 			return err
 		}
 	}
@@ -94,7 +94,7 @@ func (l *Ledger) DropTags(ctx context.Context, name string, versions []manifest.
 }
 
 func (l *Ledger) dropTag(ctx context.Context, t TagRecord, versions []manifest.Version) error {
-	for try := 1; ; try++ {
+	for b := Race(); ; {
 		err := l.stillLive(ctx, t)
 		if err == nil {
 			return nil // undeleted in the meantime
@@ -107,10 +107,10 @@ func (l *Ledger) dropTag(ctx context.Context, t TagRecord, versions []manifest.V
 			return nil
 		}
 		if !errors.Is(err, fault.ErrConflict) {
-			return TagErr(t.Tag.Tag, err)
+			return WrapTag(t.Tag.Tag, err)
 		}
-		if err := Sleep(ctx, Jitter(min(try, 5))); err != nil {
-			return err
+		if !b.Wait(ctx) {
+			return ctx.Err()
 		}
 		again, err := l.ReadTag(ctx, t.Name, t.Tag.Tag)
 		if err != nil {

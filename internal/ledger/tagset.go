@@ -45,9 +45,9 @@ func (l *Ledger) ValidTag(tag string) error {
 func (l *Ledger) SetTag(ctx context.Context, f *Record, tag string, c TagCondition) error {
 	// A tag must not outlive its version, were the power to fail now.
 	if err := store.Flush(ctx, l.Store, manifest.VersionKey(f.Name, f.Version)); err != nil {
-		return TagErr(tag, err)
+		return WrapTag(tag, err)
 	}
-	for try := 1; ; try++ {
+	for b := Race(); ; {
 		before, err := l.ReadTag(ctx, f.Name, tag)
 		if before.Broken(err) && !c.Given {
 			err = nil // whatever it said, it is replaced
@@ -62,22 +62,22 @@ func (l *Ledger) SetTag(ctx context.Context, f *Record, tag string, c TagConditi
 			err = store.Flush(ctx, l.Store, manifest.TagKey(f.Name, tag))
 		}
 		if err == nil {
-			err = l.Settle(ctx, now, before)
+			err = l.ConfirmTag(ctx, now, before)
 			if err == nil {
 				l.Log.InfoContext(ctx, "tagged", "name", f.Name, "tag", tag, "version", f.Version)
 			}
-			return TagErr(tag, err)
+			return WrapTag(tag, err)
 		}
 		if !errors.Is(err, fault.ErrConflict) || c.Given {
-			return TagErr(tag, err)
+			return WrapTag(tag, err)
 		}
-		if err := Sleep(ctx, Jitter(min(try, 5))); err != nil {
-			return err
+		if !b.Wait(ctx) {
+			return ctx.Err()
 		}
 	}
 }
 
-func TagErr(tag string, err error) error {
+func WrapTag(tag string, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -87,7 +87,7 @@ func TagErr(tag string, err error) error {
 // Settle looks, after a tag was written, whether its version is still live,
 // and if not puts the tag back where it was before; or removes it, if that
 // version is gone as well.
-func (l *Ledger) Settle(ctx context.Context, t, before TagRecord) error {
+func (l *Ledger) ConfirmTag(ctx context.Context, t, before TagRecord) error {
 	err := l.stillLive(ctx, t)
 	if err == nil {
 		return nil
@@ -104,7 +104,7 @@ func (l *Ledger) Settle(ctx context.Context, t, before TagRecord) error {
 	}
 	now, perr := l.PutTag(ctx, t, back)
 	if perr == nil && now.Set() {
-		if perr = l.Settle(ctx, now, TagRecord{}); errors.Is(perr, fault.ErrNotFound) {
+		if perr = l.ConfirmTag(ctx, now, TagRecord{}); errors.Is(perr, fault.ErrNotFound) {
 			perr = nil // that version is gone too, and the tag removed
 		}
 	}
@@ -126,7 +126,7 @@ func (l *Ledger) stillLive(ctx context.Context, t TagRecord) error {
 
 // RemoveTag removes a tag that is in the state that c asks for.
 func (l *Ledger) RemoveTag(ctx context.Context, name, tag string, c TagCondition) error {
-	for try := 1; ; try++ {
+	for b := Race(); ; {
 		t, err := l.ReadNamedTag(ctx, name, tag)
 		gone := t.Removed()
 		if t.Broken(err) && !c.Given {
@@ -145,10 +145,10 @@ func (l *Ledger) RemoveTag(ctx context.Context, name, tag string, c TagCondition
 			return nil
 		}
 		if !errors.Is(err, fault.ErrConflict) || c.Given {
-			return TagErr(tag, err)
+			return WrapTag(tag, err)
 		}
-		if err := Sleep(ctx, Jitter(min(try, 5))); err != nil {
-			return err
+		if !b.Wait(ctx) {
+			return ctx.Err()
 		}
 	}
 }

@@ -26,11 +26,11 @@ func remedy(key string, err error) string {
 		return "it needs permission to read"
 	case errors.Is(err, store.ErrForeign): // the store says what to do; nothing here replaces it
 		return ""
-	case Damaged(err) && strings.HasPrefix(key, manifest.TagsPrefix("")):
+	case IsDamaged(err) && strings.HasPrefix(key, manifest.TagsPrefix("")):
 		return "mindreg tag set or tag rm replaces it, mindreg verify --repair --from URL restores it from a copy"
-	case Damaged(err) && strings.HasPrefix(key, manifest.LocksPrefix):
+	case IsDamaged(err) && strings.HasPrefix(key, manifest.LocksPrefix):
 		return "mindreg lock break replaces it"
-	case Damaged(err):
+	case IsDamaged(err):
 		return "mindreg verify --repair --from URL restores it from a copy"
 	}
 	return ""
@@ -38,16 +38,18 @@ func remedy(key string, err error) string {
 
 // Unreadable tells the failure to read one version, whatever the reader does,
 // from those that concern all.
-func Unreadable(err error) bool { return hopeless(err) || errors.As(err, new(*fault.UnreadableError)) }
+func IsUnreadable(err error) bool {
+	return isPermanent(err) || errors.As(err, new(*fault.UnreadableError))
+}
 
-// hopeless is unreadable of what will not be otherwise the next time.
-func hopeless(err error) bool { return Damaged(err) || errors.Is(err, manifest.ErrNewer) }
+// isPermanent is unreadable of what will not be otherwise the next time.
+func isPermanent(err error) bool { return IsDamaged(err) || errors.Is(err, manifest.ErrNewer) }
 
 // OfOne reports whether the failure to read a key says nothing of other keys:
 // the store answers, and the caller has not given up.
-func OfOne(ctx context.Context, err error) bool {
+func IsOfOneKey(ctx context.Context, err error) bool {
 	switch {
-	case err == nil, ctx.Err() != nil, NotFound(err):
+	case err == nil, ctx.Err() != nil, IsNotFound(err):
 		return false
 	case errors.Is(err, io.ErrUnexpectedEOF): // however often it was asked for
 		return true
@@ -71,10 +73,10 @@ func (l *Ledger) ReadRegister(ctx context.Context, key, ref string, decode func(
 		if err == nil {
 			err = decode(body)
 		}
-		if !OfOne(ctx, err) {
+		if !IsOfOneKey(ctx, err) {
 			return info, err
 		}
-		if try == 1 && (Damaged(err) || errors.As(err, new(*fs.PathError))) {
+		if try == 1 && (IsDamaged(err) || errors.As(err, new(*fs.PathError))) {
 			continue
 		}
 		if errors.Is(err, store.ErrTooLarge) { // it was not read
@@ -89,7 +91,7 @@ func (l *Ledger) ReadRegister(ctx context.Context, key, ref string, decode func(
 
 // ListError gives the error of a listing its name here: what it says of the part
 // that cannot be read, and of which object that is.
-func ListError(err error) error {
+func ListingError(err error) error {
 	bad := (*store.UnreadableError)(nil)
 	if !errors.As(err, &bad) {
 		return err
@@ -103,7 +105,7 @@ type Unreadables []error
 // Pass takes note of an error that concerns one part alone. It reports whether
 // it was one.
 func (u *Unreadables) Pass(err error) bool {
-	if !Unreadable(err) {
+	if !IsUnreadable(err) {
 		return false
 	}
 	*u = append(*u, err)

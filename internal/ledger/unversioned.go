@@ -32,7 +32,7 @@ func (f *Record) Late() bool {
 }
 
 // Settles reports whether f says what the object is, whatever is below it.
-func (l *Ledger) Settles(f *Record) bool {
+func (l *Ledger) Decides(f *Record) bool {
 	return f.State == manifest.Live || l.Settings.Unversioned && !f.Late()
 }
 
@@ -44,13 +44,13 @@ func (l *Ledger) LiveBelow(ctx context.Context, name string, v manifest.Version)
 		v.Patch--
 		f, err := l.Read(ctx, name, v)
 		switch {
-		case hopeless(err):
+		case isPermanent(err):
 			continue // it says nothing of those below it
 		case err != nil:
 			return nil, err
 		case f.State == manifest.Live:
 			live = append(live, f)
-		case l.Settles(f):
+		case l.Decides(f):
 			v.Patch = 0
 		}
 	}
@@ -82,7 +82,7 @@ func (l *Ledger) BuryOlder(ctx context.Context, name string, v manifest.Version)
 // isHighest refuses to bring back a version of an unversioned registry that
 // another has replaced.
 func (l *Ledger) isHighest(ctx context.Context, name string, v manifest.Version) error {
-	highest, _, err := l.Top(ctx, name)
+	highest, _, err := l.HighestVersions(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ func (l *Ledger) isHighest(ctx context.Context, name string, v manifest.Version)
 		if err != nil {
 			return err
 		}
-		if l.Settles(f) {
+		if l.Decides(f) {
 			return fmt.Errorf("%w: the object has been saved again since, as %s", fault.ErrConflict, above)
 		}
 	}

@@ -6,16 +6,23 @@ import (
 	"time"
 
 	"github.com/mindtrace/registry/fault"
-	"github.com/mindtrace/registry/internal/knob"
+	"github.com/mindtrace/registry/internal/backoff"
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/store"
 )
 
-// MaxUnknown is how often a write is repeated whose outcome is unknown: for
-// about a minute, in which a server can be restarted; see store.Stalls for one
-// that stalls. A store that cannot be reached, or is busy, is wrapstore.Retry's
-// affair.
-const MaxUnknown = 40
+// UntilKnown spaces the repeats of one request whose outcome is unknown. They
+// last for about a minute, in which a server can be restarted. A store that
+// cannot be reached, or that is busy, is retried below, by wrapstore.Retry.
+func UntilKnown() backoff.Backoff {
+	return backoff.Backoff{First: 2 * time.Millisecond, Most: 2048 * time.Millisecond, Repeats: 40}
+}
+
+// Race spaces the tries of a swap that other writers keep winning. It has no
+// bound: each refusal is the success of another writer.
+func Race() backoff.Backoff {
+	return backoff.Backoff{First: 4 * time.Millisecond, Most: 64 * time.Millisecond}
+}
 
 // Write puts a register whose present token is match, and finds out whether
 // that was applied. It returns nil if so, ErrConflict if the register was in
@@ -29,7 +36,7 @@ const MaxUnknown = 40
 //
 // A store that has not been probed for a day is probed first.
 func (l *Ledger) Write(ctx context.Context, key string, body []byte, match store.Token, nonce manifest.Nonce) (store.Info, error) {
-	if err := l.Trust(ctx); err != nil {
+	if err := l.EnsureProbed(ctx); err != nil {
 		return store.Info{}, err
 	}
 	return l.writeUnprobed(ctx, key, body, match, nonce)
@@ -37,14 +44,13 @@ func (l *Ledger) Write(ctx context.Context, key string, body []byte, match store
 
 func (l *Ledger) writeUnprobed(ctx context.Context, key string, body []byte, match store.Token, nonce manifest.Nonce) (store.Info, error) {
 	var unknown error // why an earlier try may have been applied
-	var stalls store.Stalls
 	give := func(err error) (store.Info, error) {
 		if unknown == nil {
 			return store.Info{}, err
 		}
 		return store.Info{}, &fault.OutcomeError{Key: key, Nonce: string(nonce), Err: errors.Join(unknown, err)}
 	}
-	for try := 0; ; try++ {
+	for b := UntilKnown(); ; {
 		info, err := l.Store.Put(ctx, key, body, match)
 		switch {
 		case err == nil:
@@ -53,8 +59,8 @@ func (l *Ledger) writeUnprobed(ctx context.Context, key string, body []byte, mat
 			// Even the first try may be refused because of itself: there are
 			// load balancers that repeat a put.
 			mine, info, gerr := l.Wrote(ctx, key, nonce)
-			if NotFound(gerr) && match != store.Absent { // no register ever goes
-				if lost := l.lost(ctx, nil); lost != nil {
+			if IsNotFound(gerr) && match != store.Absent { // no register ever goes
+				if lost := l.orRegistryGone(ctx, nil); lost != nil {
 					return give(lost)
 				}
 			}
@@ -63,7 +69,7 @@ func (l *Ledger) writeUnprobed(ctx context.Context, key string, body []byte, mat
 				return info, nil
 			case errors.Is(gerr, store.ErrNoRoot):
 				return give(gerr)
-			case gerr == nil, unknown == nil, NotFound(gerr) && match != store.Absent:
+			case gerr == nil, unknown == nil, IsNotFound(gerr) && match != store.Absent:
 				return info, fault.ErrConflict // and no earlier try can land any more
 			}
 			err = gerr
@@ -72,11 +78,8 @@ func (l *Ledger) writeUnprobed(ctx context.Context, key string, body []byte, mat
 		default:
 			return give(err)
 		}
-		if stalls.Enough(err) || try == MaxUnknown {
-			return give(err)
-		}
-		if serr := Sleep(ctx, Jitter(try)); serr != nil {
-			return give(errors.Join(err, serr))
+		if !b.Again(ctx, err) {
+			return give(errors.Join(err, ctx.Err()))
 		}
 	}
 }
@@ -97,19 +100,4 @@ func (l *Ledger) Wrote(ctx context.Context, key string, nonce manifest.Nonce) (b
 		info.Token = store.Absent
 	}
 	return h.Wrote(nonce), info, nil
-}
-
-// Jitter is how long to wait before try number n+2: up to a limit that
-// doubles, all of it random, so that competitors spread.
-func Jitter(n int) time.Duration { return knob.Jitter(2 * time.Millisecond << min(n, 10)) }
-
-func Sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -48,7 +48,7 @@ func (c *Copy) Run(ctx context.Context) error {
 		}
 		c.number = v
 	}
-	if err := c.To.Trust(ctx); err != nil {
+	if err := c.To.EnsureProbed(ctx); err != nil {
 		return c.dest(err)
 	}
 	if c.Ref != "" {
@@ -66,11 +66,11 @@ func (c *Copy) Run(ctx context.Context) error {
 	}
 	for n, err := range c.From.EachLatest(ctx, "") {
 		name := n.Name
-		if name == "" && ledger.Unreadable(err) { // a part that is of no one object
+		if name == "" && ledger.IsUnreadable(err) { // a part that is of no one object
 			c.refused.Pass(c.source(err))
 			continue
 		}
-		if err != nil && !ledger.Unreadable(err) { // other versions of it may be readable
+		if err != nil && !ledger.IsUnreadable(err) { // other versions of it may be readable
 			return c.source(err)
 		}
 		err = c.object(ctx, ledger.Ref{Name: name})
@@ -92,11 +92,11 @@ func (c *Copy) within() bool {
 func (c *Copy) source(err error) error { return side(fault.Source, c.From, err) }
 func (c *Copy) dest(err error) error   { return side(fault.Destination, c.To, err) }
 
-func side(s fault.Side, r *ledger.Ledger, err error) error {
+func side(s fault.Side, l *ledger.Ledger, err error) error {
 	if err == nil || errors.As(err, new(*fault.SideError)) || errors.Is(err, context.Canceled) {
 		return err
 	}
-	return &fault.SideError{Side: s, URL: r.URL, Err: err}
+	return &fault.SideError{Side: s, URL: l.URL, Err: err}
 }
 
 // deletedAt reports whether err says that a version was deleted on that side.
