@@ -138,7 +138,7 @@ func (r *Registry) TagHistory(ctx context.Context, name, tag string) ([]TagMove,
 	if err != nil {
 		return nil, wrap(ctx, "tag history", name, err)
 	}
-	moves := []TagMove{{t.Version, t.Digest.String(), t.Stored.Modified.UTC(), !t.Set()}}
+	moves := []TagMove{{t.Version, t.Digest.String(), t.Stored.Modified.UTC(), !t.IsSet()}}
 	for _, m := range t.Moves {
 		moves = append(moves, TagMove{m.Version, m.Digest.String(), m.Time, m.State != manifest.TagSet})
 	}

@@ -20,9 +20,9 @@ var (
 	// ErrExists: the version exists, or existed: numbers are never reused. Or
 	// the registry exists, and is of another kind than the one asked for.
 	ErrExists = errors.New("already exists")
-	// ErrConflict: a condition did not hold, or another process changed the same
-	// thing first. This call changed nothing.
-	ErrConflict = errors.New("changed by somebody else")
+	// ErrConflict: the caller's condition is not met, or another process changed
+	// the same register first. This call changed nothing.
+	ErrConflict = errors.New("condition not met")
 	// ErrInvalidRef: not a reference of the form name or name@selector.
 	ErrInvalidRef = errors.New("invalid reference")
 	// ErrTagged: the version has tags, so it is deleted only by force.

@@ -35,7 +35,7 @@ func (p *repair) restoreTag(ctx context.Context, key string) error {
 		return err
 	}
 	here, err := l.ReadTag(ctx, name, tag)
-	if err != nil && !here.Broken(err) {
+	if err != nil && !here.IsBroken(err) {
 		return err
 	}
 	theirs, err := p.from.l.ReadTag(ctx, name, tag)
@@ -45,7 +45,7 @@ func (p *repair) restoreTag(ctx context.Context, key string) error {
 	if err != nil {
 		return fmt.Errorf("in the mirror: %w", err)
 	}
-	if theirs.Set() {
+	if theirs.IsSet() {
 		f, err := l.ReadLive(ctx, name, theirs.Version)
 		if err != nil {
 			return fmt.Errorf("the mirror's tag points at version %s: here %w", theirs.Version, err)
@@ -57,7 +57,7 @@ func (p *repair) restoreTag(ctx context.Context, key string) error {
 	next := manifest.NewTag(name, tag, theirs.Version, theirs.Digest)
 	next.State, next.Moves = theirs.State, theirs.Moves
 	now, err := l.PutTag(ctx, here, next)
-	if err == nil && now.Set() {
+	if err == nil && now.IsSet() {
 		err = l.ConfirmTag(ctx, now, ledger.TagRecord{})
 	}
 	if err == nil {

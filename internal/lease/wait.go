@@ -12,7 +12,7 @@ import (
 
 // ErrTimeout: somebody else holds the lock, and did so for as long as was
 // waited. See TimeoutError.
-var ErrTimeout = errors.New("lock timeout")
+var ErrTimeout = errors.New("timed out waiting for a lock")
 
 // TimeoutError is an ErrTimeout, with one of those who hold the lock.
 type TimeoutError struct {

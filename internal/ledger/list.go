@@ -10,17 +10,18 @@ import (
 	"github.com/mindtrace/registry/internal/manifest"
 )
 
-// named is one version of a listing. With an error it says what that is about,
-// as far as it is known.
+// Named is one version of a listing. If it comes with an error, Name and Version
+// say what the error is about, as far as that is known, and Found is nil.
 type Named struct {
 	Name    string
 	Version manifest.Version
-	Found   *Record
+	Found   *Record // without files and placement
 }
 
 // EachLatest yields the latest version of each object whose name starts with
-// prefix, in the order of their keys, without files and placement. An error is
-// the last, unless it is an *UnreadableError.
+// prefix, in the order of their keys, without files and placement. It skips
+// objects without a live version. After an error it goes on if the error is an
+// *UnreadableError, and ends otherwise.
 func (l *Ledger) EachLatest(ctx context.Context, prefix string) iter.Seq2[Named, error] {
 	return func(yield func(Named, error) bool) {
 		if err := validPrefix(prefix); err != nil {
@@ -43,7 +44,7 @@ func (l *Ledger) EachLatest(ctx context.Context, prefix string) iter.Seq2[Named,
 }
 
 // latestOf returns the latest version of a listed object, without files and
-// placement; nil if it has none that is live.
+// placement. It returns nil if no version is live.
 func (l *Ledger) latestOf(ctx context.Context, o Listed) (*Record, error) {
 	if o.Err != nil {
 		return nil, o.Err
@@ -64,9 +65,10 @@ func (l *Ledger) latestOf(ctx context.Context, o Listed) (*Record, error) {
 	return &Record{&brief, f.Stored}, nil
 }
 
-// EachVersion yields the versions of an object, the lowest first, without
-// files and placement: the live ones, or with deleted all that are still known.
-// An error is the last, unless it is an *UnreadableError.
+// EachVersion yields the live versions of an object, the lowest first, without
+// files and placement; if deleted is set, also the deleted and purged versions.
+// If it has nothing to yield, it yields an ErrNotFound. After an error it goes
+// on if the error is an *UnreadableError, and ends otherwise.
 func (l *Ledger) EachVersion(ctx context.Context, name string, deleted bool) iter.Seq2[Named, error] {
 	return func(yield func(Named, error) bool) {
 		if err := manifest.ValidName(name); err != nil {
@@ -102,7 +104,7 @@ func (l *Ledger) EachVersion(ctx context.Context, name string, deleted bool) ite
 		if !any {
 			err := fmt.Errorf("all its versions were %w", fault.ErrDeleted)
 			if none {
-				err = ErrNoName
+				err = errNoName
 			}
 			yield(Named{}, err)
 		}

@@ -24,17 +24,18 @@ func Race() backoff.Backoff {
 	return backoff.Backoff{First: 4 * time.Millisecond, Most: 64 * time.Millisecond}
 }
 
-// Write puts a register whose present token is match, and finds out whether
-// that was applied. It returns nil if so, ErrConflict if the register was in
-// another state, ErrOutcomeUnknown if that cannot be found out, and any other
-// error if it was not applied and will not be.
+// Write replaces the register at key if its token is match, and finds out
+// whether that was applied. nonce is the nonce in body. Before it writes, it
+// probes a store that has not been probed for a day.
 //
-// A store's answer can get lost. The write is then repeated as it is: if the
-// first one was applied, the second one is refused, and the register or its
-// history shows our nonce. It is never given up for another key while it is
-// undecided, since it may land later (attacks A1 to A3).
+// It returns nil if the write was applied, and ErrConflict if the register was
+// in another state. ErrOutcomeUnknown: the write may have been applied, or may
+// be later. Any other error: it was not applied and will not be.
 //
-// A store that has not been probed for a day is probed first.
+// If the store's answer is lost, Write repeats the same request. If the first
+// request was applied, the second is refused, and the register or its history
+// shows the nonce. While the write is undecided, it is never given up for
+// a write to another key, since it may still land (docs/attacks.md, A1 to A3).
 func (l *Ledger) Write(ctx context.Context, key string, body []byte, match store.Token, nonce manifest.Nonce) (store.Info, error) {
 	if err := l.EnsureProbed(ctx); err != nil {
 		return store.Info{}, err
@@ -42,9 +43,10 @@ func (l *Ledger) Write(ctx context.Context, key string, body []byte, match store
 	return l.writeUnprobed(ctx, key, body, match, nonce)
 }
 
+// writeUnprobed is Write without the probe.
 func (l *Ledger) writeUnprobed(ctx context.Context, key string, body []byte, match store.Token, nonce manifest.Nonce) (store.Info, error) {
-	var unknown error // why an earlier try may have been applied
-	give := func(err error) (store.Info, error) {
+	var unknown error // the last error of a try that may have been applied
+	fail := func(err error) (store.Info, error) {
 		if unknown == nil {
 			return store.Info{}, err
 		}
@@ -56,37 +58,37 @@ func (l *Ledger) writeUnprobed(ctx context.Context, key string, body []byte, mat
 		case err == nil:
 			return info, nil
 		case errors.Is(err, store.ErrPrecondition):
-			// Even the first try may be refused because of itself: there are
-			// load balancers that repeat a put.
+			// Even the first try may be refused because it was applied: some
+			// load balancers repeat a put.
 			mine, info, gerr := l.Wrote(ctx, key, nonce)
-			if IsNotFound(gerr) && match != store.Absent { // no register ever goes
+			if IsNotFound(gerr) && match != store.Absent { // but registers are never removed
 				if lost := l.orRegistryGone(ctx, nil); lost != nil {
-					return give(lost)
+					return fail(lost)
 				}
 			}
 			switch {
 			case gerr == nil && mine:
 				return info, nil
 			case errors.Is(gerr, store.ErrNoRoot):
-				return give(gerr)
+				return fail(gerr)
 			case gerr == nil, unknown == nil, IsNotFound(gerr) && match != store.Absent:
-				return info, fault.ErrConflict // and no earlier try can land any more
+				return info, fault.ErrConflict // no earlier try can land any more
 			}
 			err = gerr
 		case errors.Is(err, store.ErrUnknown):
 			unknown = err
 		default:
-			return give(err)
+			return fail(err)
 		}
 		if !b.Again(ctx, err) {
-			return give(errors.Join(err, ctx.Err()))
+			return fail(errors.Join(err, ctx.Err()))
 		}
 	}
 }
 
-// Wrote reports whether the register at key is, or was, the one with nonce.
-// If it only was, the Info has no token: what others have made of it since
-// must not be replaced by somebody who has not read it.
+// Wrote reports whether the state with this nonce is the register's present state
+// or one of its last eight. If it is an earlier one, the Info has no token: the
+// caller has not read the present state, so it must not replace it.
 func (l *Ledger) Wrote(ctx context.Context, key string, nonce manifest.Nonce) (bool, store.Info, error) {
 	body, info, err := l.Store.Get(ctx, key, nil)
 	if err != nil {

@@ -26,7 +26,7 @@ func (c *Copy) tags(ctx context.Context, name, target string, arrived map[manife
 			continue
 		}
 		has, err := c.To.ReadTag(ctx, target, t.Tag.Tag)
-		if has.Broken(err) {
+		if has.IsBroken(err) {
 			err = nil // it is replaced
 		}
 		if err != nil {
@@ -35,7 +35,7 @@ func (c *Copy) tags(ctx context.Context, name, target string, arrived map[manife
 			}
 			return c.dest(err)
 		}
-		if has.Set() && has.Version == v {
+		if has.IsSet() && has.Version == v {
 			continue
 		}
 		err = c.tag(ctx, target, v, t.Tag.Tag)
