@@ -9,9 +9,10 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// purged restores the damaged register of a version that was deleted for good: as
-// such, whatever the mirror has. Which packs it named is not known any more, so
-// it waits until nobody builds on them.
+// restorePurged restores the damaged register of a purged version. The version
+// stays purged, also if it is live in the mirror. The register may have named
+// packs, and it is unknown which. So this returns an error until no save under
+// way can reuse them.
 func (p *repair) restorePurged(ctx context.Context, name string, v manifest.Version, body []byte, info store.Info) error {
 	l := p.l
 	src, err := p.from.l.Read(ctx, name, v)
@@ -24,7 +25,7 @@ func (p *repair) restorePurged(ctx context.Context, name string, v manifest.Vers
 	}
 	t := l.Settings.Times
 	if end := info.Modified.Add(t.WindowD() + t.MarginD()); now.Before(end) {
-		return fmt.Errorf("it was deleted for good a short while ago, and saves under way may build on it; repair it after %s", end.UTC().Format(time.DateTime))
+		return fmt.Errorf("it was deleted for good a short while ago, and a save under way may reuse its data; repair it after %s", end.UTC().Format(time.DateTime))
 	}
 	m := manifest.NewManifest(name, v, src.Created)
 	m.Digest, m.Size, m.Count = src.Digest, src.Size, src.Count

@@ -10,7 +10,7 @@ import (
 	"github.com/mindtrace/registry/internal/manifest"
 )
 
-// mend puts a damaged register right, or removes what nothing depends on.
+// mend restores a damaged register; or removes it, if nothing depends on it.
 func (p *repair) mend(ctx context.Context, key string) error {
 	starts := func(prefix string) bool { return strings.HasPrefix(key, prefix) }
 	switch {
@@ -23,11 +23,11 @@ func (p *repair) mend(ctx context.Context, key string) error {
 	case starts(manifest.LocksPrefix):
 		return p.l.Locks.Mend(ctx, key)
 	}
-	return fmt.Errorf("put %s back from a copy by hand", key)
+	return fmt.Errorf("%s can only be restored by hand: put it back from a copy", key)
 }
 
-// tag restores a tag as it is in the mirror. It is a change of the tag like any
-// other, of the state that was found damaged.
+// restoreTag sets a damaged tag to its state in the mirror. It swaps the damaged
+// state, and checks afterwards that the version is live, as each change of a tag.
 func (p *repair) restoreTag(ctx context.Context, key string) error {
 	l := p.l
 	name, tag, err := manifest.ParseTagKey(key)

@@ -9,10 +9,11 @@ import (
 	"github.com/mindtrace/registry/internal/manifest"
 )
 
-// tags sets the tags of the versions that have arrived.
+// tags sets the tags of the versions in arrived, which maps numbers at the source
+// to numbers at the destination.
 func (c *Copy) tags(ctx context.Context, name, target string, arrived map[manifest.Version]manifest.Version) error {
 	if c.From.Settings.Unversioned || c.To.Settings.Unversioned {
-		return nil // there are none
+		return nil // unversioned registries have no tags
 	}
 	for t, err := range c.From.Tags(ctx, name) {
 		if c.refused.Pass(c.source(err)) {
@@ -27,7 +28,7 @@ func (c *Copy) tags(ctx context.Context, name, target string, arrived map[manife
 		}
 		has, err := c.To.ReadTag(ctx, target, t.Tag.Tag)
 		if has.IsBroken(err) {
-			err = nil // it is replaced
+			err = nil // a damaged tag is replaced
 		}
 		if err != nil {
 			if c.refused.Pass(c.dest(err)) {
@@ -40,7 +41,7 @@ func (c *Copy) tags(ctx context.Context, name, target string, arrived map[manife
 		}
 		err = c.tag(ctx, target, v, t.Tag.Tag)
 		if errors.Is(err, fault.ErrNotFound) {
-			continue // somebody has deleted the version there since, and its tags with it
+			continue // the version was deleted at the destination meanwhile
 		}
 		if err != nil {
 			return c.dest(err)
