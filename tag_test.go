@@ -119,8 +119,8 @@ func TestTagRefuses(t *testing.T) {
 		{r.Untag(ctx, "m", "prod"), ErrNotFound, "no tag prod"},
 		{r.Untag(ctx, "m", "v1"), ErrInvalidTag, "taken for a version"},
 		{r.Untag(ctx, "a_b", "prod"), ErrInvalidName, "a-b"},
-		{flat.Tag(ctx, "m", "prod"), ErrInvalidTag, "keeps no versions"},
-		{second(flat.Save(ctx, "m", "y", WithTag("prod"))), ErrInvalidTag, "keeps no versions"},
+		{flat.Tag(ctx, "m", "prod"), ErrInvalidTag, "has no tags"},
+		{second(flat.Save(ctx, "m", "y", WithTag("prod"))), ErrInvalidTag, "has no tags"},
 		{second(r.Save(ctx, "m", "y", WithTag("prod", "1.0"))), ErrInvalidTag, "taken for a version"},
 	} {
 		wantErr(t, c.err, c.want)

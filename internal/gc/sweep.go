@@ -17,10 +17,10 @@ const sweepBatch = 1000
 
 // sweep deletes the packs of closed eras that are not roots.
 //
-// This decision never becomes wrong: no version can name such a pack later, and
-// no saver writes to a closed era. So it does no harm if a deletion lands late,
-// beside a save of the same bytes (docs/attacks.md, A20), or if another collection
-// runs at the same time (A31).
+// This decision never becomes wrong: no version can name one of these packs later,
+// and no saver writes to a closed era. So it does no harm if a deletion lands
+// late, beside a save of the same bytes (docs/attacks.md, A20), or if another
+// collection runs at the same time (A31).
 func (c *collector) sweep(ctx context.Context) error {
 	var batch []store.Info
 	var last uint64

@@ -20,7 +20,7 @@ const page = 128
 
 // highest is how many versions are listed from a store that can list the highest
 // keys first. That is one or two directories. It is less than knob.Milestone,
-// so that no save in such a store has to look through enough versions to leave
+// so that no save in that store has to look through enough versions to leave
 // a milestone, which would be of no use there.
 const highest = 16
 

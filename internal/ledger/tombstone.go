@@ -65,7 +65,7 @@ func (l *Ledger) Undelete(ctx context.Context, s string) error {
 		}
 		return store.Flush(ctx, l.Store, manifest.VersionKey(f.Name, f.Version))
 	case manifest.Purged:
-		return fmt.Errorf("version %s was %w: it was deleted on %s and purged then, or after a week; it cannot be brought back", f.Version, fault.ErrPurged, f.Died.Format(time.DateOnly))
+		return fmt.Errorf("version %s was %w: it was deleted on %s and has been purged since; it cannot be brought back", f.Version, fault.ErrPurged, f.Died.Format(time.DateOnly))
 	}
 	if f.Late() {
 		return fmt.Errorf("version %s was %w because it had been saved too late to be safe: its data may be gone, and it cannot be brought back; save it again", f.Version, fault.ErrDeleted)

@@ -22,7 +22,7 @@ import (
 // Numbers have no gaps, since a saver that creates a version has seen the one
 // below it. Savers and Delete delete the lowest version first. So below
 // a tombstone that counts, all versions are tombstones. To find the live
-// versions, it is enough to walk down to the first such tombstone: one request
+// versions, it is enough to walk down to the first of these: one request
 // for each save, however many versions there have been.
 //
 // The exception is an Undelete that is killed between its two steps, or whose

@@ -208,7 +208,7 @@ func (c *Copy) numbers(ctx context.Context, ref ledger.Ref) ([]manifest.Version,
 		all = append(all, v)
 	}
 	if len(all) == 0 && len(c.refused) > 0 {
-		return nil, nil // it has been told
+		return nil, nil // c.refused says why
 	}
 	some := ledger.Candidates(all, ref)
 	slices.SortFunc(some, manifest.Version.Compare)
