@@ -147,7 +147,7 @@ var verbs = []struct {
 	{"WithCompression", func(w *world) {
 		var report registry.SaveReport
 		text := bytes.Repeat([]byte("so many words, so little said\n"), 50_000)
-		for _, how := range []string{registry.CompressionAuto, registry.CompressionNone} {
+		for _, how := range []registry.Compression{registry.CompressionAuto, registry.CompressionNone} {
 			w.say(w.a.Save(w.ctx, "text", text, registry.WithCompression(how), registry.WithoutReuse(), registry.WithReport(&report)))
 			w.say(report)
 		}
@@ -155,16 +155,16 @@ var verbs = []struct {
 		w.say(err)
 	}},
 	{"Registry.Checkout", func(w *world) {
-		_, err := w.a.Checkout(w.ctx, "my:model@1.0.0")
+		_, err := w.a.Checkout(w.ctx, "my:model@1.0.0", nil)
 		w.is(err, registry.ErrNoCache)
 		c, err := cache.Open(&cache.Options{Dir: w.dir + "/cache"})
 		w.say(err)
 		r, err := registry.Open(w.ctx, w.urlA, &registry.Options{Cache: c})
 		w.say(err)
 		for range 2 {
-			dir, err := r.Checkout(w.ctx, "my:model@1.0.0")
+			rep, err := r.Checkout(w.ctx, "my:model@1.0.0", nil)
 			w.say(err)
-			entries, err := os.ReadDir(dir)
+			entries, err := os.ReadDir(rep.Dir)
 			for _, e := range entries {
 				w.say(e.Name(), err)
 			}
@@ -270,18 +270,18 @@ var verbs = []struct {
 			w.say(err, info.Name(), info.Size(), info.Mode().String())
 		}
 	}},
-	{"Registry.Tag WithIfTag WithIfNoTag WithTag", func(w *world) {
-		w.say(w.a.Tag(w.ctx, "my:model@1.0.0", "prod", registry.WithIfNoTag()))
-		w.is(w.a.Tag(w.ctx, "my:model@1.0.1", "prod", registry.WithIfNoTag()), registry.ErrConflict)
-		w.say(w.a.Tag(w.ctx, "my:model@1.0.1", "prod", registry.WithIfTag("1.0.0")))
-		w.is(w.a.Tag(w.ctx, "my:model@1.0.0", "prod", registry.WithIfTag("1.0.0")), registry.ErrConflict)
-		w.is(w.a.Tag(w.ctx, "my:model@1.0.0", "1.x"), registry.ErrInvalidTag)
+	{"Registry.Tag WithTag", func(w *world) {
+		w.say(w.a.Tag(w.ctx, "my:model@1.0.0", "prod", &registry.TagOptions{IfAbsent: true}))
+		w.is(errOf(w.a.Tag(w.ctx, "my:model@1.0.1", "prod", &registry.TagOptions{IfAbsent: true})), registry.ErrConflict)
+		w.say(w.a.Tag(w.ctx, "my:model@1.0.1", "prod", &registry.TagOptions{IfVersion: "1.0.0"}))
+		w.is(errOf(w.a.Tag(w.ctx, "my:model@1.0.0", "prod", &registry.TagOptions{IfVersion: "1.0.0"})), registry.ErrConflict)
+		w.is(errOf(w.a.Tag(w.ctx, "my:model@1.0.0", "1.x", nil)), registry.ErrInvalidTag)
 		w.say(w.a.Save(w.ctx, "my:model", "tagged", registry.WithTag("staging", "nightly")))
 		w.say(registry.Load[string](w.ctx, w.a, "my:model@staging"))
 	}},
 	{"Registry.Tags Registry.TagHistory Registry.Untag", func(w *world) {
-		w.say(w.a.Untag(w.ctx, "my:model", "nightly"))
-		w.is(w.a.Untag(w.ctx, "my:model", "nightly"), registry.ErrNotFound)
+		w.say(w.a.Untag(w.ctx, "my:model", "nightly", nil))
+		w.is(errOf(w.a.Untag(w.ctx, "my:model", "nightly", nil)), registry.ErrNotFound)
 		all(w, w.a.Tags(w.ctx, "my:model"))
 		w.say(w.a.TagHistory(w.ctx, "my:model", "prod"))
 	}},
@@ -303,26 +303,26 @@ var verbs = []struct {
 				yield(fmt.Sprint(l.Name, l.Epoch), err)
 			}
 		})
-		w.say(w.a.BreakLock(w.ctx, "job", "it hangs"))
+		w.say(w.a.BreakLock(w.ctx, "job", &registry.BreakLockOptions{Why: "it hangs"}))
 		w.say(errors.Is(unlock(), registry.ErrLockLost))
-		w.is(w.a.BreakLock(w.ctx, "job", "it hangs"), registry.ErrNotFound)
+		w.is(errOf(w.a.BreakLock(w.ctx, "job", &registry.BreakLockOptions{Why: "it hangs"})), registry.ErrNotFound)
 		ctx, unlock, err = w.a.RLock(w.ctx, "job", nil)
 		w.say(err, registry.LockEpoch(ctx), unlock())
 	}},
-	{"Registry.WouldDelete Registry.Delete WithForce", func(w *world) {
-		_, err := w.a.Delete(w.ctx, "my:model")
+	{"Registry.Delete", func(w *world) {
+		_, err := w.a.Delete(w.ctx, "my:model", nil)
 		w.say(err)
-		w.say(w.a.WouldDelete(w.ctx, "my:model@<1.0.1"))
-		w.say(w.a.Delete(w.ctx, "my:model@<1.0.1"))
-		_, err = w.a.Delete(w.ctx, "my:model@1.0.1")
+		w.say(w.a.Delete(w.ctx, "my:model@<1.0.1", &registry.DeleteOptions{DryRun: true}))
+		w.say(w.a.Delete(w.ctx, "my:model@<1.0.1", nil))
+		_, err = w.a.Delete(w.ctx, "my:model@1.0.1", nil)
 		w.is(err, registry.ErrTagged)
-		w.say(w.a.Delete(w.ctx, "my:model@1.0.1", registry.WithForce()))
+		w.say(w.a.Delete(w.ctx, "my:model@1.0.1", &registry.DeleteOptions{Force: true}))
 		w.is(w.a.Load(w.ctx, "my:model@1.0.1", new([]byte)), registry.ErrDeleted)
 	}},
 	{"Registry.AllVersions Registry.Undelete", func(w *world) {
 		all(w, w.a.AllVersions(w.ctx, "my:model"))
-		w.say(w.a.Undelete(w.ctx, "my:model@1.0.1"))
-		w.is(w.a.Undelete(w.ctx, "my:model@7.0.0"), registry.ErrNotFound)
+		w.say(w.a.Undelete(w.ctx, "my:model@1.0.1", nil))
+		w.is(errOf(w.a.Undelete(w.ctx, "my:model@7.0.0", nil)), registry.ErrNotFound)
 		all(w, w.a.Versions(w.ctx, "my:model"))
 	}},
 	{"Registry.Purge", func(w *world) {
@@ -330,19 +330,19 @@ var verbs = []struct {
 		w.say(w.a.Purge(w.ctx, "personal@*", &registry.PurgeOptions{DryRun: true}))
 		w.say(w.a.Purge(w.ctx, "personal@1.0.0", nil))
 		w.say(w.a.Purge(w.ctx, "personal@1.0.0", nil))
-		w.is(w.a.Undelete(w.ctx, "personal@1.0.0"), registry.ErrPurged)
+		w.is(errOf(w.a.Undelete(w.ctx, "personal@1.0.0", nil)), registry.ErrPurged)
 	}},
 	{"Registry.Prune", func(w *world) {
-		w.say(w.a.Prune(w.ctx, registry.PruneOptions{KeepLast: 1, Names: []string{"counter"}, DryRun: true}))
-		w.say(w.a.Prune(w.ctx, registry.PruneOptions{KeepLast: 2, KeepTagged: true, Prefix: "cou"}))
-		w.say(w.a.Prune(w.ctx, registry.PruneOptions{KeepWithin: time.Hour}))
-		_, err := w.a.Prune(w.ctx, registry.PruneOptions{})
+		w.say(w.a.Prune(w.ctx, &registry.PruneOptions{KeepLast: 1, Names: []string{"counter"}, DryRun: true}))
+		w.say(w.a.Prune(w.ctx, &registry.PruneOptions{KeepLast: 2, KeepTagged: true, Prefix: "cou"}))
+		w.say(w.a.Prune(w.ctx, &registry.PruneOptions{KeepWithin: time.Hour}))
+		_, err := w.a.Prune(w.ctx, &registry.PruneOptions{})
 		w.say(err)
 	}},
-	{"Registry.GC WithDryRun WithGCProgress", func(w *world) {
-		w.say(w.a.GC(w.ctx, registry.WithDryRun()))
+	{"Registry.GC", func(w *world) {
+		w.say(w.a.GC(w.ctx, &registry.GCOptions{DryRun: true}))
 		finished := false
-		w.say(w.a.GC(w.ctx, registry.WithGCProgress(func(p registry.Progress) { finished = p.Finished })))
+		w.say(w.a.GC(w.ctx, &registry.GCOptions{Progress: func(p registry.Progress) { finished = p.Finished }}))
 		w.say(finished)
 	}},
 	{"Copy", func(w *world) {
@@ -358,16 +358,16 @@ var verbs = []struct {
 		w.is(err, registry.ErrExists)
 	}},
 	{"Registry.Verify Registry.Repair", func(w *world) {
-		w.say(w.a.Verify(w.ctx, ""))
+		w.say(w.a.Verify(w.ctx, "", nil))
 		w.say(w.damagePack(w.ctx, w.urlA))
-		report, err := w.a.Verify(w.ctx, "")
+		report, err := w.a.Verify(w.ctx, "", nil)
 		w.say(err, len(report.Damage), report.Problems)
 		for _, p := range report.Problems {
 			w.say(p.Err)
 		}
-		repaired, err := w.a.Repair(w.ctx, "", w.b)
+		repaired, err := w.a.Repair(w.ctx, "", w.b, nil)
 		w.say(err, len(repaired.Packs), repaired.Problems)
-		w.say(w.b.Verify(w.ctx, ""))
+		w.say(w.b.Verify(w.ctx, "", nil))
 	}},
 	{"ParseRef ParseVersion", func(w *world) {
 		w.say(registry.ParseRef("my:model@^1"))
@@ -382,6 +382,6 @@ var verbs = []struct {
 		w.say(r.Save(w.ctx, "model", "new"))
 		w.say(registry.Load[string](w.ctx, r, "model"))
 		all(w, r.Versions(w.ctx, "model"))
-		w.say(r.Tag(w.ctx, "model@1.0.1", "prod"))
+		w.say(r.Tag(w.ctx, "model@1.0.1", "prod", nil))
 	}},
 }

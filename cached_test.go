@@ -110,18 +110,18 @@ func TestSecondLoadCostsNoPacks(t *testing.T) {
 		r := open()
 		load(r)
 		check("the second load", false, 2)
-		if _, err := r.Checkout(t.Context(), "my:tree@1.0.0"); err != nil {
+		if _, err := r.Checkout(t.Context(), "my:tree@1.0.0", nil); err != nil {
 			t.Fatal(err)
 		}
 		check("a checkout after it", false, 1)
-		if _, err := r.Checkout(t.Context(), "my:tree@1.0.0"); err != nil {
+		if _, err := r.Checkout(t.Context(), "my:tree@1.0.0", nil); err != nil {
 			t.Fatal(err)
 		}
 		check("another one", false, 1)
 		load(offlineOn(t, c))
 		check("a load offline", false, 0)
 		// Whoever verifies wants to know what the store has.
-		if _, err := r.Verify(t.Context(), "my:tree"); err != nil {
+		if _, err := r.Verify(t.Context(), "my:tree", nil); err != nil {
 			t.Fatal(err)
 		}
 		if packs, _ := packGets(trace); packs == 0 {
@@ -140,7 +140,7 @@ func TestCachedRegistersAreNotBelieved(t *testing.T) {
 	mustSave(t, other, "my:model", "two")
 	tag := func(v string) {
 		t.Helper()
-		if err := other.Tag(t.Context(), "my:model@"+v, "prod"); err != nil {
+		if _, err := other.Tag(t.Context(), "my:model@"+v, "prod", nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -158,15 +158,15 @@ func TestCachedRegistersAreNotBelieved(t *testing.T) {
 	want(r, "my:model@prod", "two")
 	want(offlineOn(t, c), "my:model@prod", "two")
 
-	if _, err := r.Checkout(t.Context(), "my:model@1.0.0"); err != nil {
+	if _, err := r.Checkout(t.Context(), "my:model@1.0.0", nil); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := other.Delete(t.Context(), "my:model@1.0.0"); err != nil {
+	if _, err := other.Delete(t.Context(), "my:model@1.0.0", nil); err != nil {
 		t.Fatal(err)
 	}
 	want(offlineOn(t, c), "my:model@1.0.0", "one")
 	wantErr(t, r.Load(t.Context(), "my:model@1.0.0", new(string)), ErrDeleted)
-	_, err := r.Checkout(t.Context(), "my:model@1.0.0")
+	_, err := r.Checkout(t.Context(), "my:model@1.0.0", nil)
 	wantErr(t, err, ErrDeleted)
 	wantErr(t, offlineOn(t, c).Load(t.Context(), "my:model@1.0.0", new(string)), ErrDeleted) // seen meanwhile
 
@@ -215,9 +215,9 @@ func TestOfflineSaysWhatIsMissing(t *testing.T) {
 	}
 	_, err = off.Save(t.Context(), "my:model", "x")
 	wantErr(t, err, ErrOffline)
-	_, err = off.Delete(t.Context(), "my:model@1.0.0")
+	_, err = off.Delete(t.Context(), "my:model@1.0.0", nil)
 	wantErr(t, err, ErrOffline)
-	wantErr(t, off.Tag(t.Context(), "my:model@1.0.0", "prod"), ErrOffline)
+	wantErr(t, errOf(off.Tag(t.Context(), "my:model@1.0.0", "prod", nil)), ErrOffline)
 }
 
 // Whatever happens to cached bytes, what is loaded is right, and the cache is
@@ -284,10 +284,10 @@ func TestCacheThatCannotBeWritten(t *testing.T) {
 		if b := mustLoad[[]byte](t, r, "big"); !bytes.Equal(b, noise(1, 1<<20)) {
 			t.Errorf("%s: loaded something else", what)
 		}
-		if dir, err := r.Checkout(t.Context(), "big"); err == nil {
-			t.Errorf("%s: checked out to %s", what, dir)
+		if rep, err := r.Checkout(t.Context(), "big", nil); err == nil {
+			t.Errorf("%s: checked out to %s", what, rep.Dir)
 		}
 	}
-	_, err := other.Checkout(t.Context(), "big")
+	_, err := other.Checkout(t.Context(), "big", nil)
 	wantErr(t, err, ErrNoCache)
 }

@@ -47,7 +47,7 @@ func BenchmarkLoadThroughCache(b *testing.B) {
 		}},
 		{"warm", func(b *testing.B) { load(b, c) }},
 		{"checkout", func(b *testing.B) {
-			if _, err := openOn(b, st, &Options{Cache: c}).Checkout(b.Context(), "big"); err != nil {
+			if _, err := openOn(b, st, &Options{Cache: c}).Checkout(b.Context(), "big", nil); err != nil {
 				b.Fatal(err)
 			}
 		}},

@@ -8,11 +8,24 @@ import (
 	"github.com/mindtrace/registry/internal/beneath"
 	"github.com/mindtrace/registry/internal/cachestore"
 	"github.com/mindtrace/registry/internal/oserror"
-	"github.com/mindtrace/registry/internal/tree"
 )
 
 // ErrNoCache: Checkout was called without Options.Cache.
 var ErrNoCache = errors.New("there is no cache to check out into")
+
+// CheckoutOptions adjust Checkout. nil means the zero value.
+type CheckoutOptions struct {
+	// MaxSize refuses an object of more than so many bytes, with ErrTooLarge,
+	// before anything of it is fetched. nil: no limit.
+	MaxSize  *int64
+	Progress func(Progress) // called as data moves; nil: that of the registry's Options
+}
+
+// CheckoutReport is what Checkout did.
+type CheckoutReport struct {
+	Info Info   `json:"info"`
+	Dir  string `json:"dir"` // the directory with the files
+}
 
 // Checkout returns a directory with the files of the version that ref means,
 // all of them verified when it was made. It belongs to the cache: its files are
@@ -25,31 +38,28 @@ var ErrNoCache = errors.New("there is no cache to check out into")
 // who works with it for longer keeps its files open, or checks it out again.
 //
 // Errors: those of Load, and ErrNoCache.
-func (r *Registry) Checkout(ctx context.Context, ref string, opts ...LoadOption) (string, error) {
-	var dir string
+func (r *Registry) Checkout(ctx context.Context, ref string, opts *CheckoutOptions) (*CheckoutReport, error) {
+	var report *CheckoutReport
 	err := r.sharing(ctx, ref, func(ctx context.Context) (err error) {
-		dir, err = r.checkout(ctx, ref, opts)
+		report, err = r.checkout(ctx, ref, value(opts))
 		return err
 	})
-	return dir, wrap(ctx, "check out", ref, err)
+	return report, wrap(ctx, OpCheckout, ref, err)
 }
 
-func (r *Registry) checkout(ctx context.Context, ref string, opts []LoadOption) (string, error) {
+func (r *Registry) checkout(ctx context.Context, ref string, o CheckoutOptions) (*CheckoutReport, error) {
 	if r.cache == nil {
-		return "", fmt.Errorf("%w; load it to a path instead, or give Options.Cache", ErrNoCache)
+		return nil, fmt.Errorf("%w; load it to a path instead, or give Options.Cache", ErrNoCache)
 	}
 	defer r.cache.Release()
-	o := r.loadOptions(opts)
-	if o.placing != (tree.Placing{}) {
-		return "", tree.ErrPlacing
-	}
-	obj, err := r.object(ctx, ref, o.maxSize)
+	obj, err := r.object(ctx, ref, o.MaxSize)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	obj.fs.Ctx = cachestore.Look(obj.fs.Ctx)
-	if report := o.progress; report != nil {
-		obj.fs.Progress = func(done int64) { report(Progress{Op: "load", Ref: ref, Done: done, Total: obj.f.Size}) }
+	report := r.progressOr(o.Progress)
+	if report != nil {
+		obj.fs.Progress = func(done int64) { report(Progress{Op: OpCheckout, Ref: ref, Done: done, Total: obj.f.Size}) }
 	}
 	again := false // the disk was full in the middle, and has room now
 	dir, err := r.cache.Tree(ctx, obj.f.Digest, obj.f.Content.Files, func(dir string) error {
@@ -65,13 +75,10 @@ func (r *Registry) checkout(ctx context.Context, ref string, opts []LoadOption) 
 		err = fmt.Errorf("%w for the cache: %w", ErrNoSpace, err)
 	}
 	if err != nil {
-		return "", r.ledger.DeletedMeanwhile(ctx, obj.f, err)
+		return nil, r.ledger.DeletedMeanwhile(ctx, obj.f, err)
 	}
-	if o.report != nil {
-		*o.report = LoadReport{Info: obj.Info(), Dest: dir}
+	if report != nil {
+		report(Progress{Op: OpCheckout, Ref: ref, Done: obj.f.Size, Total: obj.f.Size, Finished: true})
 	}
-	if o.progress != nil {
-		o.progress(Progress{Op: "load", Ref: ref, Done: obj.f.Size, Total: obj.f.Size, Finished: true})
-	}
-	return dir, nil
+	return &CheckoutReport{Info: obj.Info(), Dir: dir}, nil
 }

@@ -39,10 +39,7 @@ func TestCheckout(t *testing.T) {
 	check := func(ref, want string) string {
 		t.Helper()
 		trace.Reset()
-		dir, err := openOn(t, trace, &Options{Cache: c}).Checkout(t.Context(), ref)
-		if err != nil {
-			t.Fatal(err)
-		}
+		dir := must[*CheckoutReport](t)(openOn(t, trace, &Options{Cache: c}).Checkout(t.Context(), ref, nil)).Dir
 		if want != "" && dir != want {
 			t.Errorf("%s is in %s, not in %s", ref, dir, want)
 		}
@@ -72,7 +69,7 @@ func TestCheckout(t *testing.T) {
 	if packs, _ := packGets(trace); packs != 0 {
 		t.Errorf("what is checked out already cost %d requests of packs", packs)
 	}
-	one := must[string](t)(openOn(t, trace, &Options{Cache: c}).Checkout(t.Context(), "one"))
+	one := must[*CheckoutReport](t)(openOn(t, trace, &Options{Cache: c}).Checkout(t.Context(), "one", nil)).Dir
 	if entries := must[[]os.DirEntry](t)(os.ReadDir(one)); len(entries) != 1 {
 		t.Errorf("an object of one file is checked out as %v", entries)
 	}
@@ -110,7 +107,7 @@ func TestCheckoutOfALocalRegistry(t *testing.T) {
 	r := must[*Registry](t)(Open(t.Context(), t.TempDir(), &Options{Create: true, Cache: c, Offline: true}))
 	mustSave(t, r, "big", noise(1, 1<<20))
 	mustLoad[[]byte](t, r, "big")
-	dir := must[string](t)(r.Checkout(t.Context(), "big"))
+	dir := must[*CheckoutReport](t)(r.Checkout(t.Context(), "big", nil)).Dir
 	if b, err := os.ReadFile(filepath.Join(dir, "data")); err != nil || !bytes.Equal(b, noise(1, 1<<20)) {
 		t.Errorf("%d bytes, %v", len(b), err)
 	}
@@ -130,10 +127,13 @@ func TestCheckoutAtOnce(t *testing.T) {
 	for i := range dirs {
 		r := openOn(t, st, &Options{Cache: newCache(t, place, 1<<30)})
 		wg.Go(func() {
-			var err error
-			if dirs[i], err = r.Checkout(t.Context(), "my:tree"); err != nil || dirs[i] == "" {
+			rep, err := r.Checkout(t.Context(), "my:tree", nil)
+			if err != nil {
 				t.Error(err)
-			} else if b, err := os.ReadFile(filepath.Join(dirs[i], "big.bin")); err != nil || !bytes.Equal(b, noise(1, 5<<20)) {
+				return
+			}
+			dirs[i] = rep.Dir
+			if b, err := os.ReadFile(filepath.Join(dirs[i], "big.bin")); err != nil || !bytes.Equal(b, noise(1, 5<<20)) {
 				t.Errorf("%d bytes, %v", len(b), err)
 			}
 		})

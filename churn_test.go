@@ -70,7 +70,7 @@ func (c *churner) step(ctx context.Context) error {
 		ref := c.pick(c.live)
 		seed := c.live[ref]
 		c.say("deleting", ref, seed)
-		if _, err := c.r.Delete(ctx, ref); err != nil {
+		if _, err := c.r.Delete(ctx, ref, nil); err != nil {
 			return err
 		}
 		delete(c.live, ref)
@@ -81,7 +81,7 @@ func (c *churner) step(ctx context.Context) error {
 		seed := c.dead[ref]
 		delete(c.dead, ref)
 		c.say("undeleting", ref, seed)
-		err := c.r.Undelete(ctx, ref)
+		_, err := c.r.Undelete(ctx, ref, nil)
 		if errors.Is(err, ErrDeleted) { // too late
 			c.say("deleted", ref, seed)
 			return nil
@@ -234,7 +234,7 @@ func besideEverything(t *testing.T, st store.Store) {
 					return
 				default:
 				}
-				rep, err := r.GC(t.Context())
+				rep, err := r.GC(t.Context(), nil)
 				if err != nil {
 					t.Error(err)
 					return

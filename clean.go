@@ -38,7 +38,7 @@ func Clean(ctx context.Context, dir string, opts *CleanOptions) (*CleanReport, e
 	report := &CleanReport{Leftovers: []Leftover{}}
 	err := tree.Clean(ctx, dir, o.DryRun, func(l tree.Leftover) { report.Leftovers = append(report.Leftovers, Leftover(l)) })
 	if err != nil {
-		return nil, wrap(ctx, "clean", "", err)
+		return nil, wrap(ctx, OpClean, "", err)
 	}
 	return report, nil
 }

@@ -2,14 +2,18 @@ package registry
 
 import "fmt"
 
-// How saves store what they put; see Options.Compression.
+// Compression is how saves store what they put. "" leaves it to Options.Compression, and
+// there means CompressionAuto.
+type Compression string
+
+// The ways to store.
 const (
-	CompressionAuto = "auto" // each chunk compressed if that saves a tenth of it
-	CompressionNone = "none" // every chunk as it is
+	CompressionAuto Compression = "auto" // each chunk compressed if that saves a tenth of it
+	CompressionNone Compression = "none" // every chunk as it is
 )
 
 // checkCompression refuses what is no way to store. "" leaves it open.
-func checkCompression(how string) error {
+func checkCompression(how Compression) error {
 	switch how {
 	case "", CompressionAuto, CompressionNone:
 		return nil

@@ -35,7 +35,7 @@ func TestCompression(t *testing.T) {
 		text, random := rows(1, 5<<20), noise(1, 3<<20)
 		tree := writeFiles(t, map[string][]byte{"a/text.csv": []byte(text), "noise": random, "small": []byte(rows(2, 3000)), "empty": nil})
 		for _, c := range []struct {
-			registry   string
+			registry   Compression
 			save       []SaveOption
 			compressed bool
 		}{
@@ -92,7 +92,7 @@ func TestUnknownCompression(t *testing.T) {
 func TestReuseOfCompressed(t *testing.T) {
 	r, _ := inMemory(t)
 	text := rows(1, 12<<20)
-	for i, how := range []string{CompressionAuto, CompressionNone, CompressionAuto} {
+	for i, how := range []Compression{CompressionAuto, CompressionNone, CompressionAuto} {
 		body := []byte(text[:6<<20] + fmt.Sprint("version ", i) + text[6<<20:])
 		stored := storedOf(t, nil, func(opts ...SaveOption) {
 			mustSave(t, r, "m", body, append(opts, WithCompression(how))...)
@@ -122,7 +122,7 @@ func TestCompressedTable(t *testing.T) {
 		t.Fatalf("table %+v, requires %q", f.Table, f.Requires)
 	}
 	mustDelete(t, r, "many@1.0.0")
-	if err := r.Undelete(t.Context(), "many@1.0.0"); err != nil {
+	if _, err := r.Undelete(t.Context(), "many@1.0.0", nil); err != nil {
 		t.Fatal(err)
 	}
 	mustVerify(t, r)
@@ -158,10 +158,10 @@ func TestGCOfCompressed(t *testing.T) {
 // content.
 func TestCopyOfCompressed(t *testing.T) {
 	text := rows(1, 3<<20)
-	for _, how := range []string{CompressionAuto, CompressionNone} {
+	for _, how := range []Compression{CompressionAuto, CompressionNone} {
 		from, _ := inMemory(t)
 		mustSave(t, from, "m", text, WithCompression(how))
-		for _, at := range []string{CompressionAuto, CompressionNone} {
+		for _, at := range []Compression{CompressionAuto, CompressionNone} {
 			to := openOn(t, newStore(t), &Options{Compression: at})
 			rep := must[*CopyReport](t)(Copy(t.Context(), to, from, "m", nil))
 			if (rep.Stored < 2<<20) != (at == CompressionAuto) {
@@ -181,7 +181,7 @@ func TestDamageToCompressed(t *testing.T) {
 	overwrite(t, mem, key, func(b []byte) []byte { b[len(b)/2] ^= 4; return b })
 	_, err := Load[string](t.Context(), r, "m")
 	wantErr(t, err, ErrIntegrity)
-	rep := must[*VerifyReport](t)(r.Verify(t.Context(), "m"))
+	rep := must[*VerifyReport](t)(r.Verify(t.Context(), "m", nil))
 	if len(rep.Damage) != 1 || len(rep.Damage[0].Hurts) != 1 || rep.Damage[0].Key != key {
 		t.Errorf("%+v", rep)
 	}
@@ -194,7 +194,7 @@ func TestDamageToCompressed(t *testing.T) {
 // its era is over: it is not the same pack then.
 func TestRepairOfCompressed(t *testing.T) {
 	for _, c := range []struct {
-		mirror  string
+		mirror  Compression
 		foreign bool
 	}{{CompressionAuto, false}, {CompressionNone, false}, {CompressionNone, true}} {
 		r, _, mem, clock := timed(t)
@@ -215,7 +215,7 @@ func TestRepairOfCompressed(t *testing.T) {
 		}
 		good = bytes.Clone(good)
 		overwrite(t, mem, key, func(b []byte) []byte { clear(b); return b })
-		rep := must[*RepairReport](t)(r.Repair(t.Context(), "m", mirror))
+		rep := must[*RepairReport](t)(r.Repair(t.Context(), "m", mirror, nil))
 		if rep.OK() == c.foreign {
 			t.Errorf("%+v: %+v", c, rep)
 		}
@@ -224,7 +224,7 @@ func TestRepairOfCompressed(t *testing.T) {
 				t.Errorf("%v", rep.Problems)
 			}
 			clock.advance(30 * day)
-			if rep := must[*RepairReport](t)(r.Repair(t.Context(), "m", mirror)); !rep.OK() {
+			if rep := must[*RepairReport](t)(r.Repair(t.Context(), "m", mirror, nil)); !rep.OK() {
 				t.Errorf("%+v", rep)
 			}
 		}

@@ -15,20 +15,24 @@ type CopyOptions struct {
 	// Version is the number at the destination; "" means that of the source.
 	// It needs a reference to one version.
 	Version string
+	// DryRun changes nothing: the report says what would be copied.
+	DryRun bool
 	// Progress is called as data moves. nil: that of the destination's Options.
 	Progress func(Progress)
 }
 
 // CopyReport tells what Copy did.
 type CopyReport struct {
-	Copied []CopiedVersion
-	// Present is how many versions were there already, with the same content.
-	Present int
-	// Tags is how many tags were set or moved.
-	Tags int
-	// Read and Stored count bytes: of the versions copied, and of the packs put
-	// for them. What the destination had already is not read at the source.
-	Read, Reused, Stored int64
+	DryRun  bool            `json:"dryRun,omitzero"` // nothing was changed; "copied" is what would be
+	Copied  []CopiedVersion `json:"copied"`
+	Present int             `json:"present"` // versions that were there already, with the same content
+	Tags    int             `json:"tags"`    // set or moved
+
+	// Bytes: of the versions copied, of these what the destination held already,
+	// which is not read at the source, and of the packs put for them.
+	Read   int64 `json:"read"`
+	Reused int64 `json:"reused"`
+	Stored int64 `json:"stored"`
 }
 
 // CopiedVersion is one version that was copied, as it is at the destination.
@@ -62,16 +66,16 @@ func Copy(ctx context.Context, to, from *Registry, ref string, opts *CopyOptions
 	if o.Progress == nil {
 		o.Progress = to.progress
 	}
-	c := &replicate.Copy{To: to.ledger, From: from.ledger, Ref: ref, Name: o.Name, Version: o.Version}
+	c := &replicate.Copy{To: to.ledger, From: from.ledger, Ref: ref, Name: o.Name, Version: o.Version, DryRun: o.DryRun}
 	if o.Progress != nil {
 		c.Progress = func(ref string, size int64, n chunk.Stats, finished bool) {
-			o.Progress(Progress{Op: "copy", Ref: ref, Done: n.Read, Total: size, Reused: n.Reused, Stored: n.Stored, Finished: finished})
+			o.Progress(Progress{Op: OpCopy, Ref: ref, Done: n.Read, Total: size, Reused: n.Reused, Stored: n.Stored, Finished: finished})
 		}
 	}
 	err := c.Run(ctx)
-	report := &CopyReport{Present: c.Report.Present, Tags: c.Report.Tags, Read: c.Report.Read, Reused: c.Report.Reused, Stored: c.Report.Stored}
+	report := &CopyReport{DryRun: o.DryRun, Copied: []CopiedVersion{}, Present: c.Report.Present, Tags: c.Report.Tags, Read: c.Report.Read, Reused: c.Report.Reused, Stored: c.Report.Stored}
 	for _, v := range c.Report.Copied {
 		report.Copied = append(report.Copied, CopiedVersion{v.Name, v.Version, v.Digest.String()})
 	}
-	return report, wrap(ctx, "copy", ref, err)
+	return report, wrap(ctx, OpCopy, ref, err)
 }

@@ -42,7 +42,7 @@ func contents(t *testing.T, r *Registry) []string {
 
 func tag(t *testing.T, r *Registry, ref, name string) {
 	t.Helper()
-	if err := r.Tag(t.Context(), ref, name); err != nil {
+	if _, err := r.Tag(t.Context(), ref, name, nil); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -64,7 +64,7 @@ func sourceRegistry(t *testing.T, size int) (*Registry, store.Store, [][]byte) {
 	tag(t, r, "big@1.0.1", "staging")
 	tag(t, r, "big@1.0.0", "staging")
 	mustSave(t, r, "gone", "x")
-	must[[]Version](t)(r.Delete(t.Context(), "gone@*"))
+	must[*DeleteReport](t)(r.Delete(t.Context(), "gone@*", nil))
 	return r, st, bodies
 }
 
@@ -76,7 +76,7 @@ func TestCopyEverything(t *testing.T) {
 		if want, got := contents(t, from), contents(t, to); !slices.Equal(want, got) {
 			t.Errorf("copied\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 		}
-		if v := must[*VerifyReport](t)(to.Verify(t.Context(), "")); !v.OK() || v.Versions != 5 {
+		if v := must[*VerifyReport](t)(to.Verify(t.Context(), "", nil)); !v.OK() || v.Versions != 5 {
 			t.Error(v)
 		}
 		if got := mustLoad[[]byte](t, to, "big@1.0.1"); !bytes.Equal(got, bodies[1]) {
@@ -114,7 +114,7 @@ func TestCopyChoosesVersions(t *testing.T) {
 	for ref, want := range map[string]int{"big": 3, "big@latest": 1, "big@^1.0.1": 2, "big@1.0.0": 1, "small@*": 2, "small@>=1": 1, "small": 2} {
 		to, _ := inMemory(t)
 		rep := must[*CopyReport](t)(Copy(t.Context(), to, from, ref, nil))
-		if len(rep.Copied) != want || must[*VerifyReport](t)(to.Verify(t.Context(), "")).Versions != want {
+		if len(rep.Copied) != want || must[*VerifyReport](t)(to.Verify(t.Context(), "", nil)).Versions != want {
 			t.Errorf("%s: %+v, want %d versions", ref, rep.Copied, want)
 		}
 	}
@@ -160,7 +160,7 @@ func TestCopyConflicts(t *testing.T) {
 	to, _ := inMemory(t)
 	mustSave(t, to, "big", "different")
 	mustSave(t, to, "small", "x", WithVersion("2.0.0"))
-	must[[]Version](t)(to.Delete(t.Context(), "small@2.0.0"))
+	must[*DeleteReport](t)(to.Delete(t.Context(), "small@2.0.0", nil))
 	mustSave(t, from, "small", "y", WithVersion("2"))
 	rep, err := Copy(t.Context(), to, from, "", nil)
 	wantErr(t, err, ErrExists)
@@ -283,7 +283,7 @@ func TestCopyOfManyFiles(t *testing.T) {
 	}
 	to, _ := inMemory(t)
 	must[*CopyReport](t)(Copy(t.Context(), to, from, "", nil))
-	if v := must[*VerifyReport](t)(to.Verify(t.Context(), "")); !v.OK() || v.Files < 12000 {
+	if v := must[*VerifyReport](t)(to.Verify(t.Context(), "", nil)); !v.OK() || v.Files < 12000 {
 		t.Error(v)
 	}
 	if _, _, err := to.ledger.Store.Get(t.Context(), manifest.VersionKey("many", Version{Major: 1}), nil); err != nil {
@@ -291,9 +291,10 @@ func TestCopyOfManyFiles(t *testing.T) {
 	}
 }
 
-// A version that an earlier copy has committed too late, unknown to it, may
-// have lost its packs. It is not what a later copy takes for its work.
-func TestA23CopyFindsLateVersion(t *testing.T) {
+// An earlier copy has committed a version too late and does not know it. That
+// version may have lost its packs: a later copy does not take it for done
+// (docs/attacks.md, A23).
+func TestCopyDoesNotTrustALateVersion(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // the first one is patient
 		to, fst, _, clock := timed(t)
 		from, _ := inMemory(t)

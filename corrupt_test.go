@@ -56,7 +56,7 @@ func TestDamageIsFound(t *testing.T) {
 					_, err = obj.ReadFile("data")
 					wantErr(t, err, ErrIntegrity)
 				}
-				rep := must[*VerifyReport](t)(r.Verify(t.Context(), ""))
+				rep := must[*VerifyReport](t)(r.Verify(t.Context(), "", nil))
 				if len(rep.Problems) != 1 || rep.Problems[0].Ref != ref {
 					t.Errorf("verify found %+v", rep.Problems)
 				}
@@ -74,7 +74,7 @@ func TestMissingPackIsFound(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantErr(t, r.Load(t.Context(), "m", new([]byte)), ErrIntegrity)
-	rep := must[*VerifyReport](t)(r.Verify(t.Context(), "m"))
+	rep := must[*VerifyReport](t)(r.Verify(t.Context(), "m", nil))
 	if len(rep.Problems) != 2 {
 		t.Errorf("verify names %+v, both versions are hurt", rep.Problems)
 	}
@@ -88,14 +88,15 @@ func TestStrangersAreReported(t *testing.T) {
 	}
 	mustLoad[string](t, r, "m")
 	mustSave(t, r, "m", "y")
-	rep := must[*VerifyReport](t)(r.Verify(t.Context(), ""))
+	rep := must[*VerifyReport](t)(r.Verify(t.Context(), "", nil))
 	if len(rep.Problems) != 1 || rep.Problems[0].Key != "objects/m/@/notes.txt" {
 		t.Errorf("verify found %+v", rep.Problems)
 	}
 }
 
-// A27: what a newer program wrote is neither misread nor written over.
-func TestA27NewerFormat(t *testing.T) {
+// What a newer program wrote is neither misread nor written over
+// (docs/attacks.md, A27).
+func TestNewerFormatIsRefused(t *testing.T) {
 	r, st := inMemory(t)
 	mustSave(t, r, "m", "x")
 	key := manifest.VersionKey("m", Version{Major: 1})
@@ -111,7 +112,7 @@ func TestA27NewerFormat(t *testing.T) {
 		}
 		overwrite(t, st, key, edit)
 		wantErr(t, r.Load(t.Context(), "m", new(string)), ErrNewer)
-		_, err = r.Delete(t.Context(), "m@1")
+		_, err = r.Delete(t.Context(), "m@1", nil)
 		wantErr(t, err, ErrNewer)
 		overwrite(t, st, key, func([]byte) []byte { return old })
 

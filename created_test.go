@@ -20,7 +20,7 @@ func TestFirstSaveKnowsTheTime(t *testing.T) {
 			t.Errorf("%s was created at %v", v, i.Created)
 		}
 	}
-	rep := must[*PruneReport](t)(must[*Registry](t)(Open(t.Context(), url, nil)).Prune(t.Context(), PruneOptions{KeepWithin: 1 << 50}))
+	rep := must[*PruneReport](t)(must[*Registry](t)(Open(t.Context(), url, nil)).Prune(t.Context(), &PruneOptions{KeepWithin: 1 << 50}))
 	if len(rep.Deleted) != 0 {
 		t.Errorf("pruned %v", rep.Deleted)
 	}

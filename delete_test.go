@@ -17,17 +17,17 @@ func TestDeleteAndUndelete(t *testing.T) {
 		big := noise(1, 5<<20)
 		mustSave(t, r, "m", "zero")
 		mustSave(t, r, "m", big)
-		if got := must[[]Version](t)(r.WouldDelete(t.Context(), "m@latest")); len(got) != 1 || got[0].String() != "1.0.1" {
+		if got := must[*DeleteReport](t)(r.Delete(t.Context(), "m@latest", &DeleteOptions{DryRun: true})).Deleted; len(got) != 1 || got[0].String() != "1.0.1" {
 			t.Errorf("would delete %v", got)
 		}
-		if got := must[[]Version](t)(r.Delete(t.Context(), "m@latest")); len(got) != 1 || got[0].String() != "1.0.1" {
+		if got := must[*DeleteReport](t)(r.Delete(t.Context(), "m@latest", nil)).Deleted; len(got) != 1 || got[0].String() != "1.0.1" {
 			t.Errorf("deleted %v", got)
 		}
 		wantErr(t, r.Load(t.Context(), "m@1.0.1", new([]byte)), ErrDeleted)
-		_, err := r.Delete(t.Context(), "m@1.0.1")
+		_, err := r.Delete(t.Context(), "m@1.0.1", nil)
 		wantErr(t, err, ErrDeleted)
 		for range 2 { // twice is once
-			if err := r.Undelete(t.Context(), "m@1.0.1"); err != nil {
+			if _, err := r.Undelete(t.Context(), "m@1.0.1", nil); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -36,21 +36,21 @@ func TestDeleteAndUndelete(t *testing.T) {
 		}
 		// And again, more often than nonces are remembered.
 		for range 10 {
-			must[[]Version](t)(r.Delete(t.Context(), "m@1.0.1"))
-			if err := r.Undelete(t.Context(), "m@1.0.1"); err != nil {
+			must[*DeleteReport](t)(r.Delete(t.Context(), "m@1.0.1", nil))
+			if _, err := r.Undelete(t.Context(), "m@1.0.1", nil); err != nil {
 				t.Fatal(err)
 			}
 		}
-		wantErr(t, r.Undelete(t.Context(), "m@9.0.0"), ErrNotFound)
-		wantErr(t, r.Undelete(t.Context(), "m@latest"), ErrInvalidRef)
-		_, err = r.Delete(t.Context(), "m")
+		wantErr(t, errOf(r.Undelete(t.Context(), "m@9.0.0", nil)), ErrNotFound)
+		wantErr(t, errOf(r.Undelete(t.Context(), "m@latest", nil)), ErrInvalidRef)
+		_, err = r.Delete(t.Context(), "m", nil)
 		wantErr(t, err, ErrInvalidRef)
-		_, err = r.Delete(t.Context(), "none@1")
+		_, err = r.Delete(t.Context(), "none@1", nil)
 		wantErr(t, err, ErrNotFound)
-		if got := must[[]Version](t)(r.Delete(t.Context(), "m@*")); len(got) != 2 {
+		if got := must[*DeleteReport](t)(r.Delete(t.Context(), "m@*", nil)).Deleted; len(got) != 2 {
 			t.Errorf("deleted %v", got)
 		}
-		_, err = r.Delete(t.Context(), "m@*")
+		_, err = r.Delete(t.Context(), "m@*", nil)
 		wantErr(t, err, ErrDeleted)
 	})
 }
@@ -59,14 +59,14 @@ func TestUndeleteHasALimit(t *testing.T) {
 	clock := newTestClock()
 	r := openOn(t, newStoreAt(t, clock.now), nil)
 	mustSave(t, r, "m", "x")
-	must[[]Version](t)(r.Delete(t.Context(), "m@1"))
+	must[*DeleteReport](t)(r.Delete(t.Context(), "m@1", nil))
 	clock.advance(7*24*time.Hour - time.Minute)
-	if err := r.Undelete(t.Context(), "m@1"); err != nil {
+	if _, err := r.Undelete(t.Context(), "m@1", nil); err != nil {
 		t.Fatal(err)
 	}
-	must[[]Version](t)(r.Delete(t.Context(), "m@1"))
+	must[*DeleteReport](t)(r.Delete(t.Context(), "m@1", nil))
 	clock.advance(7*24*time.Hour + time.Minute)
-	wantErr(t, r.Undelete(t.Context(), "m@1"), ErrDeleted)
+	wantErr(t, errOf(r.Undelete(t.Context(), "m@1", nil)), ErrDeleted)
 }
 
 // Two deleters and an undeleter of one version: the second to come is told,
@@ -105,10 +105,10 @@ func TestUnversioned(t *testing.T) {
 		}
 		_, err := r.Save(t.Context(), "m", "x", WithVersion("7"))
 		wantErr(t, err, ErrInvalidVersion)
-		wantErr(t, r.Undelete(t.Context(), "m@1.0.1"), ErrConflict)
-		must[[]Version](t)(r.Delete(t.Context(), "m@latest"))
+		wantErr(t, errOf(r.Undelete(t.Context(), "m@1.0.1", nil)), ErrConflict)
+		must[*DeleteReport](t)(r.Delete(t.Context(), "m@latest", nil))
 		wantErr(t, r.Load(t.Context(), "m", new(string)), ErrNotFound)
-		if err := r.Undelete(t.Context(), "m@1.0.2"); err != nil {
+		if _, err := r.Undelete(t.Context(), "m@1.0.2", nil); err != nil {
 			t.Fatal(err)
 		}
 		if got := mustLoad[string](t, r, "m"); got != "c" {

@@ -193,7 +193,7 @@ func TestFilesRunOut(t *testing.T) {
 			t.Errorf("%d: %v does not name the destination", inodes, err)
 		}
 		noLeftovers(t, dir)
-		_, err = openOn(t, mem, &Options{Cache: newCache(t, filepath.Join(dir, "cache"), 1<<30)}).Checkout(t.Context(), "many")
+		_, err = openOn(t, mem, &Options{Cache: newCache(t, filepath.Join(dir, "cache"), 1<<30)}).Checkout(t.Context(), "many", nil)
 		wantErr(t, err, ErrNoSpace)
 	}
 }

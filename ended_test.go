@@ -116,7 +116,7 @@ var endables = []endable{
 		return err
 	}},
 	{"Checkout", func(ctx context.Context, r, _ *Registry, _ string) error {
-		_, err := r.Checkout(ctx, "m")
+		_, err := r.Checkout(ctx, "m", nil)
 		return err
 	}},
 	{"Info", func(ctx context.Context, r, _ *Registry, _ string) error { _, err := r.Info(ctx, "m"); return err }},
@@ -137,33 +137,38 @@ var endables = []endable{
 	{"AllVersions", func(ctx context.Context, r, _ *Registry, _ string) error { return last(r.AllVersions(ctx, "m")) }},
 	{"Tags", func(ctx context.Context, r, _ *Registry, _ string) error { return last(r.Tags(ctx, "m")) }},
 	{"Locks", func(ctx context.Context, r, _ *Registry, _ string) error { return last(r.Locks(ctx)) }},
-	{"Tag", func(ctx context.Context, r, _ *Registry, _ string) error { return r.Tag(ctx, "m@1.0.0", "prod") }},
-	{"Untag", func(ctx context.Context, r, _ *Registry, _ string) error { return r.Untag(ctx, "m", "prod") }},
+	{"Tag", func(ctx context.Context, r, _ *Registry, _ string) error {
+		return errOf(r.Tag(ctx, "m@1.0.0", "prod", nil))
+	}},
+	{"Untag", func(ctx context.Context, r, _ *Registry, _ string) error {
+		return errOf(r.Untag(ctx, "m", "prod", nil))
+	}},
 	{"TagHistory", func(ctx context.Context, r, _ *Registry, _ string) error {
 		_, err := r.TagHistory(ctx, "m", "prod")
 		return err
 	}},
 	{"Delete", func(ctx context.Context, r, _ *Registry, _ string) error {
-		_, err := r.Delete(ctx, "m@*", WithForce())
+		_, err := r.Delete(ctx, "m@*", &DeleteOptions{Force: true})
 		return err
 	}},
-	{"WouldDelete", func(ctx context.Context, r, _ *Registry, _ string) error {
-		_, err := r.WouldDelete(ctx, "m@1.0.0")
-		return err
+	{"Undelete", func(ctx context.Context, r, _ *Registry, _ string) error {
+		return errOf(r.Undelete(ctx, "gone@1.0.0", nil))
 	}},
-	{"Undelete", func(ctx context.Context, r, _ *Registry, _ string) error { return r.Undelete(ctx, "gone@1.0.0") }},
 	{"Purge", func(ctx context.Context, r, _ *Registry, _ string) error {
 		_, err := r.Purge(ctx, "gone@1.0.0", nil)
 		return err
 	}},
 	{"Prune", func(ctx context.Context, r, _ *Registry, _ string) error {
-		_, err := r.Prune(ctx, PruneOptions{KeepLast: 1})
+		_, err := r.Prune(ctx, &PruneOptions{KeepLast: 1})
 		return err
 	}},
-	{"GC", func(ctx context.Context, r, _ *Registry, _ string) error { _, err := r.GC(ctx); return err }},
-	{"Verify", func(ctx context.Context, r, _ *Registry, _ string) error { _, err := r.Verify(ctx, ""); return err }},
+	{"GC", func(ctx context.Context, r, _ *Registry, _ string) error { _, err := r.GC(ctx, nil); return err }},
+	{"Verify", func(ctx context.Context, r, _ *Registry, _ string) error {
+		_, err := r.Verify(ctx, "", nil)
+		return err
+	}},
 	{"Repair", func(ctx context.Context, r, other *Registry, _ string) error {
-		_, err := r.Repair(ctx, "", other)
+		_, err := r.Repair(ctx, "", other, nil)
 		return err
 	}},
 	{"Copy", func(ctx context.Context, r, other *Registry, _ string) error {
@@ -190,7 +195,7 @@ var endables = []endable{
 			return err
 		}
 		defer unlock()
-		return r.BreakLock(ctx, "held", "test")
+		return errOf(r.BreakLock(ctx, "held", &BreakLockOptions{Why: "test"}))
 	}},
 	{"Open", func(ctx context.Context, r, _ *Registry, _ string) error {
 		_, err := OpenStore(ctx, r.ledger.Store, "test:", nil)
@@ -332,8 +337,8 @@ func endableRegistry(t *testing.T, st store.Store) (r, other *Registry, dir stri
 	mustSave(t, r, "m", noise(1, 200<<10))
 	mustSave(t, r, "m", noise(2, 200<<10))
 	mustSave(t, r, "gone", strings.Repeat("x", 10))
-	must[[]Version](t)(r.Delete(t.Context(), "gone@*"))
-	if err := r.Tag(t.Context(), "m", "prod"); err != nil {
+	must[*DeleteReport](t)(r.Delete(t.Context(), "gone@*", nil))
+	if _, err := r.Tag(t.Context(), "m", "prod", nil); err != nil {
 		t.Fatal(err)
 	}
 	return r, other, dir

@@ -113,7 +113,7 @@ const (
 // what was attempted, on what, and why. Methods of an Object and its files fail
 // with an *fs.PathError, as package io/fs has it.
 type Error struct {
-	Op  string // "save", "load", ...
+	Op  Op
 	Ref string // name or reference, may be empty
 	Err error
 }
@@ -121,9 +121,9 @@ type Error struct {
 // Error implements error.
 func (e *Error) Error() string {
 	if e.Ref == "" {
-		return e.Op + ": " + e.Err.Error()
+		return string(e.Op) + ": " + e.Err.Error()
 	}
-	return e.Op + " " + e.Ref + ": " + e.Err.Error()
+	return string(e.Op) + " " + e.Ref + ": " + e.Err.Error()
 }
 
 // Unwrap returns the cause.
@@ -132,7 +132,7 @@ func (e *Error) Unwrap() error { return e.Err }
 // wrap gives an error its operation and reference, once, and the errors of
 // the layers below their names here. It is the last thing that each verb does
 // with an error, and what makes of it an *Error.
-func wrap(ctx context.Context, op, ref string, err error) error {
+func wrap(ctx context.Context, op Op, ref string, err error) error {
 	if err == nil {
 		return nil
 	}

@@ -127,7 +127,7 @@ func TestLongSaveOfManyFilesRenewsItsTable(t *testing.T) {
 			t.Errorf("pack of era %d, want %d", p.Era, era)
 		}
 	}
-	if rep := must[*VerifyReport](t)(r.Verify(t.Context(), "")); !rep.OK() {
+	if rep := must[*VerifyReport](t)(r.Verify(t.Context(), "", nil)); !rep.OK() {
 		t.Error(rep.Problems)
 	}
 }
@@ -141,9 +141,10 @@ func noiseName(i int) []byte {
 	return b
 }
 
-// A22: the process is frozen between its last look at the clock and the
-// create. The answer comes too late to be trusted, so the save undoes itself.
-func TestA22FrozenBeforeTheCommit(t *testing.T) {
+// The process is frozen between its last look at the clock and the create. The
+// answer comes too late to be trusted, so the save undoes itself
+// (docs/attacks.md, A22).
+func TestSaveFrozenBeforeItsCommitIsUndone(t *testing.T) {
 	r, fst, mem, clock := timed(t)
 	fst.Plan(func(c faultstore.Call) faultstore.Fault {
 		if c.Op == "put" && strings.HasPrefix(c.Key, "objects/") {
@@ -166,9 +167,9 @@ func TestA22FrozenBeforeTheCommit(t *testing.T) {
 	mustSave(t, r, "small", "x")
 }
 
-// A23: a manifest that was committed too late may name packs that are gone.
-// It is no base for others: they store everything themselves.
-func TestA23LateManifestIsNoBase(t *testing.T) {
+// A version that was committed too late may name packs that are gone. It is no
+// base: other saves store everything themselves (docs/attacks.md, A23).
+func TestLateVersionWithoutPacksIsNoBase(t *testing.T) {
 	synctest.Test(t, lateManifestIsNoBase) // the saver is patient
 }
 
@@ -213,9 +214,10 @@ func TestPackAtTheEndOfAnEra(t *testing.T) {
 	}
 }
 
-// Times are part of the registry and cannot be changed under running savers
-// (A26): whoever opens it gets those it was created with.
-func TestA26TimesStay(t *testing.T) {
+// Times are part of the registry, because they must not change under running
+// savers: every client gets those that the registry was created with
+// (docs/attacks.md, A26).
+func TestTimesOfARegistryStay(t *testing.T) {
 	st := newStore(t)
 	short := manifest.Times{Era: 10, Window: 6, Retain: 5, Margin: 1}
 	openOn(t, st, &Options{times: short})
@@ -230,10 +232,10 @@ func TestUndeleteRenewsNotAfter(t *testing.T) {
 	r, _, _, clock := timed(t)
 	mustSave(t, r, "m", noise(1, 1<<20))
 	clock.advance(30 * 24 * time.Hour)
-	must[[]Version](t)(r.Delete(t.Context(), "m@1"))
+	must[*DeleteReport](t)(r.Delete(t.Context(), "m@1", nil))
 	died := clock.now()
 	clock.advance(3 * 24 * time.Hour)
-	if err := r.Undelete(t.Context(), "m@1"); err != nil {
+	if _, err := r.Undelete(t.Context(), "m@1", nil); err != nil {
 		t.Fatal(err)
 	}
 	f := manifestOf(t, r, "m")

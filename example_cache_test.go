@@ -32,18 +32,18 @@ func ExampleRegistry_Checkout() {
 	reg, err := registry.Open(ctx, url, &registry.Options{Cache: local})
 	check(err)
 
-	dir, err := reg.Checkout(ctx, "my:data@1.0.0")
+	got, err := reg.Checkout(ctx, "my:data@1.0.0", nil)
 	check(err)
-	labels, err := os.ReadFile(filepath.Join(dir, "labels.csv"))
+	labels, err := os.ReadFile(filepath.Join(got.Dir, "labels.csv"))
 	check(err)
 	fmt.Printf("%s", labels)
 
 	// Where the bucket is out of reach, what was read before is still there.
 	offline, err := registry.Open(ctx, url, &registry.Options{Cache: local, Offline: true})
 	check(err)
-	again, err := offline.Checkout(ctx, "my:data@1.0.0")
+	again, err := offline.Checkout(ctx, "my:data@1.0.0", nil)
 	check(err)
-	fmt.Println(again == dir)
+	fmt.Println(again.Dir == got.Dir)
 	_, err = offline.Info(ctx, "my:model")
 	fmt.Println(errors.Is(err, registry.ErrOffline))
 

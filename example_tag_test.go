@@ -16,9 +16,9 @@ func ExampleRegistry_Tag() {
 	_, err = reg.Save(ctx, "my:model", "second", registry.WithTag("staging"))
 	check(err)
 
-	err = reg.Tag(ctx, "my:model@1.0.0", "prod")
+	_, err = reg.Tag(ctx, "my:model@1.0.0", "prod", nil)
 	check(err)
-	err = reg.Tag(ctx, "my:model@staging", "prod", registry.WithIfTag("1.0.0")) // if it is still there
+	_, err = reg.Tag(ctx, "my:model@staging", "prod", &registry.TagOptions{IfVersion: "1.0.0"}) // if it is still there
 	check(err)
 	s, err := registry.Load[string](ctx, reg, "my:model@prod")
 	check(err)
@@ -30,9 +30,9 @@ func ExampleRegistry_Tag() {
 		fmt.Println(move.Version)
 	}
 
-	_, err = reg.Delete(ctx, "my:model@1.0.1")
+	_, err = reg.Delete(ctx, "my:model@1.0.1", nil)
 	fmt.Println(errors.Is(err, registry.ErrTagged)) // what is tagged is not deleted by accident
-	err = reg.Untag(ctx, "my:model", "staging")
+	_, err = reg.Untag(ctx, "my:model", "staging", nil)
 	check(err)
 	// Output:
 	// second

@@ -361,14 +361,15 @@ func ExampleRegistry_Delete() {
 	reg := open()
 	_, err := reg.Save(ctx, "my:model", "precious")
 	check(err)
-	deleted, err := reg.Delete(ctx, "my:model@*")
+	report, err := reg.Delete(ctx, "my:model@*", nil)
 	check(err)
-	fmt.Println("deleted", deleted)
+	fmt.Println("deleted", report.Deleted)
 
 	err = reg.Load(ctx, "my:model@1.0.0", new(string))
 	fmt.Println(errors.Is(err, registry.ErrDeleted))
 
-	check(reg.Undelete(ctx, "my:model@1.0.0"))
+	_, err = reg.Undelete(ctx, "my:model@1.0.0", nil)
+	check(err)
 	s, err := registry.Load[string](ctx, reg, "my:model")
 	check(err)
 	fmt.Println(s)

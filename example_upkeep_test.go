@@ -58,9 +58,10 @@ func ExampleRegistry_Prune() {
 		_, err := reg.Save(ctx, "nightly", i)
 		check(err)
 	}
-	check(reg.Tag(ctx, "nightly@1.0.0", "golden"))
+	_, err := reg.Tag(ctx, "nightly@1.0.0", "golden", nil)
+	check(err)
 
-	pruned, err := reg.Prune(ctx, registry.PruneOptions{KeepLast: 2, KeepTagged: true})
+	pruned, err := reg.Prune(ctx, &registry.PruneOptions{KeepLast: 2, KeepTagged: true})
 	check(err)
 	for _, p := range pruned.Deleted {
 		fmt.Println("deleted", p.Version)
@@ -75,10 +76,10 @@ func ExampleRegistry_GC() {
 	reg := open()
 	_, err := reg.Save(ctx, "my:model", make([]byte, 1<<20))
 	check(err)
-	_, err = reg.Delete(ctx, "my:model@1.0.0")
+	_, err = reg.Delete(ctx, "my:model@1.0.0", nil)
 	check(err)
 
-	report, err := reg.GC(ctx) // frees what was deleted eight days ago
+	report, err := reg.GC(ctx, nil) // frees what was deleted eight days ago
 	check(err)
 	fmt.Println("freed", report.Freed.Packs, "kept for undelete", report.Tombstones.Packs)
 	// Output: freed 0 kept for undelete 1
@@ -94,7 +95,7 @@ func ExampleRegistry_Purge() {
 	purged, err := reg.Purge(ctx, "my:model@1.0.0", nil) // for good; purged.Purged[i].Frees says from when GC frees it
 	check(err)
 	fmt.Println("purged", purged.Purged[0].Version)
-	err = reg.Undelete(ctx, "my:model@1.0.0")
+	_, err = reg.Undelete(ctx, "my:model@1.0.0", nil)
 	fmt.Println(errors.Is(err, registry.ErrPurged))
 	// Output:
 	// purged 1.0.0
@@ -133,10 +134,10 @@ func ExampleRegistry_Repair() {
 	check(err)
 	damage(dir)
 
-	found, err := reg.Verify(ctx, "")
+	found, err := reg.Verify(ctx, "", nil)
 	check(err)
 	fmt.Println(found.OK(), len(found.Problems))
-	repaired, err := reg.Repair(ctx, "", mirror)
+	repaired, err := reg.Repair(ctx, "", mirror, nil)
 	check(err)
 	fmt.Println(repaired.OK(), len(repaired.Packs))
 	// Output:

@@ -98,7 +98,7 @@ func TestFullDisk(t *testing.T) {
 			for i := range 8 {
 				mustSave(t, r, "m", noise(uint64(i), 1<<20), WithoutReuse())
 			}
-			if err := r.Tag(t.Context(), "m@1.0.7", "prod"); err != nil {
+			if _, err := r.Tag(t.Context(), "m@1.0.7", "prod", nil); err != nil {
 				t.Fatal(err)
 			}
 			full := func() *Registry {
@@ -118,10 +118,10 @@ func TestFullDisk(t *testing.T) {
 			for _, ref := range []string{"m@1.0.1", "m@1.0.2"} { // what was lent is there again
 				mustDelete(t, full(), ref)
 			}
-			if err := full().Untag(t.Context(), "m", "prod"); err != nil {
+			if _, err := full().Untag(t.Context(), "m", "prod", nil); err != nil {
 				t.Error(err)
 			}
-			if rep, err := full().Prune(t.Context(), PruneOptions{KeepLast: 4}); err != nil || len(rep.Deleted) != 1 {
+			if rep, err := full().Prune(t.Context(), &PruneOptions{KeepLast: 4}); err != nil || len(rep.Deleted) != 1 {
 				t.Errorf("%+v, %v", rep, err)
 			}
 			if rep, err := full().Purge(t.Context(), "m@<=1.0.4", nil); err != nil || len(rep.Purged) != 5 {
@@ -160,7 +160,7 @@ func TestFullDiskWithoutReserve(t *testing.T) {
 		t.Fatal(err)
 	}
 	fill(t, disk, false)
-	_, err := r.Delete(t.Context(), "m@1.0.0")
+	_, err := r.Delete(t.Context(), "m@1.0.0", nil)
 	wantErr(t, err, syscall.ENOSPC)
 	if got := mustLoad[string](t, r, "m"); got != "x" {
 		t.Error(got)

@@ -8,23 +8,13 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// GCOption adjusts one GC.
-type GCOption func(*gcOptions)
-
-type gcOptions struct {
-	dryRun   bool
-	progress func(Progress)
-}
-
-// WithDryRun makes a collection change nothing: the report says what it would
-// free now.
-func WithDryRun() GCOption { return func(o *gcOptions) { o.dryRun = true } }
-
-// WithGCProgress has report called as the collection goes on. Progress.Ref
-// says what it is at, Done counts the bytes of registers or packs looked at.
-// Calls do not overlap.
-func WithGCProgress(report func(Progress)) GCOption {
-	return func(o *gcOptions) { o.progress = report }
+// GCOptions adjust GC. nil means the zero value.
+type GCOptions struct {
+	DryRun bool // change nothing: the report says what would be freed now
+	// Progress is called as the collection goes on: Progress.Ref says what it is
+	// at, Done counts the bytes of registers or packs that it has looked at. nil:
+	// that of the registry's Options.
+	Progress func(Progress)
 }
 
 // GCReport is what a garbage collection has found and freed.
@@ -85,14 +75,11 @@ type GCAmount struct {
 // understood may name any pack. Other keys that do not belong there are passed
 // over, and told.
 // The report is returned in any case.
-func (r *Registry) GC(ctx context.Context, opts ...GCOption) (*GCReport, error) {
-	o := gcOptions{progress: r.progress}
-	for _, opt := range opts {
-		opt(&o)
-	}
-	report, err := gc.Run(store.Freeing(ctx), r.ledger, o.dryRun, func(what string, done int64, finished bool) {
-		if o.progress != nil {
-			o.progress(Progress{Op: "gc", Ref: what, Done: done, Finished: finished})
+func (r *Registry) GC(ctx context.Context, opts *GCOptions) (*GCReport, error) {
+	o := value(opts)
+	report, err := gc.Run(store.Freeing(ctx), r.ledger, o.DryRun, func(what string, done int64, finished bool) {
+		if tell := r.progressOr(o.Progress); tell != nil {
+			tell(Progress{Op: OpGC, Ref: what, Done: done, Finished: finished})
 		}
 	})
 	return &GCReport{
@@ -101,5 +88,5 @@ func (r *Registry) GC(ctx context.Context, opts ...GCOption) (*GCReport, error) 
 		Total: GCAmount(report.Total), Live: GCAmount(report.Live), Tombstones: GCAmount(report.Tombstones),
 		Purged: GCAmount(report.Purged), Young: GCAmount(report.Young), Retained: GCAmount(report.Retained), Freed: GCAmount(report.Freed),
 		Missing: report.Missing, Strangers: report.Strangers, Leftovers: report.Leftovers,
-	}, wrap(ctx, "collect garbage", "", err)
+	}, wrap(ctx, OpGC, "", err)
 }

@@ -16,8 +16,9 @@ import (
 	"github.com/mindtrace/registry/store/faultstore"
 )
 
-// A25: whatever is not understood may name any pack: nothing is deleted.
-func TestA25Unreadable(t *testing.T) {
+// What a collection does not understand may name any pack, so it deletes
+// nothing (docs/attacks.md, A25 and A27).
+func TestGCStopsAtWhatItCannotRead(t *testing.T) {
 	for why, c := range map[string]struct {
 		damage func(t *testing.T, st store.Store)
 		want   error
@@ -31,17 +32,17 @@ func TestA25Unreadable(t *testing.T) {
 		"unknown key": {func(t *testing.T, st store.Store) {
 			must[store.Info](t)(st.Put(t.Context(), "objects/m/@/a1.a0.a0~-conflict-host.json", nil, store.Absent))
 		}, ErrIntegrity},
-		"A27 newer register": {func(t *testing.T, st store.Store) {
+		"newer register": {func(t *testing.T, st store.Store) {
 			overwrite(t, st, manifest.VersionKey("m", Version{Major: 1}), func(b []byte) []byte {
 				return bytes.Replace(b, []byte(`"format":1`), []byte(`"format":2`), 1)
 			})
 		}, ErrNewer},
-		"A27 register of an unknown feature": {func(t *testing.T, st store.Store) {
+		"register of an unknown feature": {func(t *testing.T, st store.Store) {
 			overwrite(t, st, manifest.VersionKey("m", Version{Major: 1}), func(b []byte) []byte {
 				return bytes.Replace(b, []byte(`"format":1`), []byte(`"format":1,"requires":["holograms"]`), 1)
 			})
 		}, ErrNewer},
-		"A27 feature added since the registry was opened": {func(t *testing.T, st store.Store) {
+		"feature added since the registry was opened": {func(t *testing.T, st store.Store) {
 			overwrite(t, st, manifest.SettingsKey, func(b []byte) []byte {
 				return bytes.Replace(b, []byte(`"format":1`), []byte(`"format":1,"requires":["holograms"]`), 1)
 			})
@@ -62,7 +63,7 @@ func TestA25Unreadable(t *testing.T) {
 			garbage(t, r, clock)
 			c.damage(t, mem)
 			before := packKeys(t, mem)
-			_, err := r.GC(t.Context())
+			_, err := r.GC(t.Context(), nil)
 			if err == nil || c.want != nil && !errors.Is(err, c.want) {
 				t.Errorf("got error %v, want %v", err, c.want)
 			}
@@ -97,8 +98,9 @@ func (h *hiding) List(ctx context.Context, prefix, after string) iter.Seq2[store
 	}
 }
 
-// A28: a listing that leaves registers out now and then.
-func TestA28IncompleteListing(t *testing.T) {
+// A listing leaves registers out now and then: the collection lists again until
+// nothing new shows (docs/attacks.md, A28).
+func TestGCListsAgainAfterAnIncompleteListing(t *testing.T) {
 	clock := newTestClock()
 	mem := newStoreAt(t, clock.now)
 	h := &hiding{Store: mem, hide: func(n int, key string) bool {
@@ -119,14 +121,15 @@ func TestA28IncompleteListing(t *testing.T) {
 		}
 		return faultstore.Fault{}
 	})
-	if _, err := openOn(t, fst, nil).GC(t.Context()); err == nil {
+	if _, err := openOn(t, fst, nil).GC(t.Context(), nil); err == nil {
 		t.Error("a register has vanished, and the collection went on")
 	}
 	mustVerify(t, r)
 }
 
-// A30: the store refuses to delete. That is counted, and no failure.
-func TestA30Retained(t *testing.T) {
+// The store refuses to delete. The report counts that, and the collection does
+// not fail (docs/attacks.md, A30).
+func TestGCCountsRetainedPacks(t *testing.T) {
 	r, fst, _, clock := timed(t)
 	mustSave(t, r, "other", noise(98, 1<<20))
 	mustDelete(t, r, "other@1")
@@ -175,7 +178,7 @@ func TestGCKilled(t *testing.T) {
 			}
 			return faultstore.Fault{}
 		})
-		_, err := r.GC(t.Context())
+		_, err := r.GC(t.Context(), nil)
 		fst.Plan(nil)
 		mustVerify(t, r)
 		clock.advance(2 * day)
@@ -192,9 +195,10 @@ func TestGCKilled(t *testing.T) {
 	}
 }
 
-// A32: a copy made with any tool, in any order, is a registry that can be
-// collected: its dates are later, which is the safe side.
-func TestA32CollectingACopy(t *testing.T) {
+// A copy that was made with any tool, in any order, is a registry that can be
+// collected. Its dates are later, which is the safe side
+// (docs/attacks.md, A32).
+func TestGCOfACopyMadeByOtherTools(t *testing.T) {
 	r, _, mem, clock := timed(t)
 	mustSave(t, r, "m", noise(1, 1<<20))
 	mustSave(t, r, "dead", noise(2, 1<<20))

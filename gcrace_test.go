@@ -11,9 +11,9 @@ import (
 	"github.com/mindtrace/registry/store/faultstore"
 )
 
-// A20: the bytes of a pack that is being deleted are saved again. They go
-// into the present era, where no deletion is under way.
-func TestA20SaveBesideSweep(t *testing.T) {
+// The bytes of a pack that is being deleted are saved again. They go into the
+// present era, where no deletion is under way (docs/attacks.md, A20).
+func TestSaveBesideSweepKeepsItsPacks(t *testing.T) {
 	r, fst, mem, clock := timed(t)
 	garbage(t, r, clock)
 	floating := map[string]bool{}
@@ -35,9 +35,9 @@ func TestA20SaveBesideSweep(t *testing.T) {
 	mustLoad[[]byte](t, r, "again")
 }
 
-// A21: a save is suspended until its own packs are collected. It is not
-// acknowledged, and not seen.
-func TestA21SuspendedSaver(t *testing.T) {
+// A save is suspended until its own packs are collected. It puts them again, or
+// it is not acknowledged and not seen (docs/attacks.md, A21).
+func TestSuspendedSaveKeepsItsPacksOrFails(t *testing.T) {
 	r, _, mem, clock := timed(t)
 	_, err := r.Save(t.Context(), "m", &slow{body: noise(1, 50<<20), pause: func() {
 		clock.advance(10 * day)
@@ -51,9 +51,9 @@ func TestA21SuspendedSaver(t *testing.T) {
 	mustVerify(t, r)
 }
 
-// A22 with a collection in the very moment: the commit lands after its packs
-// were freed, is refused, and undone.
-func TestA22CollectedBeforeTheCommit(t *testing.T) {
+// The packs of a save are collected in the very moment of its commit. The save
+// is refused and undone (docs/attacks.md, A22).
+func TestSaveCollectedBeforeItsCommitIsUndone(t *testing.T) {
 	r, fst, mem, clock := timed(t)
 	fst.Plan(nth(0, "objects/", faultstore.Fault{Do: func() {
 		clock.advance(30 * day)
@@ -67,7 +67,7 @@ func TestA22CollectedBeforeTheCommit(t *testing.T) {
 	mustVerify(t, r)
 
 	// It cannot be brought back: its packs are gone.
-	err = r.Undelete(t.Context(), "m@1")
+	_, err = r.Undelete(t.Context(), "m@1", nil)
 	wantErr(t, err, ErrDeleted)
 	if !strings.Contains(err.Error(), "saved too late") {
 		t.Error(err)
@@ -78,8 +78,9 @@ func TestA22CollectedBeforeTheCommit(t *testing.T) {
 	}
 }
 
-// A23 with a real collection: a late manifest infects nobody.
-func TestA23CollectedBase(t *testing.T) {
+// A collection has freed the packs of a version that was committed too late.
+// The next save does not build on that version (docs/attacks.md, A23).
+func TestLateVersionThatWasCollectedIsNoBase(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // a commit whose outcome is unknown waits for a minute
 		r, fst, mem, clock := timed(t)
 		body := noise(1, 2<<20)
@@ -102,9 +103,9 @@ func TestA23CollectedBase(t *testing.T) {
 	})
 }
 
-// A24: the collection sleeps between marking and sweeping, for longer than
-// any age. What was saved meanwhile stays.
-func TestA24SleepsBeforeSweep(t *testing.T) {
+// The collection sleeps between marking and sweeping, for longer than any age.
+// What was saved meanwhile stays (docs/attacks.md, A24).
+func TestSweepAfterASleepSparesNewPacks(t *testing.T) {
 	r, fst, mem, clock := timed(t)
 	garbage(t, r, clock)
 	other := openOn(t, mem, nil)
@@ -126,9 +127,9 @@ func TestA24SleepsBeforeSweep(t *testing.T) {
 	mustVerify(t, r)
 }
 
-// A13: while the registers are read, versions are deleted, brought back and
-// saved: nothing that is live ever loses its packs.
-func TestA13ChangesBesideMark(t *testing.T) {
+// While a collection reads the registers, versions are deleted, brought back
+// and saved. No live version loses its packs (docs/attacks.md, A13).
+func TestChangesBesideMarkLoseNoPacks(t *testing.T) {
 	for _, change := range []string{"delete", "undelete", "save from base and delete it", "delete and undelete"} {
 		for _, op := range []string{"list", "get"} {
 			t.Run(change+" before "+op, func(t *testing.T) {
@@ -151,7 +152,7 @@ func TestA13ChangesBesideMark(t *testing.T) {
 						case "delete":
 							mustDelete(t, other, "m@1")
 						case "undelete":
-							if err := other.Undelete(t.Context(), "m@1"); err != nil {
+							if _, err := other.Undelete(t.Context(), "m@1", nil); err != nil {
 								t.Error(err)
 							}
 						case "save from base and delete it":
@@ -159,7 +160,7 @@ func TestA13ChangesBesideMark(t *testing.T) {
 							mustDelete(t, other, "m@1")
 						case "delete and undelete":
 							mustDelete(t, other, "m@1")
-							if err := other.Undelete(t.Context(), "m@1"); err != nil {
+							if _, err := other.Undelete(t.Context(), "m@1", nil); err != nil {
 								t.Error(err)
 							}
 						}
@@ -170,7 +171,7 @@ func TestA13ChangesBesideMark(t *testing.T) {
 				}
 				fst.Plan(nil)
 				mustVerify(t, r)
-				_ = other.Undelete(t.Context(), "m@1")
+				_, _ = other.Undelete(t.Context(), "m@1", nil)
 				mustLoad[[]byte](t, r, "m@1")
 			})
 		}
@@ -193,7 +194,7 @@ func TestFrozenUndelete(t *testing.T) {
 				mustGC(t, openOn(t, mem, nil))
 			}
 		}}))
-		if err := r.Undelete(t.Context(), "m@1"); err == nil {
+		if _, err := r.Undelete(t.Context(), "m@1", nil); err == nil {
 			t.Error("acknowledged")
 		}
 		fst.Plan(nil)
@@ -221,18 +222,18 @@ func TestUndeleteBesideFrozenUndelete(t *testing.T) {
 		case 1: // live again
 			f.Do = func() { clock.advance(5 * day) }
 		case 2: // buried again
-			f.Do = func() { wantErr(t, other.Undelete(t.Context(), "m@1"), ErrTooSlow) }
+			f.Do = func() { wantErr(t, errOf(other.Undelete(t.Context(), "m@1", nil)), ErrTooSlow) }
 		}
 		return f
 	})
-	if err := r.Undelete(t.Context(), "m@1"); err == nil || puts != 2 {
+	if _, err := r.Undelete(t.Context(), "m@1", nil); err == nil || puts != 2 {
 		t.Errorf("%d puts, %v", puts, err)
 	}
 }
 
-// A31: two collections at once. The second one starts, and ends, at every
-// request of the first; both are right, and one marker is left.
-func TestA31TwoCollections(t *testing.T) {
+// Two collections at once: the second one starts, and ends, at every request of
+// the first. Both are right, and one marker is left (docs/attacks.md, A31).
+func TestTwoCollectionsAreBothRight(t *testing.T) {
 	for at := 0; ; at++ {
 		r, fst, mem, clock := timed(t)
 		mustSave(t, r, "m", noise(1, 1<<20))
@@ -262,9 +263,9 @@ func TestA31TwoCollections(t *testing.T) {
 	}
 }
 
-// A33: a reader has R+W from the deletion on to finish; after that it is told
-// what happened.
-func TestA33LoadBesideDelete(t *testing.T) {
+// From the deletion on, a reader has retain + window to finish. A reader that
+// takes longer is told what happened (docs/attacks.md, A33).
+func TestLoadOfADeletedVersionFinishes(t *testing.T) {
 	for _, c := range []struct {
 		takes time.Duration
 		want  error

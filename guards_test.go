@@ -43,7 +43,7 @@ func TestGCKeepsTablesOfTheDeleted(t *testing.T) {
 	if rep := mustGC(t, r); rep.Freed.Packs > 0 || rep.Tombstones.Packs != 2 || len(packKeys(t, mem)) != 2 {
 		t.Errorf("%+v", rep)
 	}
-	if err := r.Undelete(t.Context(), "m@1"); err != nil {
+	if _, err := r.Undelete(t.Context(), "m@1", nil); err != nil {
 		t.Fatal(err)
 	}
 	mustVerify(t, r)
@@ -58,7 +58,7 @@ func TestRepairTakesNoOtherContent(t *testing.T) {
 	mustSave(t, mirror, "m", Path(manyFiles(t, 100_000)))
 	f := manifestOf(t, r, "m")
 	overwrite(t, mem, f.Table.Packs[0].Key(), func(b []byte) []byte { b[len(b)/2] ^= 1; return b })
-	if rep, err := r.Repair(t.Context(), "", mirror); err == nil && len(rep.Problems) == 0 {
+	if rep, err := r.Repair(t.Context(), "", mirror, nil); err == nil && len(rep.Problems) == 0 {
 		t.Errorf("%+v", rep)
 	}
 	if got := must[*Info](t)(r.Info(t.Context(), "m")); got.Digest != f.Digest.String() {
@@ -144,7 +144,7 @@ func TestLateVersionStaysDeleted(t *testing.T) {
 		r, fst, _, clock := timed(t)
 		late(t, r, fst, clock, noise(1, 8<<20))
 		mustDelete(t, r, "m@1.0.0")
-		wantErr(t, r.Undelete(t.Context(), "m@1.0.0"), ErrDeleted)
+		wantErr(t, errOf(r.Undelete(t.Context(), "m@1.0.0", nil)), ErrDeleted)
 	})
 }
 
@@ -208,7 +208,7 @@ func TestUnknownDeleteDropsTags(t *testing.T) {
 			}
 			return faultstore.Fault{}
 		})
-		_, err := r.Delete(t.Context(), "m@1.0.0", WithForce())
+		_, err := r.Delete(t.Context(), "m@1.0.0", &DeleteOptions{Force: true})
 		wantErr(t, err, ErrOutcomeUnknown)
 		fst.Plan(nil)
 		for tag, err := range r.Tags(t.Context(), "m") {
@@ -230,7 +230,7 @@ func TestTooSlowSaveDropsTags(t *testing.T) {
 				return faultstore.Fault{Do: func() { clock.advance(23*time.Hour + time.Minute) }}
 			case 2:
 				return faultstore.Fault{Do: func() {
-					if err := other.Tag(context.Background(), "m@1.0.0", "prod"); err != nil {
+					if _, err := other.Tag(context.Background(), "m@1.0.0", "prod", nil); err != nil {
 						t.Error(err)
 					}
 				}}
@@ -252,7 +252,7 @@ func TestUpdateBesideDelete(t *testing.T) {
 	other := openOn(t, mem, nil)
 	mustSave(t, r, "m", noise(1, 1<<20))
 	fst.Plan(nth(0, "packs/", faultstore.Fault{Do: func() {
-		must[[]Version](t)(other.Delete(context.Background(), "m@1.0.0"))
+		must[*DeleteReport](t)(other.Delete(context.Background(), "m@1.0.0", nil))
 	}}))
 	var from []bool
 	must[Version](t)(Update(t.Context(), r, "m", func(old []byte, info *Info) ([]byte, error) {

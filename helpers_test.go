@@ -171,3 +171,6 @@ func overwrite(t testing.TB, st store.Store, key string, edit func([]byte) []byt
 }
 
 var faultBefore = faultstore.Fault{Before: errors.New("boom")}
+
+// errOf returns the error of a call alone.
+func errOf[T any](_ T, err error) error { return err }

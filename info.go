@@ -36,7 +36,7 @@ func (i *Info) DecodeMetadata(into any) error {
 	if len(metadata) == 0 {
 		metadata = []byte("null")
 	}
-	return wrap(context.Background(), "decode metadata", i.Ref(), json.Unmarshal(metadata, into))
+	return wrap(context.Background(), OpDecodeMetadata, i.Ref(), json.Unmarshal(metadata, into))
 }
 
 func (r *Registry) info(f *ledger.Record) Info {
@@ -70,11 +70,11 @@ func pathAt(url, key string) string {
 func (r *Registry) Info(ctx context.Context, ref string) (*Info, error) {
 	p, err := ledger.ParseRef(ref)
 	if err != nil {
-		return nil, wrap(ctx, "info", ref, err)
+		return nil, wrap(ctx, OpInfo, ref, err)
 	}
 	f, err := r.ledger.Resolve(ctx, p)
 	if err != nil {
-		return nil, wrap(ctx, "info", ref, err)
+		return nil, wrap(ctx, OpInfo, ref, err)
 	}
 	i := r.info(f)
 	return &i, nil

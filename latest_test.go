@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/mindtrace/registry/internal/commit"
-	"github.com/mindtrace/registry/internal/knob"
 	"github.com/mindtrace/registry/internal/ledger"
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/store"
@@ -16,11 +15,12 @@ import (
 	"github.com/mindtrace/registry/store/tracestore"
 )
 
-// setMilestone has milestones left every so many versions.
-func setMilestone(t testing.TB, n int) {
-	old := knob.Milestone
-	knob.Milestone = n
-	t.Cleanup(func() { knob.Milestone = old })
+// milestonesEvery opens a registry that leaves milestones every so many
+// versions.
+func milestonesEvery(t testing.TB, n int, st store.Store) *Registry {
+	r := openOn(t, st, nil)
+	r.ledger.Knobs.Milestone = n
+	return r
 }
 
 // seed puts the registers of versions 1.0.0 to 1.0.<n-1>, all of them dead but
@@ -129,9 +129,8 @@ func TestMilestonesKeepUp(t *testing.T) {
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			setMilestone(t, 8)
 			mem := newStore(t)
-			r := openOn(t, mem, nil)
+			r := milestonesEvery(t, 8, mem)
 			n := 400
 			for i := range n {
 				mustSave(t, r, "m", "x", c.opt(i)...)
@@ -172,13 +171,11 @@ func TestMilestonesKeepUp(t *testing.T) {
 // What top finds, the whole listing finds: whatever was saved in which order,
 // and deleted.
 func TestLatestWithMilestonesIsTheLatest(t *testing.T) {
-	setMilestone(t, 3)
-	old := knob.JumpAfter
-	knob.JumpAfter = 5
-	t.Cleanup(func() { knob.JumpAfter = old })
 	for round := range uint64(20) {
 		rng := rand.New(rand.NewPCG(round, 1))
-		r, mem := inMemory(t)
+		mem := newStore(t)
+		r := milestonesEvery(t, 3, mem)
+		r.ledger.Knobs.JumpAfter = 5
 		for step := range 60 {
 			switch rng.IntN(6) {
 			case 0:
@@ -190,7 +187,7 @@ func TestLatestWithMilestonesIsTheLatest(t *testing.T) {
 					t.Fatal(err)
 				}
 			case 1:
-				if _, err := r.Delete(t.Context(), "m@latest"); err != nil && !errors.Is(err, ErrNotFound) {
+				if _, err := r.Delete(t.Context(), "m@latest", nil); err != nil && !errors.Is(err, ErrNotFound) {
 					t.Fatal(err)
 				}
 			case 2:
@@ -233,10 +230,10 @@ func TestLatestWithMilestonesIsTheLatest(t *testing.T) {
 	}
 }
 
-// A7, with milestones: what is committed between the listing that shows the
-// milestone and the listing from there is seen, and what has been the latest
-// never again is returned.
-func TestA7CommitBetweenTheTwoListings(t *testing.T) {
+// There are two listings: one shows the milestone, the other begins there. A
+// commit between them is seen, and a version that was the latest and will never
+// be again is not returned (docs/attacks.md, A7).
+func TestCommitBetweenTheTwoListingsIsSeen(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		commit func(t *testing.T, r *Registry)
@@ -255,17 +252,16 @@ func TestA7CommitBetweenTheTwoListings(t *testing.T) {
 		{"one below the milestone", func(t *testing.T, r *Registry) { mustSave(t, r, "m", "x", WithVersion("0.1.0")) }, Version{Major: 1, Patch: 19}},
 		{"the next, and the others deleted", func(t *testing.T, r *Registry) {
 			mustSave(t, r, "m", "x")
-			must[[]Version](t)(r.Delete(t.Context(), "m@<1.0.20"))
+			must[*DeleteReport](t)(r.Delete(t.Context(), "m@<1.0.20", nil))
 		}, Version{Major: 1, Patch: 20}},
 		{"all deleted but one below the milestone", func(t *testing.T, r *Registry) {
-			must[[]Version](t)(r.Delete(t.Context(), "m@>=1.0.2"))
+			must[*DeleteReport](t)(r.Delete(t.Context(), "m@>=1.0.2", nil))
 		}, Version{Major: 1, Patch: 1}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			setMilestone(t, 8)
 			mem := newStore(t)
 			fst := faultstore.New(mem, nil)
-			r, other := openOn(t, fst, nil), openOn(t, mem, nil)
+			r, other := milestonesEvery(t, 8, fst), milestonesEvery(t, 8, mem)
 			for range 20 {
 				mustSave(t, other, "m", "x")
 			}

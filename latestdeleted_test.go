@@ -25,7 +25,7 @@ func TestLatestAmongDeletions(t *testing.T) {
 			met = true
 			f.Do = func() {
 				mustSave(t, other, "m", "third")
-				must[[]Version](t)(other.Delete(context.Background(), "m@"+second.String()))
+				must[*DeleteReport](t)(other.Delete(context.Background(), "m@"+second.String(), nil))
 			}
 		}
 		return f
@@ -70,7 +70,7 @@ func TestListingAmongDeletions(t *testing.T) {
 					met = true
 					f.Do = func() {
 						mustSave(t, other, "m", "second")
-						must[[]Version](t)(other.Delete(context.Background(), "m@"+first.String()))
+						must[*DeleteReport](t)(other.Delete(context.Background(), "m@"+first.String(), nil))
 					}
 				}
 				return f

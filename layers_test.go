@@ -13,7 +13,7 @@ const module = "github.com/mindtrace/registry"
 // of other modules. A package that is not listed may import nothing.
 var allowed = map[string][]string{
 	"": {
-		"cache", "fault", "version", "internal/beneath", "internal/cachestore", "internal/chunk", "internal/commit", "internal/fsck", "internal/gc", "internal/ledger", "internal/lease",
+		"cache", "fault", "lock", "version", "internal/beneath", "internal/cachestore", "internal/chunk", "internal/commit", "internal/fsck", "internal/gc", "internal/ledger", "internal/lease",
 		"internal/manifest", "internal/memory", "internal/oserror", "internal/replicate", "internal/tree", "internal/wrapstore", "material", "store", "store/filestore",
 		"github.com/go-json-experiment/json",
 	},
@@ -35,13 +35,14 @@ var allowed = map[string][]string{
 	"store/storetest":       {"store", "store/storecheck"},
 	"fault":                 {"version"},
 	"version":               {},
-	"internal/manifest":     {"internal/mechanism", "store", "version", "github.com/go-json-experiment/json"},
+	"lock":                  {},
+	"internal/manifest":     {"internal/mechanism", "lock", "store", "version", "github.com/go-json-experiment/json"},
 	"cache":                 {"internal/cachestore", "github.com/dustin/go-humanize"},
 	"internal/cachestore":   {"internal/backoff", "internal/beneath", "internal/oserror", "internal/manifest", "internal/wrapstore", "store"},
 	"internal/wrapstore":    {"internal/backoff", "internal/mechanism", "store"},
 	"internal/backoff":      {"internal/knob", "store"},
 	"internal/mechanism":    {},
-	"internal/lease":        {"internal/backoff", "internal/wrapstore", "internal/manifest", "store"},
+	"internal/lease":        {"lock", "internal/backoff", "internal/wrapstore", "internal/manifest", "store"},
 	"internal/chunk":        {"internal/backoff", "internal/mechanism", "internal/wrapstore", "internal/knob", "internal/manifest", "store", "golang.org/x/sync", "github.com/klauspost/compress"},
 	"material":              {"internal/beneath", "github.com/go-json-experiment/json"},
 	"material/materialtest": {"internal/manifest", "material", "github.com/google/go-cmp"},

@@ -67,8 +67,8 @@ func TestOwnFilesAreLeftOut(t *testing.T) {
 	c := newCache(t, filepath.Join(dir, "home", ".cache", "mindreg"), 1<<20)
 	r := inDirectory(t, filepath.Join(dir, "deep", "registry"), Options{Cache: c})
 	mustSave(t, r, "something", noise(1, 300<<10))
-	must[string](t)(r.Checkout(t.Context(), "something"))  // so the cache is there
-	inDirectory(t, filepath.Join(dir, "other"), Options{}) // is data like any other
+	must[*CheckoutReport](t)(r.Checkout(t.Context(), "something", nil)) // so the cache is there
+	inDirectory(t, filepath.Join(dir, "other"), Options{})              // is data like any other
 	if err := os.CopyFS(filepath.Join(dir, "backup"), os.DirFS(filepath.Join(dir, "deep", "registry"))); err != nil {
 		t.Fatal(err)
 	}

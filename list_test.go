@@ -101,7 +101,7 @@ func TestDamagedRegisterIsAlone(t *testing.T) {
 			wantErr(t, err, c.want) // it may be the one
 
 			for ref, problems := range map[string]int{"m@latest": 1, "m@1.0.2": 1, "m@*": 1, "m": 1, "": 1, "m@1.0.1": 0} {
-				rep := must[*VerifyReport](t)(r.Verify(t.Context(), ref))
+				rep := must[*VerifyReport](t)(r.Verify(t.Context(), ref, nil))
 				if len(rep.Problems) != problems {
 					t.Errorf("verify %q finds %v", ref, rep.Problems)
 				}
@@ -163,7 +163,7 @@ func TestStarMeansAll(t *testing.T) {
 			t.Errorf("%s is %s, want %s", ref, got, want)
 		}
 	}
-	if all := must[[]Version](t)(r.Delete(t.Context(), "pre@*")); len(all) != 3 {
+	if all := must[*DeleteReport](t)(r.Delete(t.Context(), "pre@*", nil)).Deleted; len(all) != 3 {
 		t.Errorf("all versions are %v", all)
 	}
 }
@@ -176,7 +176,7 @@ func TestCopyCountsLiveVersions(t *testing.T) {
 			mustSave(t, r, "m", v, WithVersion(v))
 		}
 		for _, v := range deleted {
-			must[[]Version](t)(r.Delete(t.Context(), "m@"+v))
+			must[*DeleteReport](t)(r.Delete(t.Context(), "m@"+v, nil))
 		}
 		return r
 	}

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/mindtrace/registry/internal/cachestore"
@@ -12,11 +13,11 @@ import (
 
 // LoadReport tells what a load has loaded.
 type LoadReport struct {
-	Info Info
-	Dest string // where a Path has led: the file or directory written
+	Info Info   `json:"info"`
+	Dest string `json:"dest"` // where a Path has led: the file or directory written
 
 	// Replaced is set if a file was there before, or, with WithExact, anything.
-	Replaced bool
+	Replaced bool `json:"replaced"`
 }
 
 // Load fills what into points to from the version that ref means: the
@@ -28,7 +29,7 @@ type LoadReport struct {
 // ErrTooLarge, ErrNoSpace, and those of the store. On an error, what into points to may be filled in
 // part.
 func (r *Registry) Load(ctx context.Context, ref string, into any, opts ...LoadOption) error {
-	return wrap(ctx, "load", ref, r.sharing(ctx, ref, func(ctx context.Context) error {
+	return wrap(ctx, OpLoad, ref, r.sharing(ctx, ref, func(ctx context.Context) error {
 		return r.load(ctx, ref, into, opts)
 	}))
 }
@@ -71,15 +72,19 @@ func (r *Registry) load(ctx context.Context, ref string, into any, opts []LoadOp
 	if !toDisk && o.placing != (tree.Placing{}) {
 		return tree.ErrPlacing
 	}
-	if err := o.placing.Check(); err != nil {
+	pairs := [][2]string{{"WithExact", "WithNoClobber"}}
+	if err := o.check(pairs...); err != nil {
 		return err
+	}
+	if toDisk && o.materializer != nil {
+		return errors.New("WithMaterializer is about a value, and this loads the files into a Path as they are: leave it out")
 	}
 	obj, err := r.object(ctx, ref, o.maxSize)
 	if err != nil {
 		return err
 	}
 	if report := o.progress; report != nil {
-		obj.fs.Progress = func(done int64) { report(Progress{Op: "load", Ref: ref, Done: done, Total: obj.f.Size}) }
+		obj.fs.Progress = func(done int64) { report(Progress{Op: OpLoad, Ref: ref, Done: done, Total: obj.f.Size}) }
 	}
 	if r.cache != nil {
 		defer r.cache.Release()
@@ -98,7 +103,7 @@ func (r *Registry) load(ctx context.Context, ref string, into any, opts []LoadOp
 		*o.report = report
 	}
 	if o.progress != nil {
-		o.progress(Progress{Op: "load", Ref: ref, Done: obj.f.Size, Total: obj.f.Size, Finished: true})
+		o.progress(Progress{Op: OpLoad, Ref: ref, Done: obj.f.Size, Total: obj.f.Size, Finished: true})
 	}
 	r.ledger.Log.DebugContext(ctx, "loaded", "name", obj.f.Name, "version", obj.f.Version, "size", obj.f.Size)
 	return nil
@@ -122,7 +127,7 @@ func (r *Registry) materialize(ctx context.Context, obj *Object, into any, o loa
 func (r *Registry) Object(ctx context.Context, ref string) (*Object, error) {
 	obj, err := r.object(ctx, ref, nil)
 	if err != nil {
-		return nil, wrap(ctx, "open object", ref, err)
+		return nil, wrap(ctx, OpObject, ref, err)
 	}
 	return obj, nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/mindtrace/registry/internal/lease"
 	"github.com/mindtrace/registry/internal/ledger"
 	"github.com/mindtrace/registry/internal/manifest"
+	"github.com/mindtrace/registry/lock"
 )
 
 // NoWait as LockOptions.Timeout: try once.
@@ -35,10 +36,10 @@ type LockOptions struct {
 }
 
 // LockInfo is the state of a lock.
-type LockInfo = lease.Status
+type LockInfo = lock.Status
 
 // LockTimeoutError is an ErrLockTimeout, with who holds the lock.
-type LockTimeoutError = lease.TimeoutError
+type LockTimeoutError = lock.TimeoutError
 
 // Lock takes the exclusive lock of a name, which need not be that of an
 // object. It waits for other holders; see LockOptions.Timeout.
@@ -66,14 +67,14 @@ type LockTimeoutError = lease.TimeoutError
 // Errors: ErrLockTimeout, ErrInvalidName, ErrLockLost (broken while waiting
 // for shared holders), and those of the store.
 func (r *Registry) Lock(ctx context.Context, name string, opts *LockOptions) (locked context.Context, unlock func() error, err error) {
-	return r.lock(ctx, "lock", name, opts, false)
+	return r.lock(ctx, OpLock, name, opts, false)
 }
 
 // RLock takes the shared lock of a name: any number have it, while nobody has
 // the exclusive one. Everything else is as with Lock. It needs permission to
 // write to the registry.
 func (r *Registry) RLock(ctx context.Context, name string, opts *LockOptions) (locked context.Context, unlock func() error, err error) {
-	return r.lock(ctx, "lock shared", name, opts, true)
+	return r.lock(ctx, OpRLock, name, opts, true)
 }
 
 // lockKey finds a lease in a context. It is per registry, however often that
@@ -83,7 +84,7 @@ type lockKey struct{ id, name string }
 // lastLockKey finds the innermost lease.
 type lastLockKey struct{}
 
-func (r *Registry) lock(ctx context.Context, op, name string, opts *LockOptions, shared bool) (context.Context, func() error, error) {
+func (r *Registry) lock(ctx context.Context, op Op, name string, opts *LockOptions, shared bool) (context.Context, func() error, error) {
 	fail := func(err error) (context.Context, func() error, error) { return ctx, nil, wrap(ctx, op, name, err) }
 	if err := manifest.ValidName(name); err != nil {
 		return fail(err)
@@ -115,7 +116,7 @@ func (r *Registry) lock(ctx context.Context, op, name string, opts *LockOptions,
 	}
 	r.ledger.Log.DebugContext(ctx, "locked", "name", name, "shared", shared, "epoch", l.Epoch())
 	held := context.WithValue(context.WithValue(l.Context(), key, l), lastLockKey{}, l)
-	return held, func() error { return wrap(context.Background(), "unlock", name, l.Release()) }, nil
+	return held, func() error { return wrap(context.Background(), OpUnlock, name, l.Release()) }, nil
 }
 
 func (o *LockOptions) check() (*lease.Options, error) {
@@ -155,22 +156,32 @@ func (r *Registry) Locks(ctx context.Context) iter.Seq2[LockInfo, error] {
 			if err = ledger.ListingError(err); st.Name != "" && ledger.IsOfOneKey(ctx, err) {
 				err = ledger.NewUnreadable(manifest.LockKey(st.Name), "", err)
 			}
-			if !yield(st, wrap(ctx, "list locks", "", err)) || err != nil && !ledger.IsUnreadable(err) {
+			if !yield(st, wrap(ctx, OpLocks, "", err)) || err != nil && !ledger.IsUnreadable(err) {
 				return
 			}
 		}
 	}
 }
 
+// BreakLockOptions adjust BreakLock. nil means the zero value.
+type BreakLockOptions struct {
+	Why string // told to the holders, up to 1024 bytes
+}
+
+// BreakLockReport is what BreakLock did.
+type BreakLockReport struct {
+	Name  string `json:"name"`
+	Epoch uint64 `json:"epoch"` // that the lock has now; the next holder's is greater
+}
+
 // BreakLock takes the lock of a name away from whoever holds it, exclusively
 // and shared, also if it is not expired. Its epoch grows. The holders' contexts
-// end when they try to renew it, after a third of its TTL at the latest. why
-// is told to them.
+// end when they try to renew it, after a third of its TTL at the latest.
 //
 // Errors: ErrNotFound if nobody holds it, ErrConflict if it has changed hands
 // in the meantime, and those of the store.
-func (r *Registry) BreakLock(ctx context.Context, name, why string) error {
-	err := r.ledger.Locks.Break(ctx, name, why)
+func (r *Registry) BreakLock(ctx context.Context, name string, opts *BreakLockOptions) (*BreakLockReport, error) {
+	epoch, err := r.ledger.Locks.Break(ctx, name, value(opts).Why)
 	switch {
 	case errors.Is(err, lease.ErrNotHeld):
 		err = fmt.Errorf("%w: %w", ErrNotFound, err)
@@ -179,7 +190,10 @@ func (r *Registry) BreakLock(ctx context.Context, name, why string) error {
 	case err == nil:
 		r.ledger.Log.InfoContext(ctx, "lock broken", "name", name)
 	}
-	return wrap(ctx, "break lock", name, err)
+	if err != nil {
+		return nil, wrap(ctx, OpBreakLock, name, err)
+	}
+	return &BreakLockReport{name, epoch}, nil
 }
 
 // strictly does something under the name's lock if the registry is one with
@@ -188,11 +202,11 @@ func (r *Registry) strictly(ctx context.Context, name string, shared bool, do fu
 	if r.ledger.Settings.Locking != manifest.LockingStrict {
 		return do(ctx)
 	}
-	op := "save"
+	op := OpSave
 	if shared {
-		op = "load"
+		op = OpLoad
 	}
-	locked, unlock, err := r.lock(ctx, op, name, &LockOptions{Why: op}, shared)
+	locked, unlock, err := r.lock(ctx, op, name, &LockOptions{Why: string(op)}, shared)
 	if err != nil {
 		if e := (*Error)(nil); errors.As(err, &e) {
 			err = e.Err // the caller says what it was for

@@ -69,7 +69,7 @@ func TestRequestsForLocks(t *testing.T) {
 		r = openOn(t, trace, nil)
 		step("lock in another process", func() { _, unlock = mustLock(t, t.Context(), r, "job", nil) })
 		step("break it", func() {
-			if err := r.BreakLock(t.Context(), "job", ""); err != nil {
+			if _, err := r.BreakLock(t.Context(), "job", nil); err != nil {
 				t.Fatal(err)
 			}
 		})
@@ -240,7 +240,7 @@ func TestLockLostDuringStrictSave(t *testing.T) {
 	r, fst, mem := faultyStrict(t)
 	other := openOn(t, mem, nil)
 	fst.Plan(nth(0, "objects/", faultstore.Fault{Before: store.ErrUnknown, Do: func() {
-		if err := other.BreakLock(context.Background(), "m", "test"); err != nil {
+		if _, err := other.BreakLock(context.Background(), "m", &BreakLockOptions{Why: "test"}); err != nil {
 			t.Error(err)
 		}
 		for _, l := range locksOf(t, other) {
@@ -266,8 +266,9 @@ func TestLockLostDuringStrictSave(t *testing.T) {
 	wantErr(t, unlock(), ErrLockLost)
 }
 
-// A40: a load that has to take a lock says that this takes permission to write.
-func TestA40StrictLoadNeedsPermission(t *testing.T) {
+// A load that has to take a lock says that it needs permission to write
+// (docs/attacks.md, A40).
+func TestStrictLoadNeedsPermissionToWrite(t *testing.T) {
 	r, fst, _ := faultyStrict(t)
 	mustSave(t, r, "m", "x")
 	fst.Plan(func(c faultstore.Call) faultstore.Fault {
@@ -329,8 +330,8 @@ func TestLockErrors(t *testing.T) {
 			}
 		}
 	}
-	wantErr(t, r.BreakLock(t.Context(), "m", ""), ErrNotFound)
-	wantErr(t, r.BreakLock(t.Context(), "my_model", ""), ErrInvalidName)
+	wantErr(t, errOf(r.BreakLock(t.Context(), "m", nil)), ErrNotFound)
+	wantErr(t, errOf(r.BreakLock(t.Context(), "my_model", nil)), ErrInvalidName)
 	_, unlock := mustLock(t, t.Context(), r, "m", nil)
 	_, _, err := openOn(t, st, nil).Lock(t.Context(), "m", &LockOptions{Timeout: NoWait})
 	wantErr(t, err, ErrLockTimeout)

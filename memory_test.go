@@ -82,7 +82,7 @@ func readsBack(ctx context.Context, r, mirror *Registry, name, dest string, want
 	if got, err := os.ReadFile(dest); err != nil || !bytes.Equal(got, want) {
 		return fmt.Errorf("loaded a file of %d bytes, %w", len(got), err)
 	}
-	if rep, err := r.Verify(ctx, name); err != nil || !rep.OK() {
+	if rep, err := r.Verify(ctx, name, nil); err != nil || !rep.OK() {
 		return fmt.Errorf("verify: %v, %w", rep.Problems, err)
 	}
 	if _, err := Copy(ctx, mirror, r, name, nil); err != nil {

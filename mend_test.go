@@ -54,13 +54,13 @@ func TestDamagedTagIsMended(t *testing.T) {
 				t.Errorf("copied %+v", report)
 			}
 
-			wantErr(t, r.Tag(t.Context(), "m@1.0.1", "bad", WithIfTag("1.0.0")), ErrIntegrity) // where it pointed cannot be told
-			wantErr(t, r.Tag(t.Context(), "m@1.0.1", "bad", WithIfNoTag()), ErrIntegrity)
+			wantErr(t, errOf(r.Tag(t.Context(), "m@1.0.1", "bad", &TagOptions{IfVersion: "1.0.0"})), ErrIntegrity) // where it pointed cannot be told
+			wantErr(t, errOf(r.Tag(t.Context(), "m@1.0.1", "bad", &TagOptions{IfAbsent: true})), ErrIntegrity)
 			mustTag(t, r, "m@1.0.1", "bad")
 			wantTags(t, r, "m", "a=1.0.0", "bad=1.0.1", "z=1.0.0")
 
 			hurt()
-			if err := r.Untag(t.Context(), "m", "bad"); err != nil {
+			if _, err := r.Untag(t.Context(), "m", "bad", nil); err != nil {
 				t.Fatal(err)
 			}
 			wantTags(t, r, "m", "a=1.0.0", "z=1.0.0")
@@ -71,7 +71,7 @@ func TestDamagedTagIsMended(t *testing.T) {
 			mustTag(t, r, "m@1.0.1", "bad")
 
 			hurt()
-			repaired := must[*RepairReport](t)(r.Repair(t.Context(), "", mirror))
+			repaired := must[*RepairReport](t)(r.Repair(t.Context(), "", mirror, nil))
 			if !repaired.OK() || !slices.Equal(repaired.Mended, []string{key}) {
 				t.Errorf("repair: mended %q, left %v", repaired.Mended, repaired.Problems)
 			}
@@ -82,7 +82,7 @@ func TestDamagedTagIsMended(t *testing.T) {
 			other, _ := inMemory(t)
 			mustSave(t, other, "m", "other")
 			mustTag(t, other, "m@1.0.0", "bad")
-			repaired = must[*RepairReport](t)(r.Repair(t.Context(), "", other))
+			repaired = must[*RepairReport](t)(r.Repair(t.Context(), "", other, nil))
 			if repaired.OK() || len(repaired.Mended) > 0 || !strings.Contains(repaired.Problems[0].Err.Error(), "here it has") {
 				t.Errorf("repair from another: mended %q, left %v", repaired.Mended, repaired.Problems)
 			}
@@ -96,7 +96,7 @@ func TestDamagedTagGuardsItsVersion(t *testing.T) {
 	mustSave(t, r, "m", "one")
 	mustTag(t, r, "m", "bad")
 	overwrite(t, st, manifest.TagKey("m", "bad"), harm["torn"])
-	_, err := r.Delete(t.Context(), "m@1.0.0")
+	_, err := r.Delete(t.Context(), "m@1.0.0", nil)
 	wantErr(t, err, ErrIntegrity)
 	mustLoad[string](t, r, "m@1.0.0")
 }
@@ -114,7 +114,7 @@ func TestVerifyLooksAtEverything(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	must[*GCReport](t)(r.GC(t.Context()))
+	must[*GCReport](t)(r.GC(t.Context(), nil))
 	shared := manifest.SharedLockKey("m", manifest.NewNonce())
 	marker := manifest.CollectionKey(manifest.NewNonce())
 	lie := manifest.MilestoneKey("m", Version{Major: 7})
@@ -140,11 +140,11 @@ func TestVerifyLooksAtEverything(t *testing.T) {
 		return keys
 	}
 	want := slices.Sorted(slices.Values(slices.Concat(mendable, strangers)))
-	if got := keys(must[*VerifyReport](t)(r.Verify(t.Context(), "")).Problems); !slices.Equal(got, want) {
+	if got := keys(must[*VerifyReport](t)(r.Verify(t.Context(), "", nil)).Problems); !slices.Equal(got, want) {
 		t.Errorf("verify finds %q, want %q", got, want)
 	}
 	mirror, _ := inMemory(t)
-	report := must[*RepairReport](t)(r.Repair(t.Context(), "", mirror))
+	report := must[*RepairReport](t)(r.Repair(t.Context(), "", mirror, nil))
 	if got := keys(report.Problems); !slices.Equal(got, strangers) {
 		t.Errorf("left are %q, want %q", got, strangers)
 	}
@@ -153,7 +153,7 @@ func TestVerifyLooksAtEverything(t *testing.T) {
 	if !slices.Equal(report.Mended, mendable) {
 		t.Errorf("mended are %q", report.Mended)
 	}
-	if got := keys(must[*VerifyReport](t)(r.Verify(t.Context(), "")).Problems); !slices.Equal(got, strangers) {
+	if got := keys(must[*VerifyReport](t)(r.Verify(t.Context(), "", nil)).Problems); !slices.Equal(got, strangers) {
 		t.Errorf("then verify finds %q", got)
 	}
 	_, unlock, err = r.Lock(t.Context(), "m", nil)
@@ -204,7 +204,7 @@ func TestDamagedLockIsMended(t *testing.T) {
 			if n < 2 {
 				t.Errorf("%d locks are listed", n)
 			}
-			if err := r.BreakLock(t.Context(), "bad", "damaged"); err != nil {
+			if _, err := r.BreakLock(t.Context(), "bad", &BreakLockOptions{Why: "damaged"}); err != nil {
 				t.Fatal(err)
 			}
 			first := must[uint64](t)(take("bad"))

@@ -31,7 +31,7 @@ var (
 
 func newObject(ctx context.Context, r *Registry, ref string, f *ledger.Record, chunks *chunk.Reader) *Object {
 	o := &Object{r: r, f: f}
-	o.fs = tree.New(ctx, f.Manifest, chunks, ref, func(err error) error { return wrap(ctx, "read", ref, err) })
+	o.fs = tree.New(ctx, f.Manifest, chunks, ref, func(err error) error { return wrap(ctx, OpRead, ref, err) })
 	o.fs.Keep = r.localDir()
 	return o
 }

@@ -52,9 +52,9 @@ func liveVersions(t *testing.T, r *Registry, name string) []string {
 	return vs
 }
 
-// A1: the create is applied, the answer lost. The retry is refused, and the
-// save recognizes itself.
-func TestA1AmbiguousCreate(t *testing.T) {
+// The create is applied and its answer is lost. The retry is refused, and the
+// save recognizes itself (docs/attacks.md, A1).
+func TestCreateWithLostAnswerIsOneSave(t *testing.T) {
 	r, fst, _ := faulty(t)
 	for _, opts := range [][]SaveOption{nil, {WithVersion("5.0.0")}} {
 		fst.Plan(nth(0, "objects/", faultstore.Fault{After: store.ErrUnknown}))
@@ -69,9 +69,9 @@ func TestA1AmbiguousCreate(t *testing.T) {
 	}
 }
 
-// A2: the create floats, and lands after everything else. One save is one
-// version, whatever the order.
-func TestA2ZombieCreate(t *testing.T) {
+// The create is delayed, and lands after everything else. One save is one
+// version, whatever the order (docs/attacks.md, A2).
+func TestLateCreateIsOneVersion(t *testing.T) {
 	r, fst, _ := faulty(t)
 	fst.Plan(nth(0, "objects/", faultstore.Fault{Late: true}))
 	v := mustSave(t, r, "m", "x")
@@ -107,14 +107,15 @@ func TestA2ZombieCreate(t *testing.T) {
 	}
 }
 
-// A3: the create is applied, its answer lost, and before the saver looks the
-// version is deleted. The tombstone's history shows the nonce.
-func TestA3WonThenDeletedBeforeTheCheck(t *testing.T) {
+// The create is applied, its answer is lost, and the version is deleted before
+// the saver looks. The tombstone's history shows the nonce
+// (docs/attacks.md, A3).
+func TestSaveDeletedBeforeItsCheckHasWon(t *testing.T) {
 	r, fst, mem := faulty(t)
 	other := openOn(t, mem, nil)
 	plan := nth(0, "objects/", faultstore.Fault{After: store.ErrUnknown})
 	second := nth(1, "objects/", faultstore.Fault{Do: func() {
-		must[[]Version](t)(other.Delete(context.Background(), "m@1.0.0"))
+		must[*DeleteReport](t)(other.Delete(context.Background(), "m@1.0.0", nil))
 	}})
 	fst.Plan(func(c faultstore.Call) faultstore.Fault {
 		f, g := plan(c), second(c)
@@ -208,7 +209,7 @@ func TestFailureAtEveryCall(t *testing.T) {
 					t.Errorf("%s: failed with %v, but live are %v", name, err, got)
 				}
 			}
-			if rep := must[*VerifyReport](t)(check.Verify(t.Context(), "")); !rep.OK() {
+			if rep := must[*VerifyReport](t)(check.Verify(t.Context(), "", nil)); !rep.OK() {
 				t.Errorf("%s: %v", name, rep.Problems)
 			}
 			// And the next save works.
@@ -247,8 +248,9 @@ func TestLoadFailureAtEveryCall(t *testing.T) {
 	}
 }
 
-// A8: savers of one name all get through, each with a number of its own.
-func TestA8ManySaversOneName(t *testing.T) {
+// Savers of one name all get through, each with a number of its own
+// (docs/attacks.md, A8).
+func TestManySaversOfOneNameAllGetThrough(t *testing.T) {
 	onEachStore(t, func(t *testing.T, st store.Store) {
 		const savers, each = 16, 5
 		r := openOn(t, st, nil)

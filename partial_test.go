@@ -10,7 +10,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/mindtrace/registry/internal/knob"
 	"github.com/mindtrace/registry/internal/tree"
 	"github.com/mindtrace/registry/store/faultstore"
 	"github.com/mindtrace/registry/store/tracestore"
@@ -202,13 +201,11 @@ func TestLoadsToOnePlaceAtOnce(t *testing.T) {
 // A save that is interrupted half-way and run again puts what is missing, and
 // asks once for each pack whether it is there, without listing any.
 func TestInterruptedSaveMovesOnlyTheRest(t *testing.T) {
-	old := knob.MaxPack
-	knob.MaxPack = 4 << 20
-	t.Cleanup(func() { knob.MaxPack = old })
 	mem := newStore(t)
 	fst := faultstore.New(mem, nil)
 	trace := tracestore.New(fst)
 	r := openOn(t, trace, nil)
+	r.ledger.Knobs.MaxPack = 4 << 20
 	body := noise(1, 100<<20)
 	put := func() (n int64) {
 		for _, c := range trace.Calls() {

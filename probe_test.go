@@ -76,7 +76,7 @@ func TestWritesProbeOnceADay(t *testing.T) {
 	r = openOn(t, trace, nil)
 	_, err := r.Save(t.Context(), "a", "5")
 	wantErr(t, err, ErrUnsafeStore)
-	_, err = r.Delete(t.Context(), "a@1.0.0")
+	_, err = r.Delete(t.Context(), "a@1.0.0", nil)
 	wantErr(t, err, ErrUnsafeStore)
 	if got := mustLoad[string](t, r, "a"); got != "4" {
 		t.Errorf("latest is %q after a save that was refused", got)

@@ -132,7 +132,7 @@ func TestProcessesSavingOneName(t *testing.T) {
 	for v, seed := range acked {
 		checkSeed(t, r, "m@"+v, seed)
 	}
-	if rep := must[*VerifyReport](t)(r.Verify(t.Context(), "")); !rep.OK() || rep.Versions != processes*each {
+	if rep := must[*VerifyReport](t)(r.Verify(t.Context(), "", nil)); !rep.OK() || rep.Versions != processes*each {
 		t.Errorf("verified %d versions, problems: %v", rep.Versions, rep.Problems)
 	}
 }
@@ -184,18 +184,18 @@ func TestKilledSavers(t *testing.T) {
 		}
 		timer.Stop()
 		if round%20 == 19 {
-			if rep := must[*VerifyReport](t)(r.Verify(t.Context(), "")); !rep.OK() {
+			if rep := must[*VerifyReport](t)(r.Verify(t.Context(), "", nil)); !rep.OK() {
 				t.Fatalf("round %d: %v", round, rep.Problems)
 			}
-			if _, err := r.Delete(t.Context(), "m@*"); err != nil && !errors.Is(err, ErrNotFound) { // or the disk fills
+			if _, err := r.Delete(t.Context(), "m@*", nil); err != nil && !errors.Is(err, ErrNotFound) { // or the disk fills
 				t.Fatal(err)
 			}
 			for v, seed := range acked {
-				if err := r.Undelete(t.Context(), "m@"+v); err != nil {
+				if _, err := r.Undelete(t.Context(), "m@"+v, nil); err != nil {
 					t.Fatal(err)
 				}
 				checkSeed(t, r, "m@"+v, seed)
-				must[[]Version](t)(r.Delete(t.Context(), "m@"+v))
+				must[*DeleteReport](t)(r.Delete(t.Context(), "m@"+v, nil))
 			}
 			clear(acked)
 			mustSave(t, r, "m", "still works")

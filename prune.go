@@ -24,7 +24,7 @@ type PruneOptions struct {
 
 	Names  []string // of the objects concerned; none: all that start with Prefix
 	Prefix string   // of names; with Names empty
-	DryRun bool     // only tell what would be deleted
+	DryRun bool     // change nothing: the report says what would be deleted
 }
 
 // PruneReport is what Prune did.
@@ -50,9 +50,10 @@ type Pruned struct {
 // to be kept cannot be told. The others are pruned all the same, and the error
 // joins one for each of those left.
 // When it fails half-way, the report says what was deleted until then.
-func (r *Registry) Prune(ctx context.Context, opts PruneOptions) (*PruneReport, error) {
-	p := &pruning{r: r, o: opts, report: PruneReport{DryRun: opts.DryRun, Deleted: []Pruned{}}}
-	return &p.report, wrap(ctx, "prune", "", p.run(store.Freeing(ctx)))
+func (r *Registry) Prune(ctx context.Context, opts *PruneOptions) (*PruneReport, error) {
+	o := value(opts)
+	p := &pruning{r: r, o: o, report: PruneReport{DryRun: o.DryRun, Deleted: []Pruned{}}}
+	return &p.report, wrap(ctx, OpPrune, "", p.run(store.Freeing(ctx)))
 }
 
 type pruning struct {
@@ -124,7 +125,7 @@ func (p *pruning) object(ctx context.Context, name string) error {
 	p.report.Kept += len(live) - len(drop)
 	for _, info := range drop {
 		if !p.o.DryRun {
-			_, err := p.r.Delete(ctx, info.Ref())
+			_, err := p.r.Delete(ctx, info.Ref(), nil)
 			if errors.Is(err, ErrNotFound) {
 				continue // somebody else was faster
 			}

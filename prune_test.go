@@ -43,11 +43,11 @@ func TestPrune(t *testing.T) {
 			r = openOn(t, r.ledger.Store, nil)
 			dry := c.o
 			dry.DryRun = true
-			would := must[*PruneReport](t)(r.Prune(t.Context(), dry))
+			would := must[*PruneReport](t)(r.Prune(t.Context(), &dry))
 			if n := len(liveVersions(t, r, "m")); n != len(versions) {
 				t.Errorf("%d versions after a dry run", n)
 			}
-			rep := must[*PruneReport](t)(r.Prune(t.Context(), c.o))
+			rep := must[*PruneReport](t)(r.Prune(t.Context(), &c.o))
 			var deleted []string
 			for _, d := range rep.Deleted {
 				deleted = append(deleted, d.Version.String())
@@ -63,7 +63,7 @@ func TestPrune(t *testing.T) {
 				if slices.Contains(left, v) {
 					t.Errorf("%s is live", v)
 				}
-				if err := r.Undelete(t.Context(), "m@"+v); err != nil {
+				if _, err := r.Undelete(t.Context(), "m@"+v, nil); err != nil {
 					t.Error(err)
 				}
 			}
@@ -87,7 +87,7 @@ func TestPruneNamesAndPrefix(t *testing.T) {
 		}
 		mustDelete(t, r, "gone@*")
 		c.o.KeepLast = 1
-		rep := must[*PruneReport](t)(r.Prune(t.Context(), c.o))
+		rep := must[*PruneReport](t)(r.Prune(t.Context(), &c.o))
 		var names []string
 		for _, d := range rep.Deleted {
 			names = append(names, d.Name)
@@ -102,13 +102,13 @@ func TestPruneRefuses(t *testing.T) {
 	r, st := inMemory(t)
 	mustSave(t, r, "m", "x")
 	for _, o := range []PruneOptions{{}, {KeepLast: -1}, {KeepWithin: -1, KeepLast: 1}, {Names: []string{"m"}, Prefix: "m", KeepLast: 1}, {Names: []string{"m", "my_model"}, KeepLast: 1}, {Names: []string{"none"}, KeepLast: 1}} {
-		if rep, err := r.Prune(t.Context(), o); err == nil {
+		if rep, err := r.Prune(t.Context(), &o); err == nil {
 			t.Errorf("%+v: %+v", o, rep)
 		}
 	}
 	// What it cannot read, it does not take for nothing.
 	must[store.Info](t)(st.Put(t.Context(), "tags/m/@/prod.json", []byte("{}"), store.Absent))
-	if _, err := r.Prune(t.Context(), PruneOptions{KeepTagged: true}); err == nil {
+	if _, err := r.Prune(t.Context(), &PruneOptions{KeepTagged: true}); err == nil {
 		t.Error("a tag that cannot be read was ignored")
 	}
 }
@@ -120,7 +120,7 @@ func TestPruneFailsHalfWay(t *testing.T) {
 		mustSave(t, r, "m", "x")
 	}
 	fst.Plan(nth(2, "objects/", faultBefore))
-	rep, err := r.Prune(t.Context(), PruneOptions{KeepLast: 1})
+	rep, err := r.Prune(t.Context(), &PruneOptions{KeepLast: 1})
 	fst.Plan(func(faultstore.Call) faultstore.Fault { return faultstore.Fault{} })
 	if err == nil || len(rep.Deleted) != 2 {
 		t.Errorf("%+v, %v", rep, err)

@@ -71,7 +71,7 @@ func (r *Registry) Purge(ctx context.Context, ref string, opts *PurgeOptions) (*
 			err = errors.Join(err, derr)
 		}
 	}
-	return &p.report, wrap(ctx, "purge", ref, err)
+	return &p.report, wrap(ctx, OpPurge, ref, err)
 }
 
 type purging struct {

@@ -59,7 +59,7 @@ func TestPurgeFreesEarly(t *testing.T) {
 				t.Errorf("just before: %+v", rep)
 			}
 			clock.advance(1)
-			dry := mustGC(t, r, WithDryRun())
+			dry := wouldGC(t, r)
 			if rep := mustGC(t, r); rep.Freed != (GCAmount{1, 5 << 20}) || rep.Freed != dry.Freed || rep.Tombstones.Packs != 1 ||
 				rep.Versions != (GCVersions{Live: 1, Deleted: 1, Purged: 1, Purging: 1}) || rep.Versions != dry.Versions {
 				t.Errorf("just after: %+v, dry %+v", rep, dry)
@@ -69,7 +69,7 @@ func TestPurgeFreesEarly(t *testing.T) {
 				t.Errorf("the register is still %s", body)
 			}
 			mustVerify(t, r)
-			if err := r.Undelete(t.Context(), "trash@1"); err != nil {
+			if _, err := r.Undelete(t.Context(), "trash@1", nil); err != nil {
 				t.Error(err)
 			}
 		})
@@ -108,14 +108,14 @@ func TestPurgedIsGone(t *testing.T) {
 	for _, after := range []time.Duration{0, purgeGrace} {
 		clock.advance(after)
 		mustGC(t, r)
-		err := r.Undelete(t.Context(), "m@1")
+		_, err := r.Undelete(t.Context(), "m@1", nil)
 		wantErr(t, err, ErrPurged)
 		wantErr(t, err, ErrDeleted)
 		wantErr(t, err, ErrNotFound)
 		wantErr(t, r.Load(t.Context(), "m@1", new([]byte)), ErrPurged)
 		_, err = r.Info(t.Context(), "m@1")
 		wantErr(t, err, ErrPurged)
-		_, err = r.Delete(t.Context(), "m@1")
+		_, err = r.Delete(t.Context(), "m@1", nil)
 		wantErr(t, err, ErrPurged)
 		_, err = r.Save(t.Context(), "m", "x", WithVersion("1"))
 		wantErr(t, err, ErrExists)
@@ -308,7 +308,7 @@ func TestPurgeRaces(t *testing.T) {
 			return faultstore.Fault{Do: func() {
 				switch meanwhile {
 				case "undelete":
-					if err := other.Undelete(t.Context(), "m@1"); err != nil {
+					if _, err := other.Undelete(t.Context(), "m@1", nil); err != nil {
 						t.Error(err)
 					}
 				case "delete":

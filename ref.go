@@ -28,7 +28,7 @@ const Latest = "latest"
 // ParseRef reads a reference of the form name or name@selector.
 func ParseRef(s string) (Ref, error) {
 	ref, err := ledger.ParseRef(s)
-	return Ref{ref.Name, ref.Selector}, wrap(context.Background(), "parse reference", s, err)
+	return Ref{ref.Name, ref.Selector}, wrap(context.Background(), OpParseRef, s, err)
 }
 
 // String returns the reference as it was written.

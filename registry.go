@@ -13,6 +13,7 @@ import (
 
 	"github.com/mindtrace/registry/cache"
 	"github.com/mindtrace/registry/internal/cachestore"
+	"github.com/mindtrace/registry/internal/chunk"
 	"github.com/mindtrace/registry/internal/lease"
 	"github.com/mindtrace/registry/internal/ledger"
 	"github.com/mindtrace/registry/internal/manifest"
@@ -34,7 +35,7 @@ type Version = version.Version
 // and 1.2.3.
 func ParseVersion(s string) (Version, error) {
 	v, err := version.Parse(s)
-	return v, wrap(context.Background(), "parse version", s, err)
+	return v, wrap(context.Background(), OpParseVersion, s, err)
 }
 
 // Path is a file or directory on disk, as a value to save or the target of
@@ -52,12 +53,12 @@ type Options struct {
 	// registry stays what it is; to ask this of one that keeps versions is
 	// ErrExists.
 	Unversioned bool
-	// Locking, for a new registry: "", or "strict" to have every save take the
+	// Locking, for a new registry: LockingNone, or LockingStrict to have every save take the
 	// exclusive lock of the name around its commit, and every load the shared
 	// one until its last byte, at three requests each. Neither needs it to be
 	// safe, and loading then takes permission to write. An existing registry
 	// stays what it is; to ask this of one that is not strict is ErrExists.
-	Locking string
+	Locking Locking
 	// Cache keeps what is read from the registry on the local disk, and serves
 	// it from there the next time, verified. nil: none. A registry in a local
 	// directory is not read through it; Checkout uses it there too.
@@ -70,13 +71,13 @@ type Options struct {
 	// Compression is how saves store what they put: CompressionAuto, the
 	// default, or CompressionNone. It concerns only what is written; both are
 	// read, and their digests are the same.
-	Compression string
+	Compression Compression
 	// MemoryLimit is how many bytes all operations under way may use together
 	// for the data they move; 0 means 256 MiB, or a quarter of what the machine
 	// or the control group allow the process, or half of $GOMEMLIMIT, if that is less. An
 	// operation waits for the least it can do with, 52 MiB for a large object to be
 	// saved, and takes more, to be faster, while there is more. What is less
-	// than chunk.MinMemory, 84 MiB, is an error.
+	// than MinMemoryLimit, 84 MiB, is an error.
 	//
 	// Beside it there are the first MiB of an object being saved, lists of
 	// files, what materializers hold, and what Go has not collected yet. A
@@ -91,6 +92,18 @@ type Options struct {
 
 	times manifest.Times // shrunk in tests
 }
+
+// Locking says whether saves and loads of a registry take locks.
+type Locking string
+
+// The ways to lock.
+const (
+	LockingNone   Locking = ""       // they take none, and need none to be safe
+	LockingStrict Locking = "strict" // every save takes the exclusive lock of its name, every load the shared one
+)
+
+// MinMemoryLimit is the least that Options.MemoryLimit may be, in bytes.
+const MinMemoryLimit = chunk.MinMemory
 
 // Registry is an open registry. It may be used by many goroutines, beside any
 // number of other processes. It holds nothing that must be closed.
@@ -109,7 +122,7 @@ func DefaultURL() (string, error) {
 		return url, nil
 	}
 	dir, err := defaultDir()
-	return dir, wrap(context.Background(), "find the default location", "", err)
+	return dir, wrap(context.Background(), OpDefaultURL, "", err)
 }
 
 func defaultDir() (string, error) {
@@ -147,42 +160,44 @@ func Open(ctx context.Context, location string, opts *Options) (*Registry, error
 	if location == "" {
 		url, err := DefaultURL()
 		if err != nil {
-			return nil, wrap(ctx, "open", "", err)
+			return nil, wrap(ctx, OpOpen, "", err)
 		}
 		location = url
 	}
 	if o.Offline && o.Cache == nil {
-		return nil, wrap(ctx, "open", "", errors.New("offline, what can be read is what is in a cache; give one (in Go: Options.Cache)"))
+		return nil, wrap(ctx, OpOpen, "", errors.New("offline, what can be read is what is in a cache; give one (in Go: Options.Cache)"))
 	}
 	if o.Offline && !isLocal(location) {
 		return open(ctx, cachestore.Of(o.Cache).Offline(location), location, o)
 	}
 	st, err := store.Open(ctx, location)
 	if err != nil {
-		return nil, wrap(ctx, "open", "", err)
+		return nil, wrap(ctx, OpOpen, "", err)
 	}
 	return open(ctx, st, location, o)
 }
 
 // OpenStore is Open on a store that the caller has made. url is how the
 // registry is called in messages, in Info.Path and in the cache.
-// Options.Offline does nothing.
+// Options.Offline is an error: the store is there.
 func OpenStore(ctx context.Context, st store.Store, url string, opts *Options) (*Registry, error) {
 	var o Options
 	if opts != nil {
 		o = *opts
 	}
-	o.Offline = false
+	if o.Offline {
+		return nil, wrap(ctx, OpOpen, url, errors.New("Options.Offline is for Open; a store that was given is not offline"))
+	}
 	return open(ctx, st, url, o)
 }
 
 func open(ctx context.Context, st store.Store, url string, o Options) (*Registry, error) {
 	if err := checkCompression(o.Compression); err != nil {
-		return nil, wrap(ctx, "open", url, err)
+		return nil, wrap(ctx, OpOpen, url, err)
 	}
 	budget, err := memory.New(o.MemoryLimit)
 	if err != nil {
-		return nil, wrap(ctx, "open", url, err)
+		return nil, wrap(ctx, OpOpen, url, err)
 	}
 	log := o.Logger
 	if log == nil {
@@ -190,7 +205,7 @@ func open(ctx context.Context, st store.Store, url string, o Options) (*Registry
 	}
 	if b, ok := store.As[store.BucketMaker](st); ok && o.CreateBucket {
 		if err := b.MakeBucket(ctx); err != nil {
-			return nil, wrap(ctx, "open", url, err)
+			return nil, wrap(ctx, OpOpen, url, err)
 		}
 	}
 	o.Create = o.Create || o.CreateBucket
@@ -217,13 +232,13 @@ func open(ctx context.Context, st store.Store, url string, o Options) (*Registry
 	}
 	body, _, err := l.Store.Get(cachestore.Use(ctx), manifest.SettingsKey, nil)
 	if err := l.Begin(ctx, body, err, fresh); err != nil {
-		return nil, wrap(ctx, "open", url, err)
+		return nil, wrap(ctx, OpOpen, url, err)
 	}
 	if o.Unversioned && !l.Settings.Unversioned {
-		return nil, wrap(ctx, "open", url, fmt.Errorf("a registry %w here that keeps versions, and that is fixed; make an unversioned one at another place", ErrExists))
+		return nil, wrap(ctx, OpOpen, url, fmt.Errorf("a registry %w here that keeps versions, and that is fixed; make an unversioned one at another place", ErrExists))
 	}
-	if o.Locking != "" && o.Locking != string(l.Settings.Locking) {
-		return nil, wrap(ctx, "open", url, fmt.Errorf("a registry %w here that was not made with locking %q, and that is fixed; make one at another place", ErrExists, o.Locking))
+	if o.Locking != LockingNone && o.Locking != Locking(l.Settings.Locking) {
+		return nil, wrap(ctx, OpOpen, url, fmt.Errorf("a registry %w here that was not made with locking %q, and that is fixed; make one at another place", ErrExists, o.Locking))
 	}
 	l.Log.DebugContext(ctx, "registry opened", "url", url, "id", l.Settings.ID, "unversioned", l.Settings.Unversioned)
 	return r, nil
@@ -238,8 +253,8 @@ func (r *Registry) ID() string { return string(r.ledger.Settings.ID) }
 // Unversioned reports whether a save replaces the object.
 func (r *Registry) Unversioned() bool { return r.ledger.Settings.Unversioned }
 
-// Locking returns "strict" if saves and loads take locks, and "" if not.
-func (r *Registry) Locking() string { return string(r.ledger.Settings.Locking) }
+// Locking returns LockingStrict if saves and loads take locks, and LockingNone if not.
+func (r *Registry) Locking() Locking { return Locking(r.ledger.Settings.Locking) }
 
 // localDir returns the directory that the registry is in, or "".
 func (r *Registry) localDir() string {
@@ -260,10 +275,10 @@ func isLocal(location string) bool {
 // that were saved with m's name. A T is saved as it is; register T and *T if
 // both are used.
 func Register[T any](r *Registry, m material.Materializer) error {
-	return wrap(context.Background(), "register materializer", m.Name(), r.materials.Register(reflect.TypeFor[T](), m))
+	return wrap(context.Background(), OpRegisterMaterializer, m.Name(), r.materials.Register(reflect.TypeFor[T](), m))
 }
 
 // RegisterMaterializer makes m known by its name, for loading.
 func (r *Registry) RegisterMaterializer(m material.Materializer) error {
-	return wrap(context.Background(), "register materializer", m.Name(), r.materials.Register(nil, m))
+	return wrap(context.Background(), OpRegisterMaterializer, m.Name(), r.materials.Register(nil, m))
 }

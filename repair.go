@@ -8,15 +8,20 @@ import (
 
 // RepairReport is what Repair has found and done.
 type RepairReport struct {
-	Found    VerifyReport // before
-	Packs    []string     // keys of packs restored
-	Versions []string     // name@version of registers restored
-	Mended   []string     // keys of tags restored, of locks set free, of milestones and markers of collections removed
-	Problems []Problem    // that are left
+	Found    VerifyReport `json:"found"`    // before
+	Packs    []string     `json:"packs"`    // keys of packs restored
+	Versions []string     `json:"versions"` // name@version of registers restored
+	Mended   []string     `json:"mended"`   // keys of tags restored, of locks set free, of milestones and markers of collections removed
+	Problems []Problem    `json:"problems"` // that are left
 }
 
 // OK reports whether nothing is wrong any more.
 func (r *RepairReport) OK() bool { return len(r.Problems) == 0 }
+
+// RepairOptions adjust Repair. nil means the zero value.
+type RepairOptions struct {
+	Progress func(Progress) // called as data moves; nil: that of the registry's Options
+}
 
 // Repair verifies the versions that ref means, as Verify does, and restores
 // what is damaged or missing from another registry: a copy of this one, or one
@@ -30,11 +35,14 @@ func (r *RepairReport) OK() bool { return len(r.Problems) == 0 }
 // versions here name. Only where a version's own register is damaged does the
 // mirror's version of the same name and number say what it was. What could not
 // be repaired is in the report's Problems.
-func (r *Registry) Repair(ctx context.Context, ref string, from *Registry) (*RepairReport, error) {
-	done, err := fsck.Repair(ctx, r.ledger, from.ledger, ref, verifyProgress(r.progress, ref))
-	report := &RepairReport{Packs: done.Packs, Versions: done.Versions, Mended: done.Mended, Problems: problems(done.Problems)}
+func (r *Registry) Repair(ctx context.Context, ref string, from *Registry, opts *RepairOptions) (*RepairReport, error) {
+	done, err := fsck.Repair(ctx, r.ledger, from.ledger, ref, verifyProgress(r.progressOr(value(opts).Progress), ref))
+	report := &RepairReport{
+		Packs: append([]string{}, done.Packs...), Versions: append([]string{}, done.Versions...), Mended: append([]string{}, done.Mended...),
+		Problems: problems(done.Problems),
+	}
 	if done.Found != nil {
 		report.Found = *verifyReport(done.Found)
 	}
-	return report, wrap(ctx, "repair", ref, err)
+	return report, wrap(ctx, OpRepair, ref, err)
 }

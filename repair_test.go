@@ -80,7 +80,7 @@ func TestVerifyTellsWhatIsHurt(t *testing.T) {
 	c := f.Content.Files[i].Chunks[0]
 	key := f.Placement.Packs[c.Pack].Key()
 	overwrite(t, mem, key, func(b []byte) []byte { b[c.Offset+3] ^= 8; return b })
-	rep := must[*VerifyReport](t)(r.Verify(t.Context(), ""))
+	rep := must[*VerifyReport](t)(r.Verify(t.Context(), "", nil))
 	if len(rep.Problems) != 2 || len(rep.Damage) != 1 || rep.Damage[0].Key != key || rep.Damage[0].Missing {
 		t.Fatalf("%+v", rep)
 	}
@@ -93,7 +93,7 @@ func TestVerifyTellsWhatIsHurt(t *testing.T) {
 	if err := mem.Delete(t.Context(), key); err != nil {
 		t.Fatal(err)
 	}
-	rep = must[*VerifyReport](t)(r.Verify(t.Context(), "tree@1.0.0"))
+	rep = must[*VerifyReport](t)(r.Verify(t.Context(), "tree@1.0.0", nil))
 	if len(rep.Damage) == 0 || !rep.Damage[0].Missing || len(rep.Damage[0].Hurts) < 60 {
 		t.Errorf("%+v", rep.Damage)
 	}
@@ -149,7 +149,7 @@ func TestRepair(t *testing.T) {
 					from = resaved(t, r, "-mirror")
 				}
 				damage(t, r, mem)
-				rep := must[*RepairReport](t)(r.Repair(t.Context(), "", from))
+				rep := must[*RepairReport](t)(r.Repair(t.Context(), "", from, nil))
 				if rep.Found.OK() {
 					t.Fatal("nothing was damaged")
 				}
@@ -167,7 +167,7 @@ func TestRepair(t *testing.T) {
 				if again := must[*Info](t)(r.Info(t.Context(), "tree@1.0.0")).Digest; again != digest {
 					t.Errorf("the digest is %s, was %s", again, digest)
 				}
-				again := must[*RepairReport](t)(r.Repair(t.Context(), "", from))
+				again := must[*RepairReport](t)(r.Repair(t.Context(), "", from, nil))
 				if !again.Found.OK() || len(again.Packs) > 0 {
 					t.Errorf("a second repair: %+v", again)
 				}
@@ -200,7 +200,7 @@ func TestRepairTable(t *testing.T) {
 			mustSave(t, from, "m", Path(dir), WithBase("filler"))
 		}
 		overwrite(t, mem, f.Table.Packs[0].Key(), func(b []byte) []byte { b[len(b)/2] ^= 1; return b })
-		rep := must[*RepairReport](t)(r.Repair(t.Context(), "", from))
+		rep := must[*RepairReport](t)(r.Repair(t.Context(), "", from, nil))
 		if len(rep.Found.Damage) != 1 || rep.Found.Damage[0].Hurts[0].File != "" || !rep.OK() {
 			t.Errorf("%s: %+v", kind, rep)
 		}
@@ -229,7 +229,7 @@ func TestRepairRefuses(t *testing.T) {
 		before[k] = string(body)
 	}
 	for why, from := range map[string]*Registry{"damaged too": openOn(t, bad, nil), "other things": other, "itself": r} {
-		rep := must[*RepairReport](t)(r.Repair(t.Context(), "", from))
+		rep := must[*RepairReport](t)(r.Repair(t.Context(), "", from, nil))
 		if rep.OK() || len(rep.Packs) > 0 || len(rep.Problems) != len(rep.Found.Problems) {
 			t.Errorf("%s: %+v", why, rep)
 		}
@@ -269,7 +269,7 @@ func TestRepairWithGaps(t *testing.T) {
 	if err := mem.Delete(t.Context(), key); err != nil {
 		t.Fatal(err)
 	}
-	rep := must[*RepairReport](t)(r.Repair(t.Context(), "", from))
+	rep := must[*RepairReport](t)(r.Repair(t.Context(), "", from, nil))
 	if !rep.OK() || !slices.Equal(rep.Packs, []string{key}) {
 		t.Errorf("%+v", rep)
 	}
@@ -286,7 +286,7 @@ func TestRepairWithGaps(t *testing.T) {
 	if err := mem.Delete(t.Context(), largestPack(t, r, "m")); err != nil {
 		t.Fatal(err)
 	}
-	rep = must[*RepairReport](t)(r.Repair(t.Context(), "", from))
+	rep = must[*RepairReport](t)(r.Repair(t.Context(), "", from, nil))
 	if rep.OK() || len(rep.Packs) > 0 || !strings.Contains(rep.Problems[0].Err.Error(), "repair it after") {
 		t.Errorf("%+v", rep)
 	}
@@ -309,7 +309,7 @@ func TestRepairFaults(t *testing.T) {
 			fst := faultstore.New(mem, nil)
 			r := openOn(t, fst, nil)
 			fst.Plan(nth(0, "packs/", fault))
-			rep := must[*RepairReport](t)(r.Repair(t.Context(), "", from))
+			rep := must[*RepairReport](t)(r.Repair(t.Context(), "", from, nil))
 			if !rep.OK() || len(rep.Packs) != 1 {
 				t.Errorf("%+v: %+v", fault, rep)
 			}
@@ -324,13 +324,13 @@ func TestRepairFaults(t *testing.T) {
 	fst := faultstore.New(mem, nil)
 	r := openOn(t, fst, nil)
 	fst.Plan(nth(0, "packs/", faultstore.Fault{Do: func() { overwrite(t, mem, key, func(b []byte) []byte { return append(b, 1) }) }}))
-	rep := must[*RepairReport](t)(r.Repair(t.Context(), "", from))
+	rep := must[*RepairReport](t)(r.Repair(t.Context(), "", from, nil))
 	if rep.OK() || !strings.Contains(rep.Problems[0].Err.Error(), "changed meanwhile") {
 		t.Errorf("%+v", rep)
 	}
 	// No permission: said, and nothing else happens.
 	fst.Plan(nth(0, "packs/", faultstore.Fault{Before: fs.ErrPermission}))
-	rep = must[*RepairReport](t)(r.Repair(t.Context(), "", from))
+	rep = must[*RepairReport](t)(r.Repair(t.Context(), "", from, nil))
 	if rep.OK() {
 		t.Errorf("%+v", rep)
 	}

@@ -22,14 +22,14 @@ func TestRepairOfPurged(t *testing.T) {
 		return bytes.Replace(b, []byte(`"size"`), []byte(`"sise"`), 1)
 	})
 	for _, left := range []bool{true, false} {
-		rep := must[*RepairReport](t)(r.Repair(t.Context(), "", mirror))
+		rep := must[*RepairReport](t)(r.Repair(t.Context(), "", mirror, nil))
 		if rep.OK() == left || left && !strings.Contains(rep.Problems[0].Err.Error(), "repair it after 20") {
 			t.Errorf("%+v", rep)
 		}
 		clock.advance(purgeGrace)
 	}
 	wantErr(t, r.Load(t.Context(), "m@1.0.0", new([]byte)), ErrPurged)
-	wantErr(t, r.Undelete(t.Context(), "m@1.0.0"), ErrPurged)
+	wantErr(t, errOf(r.Undelete(t.Context(), "m@1.0.0", nil)), ErrPurged)
 	if rep := mustGC(t, r); rep.Freed.Packs != 1 || rep.Versions.Purged != 1 {
 		t.Errorf("%+v", rep)
 	}

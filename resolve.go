@@ -25,11 +25,11 @@ func (r *Resolved) Ref() string { return r.Name + "@" + r.Version.String() }
 func (r *Registry) Resolve(ctx context.Context, ref string) (*Resolved, error) {
 	p, err := ledger.ParseRef(ref)
 	if err != nil {
-		return nil, wrap(ctx, "resolve", ref, err)
+		return nil, wrap(ctx, OpResolve, ref, err)
 	}
 	f, err := r.ledger.Resolve(ctx, p)
 	if err != nil {
-		return nil, wrap(ctx, "resolve", ref, err)
+		return nil, wrap(ctx, OpResolve, ref, err)
 	}
 	resolved := &Resolved{Name: f.Name, Version: f.Version, Digest: f.Digest.String()}
 	switch p.Kind {

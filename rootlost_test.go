@@ -113,16 +113,19 @@ func TestRegistryIsNotWhatWasOpened(t *testing.T) {
 		"objects":      func(r *Registry, _ string) error { return last(r.Objects(t.Context(), "")) },
 		"latest":       func(r *Registry, _ string) error { return last(r.Latest(t.Context(), "")) },
 		"versions":     func(r *Registry, _ string) error { return last(r.Versions(t.Context(), "a")) },
-		"tag":          func(r *Registry, _ string) error { return r.Tag(t.Context(), "a@1.0.0", "prod") },
-		"untag":        func(r *Registry, _ string) error { return r.Untag(t.Context(), "a", "prod") },
-		"delete":       func(r *Registry, _ string) error { _, err := r.Delete(t.Context(), "a@*", WithForce()); return err },
-		"prune": func(r *Registry, _ string) error {
-			_, err := r.Prune(t.Context(), PruneOptions{KeepLast: 1})
+		"tag":          func(r *Registry, _ string) error { return errOf(r.Tag(t.Context(), "a@1.0.0", "prod", nil)) },
+		"untag":        func(r *Registry, _ string) error { return errOf(r.Untag(t.Context(), "a", "prod", nil)) },
+		"delete": func(r *Registry, _ string) error {
+			_, err := r.Delete(t.Context(), "a@*", &DeleteOptions{Force: true})
 			return err
 		},
-		"collect":       func(r *Registry, _ string) error { _, err := r.GC(t.Context()); return err },
-		"would collect": func(r *Registry, _ string) error { _, err := r.GC(t.Context(), WithDryRun()); return err },
-		"verify":        func(r *Registry, _ string) error { _, err := r.Verify(t.Context(), ""); return err },
+		"prune": func(r *Registry, _ string) error {
+			_, err := r.Prune(t.Context(), &PruneOptions{KeepLast: 1})
+			return err
+		},
+		"collect":       func(r *Registry, _ string) error { _, err := r.GC(t.Context(), nil); return err },
+		"would collect": func(r *Registry, _ string) error { _, err := r.GC(t.Context(), &GCOptions{DryRun: true}); return err },
+		"verify":        func(r *Registry, _ string) error { _, err := r.Verify(t.Context(), "", nil); return err },
 		"lock":          func(r *Registry, _ string) error { _, _, err := r.Lock(t.Context(), "a", nil); return err },
 		"copy to it": func(r *Registry, _ string) error {
 			src, _ := inMemory(t)
@@ -142,7 +145,7 @@ func TestRegistryIsNotWhatWasOpened(t *testing.T) {
 			r, err := Open(t.Context(), dir, &Options{Create: true})
 			check(t, err)
 			mustSave(t, r, "a", "1")
-			check(t, r.Tag(t.Context(), "a", "prod"))
+			check(t, errOf(r.Tag(t.Context(), "a", "prod", nil)))
 			old := lose(t, dir)
 			before := allNames(t, dir)
 			var was []string
@@ -230,10 +233,10 @@ func TestRootIsLostBetweenRequests(t *testing.T) {
 			cut.left, cut.cut = n, func() { lose(t, dir) }
 			_, err = r.Save(t.Context(), "a", noise(8, 3<<20))
 			if err == nil {
-				_, err = r.Delete(t.Context(), "a@1.0.0")
+				_, err = r.Delete(t.Context(), "a@1.0.0", nil)
 			}
 			if err == nil {
-				err = r.Tag(t.Context(), "a", "prod")
+				_, err = r.Tag(t.Context(), "a", "prod", nil)
 			}
 			if cut.cut != nil {
 				if err != nil || n < 5 {
@@ -296,7 +299,7 @@ func TestBucketIsNotWhatWasOpened(t *testing.T) {
 		r := openOn(t, st, nil)
 		mustSave(t, r, "a", noise(9, 1<<20))
 		mustSave(t, r, "m", "1")
-		check(t, r.Tag(t.Context(), "m", "prod"))
+		check(t, errOf(r.Tag(t.Context(), "m", "prod", nil)))
 		obj, err := r.Object(t.Context(), "a")
 		check(t, err)
 		tag, err := r.ledger.ReadTag(t.Context(), "m", "prod")
@@ -311,7 +314,7 @@ func TestBucketIsNotWhatWasOpened(t *testing.T) {
 		wantErr(t, err, ErrNoRegistry)
 		_, _, err = r.ledger.Best(t.Context(), ledger.Ref{Name: "m"}, []Version{{Major: 1}})
 		wantErr(t, err, ErrNoRegistry)
-		_, err = r.GC(t.Context())
+		_, err = r.GC(t.Context(), nil)
 		wantErr(t, err, ErrNoRegistry)
 
 		r.ledger.Probed = r.ledger.Probed.AddDate(0, 0, -2)

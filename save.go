@@ -15,20 +15,26 @@ import (
 
 // SaveReport tells what a save did, beyond the version.
 type SaveReport struct {
-	Info   Info
-	Read   int64 // bytes of the object
-	Reused int64 // of these, found stored already
-	Stored int64 // bytes of packs put for it, compressed where that pays, with the table of very many files; small objects need none
-	Packs  int   // packs put for it
-	Found  int64 // of Stored, what was there already: from a save that was interrupted, or in another object
+	Info   Info  `json:"info"`
+	Read   int64 `json:"read"`   // bytes of the object
+	Reused int64 `json:"reused"` // of these, found stored already
+	Stored int64 `json:"stored"` // bytes of packs put for it, compressed where that pays, with the table of very many files; small objects need none
+	Packs  int   `json:"packs"`  // packs put for it
+	Found  int64 `json:"found"`  // of Stored, what was there already: from a save that was interrupted, or in another object
 
 	// Private is how many of its files and directories only their owner may
 	// read: who loads them gets what the umask leaves, as for all others.
-	Private int
+	Private int `json:"private"`
 
 	// LeftOut is what was found in the tree and is mindreg's own: nil if it was
 	// no tree, or all of it was saved.
-	LeftOut []LeftOut `json:",omitempty"`
+	LeftOut []LeftOut `json:"leftOut,omitempty"`
+}
+
+// contradictions are the options of a save that cannot both hold.
+var contradictions = [][2]string{
+	{"WithBase", "WithoutReuse"}, {"WithIfLatest", "WithIfAbsent"},
+	{"Update", "WithIfLatest"}, {"Update", "WithIfAbsent"},
 }
 
 // Save stores v as a version of the object name and returns the version: the
@@ -50,12 +56,15 @@ func (r *Registry) Save(ctx context.Context, name string, v any, opts ...SaveOpt
 	for _, opt := range opts {
 		opt.applySave(&o)
 	}
+	if err := o.check(contradictions...); err != nil {
+		return Version{}, wrap(ctx, OpSave, name, err)
+	}
 	if o.progress == nil {
 		o.progress = r.progress
 	}
 	s := &save{commit.New(r.ledger, name), r, &o}
 	version, err := s.run(ctx, v)
-	return version, wrap(ctx, "save", name, err)
+	return version, wrap(ctx, OpSave, name, err)
 }
 
 // save is one save under way.
@@ -128,7 +137,7 @@ func (s *save) run(ctx context.Context, v any) (Version, error) {
 	}
 	if s.o.progress != nil {
 		s.o.progress(Progress{
-			Op: "save", Ref: s.Name, Done: mf.Size, Total: mf.Size,
+			Op: OpSave, Ref: s.Name, Done: mf.Size, Total: mf.Size,
 			Reused: res.Stats.Reused, Stored: res.Stats.Stored, Finished: true,
 		})
 	}

@@ -78,7 +78,7 @@ func TestAutomaticVersions(t *testing.T) {
 	check("2.0.2")
 	check("3.0.0-rc.1", WithVersion("3.0.0-rc.1"))
 	check("2.0.3") // a pre-release is not promoted by accident
-	must[[]Version](t)(r.Delete(t.Context(), "m@2.0.3"))
+	must[*DeleteReport](t)(r.Delete(t.Context(), "m@2.0.3", nil))
 	check("2.0.4") // not 2.0.3 again
 	check("10.0.0", WithVersion("10"))
 	check("9.0.0", WithVersion("9"))
@@ -113,7 +113,7 @@ func TestSaveRefuses(t *testing.T) {
 	r, st := inMemory(t)
 	mustSave(t, r, "m", "x", WithVersion("1.0.0"))
 	mustSave(t, r, "m", "x", WithVersion("1.1.0"))
-	must[[]Version](t)(r.Delete(t.Context(), "m@1.1.0"))
+	must[*DeleteReport](t)(r.Delete(t.Context(), "m@1.1.0", nil))
 	before := keysOf(t, st)
 	type hidden struct{ secret int }
 	for _, c := range []struct {
@@ -188,7 +188,7 @@ func TestLoadRefuses(t *testing.T) {
 	r, _ := inMemory(t)
 	mustSave(t, r, "m", aModel)
 	mustSave(t, r, "m", aModel)
-	must[[]Version](t)(r.Delete(t.Context(), "m@1.0.1"))
+	must[*DeleteReport](t)(r.Delete(t.Context(), "m@1.0.1", nil))
 	mustSave(t, r, "tree", Path(writeFiles(t, map[string][]byte{"a": nil, "b/c": []byte("x")})))
 	mustSave(t, r, "odd", 7, WithMaterializer(material.Func("nobody-knows",
 		func(ctx context.Context, dst material.Sink, v int) error { return material.Text{}.Save(ctx, dst, "7") },
@@ -281,11 +281,11 @@ func TestSelectors(t *testing.T) {
 			t.Errorf("%s: got %q, %v; want %s", ref, got, err, want)
 		}
 	}
-	must[[]Version](t)(r.Delete(t.Context(), "m@3.1.0"))
+	must[*DeleteReport](t)(r.Delete(t.Context(), "m@3.1.0", nil))
 	if got := mustLoad[string](t, r, "m"); got != "1.10.0" {
 		t.Errorf("latest after deleting it: %s", got)
 	}
-	must[[]Version](t)(r.Delete(t.Context(), "m@<2"))
+	must[*DeleteReport](t)(r.Delete(t.Context(), "m@<2", nil))
 	if got := mustLoad[string](t, r, "m"); got != "10.0.0-alpha" {
 		t.Errorf("latest with pre-releases only: %s", got)
 	}
@@ -298,7 +298,7 @@ func TestListing(t *testing.T) {
 			mustSave(t, r, name, "x")
 		}
 		mustSave(t, r, "a", "y")
-		must[[]Version](t)(r.Delete(t.Context(), "gone@*"))
+		must[*DeleteReport](t)(r.Delete(t.Context(), "gone@*", nil))
 		var names []string
 		for name, err := range r.Objects(t.Context(), "") {
 			if err != nil {

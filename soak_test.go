@@ -152,7 +152,7 @@ func soakIn(t *testing.T, url string) {
 		r := must[*Registry](t)(Open(t.Context(), url, nil))
 		wg.Go(func() {
 			for !enough() {
-				rep, err := r.GC(t.Context())
+				rep, err := r.GC(t.Context(), nil)
 				if err != nil || rep.Missing > 0 {
 					t.Errorf("%+v, %v", rep, err)
 					return

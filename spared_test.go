@@ -44,7 +44,7 @@ func TestNothingGoesIntoRegistries(t *testing.T) {
 	if err := mine.Load(t.Context(), "packs", Path(at("elsewhere/packs"))); err != nil {
 		t.Error(err)
 	}
-	if rep := must[*VerifyReport](t)(mine.Verify(t.Context(), "")); len(rep.Problems) > 0 {
+	if rep := must[*VerifyReport](t)(mine.Verify(t.Context(), "", nil)); len(rep.Problems) > 0 {
 		t.Errorf("%+v", rep.Problems)
 	}
 }

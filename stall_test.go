@@ -29,8 +29,8 @@ func TestWritesToAStallingStore(t *testing.T) {
 			_, err := r.Save(ctx, "m", noise(1, 1<<20))
 			return err
 		}},
-		"tag":    {"tags/", func(ctx context.Context, r *Registry) error { return r.Tag(ctx, "m@1.0.0", "prod") }},
-		"delete": {"objects/", func(ctx context.Context, r *Registry) error { _, err := r.Delete(ctx, "m@1.0.0"); return err }},
+		"tag":    {"tags/", func(ctx context.Context, r *Registry) error { return errOf(r.Tag(ctx, "m@1.0.0", "prod", nil)) }},
+		"delete": {"objects/", func(ctx context.Context, r *Registry) error { _, err := r.Delete(ctx, "m@1.0.0", nil); return err }},
 		"lock": {"locks/", func(ctx context.Context, r *Registry) error {
 			_, _, err := r.Lock(ctx, "m", nil)
 			return err

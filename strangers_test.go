@@ -23,7 +23,7 @@ func TestGCPassesStrangers(t *testing.T) {
 	for _, key := range strangers {
 		must[store.Info](t)(mem.Put(t.Context(), key, []byte("hi"), store.Absent))
 	}
-	rep := mustGC(t, r, WithDryRun())
+	rep := wouldGC(t, r)
 	again := mustGC(t, r)
 	if again.Freed.Packs != 1 || rep.Freed != again.Freed || !slices.Equal(again.Strangers, strangers) || !slices.Equal(rep.Strangers, strangers) {
 		t.Errorf("dry run %+v\nthen %+v", rep, again)
@@ -61,7 +61,7 @@ func TestGCStopsAtCopiesOfRegisters(t *testing.T) {
 		}
 		key := "objects/garbage/@/" + name
 		must[store.Info](t)(mem.Put(t.Context(), key, body, store.Absent))
-		rep, err := r.GC(t.Context())
+		rep, err := r.GC(t.Context(), nil)
 		wantErr(t, err, ErrIntegrity)
 		if err == nil || !strings.Contains(err.Error(), key) || !strings.Contains(err.Error(), "move it out of the registry") {
 			t.Errorf("it says %v", err)

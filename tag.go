@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"time"
@@ -9,7 +10,6 @@ import (
 	"github.com/mindtrace/registry/internal/ledger"
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/store"
-	"github.com/mindtrace/registry/version"
 )
 
 // Tag is a name for one version of an object, such as prod, that can be moved
@@ -30,37 +30,22 @@ type TagMove struct {
 	Removed bool      `json:"removed,omitempty"`
 }
 
-// TagOption adjusts one Tag or Untag.
-type TagOption interface{ applyTag(*tagOptions) }
-
-type tagOptions struct {
-	given, absent bool   // as in tagCondition
-	version       string // the version it must point at, as given
+// TagOptions adjust Tag. nil means the zero value.
+type TagOptions struct {
+	// IfVersion sets the tag only if it points at this version now; "": no such
+	// condition. Otherwise the error is ErrConflict.
+	IfVersion string
+	// IfAbsent sets the tag only if there is none of this name. Otherwise the
+	// error is ErrConflict. It contradicts IfVersion.
+	IfAbsent bool
 }
 
-type tagOption tagOptions
-
-func (o tagOption) applyTag(c *tagOptions) { *c = tagOptions(o) }
-
-// WithIfTag changes the tag only if it points at this version; otherwise the
-// error is ErrConflict.
-func WithIfTag(version string) TagOption { return tagOption{given: true, version: version} }
-
-// WithIfNoTag sets the tag only if there is none of this name; otherwise the
-// error is ErrConflict.
-func WithIfNoTag() TagOption { return tagOption{given: true, absent: true} }
-
-// condition is the state that the options ask of a tag.
-func condition(opts []TagOption) (c ledger.TagCondition, err error) {
-	var o tagOptions
-	for _, opt := range opts {
-		opt.applyTag(&o)
-	}
-	c.Given, c.Absent = o.given, o.absent
-	if c.Given && !c.Absent {
-		c.Want, err = version.Parse(o.version)
-	}
-	return c, err
+// TagReport is what Tag did.
+type TagReport struct {
+	Name    string  `json:"name"` // of the object
+	Tag     string  `json:"tag"`
+	Version Version `json:"version"` // that it points at now
+	Digest  string  `json:"digest"`  // of the version, "sha256:..."
 }
 
 // Tag points a tag at the version that ref means, wherever it pointed before.
@@ -68,41 +53,76 @@ func condition(opts []TagOption) (c ledger.TagCondition, err error) {
 // Tagging is not versioned: see TagHistory for where the tag was.
 //
 // A version that is deleted at the same moment is ErrDeleted, and the tag is
-// put back where it was, unless the delete has removed it. Other errors: ErrInvalidTag, ErrConflict (with WithIfTag and
-// WithIfNoTag only), ErrNotFound, ErrOutcomeUnknown, and those of the store.
+// put back where it was, unless the delete has removed it. Other errors:
+// ErrInvalidTag, ErrConflict (with a condition only), ErrNotFound,
+// ErrOutcomeUnknown, and those of the store.
 // An unversioned registry has no tags.
-func (r *Registry) Tag(ctx context.Context, ref, tag string, opts ...TagOption) error {
-	return wrap(ctx, "tag", ref, r.tag(ctx, ref, tag, opts))
+func (r *Registry) Tag(ctx context.Context, ref, tag string, opts *TagOptions) (*TagReport, error) {
+	f, err := r.tag(ctx, ref, tag, value(opts))
+	if err != nil {
+		return nil, wrap(ctx, OpTag, ref, err)
+	}
+	return &TagReport{f.Name, tag, f.Version, f.Digest.String()}, nil
 }
 
-func (r *Registry) tag(ctx context.Context, s, tag string, opts []TagOption) error {
+func (r *Registry) tag(ctx context.Context, s, tag string, o TagOptions) (*ledger.Record, error) {
 	if err := r.ledger.ValidTag(tag); err != nil {
-		return err
+		return nil, err
 	}
-	c, err := condition(opts)
+	c, err := condition(o.IfVersion, o.IfAbsent)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	ref, err := ledger.ParseRef(s)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	f, err := r.ledger.Resolve(ctx, ref)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return r.ledger.SetTag(ctx, f, tag, c)
+	return f, r.ledger.SetTag(ctx, f, tag, c)
+}
+
+// condition is the state that a tag must be in to be changed.
+func condition(version string, absent bool) (c ledger.TagCondition, err error) {
+	if version != "" && absent {
+		return c, errors.New("IfVersion wants the tag to be there, and IfAbsent wants it not to be: give one of them")
+	}
+	c.Given, c.Absent = version != "" || absent, absent
+	if version != "" {
+		c.Want, err = manifest.ParseVersion(version)
+	}
+	return c, err
+}
+
+// UntagOptions adjust Untag. nil means the zero value.
+type UntagOptions struct {
+	// IfVersion removes the tag only if it points at this version now; "": no
+	// such condition. Otherwise the error is ErrConflict.
+	IfVersion string
+}
+
+// UntagReport is what Untag did.
+type UntagReport struct {
+	Name    string  `json:"name"` // of the object
+	Tag     string  `json:"tag"`
+	Version Version `json:"version"` // that it pointed at; of a damaged tag 0.0.0
 }
 
 // Untag removes a tag. The versions stay as they are. Errors: ErrNotFound,
-// ErrInvalidTag, ErrConflict (with WithIfTag only), ErrOutcomeUnknown, and
+// ErrInvalidTag, ErrConflict (with a condition only), ErrOutcomeUnknown, and
 // those of the store.
-func (r *Registry) Untag(ctx context.Context, name, tag string, opts ...TagOption) error {
-	c, err := condition(opts)
+func (r *Registry) Untag(ctx context.Context, name, tag string, opts *UntagOptions) (*UntagReport, error) {
+	c, err := condition(value(opts).IfVersion, false)
+	var was Version
 	if err == nil {
-		err = r.ledger.RemoveTag(store.Freeing(ctx), name, tag, c)
+		was, err = r.ledger.RemoveTag(store.Freeing(ctx), name, tag, c)
 	}
-	return wrap(ctx, "untag", name, err)
+	if err != nil {
+		return nil, wrap(ctx, OpUntag, name, err)
+	}
+	return &UntagReport{name, tag, was}, nil
 }
 
 // Tags yields the tags of an object, in the order of their keys. It reads one
@@ -111,12 +131,12 @@ func (r *Registry) Untag(ctx context.Context, name, tag string, opts ...TagOptio
 func (r *Registry) Tags(ctx context.Context, name string) iter.Seq2[Tag, error] {
 	return func(yield func(Tag, error) bool) {
 		if err := manifest.ValidName(name); err != nil {
-			yield(Tag{}, wrap(ctx, "list tags", name, err))
+			yield(Tag{}, wrap(ctx, OpTags, name, err))
 			return
 		}
 		for t, err := range r.ledger.Tags(ctx, name) {
 			if err != nil {
-				if !yield(Tag{}, wrap(ctx, "list tags", name, err)) || !ledger.IsUnreadable(err) {
+				if !yield(Tag{}, wrap(ctx, OpTags, name, err)) || !ledger.IsUnreadable(err) {
 					return
 				}
 				continue
@@ -136,7 +156,7 @@ func (r *Registry) TagHistory(ctx context.Context, name, tag string) ([]TagMove,
 		err = fmt.Errorf("%w: there never was a tag %s", ErrNotFound, tag)
 	}
 	if err != nil {
-		return nil, wrap(ctx, "tag history", name, err)
+		return nil, wrap(ctx, OpTagHistory, name, err)
 	}
 	moves := []TagMove{{t.Version, t.Digest.String(), t.Stored.Modified.UTC(), !t.IsSet()}}
 	for _, m := range t.Moves {

@@ -18,9 +18,13 @@ import (
 	"github.com/mindtrace/registry/store/tracestore"
 )
 
-func mustTag(t testing.TB, r *Registry, ref, tag string, opts ...TagOption) {
+func mustTag(t testing.TB, r *Registry, ref, tag string, opts ...TagOptions) {
 	t.Helper()
-	if err := r.Tag(context.Background(), ref, tag, opts...); err != nil {
+	var o *TagOptions
+	if len(opts) > 0 {
+		o = &opts[0]
+	}
+	if _, err := r.Tag(context.Background(), ref, tag, o); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -67,10 +71,10 @@ func TestTags(t *testing.T) {
 				t.Errorf("listed as %+v", tag)
 			}
 		}
-		if err := r.Untag(t.Context(), "m", "prod"); err != nil {
+		if _, err := r.Untag(t.Context(), "m", "prod", nil); err != nil {
 			t.Fatal(err)
 		}
-		wantErr(t, r.Untag(t.Context(), "m", "prod"), ErrNotFound)
+		wantErr(t, errOf(r.Untag(t.Context(), "m", "prod", nil)), ErrNotFound)
 		wantErr(t, r.Load(t.Context(), "m@prod", new(string)), ErrNotFound)
 		if has := must[bool](t)(r.Has(t.Context(), "m@prod")); has {
 			t.Error("a removed tag is there")
@@ -86,7 +90,7 @@ func TestTags(t *testing.T) {
 		_, err := r.TagHistory(t.Context(), "m", "none")
 		wantErr(t, err, ErrNotFound)
 		wantTags(t, r, "none")
-		if rep := must[*VerifyReport](t)(r.Verify(t.Context(), "")); !rep.OK() {
+		if rep := must[*VerifyReport](t)(r.Verify(t.Context(), "", nil)); !rep.OK() {
 			t.Error(rep.Problems)
 		}
 	})
@@ -105,25 +109,28 @@ func TestTagRefuses(t *testing.T) {
 		want error
 		says string
 	}{
-		{r.Tag(ctx, "m", ""), ErrInvalidTag, "empty"},
-		{r.Tag(ctx, "m", "1.0"), ErrInvalidTag, "taken for a version"},
-		{r.Tag(ctx, "m", "latest"), ErrInvalidTag, "highest version"},
-		{r.Tag(ctx, "m", "a/b"), ErrInvalidTag, "letters"},
-		{r.Tag(ctx, "a_b", "prod"), ErrInvalidName, "a-b"},
-		{r.Tag(ctx, "m@", "prod"), ErrInvalidRef, "leave it out"},
-		{r.Tag(ctx, "none", "prod"), ErrNotFound, "no object"},
-		{r.Tag(ctx, "m@9", "prod"), ErrNotFound, "9.0.0"},
-		{r.Tag(ctx, "m@other", "prod"), ErrNotFound, "no tag or version other"},
-		{r.Tag(ctx, "m", "prod", WithIfTag("")), ErrInvalidVersion, "1.2.3"},
-		{r.Tag(ctx, "m", "prod", WithIfTag("1.0.0")), ErrConflict, "no such tag"},
-		{r.Untag(ctx, "m", "prod"), ErrNotFound, "no tag prod"},
-		{r.Untag(ctx, "m", "v1"), ErrInvalidTag, "taken for a version"},
-		{r.Untag(ctx, "a_b", "prod"), ErrInvalidName, "a-b"},
-		{flat.Tag(ctx, "m", "prod"), ErrInvalidTag, "has no tags"},
+		{errOf(r.Tag(ctx, "m", "", nil)), ErrInvalidTag, "empty"},
+		{errOf(r.Tag(ctx, "m", "1.0", nil)), ErrInvalidTag, "taken for a version"},
+		{errOf(r.Tag(ctx, "m", "latest", nil)), ErrInvalidTag, "highest version"},
+		{errOf(r.Tag(ctx, "m", "a/b", nil)), ErrInvalidTag, "letters"},
+		{errOf(r.Tag(ctx, "a_b", "prod", nil)), ErrInvalidName, "a-b"},
+		{errOf(r.Tag(ctx, "m@", "prod", nil)), ErrInvalidRef, "leave it out"},
+		{errOf(r.Tag(ctx, "none", "prod", nil)), ErrNotFound, "no object"},
+		{errOf(r.Tag(ctx, "m@9", "prod", nil)), ErrNotFound, "9.0.0"},
+		{errOf(r.Tag(ctx, "m@other", "prod", nil)), ErrNotFound, "no tag or version other"},
+		{errOf(r.Tag(ctx, "m", "prod", &TagOptions{IfVersion: "v"})), ErrInvalidVersion, "1.2.3"},
+		{errOf(r.Tag(ctx, "m", "prod", &TagOptions{IfVersion: "1.0.0", IfAbsent: true})), nil, "give one of them"},
+		{errOf(r.Tag(ctx, "m", "prod", &TagOptions{IfVersion: "1.0.0"})), ErrConflict, "no such tag"},
+		{errOf(r.Untag(ctx, "m", "prod", nil)), ErrNotFound, "no tag prod"},
+		{errOf(r.Untag(ctx, "m", "v1", nil)), ErrInvalidTag, "taken for a version"},
+		{errOf(r.Untag(ctx, "a_b", "prod", nil)), ErrInvalidName, "a-b"},
+		{errOf(flat.Tag(ctx, "m", "prod", nil)), ErrInvalidTag, "has no tags"},
 		{second(flat.Save(ctx, "m", "y", WithTag("prod"))), ErrInvalidTag, "has no tags"},
 		{second(r.Save(ctx, "m", "y", WithTag("prod", "1.0"))), ErrInvalidTag, "taken for a version"},
 	} {
-		wantErr(t, c.err, c.want)
+		if c.want != nil || c.err == nil {
+			wantErr(t, c.err, c.want)
+		}
 		if c.err != nil && !strings.Contains(c.err.Error(), c.says) {
 			t.Errorf("%q does not say %q", c.err, c.says)
 		}
@@ -141,16 +148,16 @@ func TestConditionalTags(t *testing.T) {
 		mustSave(t, r, "m", "x")
 	}
 	ctx := t.Context()
-	mustTag(t, r, "m@1.0.0", "prod", WithIfNoTag())
-	wantErr(t, r.Tag(ctx, "m@1.0.1", "prod", WithIfNoTag()), ErrConflict)
-	wantErr(t, r.Tag(ctx, "m@1.0.1", "prod", WithIfTag("1.0.1")), ErrConflict)
+	mustTag(t, r, "m@1.0.0", "prod", TagOptions{IfAbsent: true})
+	wantErr(t, errOf(r.Tag(ctx, "m@1.0.1", "prod", &TagOptions{IfAbsent: true})), ErrConflict)
+	wantErr(t, errOf(r.Tag(ctx, "m@1.0.1", "prod", &TagOptions{IfVersion: "1.0.1"})), ErrConflict)
 	wantTags(t, r, "m", "prod=1.0.0")
-	mustTag(t, r, "m@1.0.1", "prod", WithIfTag("v1"))
-	wantErr(t, r.Untag(ctx, "m", "prod", WithIfTag("1.0.0")), ErrConflict)
-	if err := r.Untag(ctx, "m", "prod", WithIfTag("1.0.1")); err != nil {
+	mustTag(t, r, "m@1.0.1", "prod", TagOptions{IfVersion: "v1"})
+	wantErr(t, errOf(r.Untag(ctx, "m", "prod", &UntagOptions{IfVersion: "1.0.0"})), ErrConflict)
+	if _, err := r.Untag(ctx, "m", "prod", &UntagOptions{IfVersion: "1.0.1"}); err != nil {
 		t.Error(err)
 	}
-	mustTag(t, r, "m@1.0.2", "prod", WithIfNoTag())
+	mustTag(t, r, "m@1.0.2", "prod", TagOptions{IfAbsent: true})
 	wantTags(t, r, "m", "prod=1.0.2")
 }
 
@@ -166,7 +173,7 @@ func TestConditionalTagRace(t *testing.T) {
 		errs := make(chan error, racers)
 		for i := range racers {
 			go func() {
-				errs <- r.Tag(context.Background(), fmt.Sprintf("m@1.0.%d", i+1), "prod", WithIfTag("1.0.0"))
+				errs <- errOf(r.Tag(context.Background(), fmt.Sprintf("m@1.0.%d", i+1), "prod", &TagOptions{IfVersion: "1.0.0"}))
 			}()
 		}
 		won := 0
@@ -192,7 +199,7 @@ func TestTagRace(t *testing.T) {
 		mustSave(t, r, "m", "x")
 	}
 	for i := range racers {
-		go func() { errs <- r.Tag(context.Background(), fmt.Sprintf("m@1.0.%d", i), "prod") }()
+		go func() { errs <- errOf(r.Tag(context.Background(), fmt.Sprintf("m@1.0.%d", i), "prod", nil)) }()
 	}
 	for range racers {
 		if err := <-errs; err != nil {
@@ -204,9 +211,10 @@ func TestTagRace(t *testing.T) {
 	}
 }
 
-// A17: on a store whose tokens are hashes of the bytes, as ETags are, a tag
-// that went from one version to another and back is not what it was.
-func TestA17EqualBytesABA(t *testing.T) {
+// The tokens of a store may be hashes of the bytes, as ETags are. A tag that
+// went from one version to another and back has another token all the same
+// (docs/attacks.md, A17).
+func TestTagMovedThereAndBackHasChanged(t *testing.T) {
 	r := openOn(t, etags{newStore(t)}, nil)
 	mustSave(t, r, "m", "x")
 	mustSave(t, r, "m", "y")
@@ -255,9 +263,9 @@ func (s etags) Put(ctx context.Context, key string, body []byte, match store.Tok
 	return info, err
 }
 
-// A18: a tag is read from the store each time it is used, by the one who has
-// used it before as well.
-func TestA18TagsAreNeverCached(t *testing.T) {
+// A registry reads a tag from the store each time, also if it has read it
+// before (docs/attacks.md, A18).
+func TestTagsAreNeverCached(t *testing.T) {
 	st := newStore(t)
 	reader, mover := openOn(t, st, nil), openOn(t, st, nil)
 	for i := range 5 {
@@ -325,7 +333,7 @@ func TestDamagedTags(t *testing.T) {
 	}
 	for _, ref := range []string{"", "m"} {
 		var keys []string
-		for _, p := range must[*VerifyReport](t)(r.Verify(t.Context(), ref)).Problems {
+		for _, p := range must[*VerifyReport](t)(r.Verify(t.Context(), ref, nil)).Problems {
 			keys = append(keys, strings.TrimPrefix(p.Key, "tags/m/@/"))
 		}
 		if want := []string{"1.0.json", "swapped.json", "torn.json"}; !slices.Equal(keys, want) {
@@ -350,18 +358,18 @@ func TestRequestsPerTagOperation(t *testing.T) {
 		}
 		step("set a tag", func() { mustTag(t, r, "m@1.0.0", "prod") })
 		step("set it again", func() { mustTag(t, r, "m@1.0.0", "prod") })
-		step("move it", func() { mustTag(t, r, "m@1.0.1", "prod", WithIfTag("1.0.0")) })
+		step("move it", func() { mustTag(t, r, "m@1.0.1", "prod", TagOptions{IfVersion: "1.0.0"}) })
 		step("load by tag", func() { mustLoad[string](t, r, "m@prod") })
 		step("list tags", func() { tagsOf(t, r, "m") })
 		step("its history", func() { must[[]TagMove](t)(r.TagHistory(t.Context(), "m", "prod")) })
-		step("delete a version without tags", func() { must[[]Version](t)(r.Delete(t.Context(), "m@1.0.0")) })
-		step("refuse to delete one with a tag", func() { wantErr(t, second(r.Delete(t.Context(), "m@1.0.1")), ErrTagged) })
-		step("delete it", func() { must[[]Version](t)(r.Delete(t.Context(), "m@1.0.1", WithForce())) })
+		step("delete a version without tags", func() { must[*DeleteReport](t)(r.Delete(t.Context(), "m@1.0.0", nil)) })
+		step("refuse to delete one with a tag", func() { wantErr(t, second(r.Delete(t.Context(), "m@1.0.1", nil)), ErrTagged) })
+		step("delete it", func() { must[*DeleteReport](t)(r.Delete(t.Context(), "m@1.0.1", &DeleteOptions{Force: true})) })
 		step("load by a removed tag", func() { wantErr(t, r.Load(t.Context(), "m@prod", new(string)), ErrNotFound) })
 		step("remove a tag", func() {
 			mustTag(t, r, "m@1.0.2", "prod")
 			trace.Reset()
-			if err := r.Untag(t.Context(), "m", "prod"); err != nil {
+			if _, err := r.Untag(t.Context(), "m", "prod", nil); err != nil {
 				t.Fatal(err)
 			}
 		})

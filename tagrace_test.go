@@ -28,10 +28,10 @@ func atCall(n int, op, part string, f faultstore.Fault) func(faultstore.Call) fa
 	}
 }
 
-// A16: somebody tags a version while somebody else deletes it. Whatever the
-// order of their steps, no tag is left that points at it, unless one of them
-// died in between: then a load says so.
-func TestA16TagVersusDelete(t *testing.T) {
+// One user tags a version while another deletes it. Whatever the order of their
+// steps, no tag is left that points at it. If one of them dies in between, a
+// load says so (docs/attacks.md, A16).
+func TestTagBesideDeleteDoesNotDangle(t *testing.T) {
 	boom := errors.New("boom")
 	const key = "objects/m/@/a1.a0.a1~"
 	// In each case m@prod is 1.0.0, and is about to be moved to 1.0.1.
@@ -41,18 +41,18 @@ func TestA16TagVersusDelete(t *testing.T) {
 		other *Registry // acts in between
 		fst   *faultstore.Store
 	}
-	move := func(s setup) error { return s.r.Tag(s.t.Context(), "m@1.0.1", "prod") }
-	remove := func(s setup) error { return second(s.r.Delete(s.t.Context(), "m@1.0.1")) }
-	deletes := func(s setup, ref string, opts ...DeleteOption) func() {
+	move := func(s setup) error { return errOf(s.r.Tag(s.t.Context(), "m@1.0.1", "prod", nil)) }
+	remove := func(s setup) error { return second(s.r.Delete(s.t.Context(), "m@1.0.1", nil)) }
+	deletes := func(s setup, ref string, opts *DeleteOptions) func() {
 		return func() {
-			if _, err := s.other.Delete(context.Background(), ref, opts...); err != nil {
+			if _, err := s.other.Delete(context.Background(), ref, opts); err != nil {
 				s.t.Error(err)
 			}
 		}
 	}
 	tags := func(s setup) func() {
 		return func() {
-			if err := s.other.Tag(context.Background(), "m@1.0.1", "prod"); err != nil {
+			if _, err := s.other.Tag(context.Background(), "m@1.0.1", "prod", nil); err != nil {
 				s.t.Error(err)
 			}
 		}
@@ -68,20 +68,20 @@ func TestA16TagVersusDelete(t *testing.T) {
 		{
 			"deleted whole before the tag is written", move,
 			func(s setup) func(faultstore.Call) faultstore.Fault {
-				return atCall(0, "put", "tags/", faultstore.Fault{Do: deletes(s, "m@1.0.1")})
+				return atCall(0, "put", "tags/", faultstore.Fault{Do: deletes(s, "m@1.0.1", nil)})
 			}, ErrDeleted, []string{"prod=1.0.0"}, nil,
 		},
 		{
 			"deleted whole between the write and the look", move,
 			func(s setup) func(faultstore.Call) faultstore.Fault {
-				return atCall(1, "get", key, faultstore.Fault{Do: deletes(s, "m@1.0.1", WithForce())})
+				return atCall(1, "get", key, faultstore.Fault{Do: deletes(s, "m@1.0.1", &DeleteOptions{Force: true})})
 			}, ErrDeleted, nil, ErrNotFound,
 		},
 		{
 			"both versions deleted before the tag is put back", move,
 			func(s setup) func(faultstore.Call) faultstore.Fault {
-				first := atCall(0, "put", "tags/", faultstore.Fault{Do: deletes(s, "m@1.0.1")})
-				then := atCall(1, "put", "tags/", faultstore.Fault{Do: deletes(s, "m@1.0.0")})
+				first := atCall(0, "put", "tags/", faultstore.Fault{Do: deletes(s, "m@1.0.1", nil)})
+				then := atCall(1, "put", "tags/", faultstore.Fault{Do: deletes(s, "m@1.0.0", nil)})
 				return func(c faultstore.Call) faultstore.Fault {
 					f, g := first(c), then(c)
 					if g.Do != nil {
@@ -106,13 +106,13 @@ func TestA16TagVersusDelete(t *testing.T) {
 		{
 			"the setter's answer is lost and the version deleted", move,
 			func(s setup) func(faultstore.Call) faultstore.Fault {
-				return atCall(0, "put", "tags/", faultstore.Fault{Do: deletes(s, "m@1.0.1"), After: store.ErrUnknown})
+				return atCall(0, "put", "tags/", faultstore.Fault{Do: deletes(s, "m@1.0.1", nil), After: store.ErrUnknown})
 			}, ErrDeleted, []string{"prod=1.0.0"}, nil,
 		},
 		{
 			"the setter dies between the write and the look", move,
 			func(s setup) func(faultstore.Call) faultstore.Fault {
-				do := atCall(0, "put", "tags/", faultstore.Fault{Do: deletes(s, "m@1.0.1")})
+				do := atCall(0, "put", "tags/", faultstore.Fault{Do: deletes(s, "m@1.0.1", nil)})
 				die := atCall(1, "get", key, faultstore.Fault{Before: boom})
 				return func(c faultstore.Call) faultstore.Fault {
 					if f := die(c); f.Before != nil {
@@ -152,7 +152,7 @@ func TestA16TagVersusDelete(t *testing.T) {
 			if err := r.Load(t.Context(), "m@prod", new(string)); !errors.Is(err, c.load) {
 				t.Errorf("m@prod: %v, want %v", err, c.load)
 			}
-			rep := must[*VerifyReport](t)(r.Verify(t.Context(), ""))
+			rep := must[*VerifyReport](t)(r.Verify(t.Context(), "", nil))
 			if c.load != ErrDangling {
 				if !rep.OK() {
 					t.Error(rep.Problems)
@@ -172,9 +172,10 @@ func TestA16TagVersusDelete(t *testing.T) {
 	}
 }
 
-// A load by tag, between whose two requests the tag is moved and the version
-// that it has left is deleted, gets the new version.
-func TestA16LoadBesideMoveAndDelete(t *testing.T) {
+// Between the two requests of a load by tag, the tag is moved and the version
+// that it has left is deleted. The load gets the new version
+// (docs/attacks.md, A16).
+func TestLoadByTagBesideMoveAndDelete(t *testing.T) {
 	r, fst, mem := faulty(t)
 	other := openOn(t, mem, nil)
 	mustSave(t, r, "m", "zero")
@@ -182,7 +183,7 @@ func TestA16LoadBesideMoveAndDelete(t *testing.T) {
 	mustTag(t, r, "m@1.0.0", "prod")
 	fst.Plan(atCall(0, "get", "objects/", faultstore.Fault{Do: func() {
 		mustTag(t, other, "m@1.0.1", "prod")
-		must[[]Version](t)(other.Delete(context.Background(), "m@1.0.0"))
+		must[*DeleteReport](t)(other.Delete(context.Background(), "m@1.0.0", nil))
 	}}))
 	if got := mustLoad[string](t, r, "m@prod"); got != "one" {
 		t.Errorf("got %q", got)
@@ -190,8 +191,9 @@ func TestA16LoadBesideMoveAndDelete(t *testing.T) {
 }
 
 // Setters, deleters and undeleters of a few versions, all at once: in the end
-// every tag points at a live version. The seed is printed.
-func TestA16Race(t *testing.T) {
+// every tag points at a live version (docs/attacks.md, A16). The seed is
+// printed.
+func TestTagsPointAtLiveVersionsAfterARace(t *testing.T) {
 	onEachStore(t, func(t *testing.T, st store.Store) {
 		const workers, each, versions = 8, 30, 4
 		seed := rand.Uint64()
@@ -209,15 +211,15 @@ func TestA16Race(t *testing.T) {
 					var err error
 					switch rng.IntN(6) {
 					case 0:
-						_, err = r.Delete(context.Background(), ref, WithForce())
+						_, err = r.Delete(context.Background(), ref, &DeleteOptions{Force: true})
 					case 1:
-						_, err = r.Delete(context.Background(), ref)
+						_, err = r.Delete(context.Background(), ref, nil)
 					case 2:
-						err = r.Undelete(context.Background(), ref)
+						_, err = r.Undelete(context.Background(), ref, nil)
 					case 3:
-						err = r.Untag(context.Background(), "m", tag)
+						_, err = r.Untag(context.Background(), "m", tag, nil)
 					default:
-						err = r.Tag(context.Background(), ref, tag)
+						_, err = r.Tag(context.Background(), ref, tag, nil)
 					}
 					if err != nil && !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrConflict) && !errors.Is(err, ErrTagged) {
 						t.Error(err)
@@ -226,7 +228,7 @@ func TestA16Race(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		if rep := must[*VerifyReport](t)(r.Verify(context.Background(), "")); !rep.OK() {
+		if rep := must[*VerifyReport](t)(r.Verify(context.Background(), "", nil)); !rep.OK() {
 			t.Error(rep.Problems)
 		}
 	})
@@ -250,7 +252,7 @@ func TestTagFailureAtEveryCall(t *testing.T) {
 				}
 				return fault
 			})
-			err := r.Tag(t.Context(), "m@1.0.1", "prod")
+			_, err := r.Tag(t.Context(), "m@1.0.1", "prod", nil)
 			fst.Plan(nil)
 			fst.Release()
 			got := tagsOf(t, openOn(t, mem, nil), "m")
@@ -277,8 +279,9 @@ func TestDeleteTagged(t *testing.T) {
 	mustTag(t, r, "m@1.0.1", "beta")
 	mustTag(t, r, "m@1.0.2", "other")
 	for _, ref := range []string{"m@1.0.1", "m@prod", "m@<1.0.2", "m@*"} {
-		for _, remove := range []func(context.Context, string, ...DeleteOption) ([]Version, error){r.WouldDelete, r.Delete} {
-			done, err := remove(t.Context(), ref)
+		for _, dry := range []bool{true, false} {
+			rep, err := r.Delete(t.Context(), ref, &DeleteOptions{DryRun: dry})
+			done := rep.Deleted
 			wantErr(t, err, ErrTagged)
 			if ref != "m@*" && (err == nil || !strings.Contains(err.Error(), "version 1.0.1 is tagged: beta, prod")) || len(done) > 0 {
 				t.Errorf("%s: deleted %v, error %v", ref, done, err)
@@ -288,19 +291,19 @@ func TestDeleteTagged(t *testing.T) {
 	if got := liveVersions(t, r, "m"); len(got) != 3 {
 		t.Errorf("left are %v", got)
 	}
-	if done := must[[]Version](t)(r.WouldDelete(t.Context(), "m@<1.0.2", WithForce())); len(done) != 2 {
+	if done := must[*DeleteReport](t)(r.Delete(t.Context(), "m@<1.0.2", &DeleteOptions{DryRun: true, Force: true})).Deleted; len(done) != 2 {
 		t.Errorf("would delete %v", done)
 	}
 	wantTags(t, r, "m", "beta=1.0.1", "other=1.0.2", "prod=1.0.1")
-	if done := must[[]Version](t)(r.Delete(t.Context(), "m@<1.0.2", WithForce())); len(done) != 2 {
+	if done := must[*DeleteReport](t)(r.Delete(t.Context(), "m@<1.0.2", &DeleteOptions{Force: true})).Deleted; len(done) != 2 {
 		t.Errorf("deleted %v", done)
 	}
 	wantTags(t, r, "m", "other=1.0.2")
-	if err := r.Undelete(t.Context(), "m@1.0.1"); err != nil {
+	if _, err := r.Undelete(t.Context(), "m@1.0.1", nil); err != nil {
 		t.Fatal(err)
 	}
 	wantTags(t, r, "m", "other=1.0.2") // and does not bring tags back
-	if done := must[[]Version](t)(r.Delete(t.Context(), "m@1.0.1")); len(done) != 1 {
+	if done := must[*DeleteReport](t)(r.Delete(t.Context(), "m@1.0.1", nil)).Deleted; len(done) != 1 {
 		t.Errorf("deleted %v", done)
 	}
 }

@@ -43,10 +43,10 @@ func TestRequestsPerOperation(t *testing.T) {
 				}
 			}
 		})
-		step("delete", func() { must[[]Version](t)(r.Delete(t.Context(), "my:model@2.0.0")) })
+		step("delete", func() { must[*DeleteReport](t)(r.Delete(t.Context(), "my:model@2.0.0", nil)) })
 		step("load the latest below a deleted one", func() { mustLoad[string](t, r, "my:model") })
 		step("undelete", func() {
-			if err := r.Undelete(t.Context(), "my:model@2.0.0"); err != nil {
+			if _, err := r.Undelete(t.Context(), "my:model@2.0.0", nil); err != nil {
 				t.Fatal(err)
 			}
 		})
@@ -54,7 +54,7 @@ func TestRequestsPerOperation(t *testing.T) {
 		step("save 1 MiB", func() { mustSave(t, r, "big", big) })
 		step("save it again unchanged", func() { mustSave(t, r, "big", big) })
 		step("load it", func() { mustLoad[[]byte](t, r, "big") })
-		step("verify it", func() { must[*VerifyReport](t)(r.Verify(t.Context(), "big@latest")) })
+		step("verify it", func() { must[*VerifyReport](t)(r.Verify(t.Context(), "big@latest", nil)) })
 
 		golden(t, "requests.txt", b.String())
 	})

@@ -120,7 +120,7 @@ func TestUnreadablePartsHideNothingElse(t *testing.T) {
 				}
 			}
 
-			report, err := r.Verify(t.Context(), "")
+			report, err := r.Verify(t.Context(), "", nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -133,7 +133,7 @@ func TestUnreadablePartsHideNothingElse(t *testing.T) {
 				}
 			}
 
-			pruned, err := r.Prune(t.Context(), PruneOptions{KeepLast: 1, KeepTagged: true, DryRun: true})
+			pruned, err := r.Prune(t.Context(), &PruneOptions{KeepLast: 1, KeepTagged: true, DryRun: true})
 			told(err)
 			if pruned.Kept != 4 {
 				t.Errorf("prune looks at %d versions", pruned.Kept)
@@ -154,7 +154,7 @@ func TestUnreadablePartsHideNothingElse(t *testing.T) {
 			}
 			mustLoad[string](t, one, "c")
 
-			gc, err := r.GC(t.Context())
+			gc, err := r.GC(t.Context(), nil)
 			told(err)
 			if gc.Freed.Packs != 0 || gc.Total.Packs != 0 {
 				t.Errorf("the collection went on: %+v", gc)
@@ -181,7 +181,7 @@ func TestDamageOnceIsNotTold(t *testing.T) {
 				}
 				return faultstore.Fault{Before: err}
 			})
-			rep := must[*VerifyReport](t)(r.Verify(t.Context(), ""))
+			rep := must[*VerifyReport](t)(r.Verify(t.Context(), "", nil))
 			fst.Plan(nil)
 			if !rep.OK() || n < 2 {
 				t.Errorf("%s %s: read %d times, verify finds %v", name, key, n, rep.Problems)

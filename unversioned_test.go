@@ -50,7 +50,7 @@ func TestUnversionedDeleteTakesWhatIsLeft(t *testing.T) {
 			}
 			return faultstore.Fault{}
 		})
-		if got := must[[]Version](t)(r.Delete(t.Context(), ref)); len(got) != 2 {
+		if got := must[*DeleteReport](t)(r.Delete(t.Context(), ref, nil)).Deleted; len(got) != 2 {
 			t.Errorf("%s deleted %v", ref, got)
 		}
 		if len(order) != 2 || !slices.IsSorted(order) {
@@ -58,7 +58,7 @@ func TestUnversionedDeleteTakesWhatIsLeft(t *testing.T) {
 		}
 		wantErr(t, r.Load(t.Context(), "m", new(string)), ErrDeleted)
 		mustSave(t, r, "m", "c")
-		must[[]Version](t)(r.Delete(t.Context(), "m@latest"))
+		must[*DeleteReport](t)(r.Delete(t.Context(), "m@latest", nil))
 		wantErr(t, r.Load(t.Context(), "m", new(string)), ErrDeleted)
 	}
 }
@@ -81,9 +81,9 @@ func TestUnversionedTooSlow(t *testing.T) {
 	if got := mustLoad[[]byte](t, r, "m"); !slices.Equal(got, noise(1, 1<<20)) {
 		t.Error("wrong bytes")
 	}
-	must[[]Version](t)(r.Delete(t.Context(), "m@latest"))
-	wantErr(t, r.Undelete(t.Context(), "m@1.0.2"), ErrDeleted)
-	if err := r.Undelete(t.Context(), "m@1.0.0"); err != nil { // those above it do not count
+	must[*DeleteReport](t)(r.Delete(t.Context(), "m@latest", nil))
+	wantErr(t, errOf(r.Undelete(t.Context(), "m@1.0.2", nil)), ErrDeleted)
+	if _, err := r.Undelete(t.Context(), "m@1.0.0", nil); err != nil { // those above it do not count
 		t.Error(err)
 	}
 	mustSave(t, r, "m", "small")
@@ -95,9 +95,9 @@ func TestUnversionedUndeleteBesideSave(t *testing.T) {
 	r, fst, _ := unversioned(t)
 	other := openOn(t, fst.Unwrap(), nil)
 	mustSave(t, r, "m", "a")
-	must[[]Version](t)(r.Delete(t.Context(), "m@latest"))
+	must[*DeleteReport](t)(r.Delete(t.Context(), "m@latest", nil))
 	fst.Plan(nth(0, "objects/", faultstore.Fault{Do: func() { mustSave(t, other, "m", "b") }}))
-	wantErr(t, r.Undelete(t.Context(), "m@1.0.0"), ErrConflict)
+	wantErr(t, errOf(r.Undelete(t.Context(), "m@1.0.0", nil)), ErrConflict)
 	fst.Plan(nil)
 	wantLive(t, r, "1.0.1")
 }
@@ -111,19 +111,19 @@ func unversionedUndeleteDies(t *testing.T) {
 	r, fst, _ := unversioned(t)
 	other := openOn(t, fst.Unwrap(), nil)
 	mustSave(t, r, "m", "a")
-	must[[]Version](t)(r.Delete(t.Context(), "m@latest"))
+	must[*DeleteReport](t)(r.Delete(t.Context(), "m@latest", nil))
 	fst.Plan(func(c faultstore.Call) faultstore.Fault {
 		return faultstore.Fault{Late: c.Op == "put"}
 	})
-	wantErr(t, r.Undelete(t.Context(), "m@1.0.0"), ErrOutcomeUnknown)
+	wantErr(t, errOf(r.Undelete(t.Context(), "m@1.0.0", nil)), ErrOutcomeUnknown)
 	fst.Plan(nil)
 	mustSave(t, other, "m", "b")
 	mustSave(t, other, "m", "c")
 	fst.Release()
 	wantLive(t, r, "1.0.0", "1.0.2")
-	must[[]Version](t)(r.Delete(t.Context(), "m@latest"))
+	must[*DeleteReport](t)(r.Delete(t.Context(), "m@latest", nil))
 	wantErr(t, r.Load(t.Context(), "m", new(string)), ErrDeleted)
-	if got := must[[]Version](t)(r.Delete(t.Context(), "m@*")); len(got) != 1 {
+	if got := must[*DeleteReport](t)(r.Delete(t.Context(), "m@*", nil)).Deleted; len(got) != 1 {
 		t.Errorf("deleted %v", got)
 	}
 }
@@ -207,7 +207,7 @@ func TestLatestNeverRests(t *testing.T) {
 			if err != nil {
 				t.Error(err)
 			}
-			if _, err := other.Delete(t.Context(), "m@"+v.String()); err != nil && !errors.Is(err, ErrNotFound) {
+			if _, err := other.Delete(t.Context(), "m@"+v.String(), nil); err != nil && !errors.Is(err, ErrNotFound) {
 				t.Error(err)
 			}
 		}}
@@ -221,21 +221,21 @@ func TestDeleteRangeWithDamage(t *testing.T) {
 	for range 3 {
 		mustSave(t, r, "m", "x")
 	}
-	if err := r.Tag(t.Context(), "m@1.0.1", "prod"); err != nil {
+	if _, err := r.Tag(t.Context(), "m@1.0.1", "prod", nil); err != nil {
 		t.Fatal(err)
 	}
 	overwrite(t, st, manifest.VersionKey("m", Version{Major: 1, Patch: 1}), func(b []byte) []byte {
 		b[len(b)/2] ^= 1
 		return b
 	})
-	done, err := r.Delete(t.Context(), "m@*")
+	rep, err := r.Delete(t.Context(), "m@*", nil)
 	wantErr(t, err, ErrIntegrity)
-	if len(done) != 2 || !strings.Contains(err.Error(), "1.0.1") {
+	if done := rep.Deleted; len(done) != 2 || !strings.Contains(err.Error(), "1.0.1") {
 		t.Errorf("deleted %v: %v", done, err)
 	}
-	done, err = r.Delete(t.Context(), "m@*")
+	rep, err = r.Delete(t.Context(), "m@*", nil)
 	wantErr(t, err, ErrIntegrity)
-	if len(done) != 0 {
+	if done := rep.Deleted; len(done) != 0 {
 		t.Errorf("deleted %v", done)
 	}
 }

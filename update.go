@@ -19,13 +19,19 @@ import (
 // before the commit. A version above this one that was deleted is no
 // hindrance.
 func WithIfLatest(version string) SaveOption {
-	return saveOption(func(o *saveOptions) { o.expect, o.ifLatest = &commit.Expectation{}, version })
+	return saveOption(func(o *saveOptions) {
+		o.once("WithIfLatest")
+		o.expect, o.ifLatest = &commit.Expectation{}, version
+	})
 }
 
 // WithIfAbsent saves only if the object has no live version. Otherwise it is
 // as WithIfLatest.
 func WithIfAbsent() SaveOption {
-	return saveOption(func(o *saveOptions) { o.expect = &commit.Expectation{Absent: true} })
+	return saveOption(func(o *saveOptions) {
+		o.once("WithIfAbsent")
+		o.expect = &commit.Expectation{Absent: true}
+	})
 }
 
 // Update replaces the latest version of the object name by what change makes
@@ -42,23 +48,26 @@ func Update[T any](ctx context.Context, r *Registry, name string, change func(ol
 	for b := ledger.Race(); ; {
 		old, from, known, err := loadLatest[T](ctx, r, name, opts)
 		if err != nil {
-			return Version{}, wrap(ctx, "update", name, err)
+			return Version{}, wrap(ctx, OpUpdate, name, err)
 		}
 		v, err := change(old, from)
 		if err != nil {
-			return Version{}, wrap(ctx, "update", name, err)
+			return Version{}, wrap(ctx, OpUpdate, name, err)
 		}
 		expect := &commit.Expectation{Absent: from == nil, Seen: true, Known: known}
 		latest := ""
 		if from != nil {
 			latest = from.Version.String()
 		}
-		version, err := r.Save(ctx, name, v, append(opts[:len(opts):len(opts)], saveOption(func(o *saveOptions) { o.expect, o.ifLatest = expect, latest }))...)
+		version, err := r.Save(ctx, name, v, append(opts[:len(opts):len(opts)], saveOption(func(o *saveOptions) {
+			o.once("Update")
+			o.expect, o.ifLatest = expect, latest
+		}))...)
 		if !errors.Is(err, commit.ErrNotExpected) {
 			return version, err
 		}
 		if !b.Wait(ctx) {
-			return Version{}, wrap(ctx, "update", name, ctx.Err())
+			return Version{}, wrap(ctx, OpUpdate, name, ctx.Err())
 		}
 	}
 }

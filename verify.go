@@ -16,15 +16,20 @@ type Problem struct {
 
 // VerifyReport is what Verify has found.
 type VerifyReport struct {
-	Versions int   // live versions read and checked
-	Files    int   // entries in them
-	Bytes    int64 // of their files
-	Problems []Problem
-	Damage   []Damage // the packs behind the problems, and all that they hurt
+	Versions int       `json:"versions"` // live versions read and checked
+	Files    int       `json:"files"`    // entries in them
+	Bytes    int64     `json:"bytes"`    // of their files
+	Problems []Problem `json:"problems"`
+	Damage   []Damage  `json:"damage"` // the packs behind the problems, and all that they hurt
 }
 
 // OK reports whether nothing was wrong.
 func (v *VerifyReport) OK() bool { return len(v.Problems) == 0 }
+
+// VerifyOptions adjust Verify. nil means the zero value.
+type VerifyOptions struct {
+	Progress func(Progress) // called as data moves; nil: that of the registry's Options
+}
 
 // Verify reads every byte of the live versions that ref means — one version,
 // a range, with a name alone all its versions, with "" the whole registry — and
@@ -32,16 +37,9 @@ func (v *VerifyReport) OK() bool { return len(v.Problems) == 0 }
 // with "" also locks, markers of collections, the settings, and that there is
 // nothing else. What is wrong, or cannot be read, is in the report; an error means
 // that the check could not be made.
-func (r *Registry) Verify(ctx context.Context, ref string, opts ...LoadOption) (*VerifyReport, error) {
-	var o loadOptions
-	for _, opt := range opts {
-		opt.applyLoad(&o)
-	}
-	if o.progress == nil {
-		o.progress = r.progress
-	}
-	found, err := fsck.Verify(ctx, r.ledger, ref, verifyProgress(o.progress, ref))
-	return verifyReport(found), wrap(ctx, "verify", ref, err)
+func (r *Registry) Verify(ctx context.Context, ref string, opts *VerifyOptions) (*VerifyReport, error) {
+	found, err := fsck.Verify(ctx, r.ledger, ref, verifyProgress(r.progressOr(value(opts).Progress), ref))
+	return verifyReport(found), wrap(ctx, OpVerify, ref, err)
 }
 
 // verifyProgress turns the counts of a verification into calls of report.
@@ -50,7 +48,7 @@ func verifyProgress(report func(Progress), ref string) func(done int64, finished
 		if report == nil {
 			return
 		}
-		p := Progress{Op: "verify", Ref: ref, Done: done, Finished: finished}
+		p := Progress{Op: OpVerify, Ref: ref, Done: done, Finished: finished}
 		if finished {
 			p.Total = done
 		}
@@ -59,7 +57,7 @@ func verifyProgress(report func(Progress), ref string) func(done int64, finished
 }
 
 func verifyReport(v *fsck.Report) *VerifyReport {
-	r := &VerifyReport{Versions: v.Versions, Files: v.Files, Bytes: v.Bytes, Problems: problems(v.Problems)}
+	r := &VerifyReport{Versions: v.Versions, Files: v.Files, Bytes: v.Bytes, Problems: problems(v.Problems), Damage: []Damage{}}
 	for _, d := range v.Damage {
 		hurts := make([]Hurt, len(d.Hurts))
 		for i, h := range d.Hurts {
@@ -70,7 +68,8 @@ func verifyReport(v *fsck.Report) *VerifyReport {
 	return r
 }
 
-func problems(found []fsck.Problem) (list []Problem) {
+func problems(found []fsck.Problem) []Problem {
+	list := []Problem{}
 	for _, p := range found {
 		list = append(list, Problem{p.Key, p.Ref, p.Err})
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 )
 
@@ -18,8 +17,7 @@ import (
 // variant is one way to run the program.
 type variant struct {
 	name string
-	off  string   // for $MINDREG_WITHOUT
-	env  []string // besides
+	off  string // for $MINDREG_WITHOUT
 }
 
 const asItIs = "as it is"
@@ -32,7 +30,7 @@ type pair struct{ hashing, with, without string }
 func (e *env) mechanism(v variant, registry string, args ...string) command {
 	c := e.mindreg(registry, args...)
 	c.args[0] = e.tools.mechanisms.path
-	c.env = append(append(c.env, "MINDREG_WITHOUT="+v.off), v.env...)
+	c.env = append(c.env, "MINDREG_WITHOUT="+v.off)
 	return c
 }
 
@@ -67,7 +65,6 @@ func (e *env) mechanisms() []*bcase {
 		e.minio = &server{}
 	}
 	direct := []variant{{name: asItIs}, {name: "without O_DIRECT", off: "direct"}}
-	procs := []variant{{name: asItIs}, {name: "without the extra goroutine", env: []string{fmt.Sprintf("GOMAXPROCS=%d", runtime.NumCPU())}}}
 	stage := []variant{{name: asItIs}, {name: "without staging", off: "stage"}}
 	pace := []variant{{name: asItIs}, {name: "always 4 at once", off: "pace"}, {name: "always 8 at once", off: "pace8"}}
 	look := []variant{{name: asItIs}, {name: "without looking", off: "look"}}
@@ -75,7 +72,6 @@ func (e *env) mechanisms() []*bcase {
 	cases := []*bcase{
 		e.mechanismSave("direct-save", "O_DIRECT: save", local, direct),
 		e.mechanismLoad("direct-load", "O_DIRECT: the first load after the save", local, direct),
-		e.mechanismSave("goroutine-save", "One goroutine more than processors: save", local, procs),
 		e.mechanismSave("stage-save", "Staging: save", local, stage),
 		e.mechanismSave("stage-direct-save", "Staging and O_DIRECT: save", local, []variant{{name: asItIs}, {name: "without both", off: "stage,direct"}}),
 		e.mechanismAgain("look-local", "Looking for packs of a killed save: save again", local, look),

@@ -55,10 +55,11 @@ func init() {
 		}
 		for i := range 2 {
 			name := fmt.Sprintf("object%d", i)
-			dir, err := r.Checkout(ctx, name)
+			rep, err := r.Checkout(ctx, name, nil)
 			if err != nil {
 				return err
 			}
+			dir := rep.Dir
 			if b, err := os.ReadFile(filepath.Join(dir, "data")); err != nil || !bytes.Equal(b, body(i)) {
 				return fmt.Errorf("checked out %d bytes, %w", len(b), err)
 			}
@@ -68,7 +69,7 @@ func init() {
 			return err
 		}
 		// Both were checked out within the hour: there is no room for a third.
-		if _, err := r.Checkout(ctx, "object2"); !errors.Is(err, syscall.ENOSPC) {
+		if _, err := r.Checkout(ctx, "object2", nil); !errors.Is(err, syscall.ENOSPC) {
 			return fmt.Errorf("a third checkout: %v", err)
 		}
 		if err := loads(regDir, cacheDir, 0); err != nil {
@@ -95,15 +96,16 @@ func init() {
 		if _, err := registry.Load[[]byte](ctx, r, "object0"); err != nil {
 			return err
 		}
-		dir, err := r.Checkout(ctx, "object1")
+		rep, err := r.Checkout(ctx, "object1", nil)
 		if err != nil {
 			return err
 		}
+		dir := rep.Dir
 		if err := syscall.Mount("", cacheDir, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
 			return fmt.Errorf("skip: %w", err)
 		}
-		if again, err := r.Checkout(ctx, "object1"); err != nil || again != dir {
-			return fmt.Errorf("checked out to %q, %w", again, err)
+		if again, err := r.Checkout(ctx, "object1", nil); err != nil || again.Dir != dir {
+			return fmt.Errorf("checked out again: %+v, %w", again, err)
 		}
 		return loads(regDir, cacheDir, 1)
 	}

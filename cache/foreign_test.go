@@ -91,10 +91,11 @@ func useCache(regDir, cacheDir string) (*cache.Cache, error) {
 	if b, err := registry.Load[[]byte](ctx, r, "object0"); err != nil || !bytes.Equal(b, body(0)) {
 		return nil, fmt.Errorf("loaded %d bytes, %w", len(b), err)
 	}
-	dir, err := r.Checkout(ctx, "object1")
+	rep, err := r.Checkout(ctx, "object1", nil)
 	if err != nil {
 		return c, fmt.Errorf("checkout: %w", err)
 	}
+	dir := rep.Dir
 	if b, err := os.ReadFile(filepath.Join(dir, "data")); err != nil || !bytes.Equal(b, body(1)) {
 		return nil, fmt.Errorf("checked out %d bytes, %w", len(b), err)
 	}

@@ -105,10 +105,11 @@ func fill(regDir, cacheDir string) error {
 				return fmt.Errorf("object%d: loaded other bytes", i)
 			}
 		}
-		dir, err := r.Checkout(ctx, "object0")
+		rep, err := r.Checkout(ctx, "object0", nil)
 		if err != nil {
 			return err
 		}
+		dir := rep.Dir
 		if b, err := os.ReadFile(filepath.Join(dir, "data")); err != nil || !bytes.Equal(b, body(0)) {
 			return fmt.Errorf("checked out %d bytes, %v", len(b), err)
 		}
@@ -191,7 +192,7 @@ func hang(regDir, cacheDir string) error {
 			return err
 		}
 	}
-	_, err = r.Checkout(ctx, "object2")
+	_, err = r.Checkout(ctx, "object2", nil)
 	return err
 }
 

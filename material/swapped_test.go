@@ -240,3 +240,36 @@ func (w *midwayWriter) Write(p []byte) (int, error) {
 	}
 	return n, err
 }
+
+// A file of an fs.FS that has become a link meanwhile is not saved, though that
+// fs.FS would follow it.
+func TestFileOfAnFSBecomesALink(t *testing.T) {
+	base := t.TempDir()
+	dir := filepath.Join(base, "tree")
+	write(t, 0o600, dir, "a")
+	write(t, 0o600, dir, "b")
+	write(t, 0o600, base, "secret")
+	s := &hookSink{hook: func(name string) error {
+		if name != "a" {
+			return nil
+		}
+		return errors.Join(os.Remove(filepath.Join(dir, "b")), os.Symlink("../secret", filepath.Join(dir, "b")))
+	}}
+	if err := (material.Dir{}).Save(t.Context(), s, os.DirFS(dir)); !errors.Is(err, beneath.ErrReplaced) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A link to a directory that it is in is refused where links are followed.
+func TestLinkToADirectoryAbove(t *testing.T) {
+	dir := t.TempDir()
+	write(t, 0o600, dir, "d/a")
+	if err := os.Symlink("..", filepath.Join(dir, "d", "up")); err != nil {
+		t.Fatal(err)
+	}
+	s := &hookSink{hook: func(string) error { return nil }}
+	err := material.Dir{Dereference: true}.Save(t.Context(), s, material.Path(dir))
+	if err == nil || !strings.Contains(err.Error(), "would never end") {
+		t.Errorf("got %v", err)
+	}
+}

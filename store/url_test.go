@@ -110,6 +110,7 @@ func TestParseURLNeverEchoesSecrets(t *testing.T) {
 		"s3://KEY:HUNTER2?x@bucket":             credentials,
 		"s3://KEY:x%zzHUNTER2@bucket":           credentials,
 		"s3://KEY:HUNTER2@x@bucket":             credentials,
+		"s3://KEY:x@HUNTER2@bucket":             credentials,
 		"s3://KEY:HUN TER2@bucket":              credentials,
 		"https://HUNTER2@host/bucket":           credentials,
 		"file://KEY:HUNTER2@host/x":             credentials,

@@ -41,12 +41,11 @@ func runCheckout(ctx context.Context, a *app, args []string) error {
 		return err
 	}
 	start := time.Now()
-	var report registry.LoadReport
-	dir, err := reg.Checkout(ctx, args[0], registry.WithProgress(a.progress()), registry.WithLoadReport(&report))
+	report, err := reg.Checkout(ctx, args[0], &registry.CheckoutOptions{Progress: a.progress()})
 	if err != nil {
 		return err
 	}
 	a.bars.stop()
 	a.remark("%s", loadSummary(report.Info, time.Since(start)))
-	return a.print(loaded{Info: report.Info, Dest: dir}, func(w io.Writer) { fmt.Fprintln(w, dir) })
+	return a.print(loaded{Info: report.Info, Dest: report.Dir}, func(w io.Writer) { fmt.Fprintln(w, report.Dir) })
 }

@@ -109,7 +109,7 @@ func (a *app) asRun(err error) error {
 		return a.asRun(p.err)
 	}
 	if e, ok := err.(*registry.Error); ok && e.Op != "open" && a.ran != "" {
-		return &registry.Error{Op: a.ran, Ref: e.Ref, Err: e.Err}
+		return &registry.Error{Op: registry.Op(a.ran), Ref: e.Ref, Err: e.Err}
 	}
 	return err
 }

@@ -45,11 +45,7 @@ func runGC(ctx context.Context, a *app, f gcFlags) error {
 	if err != nil {
 		return err
 	}
-	opts := []registry.GCOption{registry.WithGCProgress(a.progress())}
-	if f.dryRun {
-		opts = append(opts, registry.WithDryRun())
-	}
-	report, err := reg.GC(ctx, opts...)
+	report, err := reg.GC(ctx, &registry.GCOptions{DryRun: f.dryRun, Progress: a.progress()})
 	a.bars.stop()
 	if err != nil {
 		return err

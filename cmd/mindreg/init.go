@@ -61,12 +61,12 @@ func runInit(ctx context.Context, a *app, f initFlags, args []string) error {
 		return usagef("init creates a registry, so it cannot run with --offline")
 	}
 	reg, err := registry.Open(ctx, url, &registry.Options{
-		Create: true, CreateBucket: f.createBucket, Unversioned: f.unversioned, Locking: f.locking, Logger: a.logger(),
+		Create: true, CreateBucket: f.createBucket, Unversioned: f.unversioned, Locking: registry.Locking(f.locking), Logger: a.logger(),
 	})
 	if err != nil {
 		return err
 	}
-	return a.print(initialized{reg.URL(), reg.ID(), !reg.Unversioned(), reg.Locking()}, func(w io.Writer) {
+	return a.print(initialized{reg.URL(), reg.ID(), !reg.Unversioned(), string(reg.Locking())}, func(w io.Writer) {
 		fmt.Fprintln(w, reg.URL())
 	})
 }

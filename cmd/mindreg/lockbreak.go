@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 
+	registry "github.com/mindtrace/registry"
 	"github.com/spf13/cobra"
 )
 
@@ -39,7 +40,7 @@ func runLockBreak(ctx context.Context, a *app, f lockBreakFlags, args []string) 
 	if err != nil {
 		return err
 	}
-	if err := reg.BreakLock(ctx, args[0], f.why); err != nil {
+	if _, err := reg.BreakLock(ctx, args[0], &registry.BreakLockOptions{Why: f.why}); err != nil {
 		return err
 	}
 	return a.print(brokenLock{args[0]}, func(w io.Writer) { fmt.Fprintln(w, args[0]) })

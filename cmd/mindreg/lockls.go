@@ -72,14 +72,14 @@ func lockRows(l registry.LockInfo) [][]string {
 	}
 	var rows [][]string
 	if l.Holder != nil {
-		rows = append(rows, row(l.Holder.Since, l.Holder.LockOwner.String()))
+		rows = append(rows, row(l.Holder.Since, l.Holder.Owner.String()))
 	}
 	for _, h := range l.Shared {
 		kind := "shared"
 		if h.Expired {
 			kind = "shared, expired"
 		}
-		rows = append(rows, row(h.Since, h.LockOwner.String()+" ("+kind+")"))
+		rows = append(rows, row(h.Since, h.Owner.String()+" ("+kind+")"))
 	}
 	switch {
 	case l.BrokenBy != nil:

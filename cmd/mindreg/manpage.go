@@ -42,7 +42,7 @@ func pageName(c *cobra.Command) string { return strings.ReplaceAll(c.CommandPath
 // manPage returns the man page of a command.
 func manPage(c *cobra.Command, date string) []byte {
 	var p roff
-	fmt.Fprintf(&p, ".TH %s 1 %s mindreg \"User Commands\"\n", quoted(strings.ToUpper(pageName(c))), quoted(date))
+	fmt.Fprintf(&p, ".TH %s 1 \"%s\" mindreg \"User Commands\"\n", quoted(strings.ToUpper(pageName(c))), date)
 	p.section("NAME")
 	fmt.Fprintf(&p, "%s \\- %s\n", escaped(pageName(c)), escaped(c.Short))
 	p.section("SYNOPSIS")

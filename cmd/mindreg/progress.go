@@ -47,7 +47,7 @@ func (a *app) progress() func(registry.Progress) {
 func (b *bars) show(w io.Writer, p registry.Progress, columns int, now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if of := p.Op + " " + p.Ref; b.of != of {
+	if of := string(p.Op) + " " + p.Ref; b.of != of {
 		b.of, b.start, b.drawn = of, now, time.Time{}
 	}
 	if p.Finished {

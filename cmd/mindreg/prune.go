@@ -61,7 +61,7 @@ func runPrune(ctx context.Context, a *app, f pruneFlags, args []string) (err err
 	if err != nil {
 		return err
 	}
-	report, err := reg.Prune(ctx, f.PruneOptions)
+	report, err := reg.Prune(ctx, &f.PruneOptions)
 	return a.printDone(len(report.Deleted), report, func(w io.Writer) {
 		for _, d := range report.Deleted {
 			fmt.Fprintf(w, "%s@%s\n", d.Name, d.Version)

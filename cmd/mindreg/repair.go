@@ -82,7 +82,7 @@ func (a *app) repair(ctx context.Context, reg *registry.Registry, ref, from stri
 	if mirror.URL() == reg.URL() {
 		return usagef("--from names the registry that --repair works on; give another one")
 	}
-	report, err := reg.Repair(ctx, ref, mirror)
+	report, err := reg.Repair(ctx, ref, mirror, nil)
 	if err != nil {
 		return err
 	}

@@ -54,20 +54,12 @@ func runRm(ctx context.Context, a *app, f rmFlags, args []string) error {
 	if err != nil {
 		return err
 	}
-	remove := reg.Delete
-	if f.dryRun {
-		remove = reg.WouldDelete
-	}
-	var opts []registry.DeleteOption
-	if f.force {
-		opts = append(opts, registry.WithForce())
-	}
 	done := []removed{}
 	for _, ref := range args {
-		var versions []registry.Version
-		versions, err = remove(ctx, ref, opts...)
+		var report *registry.DeleteReport
+		report, err = reg.Delete(ctx, ref, &registry.DeleteOptions{Force: f.force, DryRun: f.dryRun})
 		name, _, _ := strings.Cut(ref, "@")
-		for _, v := range versions {
+		for _, v := range report.Deleted {
 			done = append(done, removed{name, v})
 		}
 		if err != nil {

@@ -6,10 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"runtime"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -70,7 +67,7 @@ $MINDREG_MEMORY_LIMIT limits the memory that mindreg uses for the data it moves
 	cmd.Flags().StringVar(&f.base, "base", "", "reuse the stored data of this `reference`, not of the latest version")
 	cmd.Flags().BoolVarP(&f.dereference, "dereference", "L", false, "save the targets of symbolic links, not the links")
 	cmd.Flags().BoolVar(&f.noReuse, "no-reuse", false, "store all data again, for use when stored data is damaged")
-	cmd.Flags().StringVar(&f.compression, "compression", registry.CompressionAuto, "`how` to store data: auto (compress where it pays) or none")
+	cmd.Flags().StringVar(&f.compression, "compression", string(registry.CompressionAuto), "`how` to store data: auto (compress where it pays) or none")
 	cmd.Flags().StringVar(&f.class, "class", "", "what `kind` of thing this is; info shows it")
 	return cmd
 }
@@ -89,7 +86,7 @@ func (f *saveFlags) check(path string) error {
 		return usagef("give --if-latest or --if-absent, not both")
 	case f.noReuse && f.base != "":
 		return usagef("give --base or --no-reuse, not both")
-	case f.compression != registry.CompressionAuto && f.compression != registry.CompressionNone:
+	case f.compression != string(registry.CompressionAuto) && f.compression != string(registry.CompressionNone):
 		return usagef("--compression %s: give %s or %s", f.compression, registry.CompressionAuto, registry.CompressionNone)
 	case f.dereference && path == "-":
 		return usagef("--dereference follows links in a directory; standard input has none")
@@ -101,7 +98,7 @@ func (f *saveFlags) check(path string) error {
 func (f *saveFlags) options(path string) []registry.SaveOption {
 	opts := []registry.SaveOption{
 		registry.WithVersion(f.version), registry.WithBase(f.base),
-		registry.WithTag(f.tags...), registry.WithCompression(f.compression),
+		registry.WithTag(f.tags...), registry.WithCompression(registry.Compression(f.compression)),
 	}
 	if f.ifLatest != "" {
 		opts = append(opts, registry.WithIfLatest(f.ifLatest))
@@ -124,7 +121,6 @@ func (f *saveFlags) options(path string) []registry.SaveOption {
 }
 
 func runSave(ctx context.Context, a *app, f saveFlags, args []string) error {
-	spareProc()
 	name, path := args[0], args[1]
 	metadata, err := readMeta(a.stdin, f.meta, f.metaFile, path)
 	if err != nil {
@@ -157,15 +153,6 @@ func runSave(ctx context.Context, a *app, f saveFlags, args []string) error {
 	})
 	return cmp.Or(perr, err)
 }
-
-// spareProc gives the runtime one more goroutine to run at once: those that
-// wait for the disk in a system call count, too, until it notices, and so the
-// processors idle for a tenth of a large save.
-var spareProc = sync.OnceFunc(func() {
-	if os.Getenv("GOMAXPROCS") == "" {
-		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
-	}
-})
 
 // remarkSaved says what was saved, and what of it may be a surprise.
 func (a *app) remarkSaved(r *registry.SaveReport, took time.Duration) {

@@ -34,15 +34,11 @@ type tagRmFlags struct{ ifAt string }
 
 func runTagRm(ctx context.Context, a *app, f tagRmFlags, args []string) error {
 	name, tag := args[0], args[1]
-	var opts []registry.TagOption
-	if f.ifAt != "" {
-		opts = append(opts, registry.WithIfTag(f.ifAt))
-	}
 	reg, err := a.open(ctx)
 	if err != nil {
 		return err
 	}
-	if err := reg.Untag(ctx, name, tag, opts...); err != nil {
+	if _, err := reg.Untag(ctx, name, tag, &registry.UntagOptions{IfVersion: f.ifAt}); err != nil {
 		return err
 	}
 	moves, err := reg.TagHistory(ctx, name, tag)

@@ -36,14 +36,8 @@ type tagSetFlags struct {
 }
 
 func runTagSet(ctx context.Context, a *app, f tagSetFlags, args []string) error {
-	var opts []registry.TagOption
-	switch {
-	case f.ifAt != "" && f.ifNew:
+	if f.ifAt != "" && f.ifNew {
 		return usagef("give --if or --if-new, not both")
-	case f.ifAt != "":
-		opts = append(opts, registry.WithIfTag(f.ifAt))
-	case f.ifNew:
-		opts = append(opts, registry.WithIfNoTag())
 	}
 	reg, err := a.open(ctx)
 	if err != nil {
@@ -53,7 +47,7 @@ func runTagSet(ctx context.Context, a *app, f tagSetFlags, args []string) error 
 	if err != nil {
 		return err
 	}
-	if err := reg.Tag(ctx, r.Ref(), args[1], opts...); err != nil {
+	if _, err := reg.Tag(ctx, r.Ref(), args[1], &registry.TagOptions{IfVersion: f.ifAt, IfAbsent: f.ifNew}); err != nil {
 		return err
 	}
 	return a.print(tagged{r.Name, args[1], r.Version, r.Digest}, func(w io.Writer) {

@@ -30,7 +30,7 @@ func runUndelete(ctx context.Context, a *app, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := reg.Undelete(ctx, args[0]); err != nil {
+	if _, err := reg.Undelete(ctx, args[0], nil); err != nil {
 		return err
 	}
 	i, err := reg.Info(ctx, args[0])

@@ -60,7 +60,7 @@ func runVerify(ctx context.Context, a *app, f verifyFlags, args []string) error 
 	if f.repair {
 		return a.repair(ctx, reg, ref, f.from)
 	}
-	report, err := reg.Verify(ctx, ref, registry.WithProgress(a.progress()))
+	report, err := reg.Verify(ctx, ref, &registry.VerifyOptions{Progress: a.progress()})
 	if err != nil {
 		return err
 	}

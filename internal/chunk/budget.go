@@ -10,8 +10,6 @@ import (
 	"weak"
 
 	"golang.org/x/sync/semaphore"
-
-	"github.com/mindtrace/registry/internal/knob"
 )
 
 // A Budget is the memory that the Writers, Readers and Copies that are given
@@ -257,9 +255,4 @@ func (b *Budget) keep(buf []byte) {
 	buf = buf[:cap(buf)]
 	b.idle += int64(len(buf))
 	b.kept[len(buf)] = append(b.kept[len(buf)], weak.Make(&unused{buf}))
-}
-
-// packSize is the size of the buffers of those who store objects of n bytes.
-func packSize(n int64) int {
-	return min(class(int(min(n, MaxPack))), knob.MaxPack)
 }

@@ -152,7 +152,7 @@ func (p *packing) provideCopy(m *manifest.Manifest, spans []span) (*reading, err
 	for i := range m.Content.Files {
 		total += m.Content.Files[i].Size
 	}
-	size := packSize(total)
+	size := p.packSize(total)
 	gets := plan(spans, p.cfg.Puts, func() int { return max(2, p.cfg.Parallel()) })
 	gets.size = max(gets.size, class(int(min(2*total, 2*MaxChunk)))) // for chunks that are moved, too
 	var err error

@@ -9,7 +9,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/mindtrace/registry/internal/knob"
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/internal/mechanism"
 )
@@ -192,7 +191,7 @@ func (p *packing) add(s *segment) error {
 // and none is compressed: then the segment is a pack as it stands, and is not
 // copied.
 func (p *packing) allNew(s *segment) bool {
-	if len(s.buf) < knob.MaxPack || s.n < knob.MaxPack {
+	if len(s.buf) < p.cfg.PackSize || s.n < p.cfg.PackSize {
 		return false
 	}
 	seen := make(map[manifest.Digest]bool, len(s.cuts))

@@ -1,9 +1,10 @@
 package chunk
 
-import "github.com/mindtrace/registry/internal/knob"
-
 // complete fills in what was left open.
 func (c *Config) complete() {
+	if c.PackSize == 0 {
+		c.PackSize = MaxPack
+	}
 	if c.Budget == nil {
 		c.Budget, _ = NewBudget(0)
 	}
@@ -30,7 +31,7 @@ func (p *packing) provide(total int64) (err error) {
 	if p.share != nil {
 		return nil
 	}
-	size := packSize(total)
+	size := p.packSize(total)
 	n := 5 * size // segment, pack, frame, and a chunk that is moved, as it is stored and decompressed
 	if total >= MaxPack {
 		n = 3*size + p.frameSize() // two segments, since one takes the tail of the other, and a pack
@@ -38,12 +39,17 @@ func (p *packing) provide(total int64) (err error) {
 	if p.share, err = p.cfg.Budget.take(p.ctx, int64(n)); err != nil {
 		return err
 	}
-	p.segs = newPool(p.share, knob.MaxPack, 2, func() int { return p.cfg.Parallel() + 2 })
+	p.segs = newPool(p.share, p.cfg.PackSize, 2, func() int { return p.cfg.Parallel() + 2 })
 	p.spare = newPool(p.share, size, 1, func() int { return max(2, p.cfg.Parallel()-2) })
-	if size == knob.MaxPack {
+	if size == p.cfg.PackSize {
 		p.moving = p.segs // which are all packed then
 	}
 	return nil
+}
+
+// packSize is the size of the buffers to store an object of n bytes.
+func (p *packing) packSize(n int64) int {
+	return min(class(int(min(n, MaxPack))), p.cfg.PackSize)
 }
 
 // frameSize is the memory for a chunk that is compressed when it is packed.

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"runtime"
 
-	"github.com/mindtrace/registry/internal/knob"
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/internal/wrapstore"
 	"github.com/mindtrace/registry/store"
@@ -31,6 +30,9 @@ type Config struct {
 
 	// MaxInline is up to how many bytes, in all, stay out of packs.
 	MaxInline int
+
+	// PackSize is the size of the largest pack, in bytes; 0 means MaxPack.
+	PackSize int
 
 	// Budget is the memory for all this. nil: as much as it takes.
 	Budget *Budget
@@ -224,7 +226,7 @@ func (w *Writer) room(want int) ([]byte, error) {
 		w.seg = &segment{}
 	}
 	s := w.seg
-	if s.n == knob.MaxPack {
+	if s.n == w.p.cfg.PackSize {
 		next, err := w.p.segs.get(w.p.ctx)
 		if err != nil {
 			return nil, err
@@ -238,12 +240,12 @@ func (w *Writer) room(want int) ([]byte, error) {
 		w.seg, w.start, s = t, 0, t
 	}
 	if s.n == len(s.buf) { // small objects get small buffers
-		size := min(max(64<<10, 4*len(s.buf), s.n+want), knob.MaxPack)
+		size := min(max(64<<10, 4*len(s.buf), s.n+want), w.p.cfg.PackSize)
 		if size > 1<<20 {
-			size = knob.MaxPack
+			size = w.p.cfg.PackSize
 		}
 		var bigger []byte
-		if size == knob.MaxPack {
+		if size == w.p.cfg.PackSize {
 			err := w.p.provide(MaxPack)
 			if err != nil {
 				return nil, err

@@ -8,7 +8,6 @@ import (
 
 	"github.com/mindtrace/registry/fault"
 	"github.com/mindtrace/registry/internal/chunk"
-	"github.com/mindtrace/registry/internal/knob"
 	"github.com/mindtrace/registry/internal/ledger"
 	"github.com/mindtrace/registry/internal/manifest"
 )
@@ -42,7 +41,7 @@ func New(l *ledger.Ledger, name string) *Txn {
 func (t *Txn) Config() chunk.Config {
 	return chunk.Config{
 		Store: t.Ledger.Store, Clock: t.Ledger.Clock, Times: t.Ledger.Settings.Times,
-		Base: t.findBase, MaxInline: knob.MaxInline, Logger: t.Ledger.Log, Compress: t.Compress, Budget: t.Ledger.Memory, Parallel: t.Ledger.ParallelPuts(),
+		Base: t.findBase, MaxInline: t.Ledger.Knobs.MaxInline, PackSize: t.Ledger.Knobs.MaxPack, Logger: t.Ledger.Log, Compress: t.Compress, Budget: t.Ledger.Memory, Parallel: t.Ledger.ParallelPuts(),
 	}
 }
 
@@ -85,10 +84,10 @@ func (t *Txn) isTaken(ctx context.Context) bool {
 // LeaveMilestone is called after the transaction has committed version v. It puts
 // a milestone if many versions have to be looked through to find the highest. A
 // transaction that has listed nothing, because its number was given, does this
-// for one number in knob.Milestone only. An error is only logged: nothing but
+// for one number in Knobs.Milestone only. An error is only logged: nothing but
 // speed depends on milestones.
 func (t *Txn) LeaveMilestone(ctx context.Context, v manifest.Version) {
-	if !t.Listed && crc32.ChecksumIEEE([]byte(v.Key()))%uint32(knob.Milestone) != 0 {
+	if !t.Listed && crc32.ChecksumIEEE([]byte(v.Key()))%uint32(t.Ledger.Knobs.Milestone) != 0 {
 		return
 	}
 	if err := t.list(ctx); err != nil {

@@ -7,9 +7,9 @@ import (
 	"github.com/mindtrace/registry/internal/manifest"
 )
 
-// Outside of the simulation the knobs stand where the format's limits are.
+// Outside of tests the knobs stand where the format's limits are.
 func TestLimits(t *testing.T) {
-	if knob.MaxInline != manifest.MaxInline || knob.MaxPack != manifest.MaxPack {
-		t.Errorf("inline %d, packs %d; the format allows %d and %d", knob.MaxInline, knob.MaxPack, manifest.MaxInline, manifest.MaxPack)
+	if k := knob.From(t.Context()); k.MaxInline != manifest.MaxInline || k.MaxPack != manifest.MaxPack {
+		t.Errorf("inline %d, packs %d; the format allows %d and %d", k.MaxInline, k.MaxPack, manifest.MaxInline, manifest.MaxPack)
 	}
 }

@@ -153,3 +153,6 @@ func (s silent) List(ctx context.Context, prefix, after string) iter.Seq2[store.
 		}
 	}
 }
+
+// errOf returns the error of a call alone.
+func errOf[T any](_ T, err error) error { return err }

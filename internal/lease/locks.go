@@ -300,7 +300,7 @@ func (s *Locks) drain(l *Lease, w *waiter) error {
 // only have lost them: if one renews late, that is refused.
 func (s *Locks) bury(ctx context.Context, expired []Holder) error {
 	for _, h := range expired {
-		if err := s.st.Delete(ctx, h.key); err != nil {
+		if err := s.st.Delete(ctx, h.Key); err != nil {
 			return fmt.Errorf("removing an expired shared lock: %w", err)
 		}
 	}

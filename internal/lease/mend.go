@@ -41,28 +41,29 @@ func (s *Locks) Mend(ctx context.Context, key string) error {
 	}
 	by := s.owner
 	by.Why = "its register was damaged"
-	return s.restart(ctx, key, name, at, &by)
+	_, err = s.restart(ctx, key, name, at, &by)
+	return err
 }
 
 // restart sets a lock free whose register is damaged, or has the last epoch.
 // Its epoch is greater than each that the lock can have had by changing hands:
 // see manifest.FreshEpoch. at is its state; if somebody has changed that, the
 // error is ErrChanged.
-func (s *Locks) restart(ctx context.Context, key, name string, at state, by *manifest.LockOwner) error {
+func (s *Locks) restart(ctx context.Context, key, name string, at state, by *manifest.LockOwner) (epoch uint64, err error) {
 	match := at.info.Token
 	if match == store.Absent { // it is too large to be read
 		info, err := s.st.Stat(ctx, key)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		if info.Size <= manifest.MaxSmall {
-			return ErrChanged
+			return 0, ErrChanged
 		}
 		match = info.Token
 	}
 	now, err := s.clock.Fresh(ctx, s.st, time.Minute)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	reg := manifest.NewLock(name, manifest.LockFree)
 	reg.Epoch = manifest.FreshEpoch(now)
@@ -73,10 +74,10 @@ func (s *Locks) restart(ctx context.Context, key, name string, at state, by *man
 	reg.Owner, reg.TTL, reg.BrokenBy = *by, DefaultTTL.Milliseconds(), by
 	_, err = s.put(ctx, key, reg, match, 0)
 	if errors.Is(err, errConflict) && !errors.Is(err, errReplaced) {
-		return ErrChanged
+		return 0, ErrChanged
 	}
 	if errors.Is(err, errReplaced) {
-		return nil
+		return reg.Epoch, nil
 	}
-	return err
+	return reg.Epoch, err
 }

@@ -39,7 +39,7 @@ func TestMend(t *testing.T) {
 
 		for _, mend := range []func(ctx context.Context, s *Locks) error{
 			func(ctx context.Context, s *Locks) error { return s.Mend(ctx, key) },
-			func(ctx context.Context, s *Locks) error { return s.Break(ctx, name, "") },
+			func(ctx context.Context, s *Locks) error { return errOf(s.Break(ctx, name, "")) },
 		} {
 			time.Sleep(time.Second) // epochs of damaged locks are times
 			before := mustLock(t, locksOn(st), nil)

@@ -11,9 +11,10 @@ import (
 	"github.com/mindtrace/registry/store/faultstore"
 )
 
-// A41: the answer to any write of a lock's life is lost, or the request lands
-// late. The lock is taken, kept and given back all the same, exactly once.
-func TestA41LostAnswers(t *testing.T) {
+// The answer to any write of a lock's life is lost, or the request lands late.
+// The lock is taken, kept and given back all the same, exactly once
+// (docs/attacks.md, A41).
+func TestLockSurvivesLostAnswers(t *testing.T) {
 	for what, fault := range map[string]faultstore.Fault{
 		"applied, answer lost": {After: store.ErrUnknown},
 		"request lost":         {Before: store.ErrUnknown},
@@ -52,9 +53,9 @@ func TestA41LostAnswers(t *testing.T) {
 	}
 }
 
-// A41: a renewal is undecided when the lock is released, and lands before,
-// between or after what the release does, or never.
-func TestA41ReleaseOverAnUndecidedRenewal(t *testing.T) {
+// A renewal is undecided when the lock is released. It lands before, between or
+// after what the release does, or never (docs/attacks.md, A41).
+func TestReleaseOverAnUndecidedRenewal(t *testing.T) {
 	for _, lands := range []string{"never", "before", "between", "after"} {
 		inBubble(t, func(t *testing.T, st *faultstore.Store) {
 			l := mustLock(t, locksOn(st), nil)
@@ -84,9 +85,9 @@ func TestA41ReleaseOverAnUndecidedRenewal(t *testing.T) {
 	}
 }
 
-// A41: who gives up while it is undecided whether the lock was taken gives it
-// back if it was.
-func TestA41GivingUp(t *testing.T) {
+// A caller that gives up while it is undecided whether the lock was taken gives
+// it back if it was (docs/attacks.md, A41).
+func TestGivingUpFreesTheLock(t *testing.T) {
 	for _, shared := range []bool{false, true} {
 		inBubble(t, func(t *testing.T, st *faultstore.Store) {
 			s := locksOn(st)
@@ -157,7 +158,7 @@ func TestBadOptions(t *testing.T) {
 				}
 			}
 		}
-		wantErr(t, s.Break(t.Context(), "my_model", ""), manifest.ErrInvalidName)
+		wantErr(t, errOf(s.Break(t.Context(), "my_model", "")), manifest.ErrInvalidName)
 		if n := st.Calls(); n != 0 {
 			t.Errorf("%d requests were made", n)
 		}
@@ -241,7 +242,7 @@ func TestReleaseAfterAnotherHasTheLock(t *testing.T) {
 			return f
 		})
 		time.Sleep(ttl/3 + time.Millisecond)
-		wantErr(t, locksOn(st).Break(t.Context(), name, ""), nil)
+		wantErr(t, errOf(locksOn(st).Break(t.Context(), name, "")), nil)
 		next := mustLock(t, locksOn(st), &Options{Timeout: NoWait})
 		wantErr(t, l.Release(), ErrLost)
 		if reg := read(t, st); reg.State != manifest.LockHeld || reg.Epoch != next.Epoch() {

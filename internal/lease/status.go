@@ -8,56 +8,22 @@ import (
 	"time"
 
 	"github.com/mindtrace/registry/internal/manifest"
+	"github.com/mindtrace/registry/lock"
 	"github.com/mindtrace/registry/store"
 )
 
 // Holder is who holds or held a lock.
-type Holder struct {
-	manifest.LockOwner
-	Since   time.Time `json:"since,omitzero"` // by the store's clock
-	TTL     float64   `json:"ttl"`            // in seconds
-	Renewed time.Time `json:"renewed"`        // or taken, by the store's clock
-	Expired bool      `json:"expired,omitzero"`
+type Holder = lock.Holder
 
-	key    string
-	shared bool
-}
+// Status is the state of a lock.
+type Status = lock.Status
 
 func holder(reg *manifest.Lock, info store.Info, now time.Time) Holder {
 	return Holder{
-		LockOwner: reg.Owner, Since: reg.Since, TTL: reg.TTLD().Seconds(), Renewed: info.Modified,
-		Expired: expired(reg, info, now), key: info.Key, shared: reg.State == manifest.LockShared,
+		Owner: reg.Owner, Since: reg.Since, TTL: reg.TTLD().Seconds(), Renewed: info.Modified,
+		Expired: expired(reg, info, now), Key: info.Key, Shared: reg.State == manifest.LockShared,
 	}
 }
-
-// String returns something like "held by alice@host (process 12): training,
-// since 2025-01-02T03:04:05Z".
-func (h Holder) String() string {
-	s := "held by " + h.LockOwner.String()
-	if h.shared {
-		s = "shared by " + h.LockOwner.String()
-	}
-	if !h.Since.IsZero() {
-		s += ", since " + h.Since.Format(time.RFC3339)
-	}
-	return s
-}
-
-// Status of a lock.
-type Status struct {
-	Name  string `json:"name"`
-	State string `json:"state"` // "free", "held", "expired"; "shared" if only shared holders are there
-	Epoch uint64 `json:"epoch"`
-	// Holder holds the exclusive lock, or let it expire.
-	Holder *Holder `json:"holder,omitempty"`
-	// BrokenBy broke it, if nobody has had it since.
-	BrokenBy *manifest.LockOwner `json:"brokenBy,omitempty"`
-	// Shared holders, in no particular order.
-	Shared []Holder `json:"shared,omitempty"`
-}
-
-// Held reports whether anybody has the lock.
-func (s Status) Held() bool { return s.State == "held" || s.State == "shared" }
 
 // All yields the state of every lock that was ever taken, by the order of
 // their keys. It costs a listing, and a read or two for each lock. An error
@@ -125,11 +91,12 @@ var ErrChanged = errors.New("the lock has just changed hands")
 // Break takes a lock away from its holders, exclusive and shared, also
 // if it has not expired. Holders learn it when they renew, after a third of
 // their TTL at the latest; until then they go on. A lock whose register is damaged, or has
-// the last epoch, is set free with another. Errors: ErrNotHeld,
+// the last epoch, is set free with another. It returns the epoch that the lock
+// has now. Errors: ErrNotHeld,
 // ErrChanged (somebody else broke it, or has it now), and those of the store.
-func (s *Locks) Break(ctx context.Context, name, why string) error {
+func (s *Locks) Break(ctx context.Context, name, why string) (now uint64, err error) {
 	if err := manifest.ValidName(name); err != nil {
-		return err
+		return 0, err
 	}
 	by := s.owner
 	by.Why = why
@@ -141,23 +108,26 @@ func (s *Locks) Break(ctx context.Context, name, why string) error {
 			err = at.reg.Last()
 		}
 		if damaged(err) {
-			if err := s.restart(ctx, manifest.LockKey(name), name, at, &by); err != nil {
-				return err
+			if now, err = s.restart(ctx, manifest.LockKey(name), name, at, &by); err != nil {
+				return 0, err
 			}
 			broken = true
 			break
 		}
 		if err != nil {
-			return err
+			return 0, err
 		}
 		if at.reg == nil || at.reg.State != manifest.LockHeld {
 			if epoch != 0 {
-				return ErrChanged
+				return 0, ErrChanged
+			}
+			if at.reg != nil {
+				now = at.reg.Epoch
 			}
 			break
 		}
 		if epoch != 0 && at.reg.Epoch != epoch {
-			return ErrChanged // not the one that we were to break (attack A34)
+			return 0, ErrChanged // not the one that we were to break (attack A34)
 		}
 		epoch = at.reg.Epoch
 		next := *at.reg
@@ -166,11 +136,11 @@ func (s *Locks) Break(ctx context.Context, name, why string) error {
 		next.Epoch++
 		_, err = s.put(ctx, manifest.LockKey(name), &next, at.info.Token, 0)
 		if err == nil || errors.Is(err, errReplaced) {
-			broken = true
+			broken, now = true, next.Epoch
 			break
 		}
 		if !errors.Is(err, errConflict) {
-			return err
+			return 0, err
 		}
 		// Its holder has just renewed it, or it has changed hands.
 	}
@@ -179,12 +149,12 @@ func (s *Locks) Break(ctx context.Context, name, why string) error {
 			err = s.st.Delete(ctx, info.Key)
 		}
 		if err != nil {
-			return fmt.Errorf("removing shared holders: %w", err)
+			return 0, fmt.Errorf("removing shared holders: %w", err)
 		}
 		broken = true
 	}
 	if !broken {
-		return ErrNotHeld
+		return 0, ErrNotHeld
 	}
-	return nil
+	return now, nil
 }

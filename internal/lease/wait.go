@@ -2,31 +2,17 @@ package lease
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/mindtrace/registry/internal/backoff"
 	"github.com/mindtrace/registry/internal/wrapstore"
+	"github.com/mindtrace/registry/lock"
 )
 
 // ErrTimeout: somebody else holds the lock, and did so for as long as was
-// waited. See TimeoutError.
-var ErrTimeout = errors.New("timed out waiting for a lock")
-
-// TimeoutError is an ErrTimeout, with one of those who hold the lock.
-type TimeoutError struct {
-	Name   string
-	Holder Holder
-}
-
-// Error implements error.
-func (e *TimeoutError) Error() string {
-	return fmt.Sprintf("%v: %s is %s", ErrTimeout, e.Name, e.Holder)
-}
-
-// Unwrap returns ErrTimeout.
-func (e *TimeoutError) Unwrap() error { return ErrTimeout }
+// waited. See lock.TimeoutError.
+var ErrTimeout = lock.ErrTimeout
 
 // waiter waits for a lock to become free: by looking again and again, at first
 // after Poll, then less and less often down to a tenth of that, each time a
@@ -51,7 +37,7 @@ func (w *waiter) wait(ctx context.Context, name string, h Holder) error {
 	if w.timeout != 0 {
 		left := w.timeout - wrapstore.Elapsed(w.start, time.Now())
 		if w.timeout < 0 || left <= 0 {
-			return &TimeoutError{name, h}
+			return &lock.TimeoutError{Name: name, Holder: h}
 		}
 		d = min(d, left)
 	}

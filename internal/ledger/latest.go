@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/mindtrace/registry/fault"
-	"github.com/mindtrace/registry/internal/knob"
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/store"
 )
@@ -19,7 +18,7 @@ import (
 const page = 128
 
 // highest is how many versions are listed from a store that can list the highest
-// keys first. That is one or two directories. It is less than knob.Milestone,
+// keys first. That is one or two directories. It is less than Knobs.Milestone,
 // so that no save in that store has to look through enough versions to leave
 // a milestone, which would be of no use there.
 const highest = 16
@@ -154,7 +153,7 @@ func (l *Ledger) resolveAmong(
 }
 
 // LeaveMilestone puts a milestone at the highest release among v and known, if
-// at least knob.Milestone versions have to be looked through to find it. known
+// at least Knobs.Milestone versions have to be looked through to find it. known
 // are all versions of an object, or those from its last milestone up. All of
 // them, and v, have been committed. An error is only logged: nothing but speed
 // depends on milestones.
@@ -168,7 +167,7 @@ func (l *Ledger) LeaveMilestone(ctx context.Context, name string, known []manife
 	if highest == v {
 		below, _ = slices.BinarySearchFunc(known, v, manifest.Version.Compare)
 	}
-	if !highest.IsRelease() || below < knob.Milestone-1 {
+	if !highest.IsRelease() || below < l.Knobs.Milestone-1 {
 		return // the last milestone is near enough, or only pre-releases are above it
 	}
 	_, err := l.Store.Put(ctx, manifest.MilestoneKey(name, highest), nil, store.Absent)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/mindtrace/registry/internal/chunk"
+	"github.com/mindtrace/registry/internal/knob"
 	"github.com/mindtrace/registry/internal/lease"
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/internal/wrapstore"
@@ -24,6 +25,7 @@ type Ledger struct {
 	Memory   *chunk.Budget      // bounds the memory for the data that operations move
 	Compress bool               // saves compress what they store, unless their options say otherwise
 	Offline  bool               // Store is a cache, which does not have everything
+	Knobs    knob.Knobs         // what tests set
 	Log      *slog.Logger
 
 	large sync.Mutex                           // held while a large register is decoded
@@ -36,5 +38,5 @@ type Ledger struct {
 // New returns a Ledger without a store. The caller sets Store and Locks, and
 // then calls Begin.
 func New(url string, memory *chunk.Budget, log *slog.Logger) *Ledger {
-	return &Ledger{URL: url, Clock: new(wrapstore.Clock), Memory: memory, Log: log, probing: make(chan struct{}, 1)}
+	return &Ledger{URL: url, Clock: new(wrapstore.Clock), Memory: memory, Log: log, Knobs: knob.Default(), probing: make(chan struct{}, 1)}
 }

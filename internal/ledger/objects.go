@@ -5,7 +5,6 @@ import (
 	"errors"
 
 	"github.com/mindtrace/registry/fault"
-	"github.com/mindtrace/registry/internal/knob"
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/store"
 )
@@ -23,7 +22,7 @@ type Listed struct {
 // After an error it goes on if the error is an *UnreadableError, and ends
 // otherwise.
 func (l *Ledger) Objects(ctx context.Context, prefix string, yield func(Listed, error) bool) {
-	lister := &objectLister{yield: yield}
+	lister := &objectLister{yield: yield, jumpAfter: l.Knobs.JumpAfter}
 	for again := true; again; {
 		again = false
 		for info, err := range l.Store.List(ctx, manifest.ObjectsPrefix+store.Escape(prefix), lister.after) {
@@ -52,7 +51,7 @@ func (l *Ledger) Objects(ctx context.Context, prefix string, yield func(Listed, 
 
 // objectLister makes objects of a listing of keys. All keys of one object are
 // next to each other, milestones first, the newest milestone before the others.
-// After knob.JumpAfter keys of one object, the lister starts the listing anew at
+// After jumpAfter keys of one object, the lister starts the listing anew at
 // the register that its newest milestone names: it jumps. If that register does
 // not come next, the milestone was wrong, and the lister goes back.
 type objectLister struct {
@@ -66,7 +65,8 @@ type objectLister struct {
 		version   manifest.Version // that the milestone names
 		passed    int              // keys of that object that have been listed
 	}
-	jumped string // after a jump: the key that has to come next; "" otherwise
+	jumped    string // after a jump: the key that has to come next; "" otherwise
+	jumpAfter int    // see knob.Knobs
 }
 
 // finish yields the object that the last keys were of.
@@ -118,7 +118,7 @@ func (l *objectLister) key(key string) (jump bool) {
 		if l.finish(); l.stopped {
 			return false
 		}
-		l.o = Listed{Name: name, partial: name == l.milestone.name && l.milestone.passed == knob.JumpAfter}
+		l.o = Listed{Name: name, partial: name == l.milestone.name && l.milestone.passed == l.jumpAfter}
 	}
 	l.o.versions = append(l.o.versions, v)
 	return v.Compare(l.milestone.version) < 0 && l.pass(name)
@@ -126,10 +126,10 @@ func (l *objectLister) key(key string) (jump bool) {
 
 // pass counts a key of an object, and jumps if it has had many.
 func (l *objectLister) pass(name string) (jump bool) {
-	if name != l.milestone.name || l.milestone.passed >= knob.JumpAfter {
+	if name != l.milestone.name || l.milestone.passed >= l.jumpAfter {
 		return false
 	}
-	if l.milestone.passed++; l.milestone.passed < knob.JumpAfter {
+	if l.milestone.passed++; l.milestone.passed < l.jumpAfter {
 		return false
 	}
 	l.jumped = manifest.VersionKey(name, l.milestone.version)
@@ -143,7 +143,7 @@ func (l *objectLister) pass(name string) (jump bool) {
 // goBack continues the listing at the milestone, without a jump: the register that
 // the milestone names does not exist.
 func (l *objectLister) goBack() (jump bool) {
-	l.jumped, l.after, l.milestone.passed = "", l.milestone.key, knob.JumpAfter+1
+	l.jumped, l.after, l.milestone.passed = "", l.milestone.key, l.jumpAfter+1
 	if l.o.Name == l.milestone.name {
 		l.o = Listed{Name: l.o.Name}
 	}

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/mindtrace/registry/fault"
-	"github.com/mindtrace/registry/internal/knob"
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/store"
 	"github.com/mindtrace/registry/store/storecheck"
@@ -16,7 +15,7 @@ import (
 // probe checks that the store keeps the most important parts of its contract,
 // and returns the store's time. ErrUnsafeStore: it does not.
 func (l *Ledger) probe(ctx context.Context) (time.Time, error) {
-	if knob.ProbeEvery < 0 {
+	if l.Knobs.ProbeEvery < 0 {
 		return l.Clock.Fresh(ctx, l.Store, 0)
 	}
 	env := &storecheck.Env{
@@ -37,7 +36,7 @@ func (l *Ledger) probe(ctx context.Context) (time.Time, error) {
 
 // fresh reports whether the verdict of the last probe is still valid.
 func (l *Ledger) fresh(now time.Time) bool {
-	return knob.ProbeEvery < 0 || now.Sub(l.Probed) < knob.ProbeEvery
+	return l.Knobs.ProbeEvery < 0 || now.Sub(l.Probed) < l.Knobs.ProbeEvery
 }
 
 // EnsureProbed is called before a write. If the last probe is a day old, it probes

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/mindtrace/registry/fault"
+	"github.com/mindtrace/registry/internal/knob"
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/internal/plain"
 	"github.com/mindtrace/registry/store"
@@ -13,9 +14,11 @@ import (
 // Begin sets the settings of the registry. body and err are the result of the
 // read of the settings' register. If that does not exist, Begin makes a new
 // registry with the settings fresh; if fresh is nil, the error is ErrNoRegistry.
+// It takes the Knobs from ctx.
 //
 // Errors: ErrNotEmpty, ErrUnsafeStore, and others of reading and writing.
 func (l *Ledger) Begin(ctx context.Context, body []byte, err error, fresh *manifest.Settings) error {
+	l.Knobs = knob.From(ctx)
 	switch {
 	case IsNotFound(err) && fresh != nil:
 		l.Settings, err = l.create(ctx, fresh)

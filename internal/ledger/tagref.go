@@ -66,7 +66,7 @@ func (l *Ledger) CheckTagged(ctx context.Context, name string, versions []manife
 		}
 		switch _, err := l.ReadLive(ctx, name, v); {
 		case err == nil:
-			return fmt.Errorf("version %s %w: %s; remove or move them first, or delete with --force (in Go: WithForce)", v, fault.ErrTagged, strings.Join(tags[v], ", "))
+			return fmt.Errorf("version %s %w: %s; remove or move them first, or use --force (in Go: the option Force)", v, fault.ErrTagged, strings.Join(tags[v], ", "))
 		case !errors.Is(err, fault.ErrNotFound) && !isPermanent(err): // a version that cannot be read is not deleted either
 			return err
 		}

@@ -135,9 +135,10 @@ func (l *Ledger) stillLive(ctx context.Context, t TagRecord) error {
 	return err
 }
 
-// RemoveTag removes a tag, if it meets the condition c. Errors: ErrNotFound if
-// the tag is not set, ErrConflict if it does not meet the condition.
-func (l *Ledger) RemoveTag(ctx context.Context, name, tag string, c TagCondition) error {
+// RemoveTag removes a tag, if it meets the condition c, and returns the version
+// that it pointed at. Errors: ErrNotFound if the tag is not set, ErrConflict if
+// it does not meet the condition.
+func (l *Ledger) RemoveTag(ctx context.Context, name, tag string, c TagCondition) (was manifest.Version, err error) {
 	for b := Race(); ; {
 		t, err := l.ReadNamedTag(ctx, name, tag)
 		gone := t.Removed()
@@ -147,20 +148,20 @@ func (l *Ledger) RemoveTag(ctx context.Context, name, tag string, c TagCondition
 			err = fmt.Errorf("%w: no tag %s", fault.ErrNotFound, tag)
 		}
 		if err != nil {
-			return err
+			return was, err
 		}
 		if err = c.holds(t); err == nil {
 			_, err = l.PutTag(ctx, t, gone)
 		}
 		if err == nil {
 			l.Log.InfoContext(ctx, "untagged", "name", name, "tag", tag, "version", gone.Version)
-			return nil
+			return gone.Version, nil
 		}
 		if !errors.Is(err, fault.ErrConflict) || c.Given {
-			return WrapTag(tag, err)
+			return was, WrapTag(tag, err)
 		}
 		if !b.Wait(ctx) {
-			return ctx.Err()
+			return was, ctx.Err()
 		}
 	}
 }

@@ -42,46 +42,50 @@ func (l *Ledger) Replace(ctx context.Context, f *Record, m *manifest.Manifest) (
 	return &Record{m, info}, nil
 }
 
-// Undelete makes the deleted version that the reference s names live again. If
-// it is live already, that is success. Errors: ErrInvalidRef, ErrNotFound,
+// Undelete makes the deleted version that the reference s names live again, and
+// returns it. If it is live already, that is success. With dry it changes nothing,
+// and says whether an undelete is possible. Errors: ErrInvalidRef, ErrNotFound,
 // ErrPurged, ErrTooSlow, ErrDeleted if it was deleted too long ago, ErrConflict
 // if an unversioned object has been saved again since.
-func (l *Ledger) Undelete(ctx context.Context, s string) error {
+func (l *Ledger) Undelete(ctx context.Context, s string, dry bool) (*Record, error) {
 	ref, err := ParseRef(s)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if ref.Kind != ByVersion {
-		return fmt.Errorf("%w: undelete takes one version, such as %s@1.0.0", fault.ErrInvalidRef, ref.Name)
+		return nil, fmt.Errorf("%w: undelete takes one version, such as %s@1.0.0", fault.ErrInvalidRef, ref.Name)
 	}
 	f, err := l.Read(ctx, ref.Name, ref.Version)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	switch f.State {
 	case manifest.Live: // perhaps undeleted by another process, just now
 		if !f.Sound(f.Stored.Modified) { // too late, so the other process is about to undo it
-			return fmt.Errorf("version %s was saved or brought back so late that its data may be gone: it %w; save it again", f.Version, fault.ErrTooSlow)
+			return nil, fmt.Errorf("version %s was saved or brought back so late that its data may be gone: it %w; save it again", f.Version, fault.ErrTooSlow)
 		}
-		return store.Flush(ctx, l.Store, manifest.VersionKey(f.Name, f.Version))
+		return f, store.Flush(ctx, l.Store, manifest.VersionKey(f.Name, f.Version))
 	case manifest.Purged:
-		return fmt.Errorf("version %s was %w: it was deleted on %s and has been purged since; it cannot be brought back", f.Version, fault.ErrPurged, f.Died.Format(time.DateOnly))
+		return nil, fmt.Errorf("version %s was %w: it was deleted on %s and has been purged since; it cannot be brought back", f.Version, fault.ErrPurged, f.Died.Format(time.DateOnly))
 	}
 	if f.Late() {
-		return fmt.Errorf("version %s was %w because it had been saved too late to be safe: its data may be gone, and it cannot be brought back; save it again", f.Version, fault.ErrDeleted)
+		return nil, fmt.Errorf("version %s was %w because it had been saved too late to be safe: its data may be gone, and it cannot be brought back; save it again", f.Version, fault.ErrDeleted)
 	}
 	if l.Settings.Unversioned {
 		if err := l.isHighest(ctx, f.Name, f.Version); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	now, err := l.Clock.Fresh(ctx, l.Store, time.Minute)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	died, times := f.Stored.Modified, l.Settings.Times
 	if age := now.Sub(died); age > times.RetainD() {
-		return fmt.Errorf("version %s was %w %s ago; that can be undone for %s only", f.Version, fault.ErrDeleted, age.Round(time.Second), times.RetainD())
+		return nil, fmt.Errorf("version %s was %w %s ago; that can be undone for %s only", f.Version, fault.ErrDeleted, age.Round(time.Second), times.RetainD())
+	}
+	if dry {
+		return f, nil
 	}
 	m := *f.Manifest
 	m.State = manifest.Live
@@ -90,21 +94,21 @@ func (l *Ledger) Undelete(ctx context.Context, s string) error {
 	}
 	g, err := l.Replace(ctx, f, &m)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if !m.NotAfter.IsZero() && !g.Sound(g.Stored.Modified) {
 		// This process was held up after it read the clock, and a collection may
 		// have freed the packs. So undo it.
 		if _, err := l.Bury(ctx, g); err != nil {
-			return fmt.Errorf("%w, and undoing it failed: %w", fault.ErrTooSlow, err)
+			return nil, fmt.Errorf("%w, and undoing it failed: %w", fault.ErrTooSlow, err)
 		}
-		return fmt.Errorf("version %s was %w more than %s ago; that cannot be undone any more", f.Version, fault.ErrDeleted, times.RetainD())
+		return nil, fmt.Errorf("version %s was %w more than %s ago; that cannot be undone any more", f.Version, fault.ErrDeleted, times.RetainD())
 	}
 	if l.Settings.Unversioned {
 		if err := l.isHighestStill(ctx, g); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	l.Log.InfoContext(ctx, "undeleted", "name", m.Name, "version", m.Version)
-	return nil
+	return g, nil
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mindtrace/registry/lock"
 	"github.com/mindtrace/registry/store"
 )
 
@@ -80,31 +81,8 @@ type Lock struct {
 	BrokenBy *LockOwner `json:"brokenBy,omitzero"`
 }
 
-// LockOwner says who it is, for people.
-type LockOwner struct {
-	Host string `json:"host,omitzero"`
-	PID  int    `json:"pid,omitzero"`
-	User string `json:"user,omitzero"`
-	Why  string `json:"why,omitzero"`
-}
-
-// String returns something like "alice@host (process 12): training".
-func (o LockOwner) String() string {
-	s := o.User
-	if o.Host != "" {
-		s += "@" + o.Host
-	}
-	if s == "" {
-		s = "somebody"
-	}
-	if o.PID != 0 {
-		s += fmt.Sprintf(" (process %d)", o.PID)
-	}
-	if o.Why != "" {
-		s += ": " + o.Why
-	}
-	return s
-}
+// LockOwner is who has a lock.
+type LockOwner = lock.Owner
 
 // NewLock returns a register with a fresh nonce, to be filled in.
 func NewLock(name string, state LockState) *Lock {
@@ -205,13 +183,14 @@ func (l *Lock) check() error {
 		return fmt.Errorf("renewed %d times", l.Renew)
 	case l.BrokenBy != nil && l.State != LockFree:
 		return errors.New("broken, but not free")
-	case l.BrokenBy != nil && l.BrokenBy.check() != nil:
-		return l.BrokenBy.check()
+	case l.BrokenBy != nil && checkOwner(l.BrokenBy) != nil:
+		return checkOwner(l.BrokenBy)
 	}
-	return l.Owner.check()
+	return checkOwner(&l.Owner)
 }
 
-func (o *LockOwner) check() error {
+// checkOwner refuses what no register of a lock may hold.
+func checkOwner(o *LockOwner) error {
 	switch {
 	case len(o.Host) > maxOwner || len(o.User) > maxOwner:
 		return fmt.Errorf("name of an owner of more than %d bytes", maxOwner)

@@ -168,7 +168,7 @@ func check(t *testing.T, r *registry.Registry, book ledger) {
 	for ref, may := range book {
 		checkOne(t, r, ref, may)
 	}
-	rep, err := r.Verify(t.Context(), "")
+	rep, err := r.Verify(t.Context(), "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

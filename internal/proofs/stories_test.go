@@ -17,7 +17,6 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// The verbs that TestEveryVerbThroughFaults does not know, and their
 // Verbs and conditions that TestEveryVerbThroughFaults leaves out, through the
 // same network, by clients that often give up in the middle. After each attempt
 // the test looks directly: what a verb says is so, and no version is half there.
@@ -34,13 +33,13 @@ func deleteAndUndelete(t *testing.T, s *story) {
 	book := l.fill("m", 2, 300<<10)
 	for range 12 {
 		l.until("delete", func(ctx context.Context) error {
-			gone, err := l.net.Delete(ctx, "m@1.0.0")
-			if len(gone) > 0 {
+			gone, err := l.net.Delete(ctx, "m@1.0.0", nil)
+			if len(gone.Deleted) > 0 {
 				return nil // what else may have failed came after it
 			}
 			return err
 		}, func() bool { return errors.Is(l.has("m@1.0.0"), registry.ErrDeleted) })
-		l.until("undelete", func(ctx context.Context) error { return l.net.Undelete(ctx, "m@1.0.0") },
+		l.until("undelete", func(ctx context.Context) error { return errOf(l.net.Undelete(ctx, "m@1.0.0", nil)) },
 			func() bool { return l.has("m@1.0.0") == nil })
 		check(t, l.direct, book)
 	}
@@ -51,7 +50,7 @@ func prune(t *testing.T, s *story) {
 	book := l.fill("m", 8, 300<<10)
 	var rep *registry.PruneReport
 	l.repeat("prune", func(ctx context.Context) (err error) {
-		rep, err = l.net.Prune(ctx, registry.PruneOptions{KeepLast: 2, Prefix: "m"})
+		rep, err = l.net.Prune(ctx, &registry.PruneOptions{KeepLast: 2, Prefix: "m"})
 		return err
 	}, func(o outcome) {
 		if rep != nil {
@@ -76,7 +75,7 @@ func purge(t *testing.T, s *story) {
 	for k := range 5 {
 		ref := "m@" + version(k)
 		if k%2 == 1 {
-			if _, err := l.direct.Delete(t.Context(), ref); err != nil {
+			if _, err := l.direct.Delete(t.Context(), ref, nil); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -98,12 +97,12 @@ func tagsWithConditions(t *testing.T, s *story) {
 	l := newLine(t, s, nil)
 	l.fill("m", 8, 100)
 	const last = 7
-	if err := l.direct.Tag(t.Context(), "m@1.0.0", "prod"); err != nil {
+	if _, err := l.direct.Tag(t.Context(), "m@1.0.0", "prod", nil); err != nil {
 		t.Fatal(err)
 	}
 	for k := 1; k <= last; k++ {
 		l.until("tag", func(ctx context.Context) error {
-			err := l.net.Tag(ctx, "m@"+version(k), "prod", registry.WithIfTag(version(k-1)))
+			_, err := l.net.Tag(ctx, "m@"+version(k), "prod", &registry.TagOptions{IfVersion: version(k - 1)})
 			if err != nil && classify(request{Op: "tag"}, err) == unknown {
 				err = errors.Join(err, registry.ErrOutcomeUnknown) // it looks at the version again after the write
 			}
@@ -123,14 +122,14 @@ func tagsWithConditions(t *testing.T, s *story) {
 		t.Errorf("%d moves: %v", len(moves), err)
 	}
 	l.until("untag", func(ctx context.Context) error {
-		return l.net.Untag(ctx, "m", "prod", registry.WithIfTag(version(last)))
+		return errOf(l.net.Untag(ctx, "m", "prod", &registry.UntagOptions{IfVersion: version(last)}))
 	}, func() bool { return errors.Is(l.has("m@prod"), registry.ErrNotFound) })
 }
 
 func copyAll(t *testing.T, s *story) {
 	l, dest := newLine(t, s, nil), onMinIO(t, nil)
 	book := l.fill("m", 5, 700<<10)
-	if err := l.direct.Tag(t.Context(), "m@1.0.2", "prod"); err != nil {
+	if _, err := l.direct.Tag(t.Context(), "m@1.0.2", "prod", nil); err != nil {
 		t.Fatal(err)
 	}
 	to, has := l.reach(dest, nil), ledger{}
@@ -189,13 +188,13 @@ func collect(t *testing.T, s *story) {
 	l := connect(t, s, at, nil)
 	book := l.fill("m", 6, 600<<10)
 	for k := range 4 {
-		if _, err := l.direct.Delete(t.Context(), "m@"+version(k)); err != nil {
+		if _, err := l.direct.Delete(t.Context(), "m@"+version(k), nil); err != nil {
 			t.Fatal(err)
 		}
 		book["m@"+version(k)] = []int{0}
 	}
 	for range 200 {
-		o, err := l.attempt(func(ctx context.Context) error { _, err := l.net.GC(ctx); return err })
+		o, err := l.attempt(func(ctx context.Context) error { _, err := l.net.GC(ctx, nil); return err })
 		if o != done && o != failed && o != unknown {
 			t.Errorf("gc: %v", err)
 		}
@@ -236,7 +235,7 @@ func repair(t *testing.T, s *story) {
 		}
 	}
 	l.repeat("repair", func(ctx context.Context) error {
-		rep, err := l.net.Repair(ctx, "", mirror)
+		rep, err := l.net.Repair(ctx, "", mirror, nil)
 		if err == nil && !rep.OK() {
 			err = fmt.Errorf("%v", rep.Problems)
 		}
@@ -296,7 +295,7 @@ func locks(t *testing.T, s *story) {
 		t.Fatal(err, registry.LockEpoch(ctx))
 	}
 	l.until("break", func(ctx context.Context) error {
-		err := l.net.BreakLock(ctx, "job", "test")
+		_, err := l.net.BreakLock(ctx, "job", &registry.BreakLockOptions{Why: "test"})
 		if errors.Is(err, store.ErrUnknown) { // this is how locks say it
 			err = errors.Join(err, registry.ErrOutcomeUnknown)
 		}
@@ -319,12 +318,17 @@ func checkout(t *testing.T, s *story) {
 	var offline *registry.Registry
 	for k := range n {
 		ref, dir := "m@"+version(k), ""
-		l.repeat("checkout", func(ctx context.Context) (err error) {
-			dir, err = l.net.Checkout(ctx, ref)
+		l.repeat("checkout", func(ctx context.Context) error {
+			rep, err := l.net.Checkout(ctx, ref, nil)
+			if err == nil {
+				dir = rep.Dir
+			}
 			return err
 		}, func(o outcome) {
 			if o != done && offline != nil { // what is half there is not given out
-				dir, _ = offline.Checkout(t.Context(), ref)
+				if rep, err := offline.Checkout(t.Context(), ref, nil); err == nil {
+					dir = rep.Dir
+				}
 			}
 			if dir == "" {
 				return
@@ -384,3 +388,6 @@ func strictLocking(t *testing.T, s *story) {
 		t.Errorf("%d versions, after %d saves and %d perhaps", n, sure, maybe)
 	}
 }
+
+// errOf returns the error of a call alone.
+func errOf[T any](_ T, err error) error { return err }

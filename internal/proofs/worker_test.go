@@ -148,16 +148,16 @@ func do(ctx context.Context, r *registry.Registry, q request) (a answer) {
 			a.Version, a.Content = int(rep.Info.Version.Patch), contentOf(b)
 		}
 	case "delete":
-		var gone []registry.Version
-		if gone, err = r.Delete(ctx, q.ref()); len(gone) > 0 {
+		var gone *registry.DeleteReport
+		if gone, err = r.Delete(ctx, q.ref(), nil); len(gone.Deleted) > 0 {
 			err = nil // what else may have failed came after it
 		}
 	case "undelete":
-		err = r.Undelete(ctx, q.ref())
+		_, err = r.Undelete(ctx, q.ref(), nil)
 	case "tag":
-		err = r.Tag(ctx, q.ref(), q.Tag)
+		_, err = r.Tag(ctx, q.ref(), q.Tag, nil)
 	case "untag":
-		err = r.Untag(ctx, q.Name, q.Tag)
+		_, err = r.Untag(ctx, q.Name, q.Tag, nil)
 	case "tagged":
 		var i *registry.Info
 		if i, err = r.Info(ctx, q.Name+"@"+q.Tag); err == nil {
@@ -165,7 +165,7 @@ func do(ctx context.Context, r *registry.Registry, q request) (a answer) {
 		}
 	case "gc":
 		var rep *registry.GCReport
-		if rep, err = r.GC(ctx); err == nil && rep.Missing > 0 {
+		if rep, err = r.GC(ctx, nil); err == nil && rep.Missing > 0 {
 			err = fmt.Errorf("%d packs of live versions are missing", rep.Missing)
 		}
 	default:

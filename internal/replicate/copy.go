@@ -30,6 +30,7 @@ type Copy struct {
 	Ref      string // what to copy; "": all objects
 	Name     string // the object's name at the destination; "": as at the source
 	Version  string // the version's number at the destination; "": as at the source
+	DryRun   bool   // change nothing, and report what would be copied
 	Report   Report
 	Progress func(ref string, size int64, n chunk.Stats, finished bool) // called as data is copied, with the size in bytes of the version; or nil
 
@@ -60,8 +61,10 @@ func (c *Copy) Run(ctx context.Context) error {
 		}
 		c.number = v
 	}
-	if err := c.To.EnsureProbed(ctx); err != nil {
-		return c.dest(err)
+	if !c.DryRun {
+		if err := c.To.EnsureProbed(ctx); err != nil {
+			return c.dest(err)
+		}
 	}
 	if c.Ref != "" {
 		ref, err := ledger.ParseRef(c.Ref)
@@ -179,7 +182,7 @@ func (c *Copy) object(ctx context.Context, ref ledger.Ref) error {
 			known, grown = slices.Insert(known, i, at), true
 		}
 	}
-	if grown {
+	if grown && !c.DryRun {
 		c.To.LeaveMilestone(ctx, target, known, known[len(known)-1])
 	}
 	if live == 0 && len(numbers) > 0 {
@@ -252,6 +255,9 @@ func (c *Copy) one(ctx context.Context, f *ledger.Record, target string, known [
 		}
 		return manifest.Version{}, err
 	}
+	if c.DryRun {
+		return c.would(t, f)
+	}
 	m, err := c.transfer(ctx, t, f)
 	if err != nil {
 		return manifest.Version{}, err
@@ -259,6 +265,18 @@ func (c *Copy) one(ctx context.Context, f *ledger.Record, target string, known [
 	c.Report.Copied = append(c.Report.Copied, m)
 	c.To.Log.InfoContext(ctx, "copied", "from", c.From.URL, "name", m.Name, "version", m.Version, "digest", m.Digest, "size", m.Size)
 	return m.Version, nil
+}
+
+// would records a version that a dry run would copy, and returns the number that
+// it would get.
+func (c *Copy) would(t *commit.Txn, f *ledger.Record) (v manifest.Version, err error) {
+	if t.Version != nil {
+		v = *t.Version
+	} else if v, err = commit.NextVersion(t.Known); err != nil {
+		return v, err
+	}
+	c.Report.Copied = append(c.Report.Copied, &manifest.Manifest{Name: t.Name, Version: v, Digest: f.Digest})
+	return v, nil
 }
 
 // present returns the version at the destination that is the copy of f already; nil

@@ -12,7 +12,7 @@ import (
 // tags sets the tags of the versions in arrived, which maps numbers at the source
 // to numbers at the destination.
 func (c *Copy) tags(ctx context.Context, name, target string, arrived map[manifest.Version]manifest.Version) error {
-	if c.From.Settings.Unversioned || c.To.Settings.Unversioned {
+	if c.DryRun || c.From.Settings.Unversioned || c.To.Settings.Unversioned {
 		return nil // unversioned registries have no tags
 	}
 	for t, err := range c.From.Tags(ctx, name) {

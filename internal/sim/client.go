@@ -10,6 +10,7 @@ import (
 	"time"
 
 	registry "github.com/mindtrace/registry"
+	"github.com/mindtrace/registry/internal/knob"
 	"github.com/mindtrace/registry/material"
 	"github.com/mindtrace/registry/store"
 )
@@ -133,7 +134,7 @@ func (c *client) work() {
 		st = ab.view(c, st)
 	}
 	var err error
-	if c.reg, err = registry.OpenStore(c.ctx, st, "sim:", nil); err != nil {
+	if c.reg, err = registry.OpenStore(knob.With(c.ctx, c.run.knobs), st, "sim:", nil); err != nil {
 		return // crashed
 	}
 	m := material.Func("sim", saveValue, loadValue)
@@ -199,9 +200,11 @@ func (c *client) do(o *op) {
 			}
 		}
 	case remove:
-		o.removed, o.err = c.reg.Delete(ctx, ref)
+		var rep *registry.DeleteReport
+		rep, o.err = c.reg.Delete(ctx, ref, nil)
+		o.removed = rep.Deleted
 	case undelete:
-		o.err = c.reg.Undelete(ctx, ref)
+		_, o.err = c.reg.Undelete(ctx, ref, nil)
 	case purge:
 		var rep *registry.PurgeReport
 		rep, o.err = c.reg.Purge(ctx, ref, nil)
@@ -209,11 +212,11 @@ func (c *client) do(o *op) {
 			o.removed = append(o.removed, v.Version)
 		}
 	case gc:
-		_, o.err = c.reg.GC(ctx)
+		_, o.err = c.reg.GC(ctx, nil)
 	case tag:
-		o.err = c.reg.Tag(ctx, ref, o.tag)
+		_, o.err = c.reg.Tag(ctx, ref, o.tag, nil)
 	case untag:
-		o.err = c.reg.Untag(ctx, o.name, o.tag)
+		_, o.err = c.reg.Untag(ctx, o.name, o.tag, nil)
 	case lock, rlock:
 		o.err = c.lock(ctx, o)
 	}

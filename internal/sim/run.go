@@ -20,7 +20,6 @@ import (
 var times = manifest.Times{Era: 4 * 3600, Window: 2 * 3600, Retain: 3 * 3600, Margin: 600}
 
 func init() {
-	knob.MaxInline, knob.ProbeEvery = 0, -1
 	knob.Jitter = func(limit time.Duration) time.Duration { return limit / 2 }
 }
 
@@ -33,6 +32,7 @@ type run struct {
 	clients []*client
 
 	ablation *ablation // nil: the protocol as it is
+	knobs    knob.Knobs
 
 	step   int
 	last   *client
@@ -95,12 +95,13 @@ func schedule(t *testing.T, sc *scenario, ab *ablation, ch *choices, counts map[
 	old := crand.Reader
 	crand.Reader = &seeded{src: rand.NewChaCha8([32]byte{1})}
 	defer func() { crand.Reader = old }()
-	knob.MaxPack, knob.Milestone, knob.JumpAfter = 64, 64, 512
+	knobs := knob.Default()
+	knobs.MaxInline, knobs.MaxPack, knobs.ProbeEvery = 0, 64, -1
 	if sc.turn != nil {
-		sc.turn(ch)
+		sc.turn(ch, &knobs)
 	}
 	synctest.Test(t, func(t *testing.T) {
-		r := &run{nap: 10 * time.Second, ch: ch, sc: sc, ablation: ab, counts: counts, traced: traced}
+		r := &run{knobs: knobs, nap: 10 * time.Second, ch: ch, sc: sc, ablation: ab, counts: counts, traced: traced}
 		r.w = &world{objects: map[string]object{}, born: map[string]int{}, page: 1000}
 		r.w.now = times.EraEnd(1000).Add(time.Minute)
 		r.w.mu.Lock()

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	registry "github.com/mindtrace/registry"
+	"github.com/mindtrace/registry/internal/knob"
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/store"
 )
@@ -15,7 +16,7 @@ type scenario struct {
 	name        string
 	unversioned bool // the registry is
 	// turn, if not nil, turns the knobs.
-	turn func(ch *choices)
+	turn func(ch *choices, k *knob.Knobs)
 	// plan draws what one client does first, alone and undisturbed, and what
 	// the others do then, all at once.
 	plan func(ch *choices) (before []*op, clients [][]*op)

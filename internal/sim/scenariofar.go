@@ -14,9 +14,9 @@ import (
 
 // far has milestones left every few versions, and listings of objects jump to
 // them.
-func far(ch *choices) {
-	knob.Milestone = pick(ch, []int{2, 3, 4})
-	knob.JumpAfter = pick(ch, []int{1, 2, 4})
+func far(ch *choices, k *knob.Knobs) {
+	k.Milestone = pick(ch, []int{2, 3, 4})
+	k.JumpAfter = pick(ch, []int{1, 2, 4})
 }
 
 // milestones: versions are saved, deleted and brought back around milestones,
@@ -69,7 +69,7 @@ var replacingFar = &scenario{name: "replacing far", unversioned: true, turn: far
 
 // updating: updates of one object, which do not lose one another, among saves
 // and deletions.
-var updating = &scenario{name: "updating", turn: func(ch *choices) { knob.Milestone = pick(ch, []int{64, 2, 3}) }, plan: func(ch *choices) (before []*op, clients [][]*op) {
+var updating = &scenario{name: "updating", turn: func(ch *choices, k *knob.Knobs) { k.Milestone = pick(ch, []int{64, 2, 3}) }, plan: func(ch *choices) (before []*op, clients [][]*op) {
 	p := &planner{ch: ch}
 	for range ch.draw(4) {
 		before = append(before, p.save(""))
@@ -103,7 +103,7 @@ var kilobytes = func() (all []string) {
 
 // compressing: some save the same bytes compressed and others as they are,
 // and build on what the others have stored.
-var compressing = &scenario{name: "compressing", turn: func(*choices) { knob.MaxPack = 2400 }, plan: func(ch *choices) (before []*op, clients [][]*op) {
+var compressing = &scenario{name: "compressing", turn: func(_ *choices, k *knob.Knobs) { k.MaxPack = 2400 }, plan: func(ch *choices) (before []*op, clients [][]*op) {
 	p := &planner{ch: ch, big: true}
 	for range ch.draw(3) {
 		before = append(before, p.save(""))

@@ -168,7 +168,9 @@ func TestRetryListResumes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got = append(got, info.Key)
+			if got = append(got, info.Key); len(got) > len(want) {
+				break // it would never end
+			}
 		}
 		if !slices.Equal(got, want[4:]) {
 			t.Errorf("it shows %q", got)

@@ -25,7 +25,7 @@ func (p *parted) List(_ context.Context, _, after string) iter.Seq2[store.Info, 
 		for _, key := range []string{"a/1", "b/", "c/1"} {
 			bad := &store.UnreadableError{Prefix: key, Err: fs.ErrPermission}
 			switch {
-			case key <= after || key == "b/" && after >= bad.After():
+			case key != "b/" && key <= after, after >= bad.After() && key == "b/": // a directory is entered unless all in it is behind
 			case key == "b/":
 				if !yield(store.Info{}, bad) {
 					return

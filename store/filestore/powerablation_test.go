@@ -79,7 +79,6 @@ var powerAblations = []ablation{
 
 // Every rule is needed: without it, something is lost in some power failure.
 func TestPowerLossAblations(t *testing.T) {
-	smallPacks(t)
 	for _, a := range powerAblations {
 		t.Run(a.name, func(t *testing.T) {
 			for _, bytes := range []bool{true, false} {

@@ -13,7 +13,6 @@ import (
 	"testing"
 
 	registry "github.com/mindtrace/registry"
-	"github.com/mindtrace/registry/internal/knob"
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/store"
 	"github.com/mindtrace/registry/store/filestore"
@@ -94,14 +93,14 @@ func (w *world) check(im *filestore.Image, dir string, collect bool) error {
 	if !collect {
 		return nil
 	}
-	if _, err := r.GC(ctx); err != nil {
+	if _, err := r.GC(ctx, nil); err != nil {
 		return err
 	}
 	return w.verify(r, im.Moment)
 }
 
 func (w *world) verify(r *registry.Registry, moment int) error {
-	v, err := r.Verify(context.Background(), "")
+	v, err := r.Verify(context.Background(), "", nil)
 	if err != nil {
 		return err
 	}
@@ -188,7 +187,6 @@ func memoryDir(t *testing.T) string {
 }
 
 func TestPowerLoss(t *testing.T) {
-	smallPacks(t)
 	rounds, random := 4, 2
 	if testing.Short() {
 		rounds = 1
@@ -217,11 +215,4 @@ func TestPowerLoss(t *testing.T) {
 			t.Logf("%d images", images)
 		})
 	}
-}
-
-// smallPacks makes objects of some kilobytes go the ways of gigabytes.
-func smallPacks(t *testing.T) {
-	inline, pack, probe := knob.MaxInline, knob.MaxPack, knob.ProbeEvery
-	knob.MaxInline, knob.MaxPack, knob.ProbeEvery = 4<<10, packSize, -1
-	t.Cleanup(func() { knob.MaxInline, knob.MaxPack, knob.ProbeEvery = inline, pack, probe })
 }

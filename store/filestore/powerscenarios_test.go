@@ -174,12 +174,12 @@ var collecting = &scenario{name: "collecting", collects: true, run: func(w *worl
 	w.delete(r, one)
 	w.delete(r, gone)
 	w.shift.advance(48 * time.Hour)
-	rep, err := r.GC(context.Background())
+	rep, err := r.GC(context.Background(), nil)
 	if err != nil || rep.Freed.Packs == 0 || rep.Versions.Purging == 0 {
 		w.Errorf("collected %+v, %v", rep, err)
 	}
 	w.shift.advance(48 * time.Hour)
-	rep, err = r.GC(context.Background())
+	rep, err = r.GC(context.Background(), nil)
 	if err != nil || rep.Leftovers.Dirs == 0 {
 		w.Errorf("collected %+v, %v", rep, err)
 	}

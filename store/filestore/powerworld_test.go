@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	registry "github.com/mindtrace/registry"
+	"github.com/mindtrace/registry/internal/knob"
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/material"
 	"github.com/mindtrace/registry/store"
@@ -112,7 +113,9 @@ func openOn(st store.Store, wrap func(store.Store) store.Store, create bool) (*r
 	if wrap != nil {
 		st = wrap(st)
 	}
-	ctx := context.Background()
+	knobs := knob.Default()
+	knobs.MaxInline, knobs.MaxPack, knobs.ProbeEvery = 4<<10, packSize, -1 // kilobytes take the ways of gigabytes
+	ctx := knob.With(context.Background(), knobs)
 	if _, _, err := st.Get(ctx, manifest.SettingsKey, nil); create && errors.Is(err, fs.ErrNotExist) {
 		now, err := st.Now(ctx)
 		if err != nil {
@@ -172,7 +175,7 @@ func (w *world) do(key, value string, op func() error) {
 // delete deletes a version, and after it the tags that point at it.
 func (w *world) delete(r *registry.Registry, ref string) {
 	begin := w.disk.Mark()
-	_, err := r.Delete(context.Background(), ref, registry.WithForce())
+	_, err := r.Delete(context.Background(), ref, &registry.DeleteOptions{Force: true})
 	if err != nil {
 		w.Errorf("delete %s: %v", ref, err)
 	}
@@ -198,12 +201,12 @@ func (w *world) undelete(r *registry.Registry, ref string) {
 	i := slices.IndexFunc(w.facts, func(f fact) bool { return f.key == ref })
 	value := w.facts[i].value
 	w.mu.Unlock()
-	w.do(ref, value, func() error { return r.Undelete(context.Background(), ref) })
+	w.do(ref, value, func() error { _, err := r.Undelete(context.Background(), ref, nil); return err })
 }
 
 func (w *world) tag(r *registry.Registry, ref, tag string) {
 	name, version, _ := strings.Cut(ref, "@")
-	w.do(name+"@"+tag, version, func() error { return r.Tag(context.Background(), ref, tag) })
+	w.do(name+"@"+tag, version, func() error { _, err := r.Tag(context.Background(), ref, tag, nil); return err })
 }
 
 // allowed returns what may be there of a key after a failure at a moment.

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/mindtrace/registry/store"
 )
@@ -318,6 +319,29 @@ func TestNowIsSilentUntilRead(t *testing.T) {
 	r.here = r.here.Round(0).Add(-time.Hour) // what the wall clock said, without the monotonic one
 	if s.clock.Store(&r); s.now().IsZero() {
 		t.Error("an hour later, the clock is not known any more")
+	}
+}
+
+// After our own clock was set, forward or back, nobody knows what the file
+// system's says.
+func TestClockThatWasSet(t *testing.T) {
+	s := open(t, t.TempDir())
+	if _, err := s.Now(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	read := *s.clock.Load()
+	for _, set := range []time.Duration{-time.Hour, 0, time.Hour} {
+		r := read
+		// The monotonic clock goes on, whatever the wall clock is set to.
+		(*struct {
+			wall uint64
+			ext  int64
+			loc  *time.Location
+		})(unsafe.Pointer(&r.here)).ext += int64(set)
+		s.clock.Store(&r)
+		if known := !s.now().IsZero(); known != (set == 0) {
+			t.Errorf("set by %s: the clock is known: %t", set, known)
+		}
 	}
 }
 

@@ -153,8 +153,10 @@ func TestPrecondition(t *testing.T) {
 	for _, op := range operations[:2] {
 		is(t, op.name, op.do(t.Context(), st), store.ErrPrecondition)
 	}
-	_, err := st.Put(t.Context(), "k", nil, `"an-etag"`)
-	is(t, "the token of another backend", err, store.ErrPrecondition)
+	for _, token := range []store.Token{`"an-etag"`, "0", "-1"} { // 0 would ask for an absent key
+		_, err := st.Put(t.Context(), "k", nil, token)
+		is(t, "a token that is none here", err, store.ErrPrecondition)
+	}
 	if n.Load() != 2 {
 		t.Errorf("%d requests, want 2", n.Load())
 	}

@@ -2,6 +2,7 @@ package memstore_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/mindtrace/registry/store"
 	"github.com/mindtrace/registry/store/memstore"
@@ -29,5 +30,26 @@ func TestNestedKeysRefused(t *testing.T) {
 	}
 	if _, err := st.Put(t.Context(), "x/a/b", nil, store.Absent); err != nil {
 		t.Error(err)
+	}
+	if err := st.Delete(t.Context(), "x/a/b"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := st.Put(t.Context(), "x", nil, store.Absent); err != nil {
+		t.Errorf("nothing is below it any more: %v", err)
+	}
+}
+
+// The store's clock never goes back, whatever the machine's does.
+func TestClockGoesBack(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	st := memstore.New(&memstore.Options{Now: func() time.Time { return now }})
+	before, err := st.Now(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	now = now.Add(-time.Hour)
+	info, err := st.Put(t.Context(), "k", nil, store.Absent)
+	if err != nil || info.Modified.Before(before) || info.Now.Before(before) {
+		t.Errorf("%+v, %v", info, err)
 	}
 }

@@ -135,7 +135,7 @@ func TestReadOnly(t *testing.T) {
 	}
 	_, err = public.Save(t.Context(), "m", "changed")
 	wantAll(t, map[string]error{"save": err}, fs.ErrPermission, "it needs the right s3:PutObject on "+bucket+"/models/* (credentials: none (anonymous))")
-	_, err = public.Delete(t.Context(), "m@1.0.0")
+	_, err = public.Delete(t.Context(), "m@1.0.0", nil)
 	wantAll(t, map[string]error{"delete": err}, fs.ErrPermission, "s3:PutObject")
 }
 

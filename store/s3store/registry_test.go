@@ -144,7 +144,7 @@ func TestEveryPutTwice(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if _, err := r.Delete(t.Context(), "m@1.0.1"); err != nil {
+		if _, err := r.Delete(t.Context(), "m@1.0.1", nil); err != nil {
 			t.Error(err)
 		}
 		if got := contents(t, r, "m"); len(got) != 1 || len(got[string(bytesOf(1, 1<<20))]) != 2 {

@@ -197,6 +197,32 @@ func TestRefusalThatCannotBeJudged(t *testing.T) {
 	}
 }
 
+// A swap that fails says nothing of the form that the server takes.
+func TestFormOfASwapThatFailed(t *testing.T) {
+	const etag = "0123456789abcdef0123456789abcdef"
+	puts := 0
+	st, _ := answering(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodHead {
+			state(w, r, etag, "1")
+			return
+		}
+		switch puts++; {
+		case puts == 1:
+			refusal(w, r, http.StatusServiceUnavailable, "SlowDown", "")
+		case r.Header.Get("If-Match") != etag: // without quotes
+			refusal(w, r, http.StatusPreconditionFailed, "PreconditionFailed", "")
+		default:
+			w.Header().Set("ETag", `"2"`)
+		}
+	})
+	if _, err := st.Put(t.Context(), "k", []byte("2"), etag); !errors.Is(err, store.ErrUnknown) {
+		t.Errorf("a busy server: %v", err)
+	}
+	if _, err := st.Put(t.Context(), "k", []byte("2"), etag); err != nil || puts != 3 {
+		t.Errorf("%v, after %d puts", err, puts)
+	}
+}
+
 // A bucket that is one's own already may be called so in two ways off AWS.
 func TestBucketExists(t *testing.T) {
 	for _, own := range []bool{true, false} {
