@@ -199,7 +199,7 @@ func TestOfflineSaysWhatIsMissing(t *testing.T) {
 	for _, ref := range []string{"my:model@2", "my:model@prod", "other", "other@1.0.0", "nothing"} {
 		err := off.Load(t.Context(), ref, new([]byte))
 		wantErr(t, err, ErrOffline)
-		if ledger.Damaged(err) || ledger.NotFound(err) {
+		if ledger.IsDamaged(err) || ledger.IsNotFound(err) {
 			t.Errorf("%s: %v is not about the registry", ref, err)
 		}
 	}
@@ -210,7 +210,7 @@ func TestOfflineSaysWhatIsMissing(t *testing.T) {
 	}
 	err := off.Load(t.Context(), "my:model", new([]byte))
 	wantErr(t, err, ErrOffline)
-	if ledger.Damaged(err) {
+	if ledger.IsDamaged(err) {
 		t.Errorf("%v", err)
 	}
 	_, err = off.Save(t.Context(), "my:model", "x")

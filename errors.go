@@ -148,7 +148,7 @@ func wrap(ctx context.Context, op Op, ref string, err error) error {
 	case errors.Is(err, store.ErrNoRoot) && !errors.Is(err, ErrNoRegistry):
 		err = fmt.Errorf("%w: %w", ErrNoRegistry, err)
 	case errors.Is(err, ErrIntegrity):
-	case ledger.Damaged(err):
+	case ledger.IsDamaged(err):
 		err = fmt.Errorf("%w: %w", ErrIntegrity, err)
 	case errors.Is(err, store.ErrUnknown) && !errors.Is(err, ErrOutcomeUnknown) && ctx.Err() != nil:
 		err = fmt.Errorf("%w: %w", ctx.Err(), err)

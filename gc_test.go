@@ -203,7 +203,7 @@ func TestGCOfABusyRegistry(t *testing.T) {
 		}
 		return faultstore.Fault{}
 	})
-	if rep := mustGC(t, r); rep.Freed.Packs != 1 || rep.Listings != gc.Enough {
+	if rep := mustGC(t, r); rep.Freed.Packs != 1 || rep.Listings != gc.EnoughListings {
 		t.Errorf("%+v", rep)
 	}
 }
@@ -237,7 +237,7 @@ func TestGCCost(t *testing.T) {
 	}
 	clock.advance(30 * day)
 	must[time.Time](t)(r.ledger.Clock.Fresh(t.Context(), r.ledger.Store, 0))
-	if err := r.ledger.Trust(t.Context()); err != nil { // the probe of the day
+	if err := r.ledger.EnsureProbed(t.Context()); err != nil { // the probe of the day
 		t.Fatal(err)
 	}
 	trace.Reset()

@@ -280,7 +280,7 @@ func TestMilestoneWithoutRegister(t *testing.T) {
 // A collection goes on listing while registers show that were there before it
 // began, however many listings that takes.
 func TestMarkSeesAllThatWasThere(t *testing.T) {
-	const objects = gc.Enough + 5
+	const objects = gc.EnoughListings + 5
 	clock := newTestClock()
 	mem := newStoreAt(t, clock.now)
 	h := &hiding{Store: mem, hide: func(n int, key string) bool {

@@ -144,7 +144,7 @@ func TestMilestonesKeepUp(t *testing.T) {
 					milestones++
 				}
 			}
-			versions, _, err := r.ledger.Top(t.Context(), "m")
+			versions, _, err := r.ledger.HighestVersions(t.Context(), "m")
 			switch c.name {
 			case "downwards": // the first one says it all
 				if milestones > 2 || len(versions) > 2 {
@@ -265,7 +265,7 @@ func TestCommitBetweenTheTwoListingsIsSeen(t *testing.T) {
 			for range 20 {
 				mustSave(t, other, "m", "x")
 			}
-			if _, whole, err := other.ledger.Top(t.Context(), "m"); whole || err != nil {
+			if _, whole, err := other.ledger.HighestVersions(t.Context(), "m"); whole || err != nil {
 				t.Fatalf("there is no milestone, %v", err)
 			}
 			fst.Plan(atCall(1, "list", manifest.VersionsPrefix("m"), faultstore.Fault{Do: func() { c.commit(t, other) }}))

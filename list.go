@@ -29,7 +29,7 @@ func (r *Registry) Latest(ctx context.Context, prefix string) iter.Seq2[Info, er
 	return func(yield func(Info, error) bool) {
 		for n, err := range r.ledger.EachLatest(ctx, prefix) {
 			if err != nil {
-				if !yield(Info{Name: n.Name}, wrap(ctx, OpObjects, prefix, err)) || !ledger.Unreadable(err) {
+				if !yield(Info{Name: n.Name}, wrap(ctx, OpObjects, prefix, err)) || !ledger.IsUnreadable(err) {
 					return
 				}
 				continue
@@ -58,7 +58,7 @@ func (r *Registry) versions(ctx context.Context, name string, deleted bool) iter
 	return func(yield func(Info, error) bool) {
 		for n, err := range r.ledger.EachVersion(ctx, name, deleted) {
 			if err != nil {
-				if !yield(Info{Name: n.Name, Version: n.Version}, wrap(ctx, OpVersions, name, err)) || !ledger.Unreadable(err) {
+				if !yield(Info{Name: n.Name, Version: n.Version}, wrap(ctx, OpVersions, name, err)) || !ledger.IsUnreadable(err) {
 					return
 				}
 				continue

@@ -153,10 +153,10 @@ func LockEpoch(ctx context.Context) uint64 {
 func (r *Registry) Locks(ctx context.Context) iter.Seq2[LockInfo, error] {
 	return func(yield func(LockInfo, error) bool) {
 		for st, err := range r.ledger.Locks.All(ctx) {
-			if err = ledger.ListError(err); st.Name != "" && ledger.OfOne(ctx, err) {
+			if err = ledger.ListingError(err); st.Name != "" && ledger.IsOfOneKey(ctx, err) {
 				err = ledger.NewUnreadable(manifest.LockKey(st.Name), "", err)
 			}
-			if !yield(st, wrap(ctx, OpLocks, "", err)) || err != nil && !ledger.Unreadable(err) {
+			if !yield(st, wrap(ctx, OpLocks, "", err)) || err != nil && !ledger.IsUnreadable(err) {
 				return
 			}
 		}

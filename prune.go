@@ -129,7 +129,7 @@ func (p *pruning) object(ctx context.Context, name string) error {
 			if errors.Is(err, ErrNotFound) {
 				continue // somebody else was faster
 			}
-			if ledger.OfOne(ctx, err) && errors.Is(err, fs.ErrPermission) {
+			if ledger.IsOfOneKey(ctx, err) && errors.Is(err, fs.ErrPermission) {
 				return ledger.NewUnreadable(manifest.VersionKey(name, info.Version), info.Ref(), err)
 			}
 			if err != nil {

@@ -160,7 +160,7 @@ func (p *purging) some(ctx context.Context, ref ledger.Ref) error {
 		if errors.Is(err, ErrNotFound) {
 			continue
 		}
-		if ledger.Unreadable(err) {
+		if ledger.IsUnreadable(err) {
 			bad = append(bad, fmt.Errorf("version %s: %w", v, err))
 			continue
 		}

@@ -79,7 +79,7 @@ func (s *save) run(ctx context.Context, v any) (Version, error) {
 	if err != nil {
 		return Version{}, err
 	}
-	if err := s.r.ledger.Trust(ctx); err != nil {
+	if err := s.r.ledger.EnsureProbed(ctx); err != nil {
 		return Version{}, err
 	}
 	if s.Expect != nil { // before any data moves

@@ -136,7 +136,7 @@ func (r *Registry) Tags(ctx context.Context, name string) iter.Seq2[Tag, error] 
 		}
 		for t, err := range r.ledger.Tags(ctx, name) {
 			if err != nil {
-				if !yield(Tag{}, wrap(ctx, OpTags, name, err)) || !ledger.Unreadable(err) {
+				if !yield(Tag{}, wrap(ctx, OpTags, name, err)) || !ledger.IsUnreadable(err) {
 					return
 				}
 				continue
@@ -158,7 +158,7 @@ func (r *Registry) TagHistory(ctx context.Context, name, tag string) ([]TagMove,
 	if err != nil {
 		return nil, wrap(ctx, OpTagHistory, name, err)
 	}
-	moves := []TagMove{{t.Version, t.Digest.String(), t.Stored.Modified.UTC(), !t.Set()}}
+	moves := []TagMove{{t.Version, t.Digest.String(), t.Stored.Modified.UTC(), !t.IsSet()}}
 	for _, m := range t.Moves {
 		moves = append(moves, TagMove{m.Version, m.Digest.String(), m.Time, m.State != manifest.TagSet})
 	}

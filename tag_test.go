@@ -124,8 +124,8 @@ func TestTagRefuses(t *testing.T) {
 		{errOf(r.Untag(ctx, "m", "prod", nil)), ErrNotFound, "no tag prod"},
 		{errOf(r.Untag(ctx, "m", "v1", nil)), ErrInvalidTag, "taken for a version"},
 		{errOf(r.Untag(ctx, "a_b", "prod", nil)), ErrInvalidName, "a-b"},
-		{errOf(flat.Tag(ctx, "m", "prod", nil)), ErrInvalidTag, "keeps no versions"},
-		{second(flat.Save(ctx, "m", "y", WithTag("prod"))), ErrInvalidTag, "keeps no versions"},
+		{errOf(flat.Tag(ctx, "m", "prod", nil)), ErrInvalidTag, "has no tags"},
+		{second(flat.Save(ctx, "m", "y", WithTag("prod"))), ErrInvalidTag, "has no tags"},
 		{second(r.Save(ctx, "m", "y", WithTag("prod", "1.0"))), ErrInvalidTag, "taken for a version"},
 	} {
 		if c.want != nil || c.err == nil {

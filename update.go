@@ -45,7 +45,7 @@ func WithIfAbsent() SaveOption {
 //
 // A TagError, of WithTag, comes with the version.
 func Update[T any](ctx context.Context, r *Registry, name string, change func(old T, from *Info) (T, error), opts ...SaveOption) (Version, error) {
-	for try := 1; ; try++ {
+	for b := ledger.Race(); ; {
 		old, from, known, err := loadLatest[T](ctx, r, name, opts)
 		if err != nil {
 			return Version{}, wrap(ctx, OpUpdate, name, err)
@@ -66,8 +66,8 @@ func Update[T any](ctx context.Context, r *Registry, name string, change func(ol
 		if !errors.Is(err, commit.ErrNotExpected) {
 			return version, err
 		}
-		if err := ledger.Sleep(ctx, ledger.Jitter(min(try, 5))); err != nil {
-			return Version{}, wrap(ctx, OpUpdate, name, err)
+		if !b.Wait(ctx) {
+			return Version{}, wrap(ctx, OpUpdate, name, ctx.Err())
 		}
 	}
 }

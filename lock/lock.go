@@ -77,7 +77,7 @@ func (s Status) Held() bool { return s.State == "held" || s.State == "shared" }
 
 // ErrTimeout: others held the lock for as long as the caller was ready to wait.
 // See TimeoutError.
-var ErrTimeout = errors.New("lock timeout")
+var ErrTimeout = errors.New("timed out waiting for a lock")
 
 // TimeoutError is an ErrTimeout, with one of the holders.
 type TimeoutError struct {

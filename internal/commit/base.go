@@ -11,19 +11,19 @@ import (
 	"github.com/mindtrace/registry/internal/manifest"
 )
 
-// maxBaseLooks is how many versions a transaction looks at to find one that is
-// live and that it can reuse chunks of.
+// maxBaseLooks is how many versions a transaction reads, the highest first, to
+// find a live one as its base.
 const maxBaseLooks = 16
 
-// findBase finds the version whose chunks may be reused: the one named, or
-// the highest live one. The Writer calls it before it puts the first pack, and
-// so it also refuses a version that exists, before the data moves.
+// findBase returns the base: the version whose chunks may be reused. The Writer
+// calls it before it puts the first pack. So it is also the place to return
+// ErrExists if the number asked for is taken, before data is transferred.
 func (t *Txn) findBase(ctx context.Context) (*manifest.Manifest, error) {
 	if err := t.list(ctx); err != nil {
 		return nil, err
 	}
 	if t.Version != nil && t.isTaken(ctx) {
-		return nil, t.exists(ctx)
+		return nil, t.errExists(ctx)
 	}
 	if t.NoReuse {
 		return nil, nil
@@ -31,22 +31,25 @@ func (t *Txn) findBase(ctx context.Context) (*manifest.Manifest, error) {
 	f, err := t.ReadBase(ctx)
 	if err == nil && f != nil {
 		if !f.Sound(f.Stored.Modified) {
-			return nil, nil // committed too late: its packs may be gone (attack A23)
+			// It was committed too late, so its packs may be gone. A save
+			// that reused them would lose them too (docs/attacks.md, A23).
+			return nil, nil
 		}
 		err = t.Ledger.Complete(ctx, f)
 	}
-	if guess := t.Base == nil || t.Optional; guess && (ledger.Unreadable(err) || errors.Is(err, fault.ErrNotFound)) {
-		t.Ledger.Log.WarnContext(ctx, "the version before cannot be read; nothing of it is reused", "name", t.Name, "error", err)
+	if guess := t.Base == nil || t.Optional; guess && (ledger.IsUnreadable(err) || errors.Is(err, fault.ErrNotFound)) {
+		t.Ledger.Log.WarnContext(ctx, "the previous version cannot be read; nothing of it is reused", "name", t.Name, "error", err)
 		return nil, nil
 	}
 	if err != nil || f == nil {
 		return nil, err
 	}
-	t.found = f
+	t.baseRecord = f
 	return f.Manifest, nil
 }
 
-// ReadBase reads the version whose chunks may be reused; nil if there is none.
+// ReadBase reads the version whose chunks may be reused: t.Base, or the highest
+// live one. It returns nil if no version is live.
 func (t *Txn) ReadBase(ctx context.Context) (*ledger.Record, error) {
 	if t.Base != nil {
 		f, err := t.Ledger.Resolve(ctx, *t.Base)
@@ -63,7 +66,7 @@ func (t *Txn) ReadBase(ctx context.Context) (*ledger.Record, error) {
 			return nil, err
 		case f.State == manifest.Live:
 			return f, nil
-		case t.Ledger.Settles(f):
+		case t.Ledger.Decides(f):
 			return nil, nil
 		}
 	}

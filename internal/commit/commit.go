@@ -13,25 +13,30 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// Commit creates the version register: the moment at which the version
-// exists. evidence is since when its packs have certainly been there, or
-// zero if it has none.
+// Commit creates the version's register. From that moment the version exists.
+// m.Version is set to its number. evidence is the store's time since when all
+// packs of m have certainly existed; zero if m has no packs.
+//
+// Errors: ErrExists if the number asked for is taken, ErrNotExpected, ErrTooSlow
+// if the save took so long that its packs may have been collected; it is undone
+// then. ErrOutcomeUnknown.
 func (t *Txn) Commit(ctx context.Context, m *manifest.Manifest, evidence time.Time) (*ledger.Record, error) {
-	f, err := t.CommitTo(ctx, m, evidence, func() (store.Info, error) { return t.claim(ctx, m) })
+	f, err := t.CommitWith(ctx, m, evidence, func() (store.Info, error) { return t.claim(ctx, m) })
 	if err != nil {
 		return nil, err
 	}
 	if t.Ledger.Settings.Unversioned {
 		if err := t.Ledger.BuryOlder(ctx, t.Name, m.Version); err != nil {
-			// The save stands; the next one buries what is left.
+			// The save has succeeded; the next one deletes what is left.
 			t.Ledger.Log.WarnContext(ctx, "older versions left", "name", t.Name, "error", err)
 		}
 	}
 	return f, nil
 }
 
-// CommitTo is commit with the write of the register as a function.
-func (t *Txn) CommitTo(ctx context.Context, m *manifest.Manifest, evidence time.Time, write func() (store.Info, error)) (*ledger.Record, error) {
+// CommitWith is Commit with write in place of the creation of the register, and
+// without the deletion of older versions in an unversioned registry.
+func (t *Txn) CommitWith(ctx context.Context, m *manifest.Manifest, evidence time.Time, write func() (store.Info, error)) (*ledger.Record, error) {
 	window := t.Ledger.Settings.Times.WindowD()
 	if !evidence.IsZero() {
 		if t.Ledger.Clock.Now().Sub(evidence) > window/2 {
@@ -52,10 +57,11 @@ func (t *Txn) CommitTo(ctx context.Context, m *manifest.Manifest, evidence time.
 		if answered.IsZero() {
 			answered = t.Ledger.Clock.Now()
 		}
-		// Only an answer in time is proof that no collector has missed the
-		// register: the process may have been asleep (attack A22).
+		// The process may have been asleep before the write. Only an answer
+		// that comes in time proves that no collection has missed the
+		// register (docs/attacks.md, A22).
 		if took := answered.Sub(evidence); took > window-t.Ledger.Settings.Times.MarginD() {
-			m.NotAfter = time.Time{} // nothing vouches for its packs, and it may not come back
+			m.NotAfter = time.Time{} // it is no evidence for its packs, and cannot be undeleted
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), ledger.TidyLimit)
 			defer cancel()
 			if _, err := t.Ledger.Bury(ctx, f); err != nil {
@@ -70,18 +76,19 @@ func (t *Txn) CommitTo(ctx context.Context, m *manifest.Manifest, evidence time.
 	return f, nil
 }
 
-// claim creates the register under the version asked for, or under the next
-// free number.
+// claim creates the register under the number asked for, or under the next free
+// one. It is safe that many savers do so at the same time: only one create of
+// a key succeeds.
 func (t *Txn) claim(ctx context.Context, m *manifest.Manifest) (store.Info, error) {
 	if t.Version != nil {
 		m.Version = *t.Version
 		info, err := t.create(ctx, m)
 		if errors.Is(err, fault.ErrConflict) {
-			return info, t.exists(ctx)
+			return info, t.errExists(ctx)
 		}
 		return info, err
 	}
-	if t.Expect != nil && !m.NotAfter.IsZero() { // it has put packs, and that took time
+	if t.Expect != nil && !m.NotAfter.IsZero() { // the transaction has put packs, which took time
 		if err := t.Expected(ctx); err != nil {
 			return store.Info{}, err
 		}
@@ -93,7 +100,7 @@ func (t *Txn) claim(ctx context.Context, m *manifest.Manifest) (store.Info, erro
 	if err != nil {
 		return store.Info{}, err
 	}
-	for try := 1; ; try++ {
+	for b := ledger.Race(); ; {
 		m.Version = next
 		info, err := t.create(ctx, m)
 		if !errors.Is(err, fault.ErrConflict) {
@@ -102,15 +109,15 @@ func (t *Txn) claim(ctx context.Context, m *manifest.Manifest) (store.Info, erro
 		if t.Expect != nil {
 			return info, fmt.Errorf("%w: version %s has been saved", ErrNotExpected, next)
 		}
-		// Somebody else has this number: they were faster, so the one after
-		// it is probably free. Every failure is another's success.
+		// Another saver was faster and has this number, so the next one is
+		// probably free. Each refusal is the success of another saver.
 		if next, err = next.Next(); err != nil {
 			return store.Info{}, err
 		}
-		if err := ledger.Sleep(ctx, ledger.Jitter(min(try, 5))); err != nil {
-			return store.Info{}, err
+		if !b.Wait(ctx) {
+			return store.Info{}, ctx.Err()
 		}
-		if try%4 == 0 {
+		if b.Tries()%4 == 0 {
 			t.Listed = false
 			if err := t.list(ctx); err != nil {
 				return store.Info{}, err
@@ -126,6 +133,7 @@ func (t *Txn) claim(ctx context.Context, m *manifest.Manifest) (store.Info, erro
 	}
 }
 
+// create creates the register of m.Version. ErrConflict: it exists.
 func (t *Txn) create(ctx context.Context, m *manifest.Manifest) (store.Info, error) {
 	body, err := m.Encode()
 	if err != nil {
@@ -135,8 +143,9 @@ func (t *Txn) create(ctx context.Context, m *manifest.Manifest) (store.Info, err
 	return t.Ledger.Write(ctx, manifest.VersionKey(m.Name, m.Version), body, store.Absent, m.Nonce)
 }
 
-// NextVersion returns the patch release after the highest release that ever
-// was, deleted or not; 1.0.0 if there was none.
+// NextVersion returns the patch release after the highest release in known,
+// which are the versions that have a register, in ascending order: live, deleted
+// or purged, since a number is never used again. It is 1.0.0 without a release.
 func NextVersion(known []manifest.Version) (manifest.Version, error) {
 	for i := len(known) - 1; i >= 0; i-- {
 		if known[i].IsRelease() {
@@ -146,18 +155,19 @@ func NextVersion(known []manifest.Version) (manifest.Version, error) {
 	return manifest.Version{Major: 1}, nil
 }
 
-// refresh renews the evidence for the packs of a save that has lasted for
-// half its window.
+// refresh renews the evidence of a save that has used up half its window: it
+// makes sure that each pack still exists, or puts it again. It returns the new
+// evidence.
 func (t *Txn) refresh(ctx context.Context, m *manifest.Manifest) (time.Time, error) {
-	vouched := map[string]bool{}
+	vouched := map[string]bool{} // keys of packs for which the base is evidence
 	te, err := t.Ledger.Clock.Fresh(ctx, t.Ledger.Store, 0)
 	if err != nil {
 		return te, err
 	}
-	if t.found != nil { // is it still live, and so its packs still there?
-		f, err := t.Ledger.Read(ctx, t.found.Name, t.found.Version)
+	if t.baseRecord != nil { // if it is still live, its packs exist
+		f, err := t.Ledger.Read(ctx, t.baseRecord.Name, t.baseRecord.Version)
 		if err == nil && f.Sound(f.Stored.Modified) {
-			for _, p := range t.found.Packs() {
+			for _, p := range t.baseRecord.Packs() {
 				vouched[p.Key()] = true
 			}
 		}
@@ -166,11 +176,11 @@ func (t *Txn) refresh(ctx context.Context, m *manifest.Manifest) (time.Time, err
 	if _, err := chunk.Refresh(ctx, t.Config(), m.Content.Files, m.Placement.Packs, safe); err != nil {
 		return te, err
 	}
-	if err := m.Seal(); err != nil { // places may just have changed
+	if err := m.Seal(); err != nil { // the places of chunks may have changed
 		return te, err
 	}
-	if m.Table != nil { // and eras, which it names
-		t.found = nil
+	if m.Table != nil { // the table names the packs, and so their eras
+		t.baseRecord = nil
 		if _, err := t.storeTable(ctx, m); err != nil {
 			return te, err
 		}

@@ -10,20 +10,25 @@ import (
 	"github.com/mindtrace/registry/internal/manifest"
 )
 
-// ErrNotExpected is the ErrConflict of an expectation, and of nothing else.
+// ErrNotExpected: the latest version is not the one that the transaction expects.
+// It is an ErrConflict, and no other ErrConflict is it.
 var ErrNotExpected = fmt.Errorf("%w", fault.ErrConflict)
 
-// Expectation is which version must be the latest when a transaction commits.
+// Expectation says which version must be the latest one when a transaction
+// commits.
 type Expectation struct {
-	Absent bool               // none
-	Want   manifest.Version   // else this one
-	Seen   bool               // the caller has looked already,
-	Known  []manifest.Version // and found these versions
+	Absent bool               // no version must be live
+	Want   manifest.Version   // otherwise, this one must be the latest
+	Seen   bool               // the caller has just listed the versions,
+	Known  []manifest.Version // with this result
 }
 
-// Expected lists the versions anew, and checks that the latest is the one
-// that the transaction expects. That this is still so when the version
-// register is created, the number says: it is the next one of this listing.
+// Expected lists the versions, and returns ErrNotExpected unless the latest is the
+// one that the transaction expects. With Expectation.Seen, the first call takes
+// the caller's listing instead.
+//
+// The commit creates the number after this listing, and no other. If another
+// save comes first, that number is taken, and the commit fails.
 func (t *Txn) Expected(ctx context.Context) error {
 	e := t.Expect
 	if e.Seen {

@@ -8,8 +8,10 @@ import (
 	"github.com/mindtrace/registry/internal/manifest"
 )
 
-// Fill puts what the Writer stored into the manifest, and returns since when
-// its packs have certainly been there.
+// Fill puts the result of the Writer into the manifest, and seals it. If the
+// manifest is too large for a register, it stores the tables in packs. It
+// returns the evidence: since when all packs of m have certainly existed; zero
+// without packs.
 func (t *Txn) Fill(ctx context.Context, m *manifest.Manifest, res *chunk.Result) (time.Time, error) {
 	m.Content.Files = res.Files
 	m.Placement.Inline, m.Placement.Packs = res.Inline, res.Packs
@@ -27,7 +29,8 @@ func (t *Txn) Fill(ctx context.Context, m *manifest.Manifest, res *chunk.Result)
 	return res.Evidence, nil
 }
 
-// storeTable puts the tables of a large manifest into packs.
+// storeTable puts the tables of a large manifest into packs, and returns the
+// evidence for these packs.
 func (t *Txn) storeTable(ctx context.Context, m *manifest.Manifest) (time.Time, error) {
 	table, err := m.EncodeTable()
 	if err != nil {
@@ -36,10 +39,10 @@ func (t *Txn) storeTable(ctx context.Context, m *manifest.Manifest) (time.Time, 
 	cfg := t.Config()
 	cfg.MaxInline = 0
 	cfg.Base = func(ctx context.Context) (*manifest.Manifest, error) {
-		if t.found == nil {
+		if t.baseRecord == nil {
 			return nil, nil
 		}
-		return t.found.Manifest, nil
+		return t.baseRecord.Manifest, nil
 	}
 	w := chunk.NewWriter(ctx, cfg)
 	defer w.Abort()

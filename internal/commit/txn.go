@@ -12,33 +12,32 @@ import (
 	"github.com/mindtrace/registry/internal/manifest"
 )
 
-// Txn is one version on its way into the registry. A save, a copy and the
-// repair of a register all take the same steps: store the files with a Writer
-// of config, fill in the manifest, commit.
+// Txn makes one new version of an object. It is for one goroutine. Set the fields
+// of the first two groups before the first call of a method.
 type Txn struct {
 	Ledger *ledger.Ledger
 	Name   string // of the object
 
 	Version  *manifest.Version // the number asked for; nil: the next free one
-	Expect   *Expectation      // nil: none
+	Expect   *Expectation      // which version must be the latest; nil: no condition
 	Base     *ledger.Ref       // the version whose chunks are reused; nil: the highest live one
-	Optional bool              // base is a guess: without it nothing is reused, and the save goes on
+	Optional bool              // Base is a guess: if it cannot be read, nothing is reused
 	NoReuse  bool              // reuse no chunks
-	Compress bool              // what is stored
+	Compress bool              // compress what is stored
 
-	Known   []manifest.Version // versions that have a register, ascending
-	Listed  bool               // known is set
-	partial bool               // known holds the highest only
-	found   *ledger.Record     // the base, once it was read
-	Table   chunk.Stats
+	Known        []manifest.Version // versions that have a register, ascending; see Listed
+	Listed       bool               // Known is set
+	knownPartial bool               // Known has the highest versions only
+	baseRecord   *ledger.Record     // the base, after it was read; nil: nothing is reused
+	Table        chunk.Stats        // what storing the tables came to, if it was necessary
 }
 
-// New returns a transaction of the next free version of an object.
-func New(r *ledger.Ledger, name string) *Txn {
-	return &Txn{Ledger: r, Name: name, Compress: r.Compress}
+// New returns a transaction that makes the next free version of an object.
+func New(l *ledger.Ledger, name string) *Txn {
+	return &Txn{Ledger: l, Name: name, Compress: l.Compress}
 }
 
-// Config is how the bytes of the version are stored.
+// Config returns the configuration of the Writer that stores the version's files.
 func (t *Txn) Config() chunk.Config {
 	return chunk.Config{
 		Store: t.Ledger.Store, Clock: t.Ledger.Clock, Times: t.Ledger.Settings.Times,
@@ -46,21 +45,21 @@ func (t *Txn) Config() chunk.Config {
 	}
 }
 
-// list lists the object's highest versions, once.
+// list sets Known to the object's highest versions, unless it is set.
 func (t *Txn) list(ctx context.Context) error {
 	if t.Listed {
 		return nil
 	}
-	known, whole, err := t.Ledger.Top(ctx, t.Name)
+	known, whole, err := t.Ledger.HighestVersions(ctx, t.Name)
 	if err != nil {
 		return err
 	}
-	t.Known, t.partial, t.Listed = known, !whole, true
+	t.Known, t.knownPartial, t.Listed = known, !whole, true
 	return nil
 }
 
-// exists says why the version asked for cannot be used.
-func (t *Txn) exists(ctx context.Context) error {
+// errExists returns the ErrExists of the number asked for.
+func (t *Txn) errExists(ctx context.Context) error {
 	f, err := t.Ledger.Read(ctx, t.Name, *t.Version)
 	if err == nil && f.State != manifest.Live {
 		return fmt.Errorf("version %s %w: it was deleted, and numbers are never used again", t.Version, fault.ErrExists)
@@ -68,26 +67,25 @@ func (t *Txn) exists(ctx context.Context) error {
 	return fmt.Errorf("version %s %w", t.Version, fault.ErrExists)
 }
 
-// isTaken reports whether the version asked for has a register.
+// isTaken reports whether the number asked for has a register.
 func (t *Txn) isTaken(ctx context.Context) bool {
 	for _, v := range t.Known {
 		if v == *t.Version {
 			return true
 		}
 	}
-	if t.partial && t.Version.Compare(t.Known[0]) < 0 {
+	if t.knownPartial && t.Version.Compare(t.Known[0]) < 0 {
 		_, err := t.Ledger.Read(ctx, t.Name, *t.Version)
 		return !errors.Is(err, fault.ErrNotFound)
 	}
 	return false
 }
 
-// LeaveMilestone leaves a milestone if the transaction, which has committed
-// version v, had to look through many versions to find the highest. One that
-// did not have to look, because it was told its number, does so one time in
-// many.
-//
-// Nothing but speed depends on milestones.
+// LeaveMilestone is called after the transaction has committed version v. It puts
+// a milestone if many versions have to be looked through to find the highest. A
+// transaction that has listed nothing, because its number was given, does this
+// for one number in Knobs.Milestone only. An error is only logged: nothing but
+// speed depends on milestones.
 func (t *Txn) LeaveMilestone(ctx context.Context, v manifest.Version) {
 	if !t.Listed && crc32.ChecksumIEEE([]byte(v.Key()))%uint32(t.Ledger.Knobs.Milestone) != 0 {
 		return

@@ -9,17 +9,18 @@ import (
 	"github.com/mindtrace/registry/internal/manifest"
 )
 
-// damage is a pack that is missing, or holds other bytes than it should.
-type damage struct {
+// Damage is a pack that is missing or damaged, with all that this makes
+// unreadable.
+type Damage struct {
 	Key     string // of the pack, in the store
-	Missing bool   // else damaged
-	Hurts   []hurt // in all versions that were looked at
+	Missing bool   // otherwise it holds wrong bytes
+	Hurts   []Hurt // in all versions that were verified
 }
 
-// hurt is a part of a file that is lost unless its pack is repaired.
-type hurt struct {
+// Hurt is a part of a file that cannot be read unless its pack is repaired.
+type Hurt struct {
 	Ref    string // name@version
-	File   string // path in the version; empty: the table that says where its files are
+	File   string // path in the version; "": the table that says where its files are
 	Offset int64  // in the file, in bytes
 	Size   int64  // in bytes
 	SHA256 string // of the lost bytes, in hexadecimal
@@ -32,8 +33,8 @@ type use struct {
 	at   int64 // offset in the file
 }
 
-// uses returns what a version uses of each of its packs, by key. Where the
-// table could not be read, it is the table alone.
+// uses returns which chunks a version uses of each pack, by the key of the pack.
+// If the table could not be read, these are the chunks of the table only.
 func uses(m *manifest.Manifest) map[string][]use {
 	all := map[string][]use{}
 	add := func(packs []manifest.Pack, chunks []manifest.Chunk, file int) {
@@ -53,8 +54,8 @@ func uses(m *manifest.Manifest) map[string][]use {
 	return all
 }
 
-// audit finds out which packs of a version that could not be read are at
-// fault, and all that they hurt in it: reading ends at the first.
+// audit is called for a version that could not be read: reading it ended at the
+// first damaged pack. audit reads each of its packs, and records all damage.
 func (v *verification) audit(ctx context.Context, f *ledger.Record) error {
 	all := uses(f.Manifest)
 	for _, p := range slices.Concat(tablePacks(f.Manifest), f.Placement.Packs) {
@@ -68,16 +69,17 @@ func (v *verification) audit(ctx context.Context, f *ledger.Record) error {
 			return err
 		}
 		for _, u := range bad {
-			h := hurt{Ref: f.Name + "@" + f.Version.String(), Offset: u.at, Size: u.Size, SHA256: u.SHA256.Hex()}
+			h := Hurt{Ref: f.Name + "@" + f.Version.String(), Offset: u.at, Size: u.Size, SHA256: u.SHA256.Hex()}
 			if u.file >= 0 {
 				h.File = f.Content.Files[u.file].Path
 			}
-			v.hurt(p.Key(), missing, h)
+			v.addHurt(p.Key(), missing, h)
 		}
 	}
 	return nil
 }
 
+// tablePacks returns the packs that hold the version's table.
 func tablePacks(m *manifest.Manifest) []manifest.Pack {
 	if m.Table == nil {
 		return nil
@@ -85,19 +87,20 @@ func tablePacks(m *manifest.Manifest) []manifest.Pack {
 	return m.Table.Packs
 }
 
-// badIn returns those uses of a pack whose bytes are not there.
+// badIn reads a pack and returns the uses in list whose bytes it does not hold. If
+// the pack does not exist, these are all, and missing is set.
 func (v *verification) badIn(ctx context.Context, key string, list []use) (bad []use, missing bool, err error) {
-	release, err := v.r.Memory.Hold(ctx, chunk.MaxPack+chunk.MaxChunk)
+	release, err := v.l.Memory.Hold(ctx, chunk.MaxPack+chunk.MaxChunk)
 	if err != nil {
 		return nil, false, err
 	}
 	defer release()
-	body, _, err := v.r.Store.Get(ctx, key, nil)
-	if ledger.NotFound(err) {
+	body, _, err := v.l.Store.Get(ctx, key, nil)
+	if ledger.IsNotFound(err) {
 		return list, true, nil
 	}
-	if ledger.OfOne(ctx, err) {
-		return nil, false, nil // whether it is damaged cannot be told
+	if ledger.IsOfOneKey(ctx, err) {
+		return nil, false, nil // unknown whether it is damaged
 	}
 	if err != nil {
 		return nil, false, err
@@ -110,11 +113,12 @@ func (v *verification) badIn(ctx context.Context, key string, list []use) (bad [
 	return bad, false, nil
 }
 
-func (v *verification) hurt(key string, missing bool, h hurt) {
-	i := slices.IndexFunc(v.report.Damage, func(d damage) bool { return d.Key == key })
+// addHurt records that a pack hurts a part of a file.
+func (v *verification) addHurt(key string, missing bool, h Hurt) {
+	i := slices.IndexFunc(v.report.Damage, func(d Damage) bool { return d.Key == key })
 	if i < 0 {
 		i = len(v.report.Damage)
-		v.report.Damage = append(v.report.Damage, damage{Key: key, Missing: missing})
+		v.report.Damage = append(v.report.Damage, Damage{Key: key, Missing: missing})
 	}
 	v.report.Damage[i].Hurts = append(v.report.Damage[i].Hurts, h)
 }

@@ -14,10 +14,10 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// list verifies what the keys with a prefix hold.
+// list verifies all keys with a prefix, and what they hold.
 func (v *verification) list(ctx context.Context, prefix string) error {
-	for info, err := range v.r.Store.List(ctx, prefix, "") {
-		if bad := (*fault.UnreadableError)(nil); errors.As(ledger.ListError(err), &bad) {
+	for info, err := range v.l.Store.List(ctx, prefix, "") {
+		if bad := (*fault.UnreadableError)(nil); errors.As(ledger.ListingError(err), &bad) {
 			v.problem(bad.Key, "", bad)
 			v.milestones.hidden(bad.Ref)
 			continue
@@ -29,7 +29,7 @@ func (v *verification) list(ctx context.Context, prefix string) error {
 			return err
 		}
 	}
-	v.lies("")
+	v.reportMilestones("")
 	return nil
 }
 
@@ -68,12 +68,12 @@ func (v *verification) key(ctx context.Context, info store.Info) error {
 		if _, err := manifest.ParsePackKey(key); err != nil {
 			v.stranger(key, err)
 		}
-	case starts(manifest.ProbePrefix): // of a probe under way, or one that was killed
+	case starts(manifest.ProbePrefix): // of a probe that is running, or was killed
 	case key == manifest.SettingsKey:
 		return v.register(ctx, key, func(body []byte) error {
 			s, err := manifest.DecodeSettings(body)
-			if err == nil && s.ID != v.r.Settings.ID {
-				err = fmt.Errorf("%w: they are those of another registry, %s; the one that was opened is %s", fault.ErrIntegrity, s.ID, v.r.Settings.ID)
+			if err == nil && s.ID != v.l.Settings.ID {
+				err = fmt.Errorf("%w: the settings are those of another registry: their id is %s, not %s", fault.ErrIntegrity, s.ID, v.l.Settings.ID)
 			}
 			return err
 		})
@@ -83,32 +83,31 @@ func (v *verification) key(ctx context.Context, info store.Info) error {
 	return nil
 }
 
-var errStranger = errors.New("no key of a registry looks like that")
+var errStranger = errors.New("a registry has no key of this form")
 
-// stranger is a key that a registry does not have. What it holds is not
-// looked at.
+// stranger reports a key that no registry has put. It does not read what it holds.
 func (v *verification) stranger(key string, err error) {
 	v.problem(key, "", fmt.Errorf("%s does not belong here, move it away: %w", key, err))
 }
 
-// register verifies a register that is in no version.
+// register verifies a register that is not that of a version.
 func (v *verification) register(ctx context.Context, key string, check func([]byte) error) error {
-	_, err := v.r.ReadRegister(ctx, key, "", check)
+	_, err := v.l.ReadRegister(ctx, key, "", check)
 	switch {
-	case ledger.Unreadable(err):
+	case ledger.IsUnreadable(err):
 		v.problem(key, "", err)
-	case err != nil && !ledger.NotFound(err): // removed since
+	case err != nil && !ledger.IsNotFound(err): // not found: removed meanwhile
 		return err
 	}
 	return nil
 }
 
-// object verifies a key of an object: a version, or a milestone.
+// object verifies a key of an object: the register of a version, or a milestone.
 func (v *verification) object(ctx context.Context, info store.Info) error {
 	if name, number, err := manifest.ParseMilestoneKey(info.Key); err == nil {
-		v.lies(name)
+		v.reportMilestones(name)
 		if info.Size > 0 {
-			v.problem(info.Key, "", fmt.Errorf("%s: %w: the milestone holds %d bytes, and has none", info.Key, fault.ErrIntegrity, info.Size))
+			v.problem(info.Key, "", fmt.Errorf("%s: %w: the milestone holds %d bytes, but must be empty", info.Key, fault.ErrIntegrity, info.Size))
 			return nil
 		}
 		v.milestones.add(name, number, info.Key)
@@ -119,15 +118,15 @@ func (v *verification) object(ctx context.Context, info store.Info) error {
 		v.stranger(info.Key, err)
 		return nil
 	}
-	v.lies(name)
+	v.reportMilestones(name)
 	delete(v.milestones.keys, number)
 	return v.read(ctx, name, number)
 }
 
-// milestones are those of one object of which the register has not been listed
-// yet. They come before it.
+// milestones are those milestones of one object whose register has not been listed
+// yet. An object's milestones are listed before its registers.
 type milestones struct {
-	name string
+	name string // of the object
 	keys map[manifest.Version]string
 }
 
@@ -138,40 +137,42 @@ func (m *milestones) add(name string, v manifest.Version, key string) {
 	m.name, m.keys[v] = name, key
 }
 
-// hidden takes note that a part of an object, or of all for "", is not listed.
+// hidden records that a part of an object cannot be listed; "" means of any
+// object. Then nothing can be said about its milestones.
 func (m *milestones) hidden(name string) {
 	if name == "" || name == m.name {
 		m.keys = nil
 	}
 }
 
-// lies tells of the milestones that speak of no register, once the keys are of
-// another object than theirs. One may come before its register in a mirror that
-// is being filled; then it is true the next time.
-func (v *verification) lies(name string) {
+// reportMilestones is called with the object of the next key. If that is another
+// object, the remaining milestones name versions that have no register, and are
+// reported. In a copy that is still being made, a milestone may arrive before its
+// register; then the next verification does not report it.
+func (v *verification) reportMilestones(name string) {
 	if m := &v.milestones; m.name != name {
 		for _, number := range slices.SortedFunc(maps.Keys(m.keys), manifest.Version.Compare) {
 			key := m.keys[number]
-			v.problem(key, "", fmt.Errorf("%s: %w: the milestone says that %s@%s has a register, and there is none", key, fault.ErrIntegrity, m.name, number))
+			v.problem(key, "", fmt.Errorf("%s: %w: the milestone says that %s@%s exists, but it does not", key, fault.ErrIntegrity, m.name, number))
 		}
 		m.name, m.keys = name, nil
 	}
 }
 
-// tag verifies that the register of a tag can be read, and that it points at
-// a live version of the digest that it says.
+// tag verifies that a tag can be read, and that it points at a live version with
+// the digest that the tag says.
 func (v *verification) tag(ctx context.Context, key string) error {
 	name, tag, err := manifest.ParseTagKey(key)
 	if err != nil {
 		v.stranger(key, err)
 		return nil
 	}
-	_, err = v.r.ResolveTag(ctx, name, tag)
+	_, err = v.l.ResolveTag(ctx, name, tag)
 	switch {
 	case err == nil:
-	case errors.Is(err, fault.ErrDangling), ledger.Unreadable(err):
+	case errors.Is(err, fault.ErrDangling), ledger.IsUnreadable(err):
 		v.problem(key, name+"@"+tag, err)
-	case errors.Is(err, fault.ErrNotFound): // removed
+	case errors.Is(err, fault.ErrNotFound): // it is removed
 	default:
 		return err
 	}

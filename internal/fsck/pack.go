@@ -15,15 +15,14 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// broken is a pack to be repaired, with all that is known of its chunks.
+// broken is a pack that has to be restored, with all that is known of its chunks.
 type broken struct {
 	pack   manifest.Pack
-	refs   map[string]bool // versions that it hurts
-	chunks map[int64]*wanted
+	refs   map[string]bool   // name@version of the versions that it hurts
+	chunks map[int64]*wanted // by offset in the pack
 }
 
-// wanted is a chunk of a broken pack, and the versions in which it can be
-// found.
+// wanted is a chunk of a broken pack, and the files that hold the same bytes.
 type wanted struct {
 	manifest.Chunk
 	live    bool // a live version uses it
@@ -39,26 +38,27 @@ type source struct {
 	at      int64
 }
 
-// packs restores packs in their place, under their own keys: all versions that
-// share a pack are repaired at once, no register changes, and a save that has
-// just read one of these and builds on it finds what it counts on.
+// restorePacks restores packs in place, under their own keys. So all versions that
+// share a pack are repaired at once, no register changes, and a save under way
+// that reuses one of these packs finds it.
 //
-// Is it safe to write to a closed era? The rule is that nothing is written
-// under a key that may still be deleted. A collection deletes a pack only if
-// it was no root when the mark began, and the proof in docs/protocol.md says
-// that then no sound version ever names it again. A sound version does, so
-// no deletion of it is under way, however late it may land. A version that is
-// not sound — one that was committed too late, and never acknowledged — may
-// name a pack that is being deleted: repairing that may be in vain, which the
-// next verify shows, but it is evidence for nobody. The same holds for a repair
-// that is held up until its versions are deleted and collected: what it puts
-// back is a pack of a closed era that nothing names, and the next collection
-// removes it.
+// Is it safe to write to a closed era? The rule is that no key is written that
+// may still be deleted. A collection deletes a pack only if it was not a root
+// when the mark began. docs/protocol.md proves that in this case no sound version
+// names the pack later. Here a sound version names it, so no deletion of it can
+// be under way.
 //
-// A register whose placement was changed instead would no longer name the old
-// pack, which a save under way may just be reusing: it would be collected
-// under it.
-func (p *repair) packs(ctx context.Context, damage []damage, why map[string]error) error {
+// Two cases remain, and both are harmless. A version that is not sound, which was
+// committed too late and never acknowledged, may name a pack that is being
+// deleted. Then the repair may be in vain, which the next verification shows; no
+// save takes this version as evidence. And a repair may be held up until its
+// versions are deleted and collected. Then it puts a pack of a closed era that no
+// version names, and the next collection removes it.
+//
+// To change the placement in the register instead would not be safe: the register
+// would no longer name the old pack, so a collection could free it while a save
+// under way reuses it.
+func (p *repair) restorePacks(ctx context.Context, damage []Damage, why map[string]error) error {
 	all := map[string]*broken{}
 	for _, d := range damage {
 		b := &broken{refs: map[string]bool{}, chunks: map[int64]*wanted{}}
@@ -70,11 +70,11 @@ func (p *repair) packs(ctx context.Context, damage []damage, why map[string]erro
 	if len(all) == 0 {
 		return nil
 	}
-	if err := p.collect(ctx, all); err != nil {
+	if err := p.gatherChunks(ctx, all); err != nil {
 		return err
 	}
 	for _, d := range damage {
-		err := p.pack(ctx, d.Key, all[d.Key])
+		err := p.restorePack(ctx, d.Key, all[d.Key])
 		if err == nil {
 			p.report.Packs = append(p.report.Packs, d.Key)
 			continue
@@ -85,23 +85,24 @@ func (p *repair) packs(ctx context.Context, damage []damage, why map[string]erro
 		for ref := range all[d.Key].refs {
 			why[ref] = err
 		}
-		if err := p.tables(ctx, d, why); err != nil {
+		if err := p.restoreTables(ctx, d, why); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// tables restores versions of which a pack with their table is lost: only
-// a copy of this registry has the same table, but any mirror has the files.
-func (p *repair) tables(ctx context.Context, d damage, why map[string]error) error {
+// restoreTables restores versions whose table was in a pack that could not be
+// restored. It saves their files from the mirror anew: only a copy of this
+// registry has the same table, but every mirror has the files.
+func (p *repair) restoreTables(ctx context.Context, d Damage, why map[string]error) error {
 	for _, h := range d.Hurts {
 		if h.File != "" || slices.Contains(p.report.Versions, h.Ref) {
 			continue
 		}
 		ref, err := ledger.ParseRef(h.Ref)
 		if err == nil {
-			err = p.register(ctx, manifest.VersionKey(ref.Name, ref.Version))
+			err = p.restoreVersion(ctx, manifest.VersionKey(ref.Name, ref.Version))
 		}
 		switch {
 		case err == nil:
@@ -115,11 +116,12 @@ func (p *repair) tables(ctx context.Context, d damage, why map[string]error) err
 	return nil
 }
 
-// collect finds out what the versions here know of the chunks of broken packs.
-func (p *repair) collect(ctx context.Context, all map[string]*broken) error {
-	for info, err := range p.r.Store.List(ctx, manifest.ObjectsPrefix, "") {
-		if ledger.Unreadable(ledger.ListError(err)) {
-			continue // told by Verify
+// gatherChunks reads all registers here, and gathers what they say about the
+// chunks of broken packs.
+func (p *repair) gatherChunks(ctx context.Context, all map[string]*broken) error {
+	for info, err := range p.l.Store.List(ctx, manifest.ObjectsPrefix, "") {
+		if ledger.IsUnreadable(ledger.ListingError(err)) {
+			continue // Verify has reported it
 		}
 		if err != nil {
 			return err
@@ -128,11 +130,11 @@ func (p *repair) collect(ctx context.Context, all map[string]*broken) error {
 		if err != nil {
 			continue
 		}
-		f, err := p.r.Read(ctx, name, v)
+		f, err := p.l.Read(ctx, name, v)
 		if err == nil && f.State != manifest.Purged {
-			err = p.r.Complete(ctx, f) // or else its table alone
+			err = p.l.Complete(ctx, f) // if that fails, f has the chunks of its table only
 		}
-		if err != nil && !ledger.Unreadable(err) && !ledger.OfOne(ctx, err) && !errors.Is(err, fault.ErrNotFound) {
+		if err != nil && !ledger.IsUnreadable(err) && !ledger.IsOfOneKey(ctx, err) && !errors.Is(err, fault.ErrNotFound) {
 			return err
 		}
 		if f == nil || f.State == manifest.Purged {
@@ -164,25 +166,26 @@ func (p *repair) collect(ctx context.Context, all map[string]*broken) error {
 	return nil
 }
 
-// pack restores one pack.
-func (p *repair) pack(ctx context.Context, key string, b *broken) error {
+// restorePack restores one pack: from the same pack of the mirror, from what is
+// left of it here, and from files of the mirror.
+func (p *repair) restorePack(ctx context.Context, key string, b *broken) error {
 	if len(b.chunks) == 0 {
 		return errors.New("no version names it any more")
 	}
-	release, err := p.r.Memory.Hold(ctx, 3*chunk.MaxPack)
+	release, err := p.l.Memory.Hold(ctx, 3*chunk.MaxPack)
 	if err != nil {
 		return err
 	}
 	defer release()
-	old, info, err := p.r.Store.Get(ctx, key, nil)
-	if err != nil && !ledger.NotFound(err) {
+	old, info, err := p.l.Store.Get(ctx, key, nil)
+	if err != nil && !ledger.IsNotFound(err) {
 		return err
 	}
 	token := info.Token
 	if err != nil {
 		token = store.Absent
 	}
-	copied, _, err := p.from.r.Store.Get(ctx, key, nil) // a mirror that is a copy has the very pack
+	copied, _, err := p.from.l.Store.Get(ctx, key, nil) // a mirror that was copied from here has the same pack
 	if err != nil {
 		copied = nil
 	}
@@ -212,39 +215,39 @@ func (p *repair) pack(ctx context.Context, key string, b *broken) error {
 		if err != nil && w.live {
 			return err
 		}
-		copy(body[w.Offset:], good) // or nothing, for a version that was deleted
+		copy(body[w.Offset:], good) // empty only if no live version uses the chunk
 	}
 	if err := p.mayHaveGaps(ctx, b.pack, chunks, body); err != nil {
 		return err
 	}
-	if err := p.put(ctx, key, body, token); err != nil {
+	if err := p.putPack(ctx, key, body, token); err != nil {
 		return err
 	}
-	p.r.Log.InfoContext(ctx, "pack restored", "key", key, "size", len(body))
+	p.l.Log.InfoContext(ctx, "pack restored", "key", key, "size", len(body))
 	return nil
 }
 
-// mayHaveGaps refuses to restore a pack of the present era that is not the
-// very one again: parts are unknown that only versions used which are gone for
-// good, or chunks were compressed by another version of the encoder. A save
-// of the same bytes would find it there and count on all of it. In an era
-// that is over, nobody will ever look at these parts again.
+// mayHaveGaps returns an error if the restored pack has other bytes than the
+// original one, and its era is not over. The bytes differ if some parts were used
+// by purged versions only, or if another version of the encoder has compressed
+// the chunks. In the present era, a save of the same bytes would find the pack and
+// rely on all of it. In an era that is over, no save looks for packs.
 func (p *repair) mayHaveGaps(ctx context.Context, pack manifest.Pack, chunks []*wanted, body []byte) error {
 	if whole(pack, chunks, body) {
 		return nil
 	}
-	now, err := p.r.Clock.Fresh(ctx, p.r.Store, 0)
+	now, err := p.l.Clock.Fresh(ctx, p.l.Store, 0)
 	if err != nil {
 		return err
 	}
-	if end := p.r.Settings.Times.EraEnd(pack.Era); now.Before(end) {
-		return fmt.Errorf("%s cannot be made again as it was; repair it after %s", pack.Key(), end.UTC())
+	if end := p.l.Settings.Times.EraEnd(pack.Era); now.Before(end) {
+		return fmt.Errorf("%s cannot be restored to exactly the bytes that it had; repair it after %s", pack.Key(), end.UTC())
 	}
 	return nil
 }
 
-// whole reports whether the chunks are all that a pack holds, and body holds
-// them as it did: then its id is made of their digests.
+// whole reports whether body has exactly the bytes of the original pack: the
+// chunks fill it, and its id, which is made of the chunks' digests, is the same.
 func whole(pack manifest.Pack, chunks []*wanted, body []byte) bool {
 	var stored [][]byte
 	var end int64
@@ -258,24 +261,20 @@ func whole(pack manifest.Pack, chunks []*wanted, body []byte) bool {
 	return end == pack.Size && chunk.PackID(stored...) == pack.ID
 }
 
-// put writes a pack over the state that was read.
-func (p *repair) put(ctx context.Context, key string, body []byte, token store.Token) error {
-	var stalls store.Stalls
-	for try := 0; ; try++ {
-		_, err := p.r.Store.Put(ctx, key, body, token)
+// putPack replaces the state of a pack that was read, which has this token.
+func (p *repair) putPack(ctx context.Context, key string, body []byte, token store.Token) error {
+	for b := ledger.UntilKnown(); ; {
+		_, err := p.l.Store.Put(ctx, key, body, token)
 		switch {
 		case errors.Is(err, store.ErrPrecondition):
-			there, _, gerr := p.r.Store.Get(ctx, key, nil)
+			there, _, gerr := p.l.Store.Get(ctx, key, nil)
 			if gerr == nil && bytes.Equal(there, body) {
-				return nil // an earlier try, or another repair
+				return nil // an earlier try of this call, or another repair
 			}
-			return fmt.Errorf("%s was changed meanwhile; verify again: %w", key, errors.Join(fault.ErrConflict, gerr))
+			return fmt.Errorf("%s has changed meanwhile; verify again: %w", key, errors.Join(fault.ErrConflict, gerr))
 		case errors.Is(err, store.ErrRetry), errors.Is(err, store.ErrUnknown):
-			if stalls.Enough(err) || try == ledger.MaxUnknown {
-				return err
-			}
-			if serr := ledger.Sleep(ctx, ledger.Jitter(try)); serr != nil {
-				return errors.Join(err, serr)
+			if !b.Again(ctx, err) {
+				return errors.Join(err, ctx.Err())
 			}
 		default:
 			return err
@@ -283,15 +282,15 @@ func (p *repair) put(ctx context.Context, key string, body []byte, token store.T
 	}
 }
 
-// mirror is a registry that chunks are taken from.
+// mirror is the registry that a repair copies from.
 type mirror struct {
-	r       *ledger.Ledger
-	digests map[manifest.Digest]ledger.Ref // of its live versions, once they are needed
-	last    *ledger.Record
+	l       *ledger.Ledger
+	digests map[manifest.Digest]ledger.Ref // of its live versions; nil until it is needed
+	last    *ledger.Record                 // the version that was read last
 }
 
-// chunk returns the bytes of a chunk, from whatever version of the mirror has
-// the same content as one that uses it here.
+// chunk returns the bytes of a chunk, decompressed. It takes them from a version
+// of the mirror that has the same content as a version that uses the chunk here.
 func (m *mirror) chunk(ctx context.Context, w *wanted) ([]byte, error) {
 	err := fmt.Errorf("%w in the mirror: no version with the same digest", fault.ErrNotFound)
 	for _, s := range w.sources {
@@ -305,7 +304,7 @@ func (m *mirror) chunk(ctx context.Context, w *wanted) ([]byte, error) {
 			continue
 		}
 		body := make([]byte, w.Size)
-		if _, ferr := m.r.Reader(f).ReadAt(ctx, i, body, s.at); ferr != nil {
+		if _, ferr := m.l.Reader(f).ReadAt(ctx, i, body, s.at); ferr != nil {
 			err = fmt.Errorf("in the mirror: %w", ferr)
 			continue
 		}
@@ -316,12 +315,13 @@ func (m *mirror) chunk(ctx context.Context, w *wanted) ([]byte, error) {
 	return nil, err
 }
 
-// version returns a version of the mirror with the content of s.
+// version returns a version of the mirror with the content of s: the one with the
+// same name and number, or any other.
 func (m *mirror) version(ctx context.Context, s source) (*ledger.Record, error) {
 	if m.last != nil && m.last.Digest == s.digest {
 		return m.last, nil
 	}
-	f, err := m.r.ReadLive(ctx, s.name, s.version)
+	f, err := m.l.ReadLive(ctx, s.name, s.version)
 	if err != nil || f.Digest != s.digest {
 		ref, ok, err := m.find(ctx, s.digest)
 		if err != nil {
@@ -330,24 +330,24 @@ func (m *mirror) version(ctx context.Context, s source) (*ledger.Record, error) 
 		if !ok {
 			return nil, fmt.Errorf("%w in the mirror: no version has the digest %s, that of %s@%s", fault.ErrNotFound, s.digest, s.name, s.version)
 		}
-		if f, err = m.r.ReadLive(ctx, ref.Name, ref.Version); err != nil {
+		if f, err = m.l.ReadLive(ctx, ref.Name, ref.Version); err != nil {
 			return nil, err
 		}
 	}
-	if err := m.r.Complete(ctx, f); err != nil {
+	if err := m.l.Complete(ctx, f); err != nil {
 		return nil, fmt.Errorf("in the mirror: %w", err)
 	}
 	m.last = f
 	return f, nil
 }
 
-// find looks a digest up among all versions of the mirror.
+// find looks up a digest among all live versions of the mirror.
 func (m *mirror) find(ctx context.Context, d manifest.Digest) (ledger.Ref, bool, error) {
 	if m.digests == nil {
 		digests := map[manifest.Digest]ledger.Ref{}
-		for info, err := range m.r.Store.List(ctx, manifest.ObjectsPrefix, "") {
-			if ledger.Unreadable(ledger.ListError(err)) {
-				continue // others may have the digest
+		for info, err := range m.l.Store.List(ctx, manifest.ObjectsPrefix, "") {
+			if ledger.IsUnreadable(ledger.ListingError(err)) {
+				continue // other versions may have the digest
 			}
 			if err != nil {
 				return ledger.Ref{}, false, err
@@ -356,7 +356,7 @@ func (m *mirror) find(ctx context.Context, d manifest.Digest) (ledger.Ref, bool,
 			if err != nil {
 				continue
 			}
-			if f, err := m.r.ReadLive(ctx, name, v); err == nil {
+			if f, err := m.l.ReadLive(ctx, name, v); err == nil {
 				digests[f.Digest] = ledger.Ref{Name: name, Version: v}
 			}
 		}

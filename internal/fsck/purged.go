@@ -9,34 +9,35 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// purged restores the damaged register of a version that was deleted for good: as
-// such, whatever the mirror has. Which packs it named is not known any more, so
-// it waits until nobody builds on them.
-func (p *repair) purged(ctx context.Context, name string, v manifest.Version, body []byte, info store.Info) error {
-	r := p.r
-	src, err := p.from.r.Read(ctx, name, v)
+// restorePurged restores the damaged register of a purged version. The version
+// stays purged, also if it is live in the mirror. The register may have named
+// packs, and it is unknown which. So this returns an error until no save under
+// way can reuse them.
+func (p *repair) restorePurged(ctx context.Context, name string, v manifest.Version, body []byte, info store.Info) error {
+	l := p.l
+	src, err := p.from.l.Read(ctx, name, v)
 	if err != nil {
 		return fmt.Errorf("in the mirror: %w", err)
 	}
-	now, err := r.Clock.Fresh(ctx, r.Store, time.Minute)
+	now, err := l.Clock.Fresh(ctx, l.Store, time.Minute)
 	if err != nil {
 		return err
 	}
-	t := r.Settings.Times
+	t := l.Settings.Times
 	if end := info.Modified.Add(t.WindowD() + t.MarginD()); now.Before(end) {
-		return fmt.Errorf("it was deleted for good a short while ago, and saves under way may build on it; repair it after %s", end.UTC().Format(time.DateTime))
+		return fmt.Errorf("it was deleted for good a short while ago, and a save under way may reuse its data; repair it after %s", end.UTC().Format(time.DateTime))
 	}
 	m := manifest.NewManifest(name, v, src.Created)
 	m.Digest, m.Size, m.Count = src.Digest, src.Size, src.Count
 	m = m.Purged(info.Modified)
-	follow(m, body)
+	inheritHistory(m, body)
 	out, err := m.Encode()
 	if err != nil {
 		return err
 	}
-	_, err = r.Write(ctx, manifest.VersionKey(name, v), out, info.Token, m.Nonce)
+	_, err = l.Write(ctx, manifest.VersionKey(name, v), out, info.Token, m.Nonce)
 	if err == nil {
-		r.Log.InfoContext(ctx, "register restored", "name", name, "version", v, "state", m.State)
+		l.Log.InfoContext(ctx, "register restored", "name", name, "version", v, "state", m.State)
 	}
 	return err
 }

@@ -10,43 +10,43 @@ import (
 	"github.com/mindtrace/registry/internal/manifest"
 )
 
-// mend puts a damaged register right, or removes what nothing depends on.
+// mend restores a damaged register; or removes it, if nothing depends on it.
 func (p *repair) mend(ctx context.Context, key string) error {
 	starts := func(prefix string) bool { return strings.HasPrefix(key, prefix) }
 	switch {
 	case manifest.IsMilestone(key), manifest.IsCollectionKey(key):
-		return p.r.Store.Delete(ctx, key)
+		return p.l.Store.Delete(ctx, key)
 	case starts(manifest.ObjectsPrefix):
-		return p.register(ctx, key)
+		return p.restoreVersion(ctx, key)
 	case starts(manifest.TagsPrefix("")):
-		return p.tag(ctx, key)
+		return p.restoreTag(ctx, key)
 	case starts(manifest.LocksPrefix):
-		return p.r.Locks.Mend(ctx, key)
+		return p.l.Locks.Mend(ctx, key)
 	}
-	return fmt.Errorf("put %s back from a copy by hand", key)
+	return fmt.Errorf("%s can only be restored by hand: put it back from a copy", key)
 }
 
-// tag restores a tag as it is in the mirror. It is a change of the tag like any
-// other, of the state that was found damaged.
-func (p *repair) tag(ctx context.Context, key string) error {
-	r := p.r
+// restoreTag sets a damaged tag to its state in the mirror. It swaps the damaged
+// state, and checks afterwards that the version is live, as each change of a tag.
+func (p *repair) restoreTag(ctx context.Context, key string) error {
+	l := p.l
 	name, tag, err := manifest.ParseTagKey(key)
 	if err != nil {
 		return err
 	}
-	here, err := r.ReadTag(ctx, name, tag)
-	if err != nil && !here.Broken(err) {
+	here, err := l.ReadTag(ctx, name, tag)
+	if err != nil && !here.IsBroken(err) {
 		return err
 	}
-	theirs, err := p.from.r.ReadTag(ctx, name, tag)
+	theirs, err := p.from.l.ReadTag(ctx, name, tag)
 	if err == nil && theirs.Tag == nil {
 		err = fmt.Errorf("%w: no tag %s", fault.ErrNotFound, tag)
 	}
 	if err != nil {
 		return fmt.Errorf("in the mirror: %w", err)
 	}
-	if theirs.Set() {
-		f, err := r.ReadLive(ctx, name, theirs.Version)
+	if theirs.IsSet() {
+		f, err := l.ReadLive(ctx, name, theirs.Version)
 		if err != nil {
 			return fmt.Errorf("the mirror's tag points at version %s: here %w", theirs.Version, err)
 		}
@@ -56,12 +56,12 @@ func (p *repair) tag(ctx context.Context, key string) error {
 	}
 	next := manifest.NewTag(name, tag, theirs.Version, theirs.Digest)
 	next.State, next.Moves = theirs.State, theirs.Moves
-	now, err := r.PutTag(ctx, here, next)
-	if err == nil && now.Set() {
-		err = r.Settle(ctx, now, ledger.TagRecord{})
+	now, err := l.PutTag(ctx, here, next)
+	if err == nil && now.IsSet() {
+		err = l.ConfirmTag(ctx, now, ledger.TagRecord{})
 	}
 	if err == nil {
-		r.Log.InfoContext(ctx, "tag restored", "name", name, "tag", tag, "version", theirs.Version)
+		l.Log.InfoContext(ctx, "tag restored", "name", name, "tag", tag, "version", theirs.Version)
 	}
-	return ledger.TagErr(tag, err)
+	return ledger.WrapTag(tag, err)
 }

@@ -17,38 +17,41 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// Repaired is what a repair has found and done.
+// Repaired says what a repair has found and done.
 type Repaired struct {
-	Found    *Report   // before; nil if that could not be told
-	Packs    []string  // keys of packs restored
-	Versions []string  // name@version of registers restored
-	Mended   []string  // keys of tags restored, of locks set free, of milestones and markers of collections removed
+	Found    *Report   // of the verification before; nil if that failed
+	Packs    []string  // keys of the packs that were restored
+	Versions []string  // name@version of the versions whose registers were restored
+	Mended   []string  // keys of tags restored, of locks freed, of milestones and markers removed
 	Problems []Problem // that are left
 }
 
-// Repair verifies the versions that ref means, and restores from another
-// registry what is damaged or missing. What it returns says what was done, also
-// with an error. progress is called as versions are verified.
-func Repair(ctx context.Context, r, from *ledger.Ledger, ref string, progress func(done int64, finished bool)) (*Repaired, error) {
-	p := &repair{r: r, from: &mirror{r: from}, progress: progress}
+// Repair verifies what ref means in l, as Verify does, and restores what is damaged
+// or missing from another registry, from. That is called the mirror: it has
+// versions with the same names, numbers and digests. progress is called as in
+// Verify. Repair returns what was done also with an error. What it could not
+// repair is no error, but is in Problems.
+func Repair(ctx context.Context, l, from *ledger.Ledger, ref string, progress func(done int64, finished bool)) (*Repaired, error) {
+	p := &repair{l: l, from: &mirror{l: from}, progress: progress}
 	err := p.run(ctx, ref)
 	return &p.report, err
 }
 
+// repair is one run of Repair.
 type repair struct {
-	r        *ledger.Ledger
+	l        *ledger.Ledger // the registry that is repaired
 	from     *mirror
 	report   Repaired
 	progress func(done int64, finished bool)
 }
 
 func (p *repair) run(ctx context.Context, ref string) error {
-	found, err := Verify(ctx, p.r, ref, p.progress)
+	found, err := Verify(ctx, p.l, ref, p.progress)
 	if err != nil {
 		return err
 	}
 	p.report.Found = found
-	why := map[string]error{} // by reference: why it could not be repaired
+	why := map[string]error{} // why a version, tag or key was not repaired, by its reference or key
 	for _, problem := range found.Problems {
 		if !problem.mendable {
 			continue
@@ -64,13 +67,14 @@ func (p *repair) run(ctx context.Context, ref string) error {
 			why[cmp.Or(problem.Ref, problem.Key)] = err
 		}
 	}
-	if err := p.packs(ctx, found.Damage, why); err != nil {
+	if err := p.restorePacks(ctx, found.Damage, why); err != nil {
 		return err
 	}
 	return p.checkAgain(ctx, why)
 }
 
-// checkAgain verifies what was wrong, and adds why it still is.
+// checkAgain verifies again all that had problems, and puts the problems that are
+// left into the report, with the reason why they were not repaired.
 func (p *repair) checkAgain(ctx context.Context, why map[string]error) error {
 	for _, problem := range p.report.Found.Problems {
 		if problem.Ref == "" {
@@ -83,9 +87,9 @@ func (p *repair) checkAgain(ctx context.Context, why map[string]error) error {
 			p.report.Problems = append(p.report.Problems, problem)
 			continue
 		}
-		again, err := Verify(ctx, p.r, problem.Ref, p.progress)
+		again, err := Verify(ctx, p.l, problem.Ref, p.progress)
 		if errors.Is(err, fault.ErrNotFound) {
-			continue // deleted since
+			continue // deleted meanwhile
 		}
 		if err != nil {
 			return err
@@ -100,52 +104,56 @@ func (p *repair) checkAgain(ctx context.Context, why map[string]error) error {
 	return nil
 }
 
-// register restores a version whose register or table is damaged from the
+// restoreVersion restores a version whose register or table is damaged, from the
 // mirror's version of the same name and number.
 //
-// Where its bytes are here is not known any more, and a placement of the
-// mirror's says nothing about what a collection may have freed here. So it is
-// a save like any other, of the mirror's files, under the same rules — except
-// that it swaps the damaged register instead of creating a new one. The bytes
-// stored before are freed by a collection, unless others use them. (While the
-// register was damaged, no collection could delete anything, so a save that
-// has read it before, and builds upon it, is safe until its window has
-// passed: repair within it only what nobody is saving to.)
-func (p *repair) register(ctx context.Context, key string) error {
-	r := p.r
+// The damaged register no longer says where the bytes are here. The placement of
+// the mirror does not help: a collection may have freed packs here that exist
+// there. So this is a save of the mirror's files, under the rules of each save,
+// except that it swaps the damaged register instead of creating a new one. A
+// collection frees the bytes that were stored before, unless other versions use
+// them.
+//
+// While the register was damaged, no collection could delete anything. After this
+// repair, one can: it may free the old packs beside a save that reuses them,
+// because it read the register before the damage. A save lasts at most a window.
+// So repair a register that was damaged less than a day ago only while nobody
+// saves new versions of the object.
+func (p *repair) restoreVersion(ctx context.Context, key string) error {
+	l := p.l
 	name, v, err := manifest.ParseVersionRegisterKey(key)
 	if err != nil {
 		return err
 	}
 	var body []byte
 	var here *manifest.Manifest
-	info, err := r.ReadRegister(ctx, key, "", func(b []byte) (err error) {
+	info, err := l.ReadRegister(ctx, key, "", func(b []byte) (err error) {
 		body = b
 		here, err = manifest.Decode(b, name, v)
 		return err
 	})
-	if err != nil && (!ledger.Damaged(err) || info.Token == store.Absent) {
+	if err != nil && (!ledger.IsDamaged(err) || info.Token == store.Absent) {
 		return err
 	}
 	if manifest.SaysPurged(body) {
-		return p.purged(ctx, name, v, body, info)
+		return p.restorePurged(ctx, name, v, body, info)
 	}
-	src, err := p.from.r.ReadLive(ctx, name, v)
+	src, err := p.from.l.ReadLive(ctx, name, v)
 	if err != nil {
 		return fmt.Errorf("in the mirror: %w", err)
 	}
 	if here != nil && here.Digest != src.Digest {
 		return fmt.Errorf("the mirror's %s@%s has the digest %s, not %s", name, v, src.Digest, here.Digest)
 	}
-	if err := p.from.r.Complete(ctx, src); err != nil {
+	if err := p.from.l.Complete(ctx, src); err != nil {
 		return fmt.Errorf("in the mirror: %w", err)
 	}
-	t := commit.New(r, name)
+	t := commit.New(l, name)
 	cfg := t.Config()
 	cfg.Base = nil
 	w := chunk.NewWriter(ctx, cfg)
 	defer w.Abort()
-	if err := copyFiles(ctx, w, p.from.r.Reader(src), src.Content.Files); err != nil {
+	if err := copyFiles(ctx, w, p.from.l.Reader(src), src.Content.Files); err != nil {
 		return fmt.Errorf("from the mirror: %w", err)
 	}
 	res, err := w.Finish()
@@ -159,24 +167,25 @@ func (p *repair) register(ctx context.Context, key string) error {
 		return err
 	}
 	if m.Digest != src.Digest {
-		return fmt.Errorf("%w: the mirror's files come to the digest %s, not %s", fault.ErrIntegrity, m.Digest, src.Digest)
+		return fmt.Errorf("%w: the mirror's files have the digest %s, not %s", fault.ErrIntegrity, m.Digest, src.Digest)
 	}
-	follow(m, body)
-	f, err := t.CommitTo(ctx, m, evidence, func() (store.Info, error) {
+	inheritHistory(m, body)
+	f, err := t.CommitWith(ctx, m, evidence, func() (store.Info, error) {
 		body, err := m.Encode()
 		if err != nil {
 			return store.Info{}, err
 		}
-		return r.Write(ctx, key, body, info.Token, m.Nonce)
+		return l.Write(ctx, key, body, info.Token, m.Nonce)
 	})
 	if err == nil {
-		r.Log.InfoContext(ctx, "register restored", "name", name, "version", v, "digest", f.Digest)
+		l.Log.InfoContext(ctx, "register restored", "name", name, "version", v, "digest", f.Digest)
 	}
 	return err
 }
 
-// follow has m remember what a damaged register remembers of its writers.
-func follow(m *manifest.Manifest, body []byte) {
+// inheritHistory gives m the nonces of the damaged register, as far as it can be
+// read. So a writer whose answer was lost can still find its nonce.
+func inheritHistory(m *manifest.Manifest, body []byte) {
 	old, err := manifest.DecodeHead(body)
 	if err != nil {
 		return

@@ -10,29 +10,31 @@ import (
 	"github.com/mindtrace/registry/internal/manifest"
 )
 
-// Report is what a verification has found.
+// Report says what a verification has found.
 type Report struct {
-	Versions int   // live versions read and checked
-	Files    int   // entries in them
+	Versions int   // live versions that were read
+	Files    int   // files, directories and links in them
 	Bytes    int64 // of their files
 	Problems []Problem
-	Damage   []damage // the packs behind the problems, and all that they hurt
+	Damage   []Damage // the damaged packs that cause problems, and all that they hurt
 }
 
-// Problem is something that is wrong.
+// Problem is something that is wrong in a registry.
 type Problem struct {
-	Key string // of the register concerned, or what begins those that cannot be read
-	Ref string // name@version, if it can be told
-	Err error
+	Key string // of the register; or the prefix of keys that cannot be listed
+	Ref string // name@version or name@tag; "" if that is unknown
+	Err error  // what is wrong
 
-	mendable bool // the register itself is damaged, or it is a milestone that can go
+	mendable bool // repair.mend can do something about it: the register itself is damaged, or it is a wrong milestone
 }
 
-// Verify reads every byte of the live versions that ref means, and checks it.
-// progress is called with the bytes that were checked. What is wrong is in what
-// it returns; an error means that the check could not be made.
-func Verify(ctx context.Context, r *ledger.Ledger, ref string, progress func(done int64, finished bool)) (*Report, error) {
-	v := &verification{r: r, ref: ref, progress: progress}
+// Verify reads every byte of the live versions that ref means, and checks it. For
+// the name of an object it also checks its tags and milestones; for "" all keys of
+// the registry. It calls progress with the bytes that have been checked; finished
+// is set in the last call only. What is wrong is in the Report. An error means
+// that the verification itself failed.
+func Verify(ctx context.Context, l *ledger.Ledger, ref string, progress func(done int64, finished bool)) (*Report, error) {
+	v := &verification{l: l, ref: ref, progress: progress}
 	err := v.run(ctx)
 	if err == nil {
 		v.progress(v.report.Bytes, true)
@@ -40,12 +42,13 @@ func Verify(ctx context.Context, r *ledger.Ledger, ref string, progress func(don
 	return &v.report, err
 }
 
+// verification is one run of Verify.
 type verification struct {
-	r        *ledger.Ledger
+	l        *ledger.Ledger
 	ref      string
 	progress func(done int64, finished bool)
 	report   Report
-	live     int // versions that are there, or cannot be read
+	live     int // versions that are live, or cannot be read
 
 	milestones milestones
 }
@@ -59,7 +62,7 @@ func (v *verification) run(ctx context.Context) error {
 		return err
 	}
 	if ref.Selector != "" && ref.Kind != ledger.ByRange {
-		f, err := v.r.Resolve(ctx, ref)
+		f, err := v.l.Resolve(ctx, ref)
 		if e := (*fault.UnreadableError)(nil); errors.As(err, &e) {
 			v.problem(e.Key, e.Ref, err)
 			return nil
@@ -74,15 +77,15 @@ func (v *verification) run(ctx context.Context) error {
 			return err
 		}
 		if v.live == 0 && len(v.report.Problems) == 0 {
-			numbers, err := v.r.Numbers(ctx, ref.Name)
+			numbers, err := v.l.Numbers(ctx, ref.Name)
 			if err != nil {
 				return err
 			}
-			return v.r.NoMatch(ref, numbers)
+			return v.l.NoMatch(ref, numbers)
 		}
 		return v.list(ctx, manifest.TagsPrefix(ref.Name))
 	}
-	numbers, err := v.r.Numbers(ctx, ref.Name)
+	numbers, err := v.l.Numbers(ctx, ref.Name)
 	if err != nil {
 		return err
 	}
@@ -95,18 +98,18 @@ func (v *verification) run(ctx context.Context) error {
 		}
 	}
 	if v.live == 0 {
-		return v.r.NoMatch(ref, numbers)
+		return v.l.NoMatch(ref, numbers)
 	}
 	return nil
 }
 
 // read verifies one version, if it is live.
 func (v *verification) read(ctx context.Context, name string, number manifest.Version) error {
-	f, err := v.r.ReadLive(ctx, name, number)
+	f, err := v.l.ReadLive(ctx, name, number)
 	switch {
 	case errors.Is(err, fault.ErrNotFound):
 		return nil
-	case ledger.Unreadable(err):
+	case ledger.IsUnreadable(err):
 		v.live++
 		v.problem(manifest.VersionKey(name, number), name+"@"+number.String(), err)
 		return nil
@@ -117,11 +120,11 @@ func (v *verification) read(ctx context.Context, name string, number manifest.Ve
 	return v.version(ctx, f)
 }
 
-// version reads one version whole.
+// version verifies one live version: it reads all of its files.
 func (v *verification) version(ctx context.Context, f *ledger.Record) error {
 	v.report.Versions++
 	v.report.Files += f.Count
-	err := v.r.Complete(ctx, f)
+	err := v.l.Complete(ctx, f)
 	if err == nil {
 		var regular []int
 		for i := range f.Content.Files {
@@ -131,10 +134,10 @@ func (v *verification) version(ctx context.Context, f *ledger.Record) error {
 		}
 		err = v.files(ctx, f, regular)
 	}
-	if f.Table == nil || f.Content.Files != nil { // else its size is only claimed
+	if f.Table == nil || f.Content.Files != nil { // otherwise the register's size is not verified
 		v.report.Bytes += f.Size
 	}
-	if ledger.Unreadable(err) || ledger.OfOne(ctx, err) {
+	if ledger.IsUnreadable(err) || ledger.IsOfOneKey(ctx, err) {
 		v.problem(manifest.VersionKey(f.Name, f.Version), f.Name+"@"+f.Version.String(), err)
 		return v.audit(ctx, f)
 	}
@@ -144,19 +147,20 @@ func (v *verification) version(ctx context.Context, f *ledger.Record) error {
 	return err
 }
 
+// files reads and checks the regular files of a version, given by index.
 func (v *verification) files(ctx context.Context, f *ledger.Record, regular []int) error {
-	return v.r.Reader(f).Fetch(ctx, regular, discard{})
+	return v.l.Reader(f).Fetch(ctx, regular, discard{})
 }
 
-// problem takes note of what is wrong with what a key holds.
+// problem records what is wrong with a register.
 func (v *verification) problem(key, ref string, err error) {
 	p := Problem{Key: key, Ref: ref, Err: err}
 	bad := (*fault.UnreadableError)(nil)
 	switch {
-	case !ledger.Damaged(err):
+	case !ledger.IsDamaged(err):
 	case errors.As(err, &bad):
 		p.mendable = bad.Key == key
-	default: // of a version, it is its packs
+	default: // the register can be read; what is damaged in a version is its packs
 		p.mendable = strings.HasPrefix(key, manifest.TagsPrefix("")) || manifest.IsMilestone(key)
 	}
 	v.report.Problems = append(v.report.Problems, p)

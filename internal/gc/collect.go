@@ -14,27 +14,32 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// collector is one garbage collection. Its safety is argued in
-// docs/protocol.md: it rests on no lock, and not on how long anything takes.
+// collector is one garbage collection. docs/protocol.md proves that it is safe:
+// that depends neither on a lock nor on how long any step takes.
 type collector struct {
-	r        *ledger.Ledger
-	dryRun   bool
-	progress func(what string, done int64, finished bool) // done in bytes
-	report   Report
-	told     int // bytes of the keys in report.Strangers
+	l             *ledger.Ledger
+	dryRun        bool
+	progress      func(what string, done int64, finished bool) // see Run
+	report        Report
+	strangerBytes int // length of all keys in report.Strangers
 
 	marker *manifest.Collection
 	key    string // of the marker
 	info   store.Info
-	m0     time.Time // when the store put the marker
+	m0     time.Time // the store's date of the marker
 
 	markState
 }
 
-// Run frees what no version names any more. With dryRun it changes nothing.
-// progress is called as it goes on. The report is returned in any case.
-func Run(ctx context.Context, r *ledger.Ledger, dryRun bool, progress func(what string, done int64, finished bool)) (*Report, error) {
-	c := &collector{r: r, dryRun: dryRun, progress: progress, markState: markState{roots: map[root]flags{}, seen: map[state]struct{}{}}}
+// Run frees the packs that no version needs any more. With dryRun it changes
+// nothing and reports what it would free. It calls progress with the name of the
+// present step and the bytes done in it; finished is set in the last call only.
+// It returns a report also with an error, of what was done until then.
+//
+// Many collections may run at the same time, beside every other operation. If
+// the registry is damaged so that a register cannot be read, nothing is deleted.
+func Run(ctx context.Context, l *ledger.Ledger, dryRun bool, progress func(what string, done int64, finished bool)) (*Report, error) {
+	c := &collector{l: l, dryRun: dryRun, progress: progress, markState: markState{roots: map[root]flags{}, seen: map[state]struct{}{}}}
 	begun := time.Now()
 	err := c.run(ctx)
 	c.report.Seconds = time.Since(begun).Seconds()
@@ -54,47 +59,49 @@ func (c *collector) run(ctx context.Context) error {
 	if err := c.sweep(ctx); err != nil {
 		return err
 	}
-	if err := c.reduce(ctx); err != nil {
+	if err := c.strip(ctx); err != nil {
 		return err
 	}
-	times := c.r.Settings.Times
+	times := c.l.Settings.Times
 	var left store.Cleaned
 	var err error
-	if s, ok := store.As[store.Cleaner](c.r.Store); ok {
+	if s, ok := store.As[store.Cleaner](c.l.Store); ok {
 		left, err = s.Clean(ctx, manifest.Prefixes, c.m0.Add(-times.WindowD()-times.MarginD()), c.dryRun)
 	}
 	c.report.Leftovers = left
 	if err != nil {
-		c.r.Log.WarnContext(ctx, "leftovers of writers", "error", err) // the packs are done with
+		c.l.Log.WarnContext(ctx, "leftovers of writers", "error", err) // not an error: the packs have been freed
 	}
 	if err := c.finish(ctx); err != nil {
 		return err
 	}
 	if !c.dryRun {
-		c.r.Reserve(ctx)
+		c.l.Reserve(ctx)
 	}
 	c.progress("finished", c.report.Total.Bytes, true)
-	c.r.Log.InfoContext(ctx, "garbage collected", "dryRun", c.dryRun, "live", c.report.Live, "freed", c.report.Freed)
+	c.l.Log.InfoContext(ctx, "garbage collected", "dryRun", c.dryRun, "live", c.report.Live, "freed", c.report.Freed)
 	return nil
 }
 
-// checkSettings reads the settings anew: the registry may have been opened
-// long ago, and upgraded since by a program that knows of more roots
-// (attack A27).
+// checkSettings reads the settings anew. The registry may have been opened long
+// ago, and upgraded since by a program in whose format other registers name packs
+// too. A collection that does not know these would free their packs
+// (docs/attacks.md, A27).
 func (c *collector) checkSettings(ctx context.Context) error {
-	s, _, err := c.r.ReadSettings(ctx)
-	if err == nil && s.Times != c.r.Settings.Times {
-		err = fmt.Errorf("%w: its times are others than when it was opened; open it again", fault.ErrNoRegistry)
+	s, _, err := c.l.ReadSettings(ctx)
+	if err == nil && s.Times != c.l.Settings.Times {
+		err = fmt.Errorf("%w: its time settings have changed since it was opened; open it again", fault.ErrNoRegistry)
 	}
 	return err
 }
 
-// begin puts the marker: the store's date of it is the time that all ages are
-// judged by, neither our clock nor that of the moment of a deletion
-// (attack A24). A dry run changes nothing and takes the store's time.
+// begin puts the marker. The store's date of it is the time by which the
+// collection judges all ages. The clock of this process may be wrong
+// (docs/attacks.md, A24). A dry run puts no marker and asks the store for its
+// time.
 func (c *collector) begin(ctx context.Context) error {
 	if c.dryRun {
-		now, err := c.r.Store.Now(ctx)
+		now, err := c.l.Store.Now(ctx)
 		c.m0 = now
 		c.report.DryRun, c.report.Started = true, now.UTC()
 		return err
@@ -105,7 +112,7 @@ func (c *collector) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.info, err = c.r.Write(ctx, c.key, body, store.Absent, c.marker.Nonce); err != nil {
+	if c.info, err = c.l.Write(ctx, c.key, body, store.Absent, c.marker.Nonce); err != nil {
 		return err
 	}
 	c.m0 = c.info.Modified
@@ -113,7 +120,7 @@ func (c *collector) begin(ctx context.Context) error {
 	return nil
 }
 
-// finish writes the report into the marker and removes those of earlier
+// finish writes the report into the marker, and removes the markers of earlier
 // collections.
 func (c *collector) finish(ctx context.Context) error {
 	if c.dryRun {
@@ -129,13 +136,13 @@ func (c *collector) finish(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = c.r.Write(ctx, c.key, body, c.info.Token, c.marker.Nonce)
-	if err != nil && !errors.Is(err, fault.ErrConflict) { // a later collection thought we were dead
+	_, err = c.l.Write(ctx, c.key, body, c.info.Token, c.marker.Nonce)
+	if err != nil && !errors.Is(err, fault.ErrConflict) { // after a conflict, a later collection has removed our marker
 		return fmt.Errorf("writing the report: %w", err)
 	}
-	for info, err := range c.r.Store.List(ctx, manifest.CollectionsPrefix, "") {
-		if err = ledger.ListError(err); ledger.Unreadable(err) {
-			c.r.Log.WarnContext(ctx, "markers of collections", "error", err) // they stay
+	for info, err := range c.l.Store.List(ctx, manifest.CollectionsPrefix, "") {
+		if err = ledger.ListingError(err); ledger.IsUnreadable(err) {
+			c.l.Log.WarnContext(ctx, "markers of collections", "error", err) // they are left
 			continue
 		}
 		if err != nil {
@@ -148,18 +155,19 @@ func (c *collector) finish(ctx context.Context) error {
 		if err == nil && over {
 			err = c.remove(ctx, info.Key)
 		}
-		if err != nil && !ledger.NotFound(err) && !errors.Is(err, errRetained) {
+		if err != nil && !ledger.IsNotFound(err) && !errors.Is(err, errRetained) {
 			return err
 		}
 	}
 	return nil
 }
 
-// isOver reports whether another marker is that of an earlier collection that
-// has ended, or was killed. If it was only slow, all it loses is its report.
+// isOver reports whether another marker can be removed: its collection began
+// earlier and has ended, or was probably killed. If that one is only slow, it
+// loses nothing but its report.
 func (c *collector) isOver(ctx context.Context, info store.Info) (bool, error) {
 	var m *manifest.Collection
-	now, err := c.r.ReadRegister(ctx, info.Key, "", func(body []byte) (err error) {
+	now, err := c.l.ReadRegister(ctx, info.Key, "", func(body []byte) (err error) {
 		m, err = manifest.DecodeCollection(body)
 		return err
 	})
@@ -170,17 +178,17 @@ func (c *collector) isOver(ctx context.Context, info store.Info) (bool, error) {
 		info = now
 	case errors.Is(err, manifest.ErrNewer), errors.Is(err, fs.ErrPermission):
 		return false, nil
-	case !ledger.Unreadable(err):
+	case !ledger.IsUnreadable(err):
 		return false, err
 	}
-	return c.m0.Sub(info.Modified) > c.r.Settings.Times.WindowD(), nil
+	return c.m0.Sub(info.Modified) > c.l.Settings.Times.WindowD(), nil
 }
 
-// isRoot reports whether the packs of a version are kept. Those of a tombstone
-// are not once it is so old that it can neither be brought back, unless it was
-// purged, nor be evidence for a save under way.
+// isRoot reports whether the packs of a version are kept. They are, while it is
+// live, while it can be undeleted, and while a save under way may have it as
+// evidence.
 func (c *collector) isRoot(f *ledger.Record) bool {
-	t := c.r.Settings.Times
+	t := c.l.Settings.Times
 	age := c.m0.Sub(f.Stored.Modified)
 	switch f.State {
 	case manifest.Live:
@@ -191,34 +199,35 @@ func (c *collector) isRoot(f *ledger.Record) bool {
 	return age < t.RetainD()+t.WindowD()+t.MarginD()
 }
 
-// closed reports whether no save can name packs of an era any more that no
-// version names yet.
+// closed reports whether an era is closed: no save under way can still commit
+// a version that names a pack of it which no version names now.
 func (c *collector) closed(era uint64) bool {
-	t := c.r.Settings.Times
+	t := c.l.Settings.Times
 	return t.EraEnd(era).Add(t.WindowD() + t.MarginD()).Before(c.m0)
 }
 
-// errRetained: the store will not delete a key, whatever we do: a retention
-// lock (attack A30), or no permission.
+// errRetained: the store refuses to delete a key, because of a retention lock
+// (docs/attacks.md, A30) or a missing permission. Trying again does not help.
 var errRetained = errors.New("the store refuses to delete it")
 
-// lookAgain is how often a register is asked for that a listing has shown and
-// that is not there: MinIO lists a key some moments before it has it.
+// lookAgain is how often a register that was listed is read again if the store
+// says that it does not exist: MinIO lists a key some moments before it can be
+// read.
 const lookAgain = 8
 
-// retry makes a request until its outcome is known. Only for requests that may
-// be repeated: reads, and deletions of keys that are never written again.
+// retry repeats a request until its outcome is known. It is only for requests
+// that may be repeated: reads, and deletions of keys that are never written
+// again.
 func (c *collector) retry(ctx context.Context, request func() error) error {
-	var stalls store.Stalls
-	for try := 0; ; try++ {
+	for b := ledger.UntilKnown(); ; {
 		err := request()
 		again := errors.Is(err, store.ErrUnknown) || errors.Is(err, store.ErrRetry) || errors.Is(err, store.ErrUnavailable) ||
-			errors.Is(err, fault.ErrNotFound) && try < lookAgain
-		if !again || stalls.Enough(err) || try == ledger.MaxUnknown {
+			errors.Is(err, fault.ErrNotFound) && b.Tries() < lookAgain
+		if !again {
 			return err
 		}
-		if serr := ledger.Sleep(ctx, ledger.Jitter(try)); serr != nil {
-			return errors.Join(err, serr)
+		if !b.Again(ctx, err) {
+			return errors.Join(err, ctx.Err())
 		}
 	}
 }

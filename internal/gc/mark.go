@@ -14,20 +14,20 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// markState is what marking finds. It is small: some 50 bytes for each pack,
-// some 30 for each register.
+// markState is what the mark finds. It needs some 50 bytes for each pack and some
+// 30 for each register.
 type markState struct {
 	roots     map[root]flags
-	purgeable []*ledger.Record // tombstones that are no roots any more, without their manifests
+	purgeable []*ledger.Record // registers to be stripped, in their new state
 
 	mu     sync.Mutex
-	seen   map[state]struct{}
-	tables sync.Mutex // one large table in memory at a time
-	read   int64      // bytes of registers
+	seen   map[state]struct{} // states of registers that were read
+	tables sync.Mutex         // held while a table is read: one at a time in memory
+	read   int64              // bytes of registers that were read
 }
 
-// root names a pack that is kept. Half of its id is enough: were two packs
-// ever to share it, one would be kept for nothing.
+// root identifies a pack that is kept, by half of its id. If two packs ever had
+// the same half, one of them would be kept without need.
 type root struct {
 	id  [16]byte
 	era uint64
@@ -35,16 +35,17 @@ type root struct {
 
 func rootOf(p manifest.Pack) root { return root{[16]byte(p.ID[:16]), p.Era} }
 
+// flags say why a pack is kept.
 type flags uint8
 
 const (
 	byLive    flags = 1 << iota // a live version names the pack
-	byDeleted                   // a recently deleted one does
-	byPurged                    // a recently purged one does
-	listed                      // the store lists it
+	byDeleted                   // a recently deleted version names it
+	byPurged                    // a recently purged version names it
+	listed                      // the store lists the pack
 )
 
-// state identifies one state of one key.
+// state identifies one state of one key: a hash of the key and its token.
 type state [16]byte
 
 func stateOf(key string, token store.Token) state {
@@ -52,7 +53,7 @@ func stateOf(key string, token store.Token) state {
 	return state(sum[:16])
 }
 
-// note takes note of a state and reports whether it is new.
+// note records a state, and reports whether it is new.
 func (m *markState) note(key string, token store.Token) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -62,22 +63,25 @@ func (m *markState) note(key string, token store.Token) bool {
 	return !known
 }
 
-// Enough is after how many listings those of a registry that never rests
-// suffice which show nothing new but what was written after m0.
-const Enough = 10
+// EnoughListings is the number of listings after which the mark may end although
+// the last listing showed new registers, if all of these were written after the
+// collection began.
+const EnoughListings = 10
 
 // mark finds the roots: the packs of all live and recently deleted versions.
 //
-// It lists the registers until a listing shows nothing new, so that one that
-// misses some of them does no harm (attack A28). Versions that were committed
-// after m0 need not be seen — the protocol proves that what they name is
-// a root by others, or too young — so in a registry where every listing shows
-// new ones, these alone do not keep it going for ever.
+// It lists the registers until a listing shows nothing new. So a listing that
+// misses some of them does no harm (docs/attacks.md, A28).
 //
-// A register that another collection has reduced, which began long after this
-// one, names nothing any more. All that was built on it was committed before,
-// and the next listing shows it. So one of these is worth another listing,
-// always.
+// Versions that were committed after the collection began need not be seen:
+// docs/protocol.md proves that each pack they name is also named by an older
+// version, or is in an era that is not closed. So in a registry where every
+// listing shows new versions, the mark ends after EnoughListings.
+//
+// One kind of new register always requires another listing: one that another
+// collection has stripped, which began long after this one. It names no packs
+// any more. Versions that reuse its packs were committed before it was stripped,
+// so the next listing shows them.
 func (c *collector) mark(ctx context.Context) error {
 	for {
 		c.report.Listings++
@@ -85,18 +89,19 @@ func (c *collector) mark(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("nothing was deleted: %w", err)
 		}
-		if fresh == 0 || old == 0 && c.report.Listings >= Enough {
+		if fresh == 0 || old == 0 && c.report.Listings >= EnoughListings {
 			return nil
 		}
 	}
 }
 
-// pass lists all registers and reads those that are new. It returns how many
-// were, and how many of them had been written when the collection began.
+// pass lists all registers and reads those that are new. It returns how many were
+// new, and how many of these require another listing: they were written before
+// the collection began, or were stripped.
 func (c *collector) pass(ctx context.Context) (fresh, old int, err error) {
 	registers := func(yield func(store.Info, error) bool) {
-		for info, err := range c.r.Store.List(ctx, manifest.ObjectsPrefix, "") {
-			err = ledger.ListError(err)
+		for info, err := range c.l.Store.List(ctx, manifest.ObjectsPrefix, "") {
+			err = ledger.ListingError(err)
 			if err == nil && (manifest.IsMilestone(info.Key) || !c.note(info.Key, info.Token) || c.strange(info.Key)) {
 				continue
 			}
@@ -105,7 +110,7 @@ func (c *collector) pass(ctx context.Context) (fresh, old int, err error) {
 			}
 		}
 	}
-	var bad ledger.Unreadables // told all at once
+	var bad ledger.Unreadables // all that cannot be read is reported together
 	for res := range ledger.Parallel(ctx, registers, c.register) {
 		if bad.Pass(res.Err) {
 			continue
@@ -114,7 +119,7 @@ func (c *collector) pass(ctx context.Context) (fresh, old int, err error) {
 			return 0, 0, res.Err
 		}
 		fresh++
-		if !res.In.Modified.After(c.m0) || reduced(res.Out) {
+		if !res.In.Modified.After(c.m0) || stripped(res.Out) {
 			old++
 		}
 		c.add(res.Out)
@@ -125,39 +130,40 @@ func (c *collector) pass(ctx context.Context) (fresh, old int, err error) {
 	return fresh, old, ctx.Err()
 }
 
-// register reads one register, as far as it names roots. Whatever cannot be
-// read ends the collection (attack A25).
+// register reads one register, and keeps the names of its packs. A register that
+// cannot be read ends the collection: it may name any pack (docs/attacks.md,
+// A25).
 func (c *collector) register(ctx context.Context, info store.Info) (*ledger.Record, error) {
 	name, v, err := manifest.ParseVersionRegisterKey(info.Key)
-	if err != nil { // it is not strange, and so may be a register
+	if err != nil { // strange has let it pass, so it may be a register
 		return nil, fmt.Errorf("%w: %s may be the register of a version, but no version has this name; move it out of the registry, it may be a copy that another program has made", fault.ErrIntegrity, info.Key)
 	}
 	var f *ledger.Record
 	err = c.retry(ctx, func() (err error) {
-		f, err = c.r.ReadPart(ctx, name, v, packsAlone)
+		f, err = c.l.ReadPart(ctx, name, v, packsAlone)
 		return err
 	})
 	switch {
 	case errors.Is(err, fault.ErrNotFound):
-		return nil, fmt.Errorf("%s is listed, but is not there: registers are never removed", info.Key)
+		return nil, fmt.Errorf("the store lists %s and says that it does not exist; registers are never removed", info.Key)
 	case err != nil:
-		return nil, fmt.Errorf("%s cannot be read; mindreg verify tells more: %w", info.Key, err)
+		return nil, fmt.Errorf("%s cannot be read; run mindreg verify for details: %w", info.Key, err)
 	}
 	c.note(info.Key, f.Stored.Token)
 	if c.isRoot(f) && f.Table != nil {
 		c.tables.Lock()
 		defer c.tables.Unlock()
-		if err := c.r.Complete(ctx, f); err != nil {
+		if err := c.l.Complete(ctx, f); err != nil {
 			return nil, fmt.Errorf("%s: %w", info.Key, err)
 		}
 	}
-	f.Content, f.Placement = manifest.Content{}, manifest.Placement{Packs: f.Placement.Packs} // all that is needed on
+	f.Content, f.Placement = manifest.Content{}, manifest.Placement{Packs: f.Placement.Packs} // the rest is not needed
 	c.progressRead(f.Stored.Size)
 	return f, nil
 }
 
-// packsAlone leaves of a manifest what a collection needs, unless that is still
-// to come with its table.
+// packsAlone removes from a manifest what a collection does not need. The packs of
+// a manifest with a table are read with the table.
 func packsAlone(m *manifest.Manifest) {
 	m.Content.Files, m.Placement = nil, manifest.Placement{Packs: m.Placement.Packs}
 }
@@ -169,17 +175,17 @@ func (c *collector) progressRead(n int64) {
 	c.progress("reading versions", c.read, false)
 }
 
-// add takes in what one register names. One that has changed since an earlier
-// listing adds to what it named then; it counts in both of its states.
+// add records the packs that one register names. A register that has changed since
+// an earlier listing is added in both of its states.
 func (c *collector) add(f *ledger.Record) {
 	root, flag := c.isRoot(f), byLive
 	switch {
 	case f.State == manifest.Live:
 		c.report.Versions.Live++
 		if !f.Sound(f.Stored.Modified) {
-			flag = byDeleted // it came too late, was never acknowledged, and is about to be buried: its packs may be gone
+			flag = byDeleted // committed too late and never acknowledged: its saver is about to delete it, and its packs may be gone
 		}
-	case reduced(f):
+	case stripped(f):
 		c.report.Versions.Purged++
 	case f.State == manifest.Purged && root:
 		c.report.Versions.Purged++
@@ -191,8 +197,8 @@ func (c *collector) add(f *ledger.Record) {
 	case root:
 		c.report.Versions.Deleted++
 		flag = byDeleted
-	case f.Late() && c.r.Settings.Unversioned:
-		c.report.Versions.Deleted++ // its register says that what is below it counts
+	case f.Late() && c.l.Settings.Unversioned:
+		c.report.Versions.Deleted++ // keep its manifest, which says that the versions below it count
 	default:
 		c.report.Versions.Purged++
 		c.purgeable = append(c.purgeable, &ledger.Record{Manifest: f.Purged(f.Stored.Modified), Stored: f.Stored})
@@ -204,15 +210,14 @@ func (c *collector) add(f *ledger.Record) {
 	}
 }
 
-// reduced reports whether nothing is left in a register that a collection
-// looks for.
-func reduced(f *ledger.Record) bool { return f.State == manifest.Purged && !f.NamesPacks() }
+// stripped reports whether a register is stripped: it names no packs any more.
+func stripped(f *ledger.Record) bool { return f.State == manifest.Purged && !f.NamesPacks() }
 
-// reduce reduces the registers of versions that can no longer be brought back,
-// and that nobody builds on. An Undelete is refused by its age alone, and one
-// that was held up loses against this, or this against it: both swap the same
-// state.
-func (c *collector) reduce(ctx context.Context) error {
+// strip strips the registers of versions that can no longer be undeleted, and that
+// no save under way has as evidence, down to name and number. An undelete is
+// refused because of their age. An undelete that was held up does no harm: it and
+// strip swap the same state, so one of them fails.
+func (c *collector) strip(ctx context.Context) error {
 	c.report.Versions.Purging = len(c.purgeable)
 	if c.dryRun {
 		return nil
@@ -226,7 +231,7 @@ func (c *collector) reduce(ctx context.Context) error {
 		}
 	}
 	swap := func(ctx context.Context, f *ledger.Record) (time.Time, error) {
-		g, err := c.r.Replace(ctx, f, f.Manifest)
+		g, err := c.l.Replace(ctx, f, f.Manifest)
 		if err != nil {
 			return time.Time{}, err
 		}
@@ -238,8 +243,8 @@ func (c *collector) reduce(ctx context.Context) error {
 			c.report.Versions.Purging++
 		case res.In == nil:
 			return res.Err
-		case !errors.Is(res.Err, fault.ErrConflict): // another collection has done it
-			return fmt.Errorf("reducing the register of %s@%s: %w", res.In.Name, res.In.Version, res.Err)
+		case !errors.Is(res.Err, fault.ErrConflict): // after a conflict, another collection has done it
+			return fmt.Errorf("stripping the register of %s@%s: %w", res.In.Name, res.In.Version, res.Err)
 		}
 	}
 	return ctx.Err()

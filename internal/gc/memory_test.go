@@ -22,7 +22,7 @@ func TestGCMemory(t *testing.T) {
 		return m.HeapAlloc
 	}
 	before := used()
-	c := &collector{r: &ledger.Ledger{Settings: manifest.NewSettings(time.Now(), manifest.Times{})}}
+	c := &collector{l: &ledger.Ledger{Settings: manifest.NewSettings(time.Now(), manifest.Times{})}}
 	c.roots, c.seen = map[root]flags{}, map[state]struct{}{}
 	for i := range versions {
 		v := manifest.Version{Major: 1, Patch: uint64(i)}

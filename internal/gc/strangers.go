@@ -7,16 +7,17 @@ import (
 )
 
 const (
-	// MaxStrangers is how many keys a report names that no registry has,
+	// MaxStrangers is how many strangers a report names at most.
 	MaxStrangers = 100
-	// and maxStrangerBytes how long they may be together: the report is in
-	// a register.
+	// maxStrangerBytes is the length of their keys together, at most: the report
+	// has to fit the marker's register.
 	maxStrangerBytes = manifest.MaxSmall / 2
 )
 
-// strange reports whether a key among the registers certainly is none, and takes
-// note of it: "thumbs.db", what a program that synchronizes files has left. Any
-// other may be a register that was renamed, and all that names some packs.
+// strange reports whether a key below objects/ is certainly no register, and
+// records it: "thumbs.db", or a file that a synchronizing program has left. Any
+// other key with an invalid name may be a renamed register, which may be the only
+// one that names some packs.
 func (c *collector) strange(key string) bool {
 	if _, _, err := manifest.ParseVersionRegisterKey(key); err == nil || manifest.MayBeRegister(key) {
 		return false
@@ -25,11 +26,11 @@ func (c *collector) strange(key string) bool {
 	return true
 }
 
-// stranger takes note of a key that no registry has.
+// stranger records a key that no registry has put.
 func (c *collector) stranger(key string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if s := &c.report.Strangers; len(*s) < MaxStrangers && c.told+len(key) <= maxStrangerBytes && !slices.Contains(*s, key) {
-		*s, c.told = append(*s, key), c.told+len(key)
+	if s := &c.report.Strangers; len(*s) < MaxStrangers && c.strangerBytes+len(key) <= maxStrangerBytes && !slices.Contains(*s, key) {
+		*s, c.strangerBytes = append(*s, key), c.strangerBytes+len(key)
 	}
 }

@@ -11,20 +11,22 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// sweepBatch is how many packs are collected before they are deleted, so that
-// our own deletions do not disturb our own listing.
+// sweepBatch is how many packs are found before they are deleted: a listing should
+// not be disturbed by deletions all the time.
 const sweepBatch = 1000
 
-// sweep deletes, in closed eras, the packs that are no roots. That verdict
-// never expires: nothing can name such a pack again, and a closed era is never
-// written to, so it matters neither when a deletion lands (attack A20) nor who
-// else is collecting (A31).
+// sweep deletes the packs of closed eras that are not roots.
+//
+// This decision never becomes wrong: no version can name one of these packs later,
+// and no saver writes to a closed era. So it does no harm if a deletion lands
+// late, beside a save of the same bytes (docs/attacks.md, A20), or if another
+// collection runs at the same time (A31).
 func (c *collector) sweep(ctx context.Context) error {
 	var batch []store.Info
 	var last uint64
-	for info, err := range c.r.Store.List(ctx, manifest.PacksPrefix, "") {
+	for info, err := range c.l.Store.List(ctx, manifest.PacksPrefix, "") {
 		if err != nil {
-			return ledger.ListError(err)
+			return ledger.ListingError(err)
 		}
 		p, err := manifest.ParsePackKey(info.Key)
 		if err != nil {
@@ -71,7 +73,7 @@ func (c *collector) sweep(ctx context.Context) error {
 	return c.free(ctx, batch)
 }
 
-// free deletes packs.
+// free deletes packs, and counts them.
 func (c *collector) free(ctx context.Context, packs []store.Info) error {
 	all := func(yield func(store.Info, error) bool) {
 		for _, info := range packs {
@@ -92,7 +94,7 @@ func (c *collector) free(ctx context.Context, packs []store.Info) error {
 			c.report.Freed.add(res.In.Size)
 		case errors.Is(res.Err, errRetained):
 			c.report.Retained.add(res.In.Size)
-			c.r.Log.WarnContext(ctx, "pack kept", "key", res.In.Key, "error", res.Err)
+			c.l.Log.WarnContext(ctx, "pack kept", "key", res.In.Key, "error", res.Err)
 		default:
 			return fmt.Errorf("deleting %s: %w", res.In.Key, res.Err)
 		}
@@ -100,9 +102,10 @@ func (c *collector) free(ctx context.Context, packs []store.Info) error {
 	return ctx.Err()
 }
 
-// remove deletes a key that is never written again.
+// remove deletes a key that is never written again. errRetained: the store
+// refuses it.
 func (c *collector) remove(ctx context.Context, key string) error {
-	err := c.retry(ctx, func() error { return c.r.Store.Delete(ctx, key) })
+	err := c.retry(ctx, func() error { return c.l.Store.Delete(ctx, key) })
 	if errors.Is(err, fs.ErrPermission) {
 		return fmt.Errorf("%w: %w", errRetained, err)
 	}

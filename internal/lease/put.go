@@ -14,7 +14,7 @@ import (
 var (
 	// errConflict: the register was in another state, and the write will not
 	// be applied.
-	errConflict = errors.New("changed by somebody else")
+	errConflict = errors.New("condition not met")
 	// errReplaced is also errConflict: it was applied, but is no longer there.
 	errReplaced = fmt.Errorf("%w, after it was applied", errConflict)
 )

@@ -12,12 +12,12 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// occupied returns the settings of the registry that somebody else has made
-// since we looked for it: its first key may be an object already. Without any,
-// key belongs to something else.
+// occupied is called when the place is not empty: it holds key. It returns the
+// settings of the registry that another process has made there since Begin
+// looked for them. If there are still no settings, the error is ErrNotEmpty.
 func (l *Ledger) occupied(ctx context.Context, key string) (*manifest.Settings, error) {
 	body, _, err := l.Store.Get(ctx, manifest.SettingsKey, nil)
-	if NotFound(err) {
+	if IsNotFound(err) {
 		return nil, notEmpty(key)
 	}
 	if err != nil {
@@ -26,6 +26,7 @@ func (l *Ledger) occupied(ctx context.Context, key string) (*manifest.Settings, 
 	return manifest.DecodeSettings(body)
 }
 
+// notEmpty is the ErrNotEmpty of a place that holds name; nil for "".
 func notEmpty(name string) error {
 	if name == "" {
 		return nil
@@ -33,7 +34,8 @@ func notEmpty(name string) error {
 	return fmt.Errorf("%w (%s); give an empty or new directory or prefix", fault.ErrNotEmpty, name)
 }
 
-// create makes a new registry, unless somebody else does so at the same time.
+// create makes a new registry in an empty place, and returns its settings. If
+// another process makes one at the same time, it returns those of the other.
 func (l *Ledger) create(ctx context.Context, s *manifest.Settings) (*manifest.Settings, error) {
 	if m, ok := store.As[store.RootMaker](l.Store); ok {
 		if err := m.MakeRoot(ctx); err != nil {

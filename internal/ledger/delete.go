@@ -10,8 +10,13 @@ import (
 	"github.com/mindtrace/registry/internal/manifest"
 )
 
-// Delete has bury do away with each version that s means, and returns those.
-// It refuses versions that have tags, unless it is forced.
+// Delete calls bury for each live version that the reference s means, and
+// returns the versions that were deleted, also with an error. Unless force is
+// set, it refuses versions that have tags, before it changes anything.
+//
+// Errors: ErrInvalidRef, ErrNotFound, ErrTagged. A version of a range that
+// cannot be read is left, and its UnreadableError returned after all others
+// have been deleted.
 func (l *Ledger) Delete(ctx context.Context, s string, force bool, bury func(*Record) error) ([]manifest.Version, error) {
 	check := func(name string, versions ...manifest.Version) error {
 		if force {
@@ -44,7 +49,7 @@ func (l *Ledger) Delete(ctx context.Context, s string, force bool, bury func(*Re
 	if err := check(ref.Name, versions...); err != nil {
 		return nil, err
 	}
-	if l.Settings.Unversioned && len(versions) > 0 { // the lower ones go with the higher, and before them
+	if l.Settings.Unversioned && len(versions) > 0 { // delete all lower versions too, the lowest first: see LiveBelow
 		i, _ := slices.BinarySearchFunc(all, slices.MaxFunc(versions, manifest.Version.Compare), manifest.Version.Compare)
 		versions = all[:i+1]
 	}
@@ -55,7 +60,7 @@ func (l *Ledger) Delete(ctx context.Context, s string, force bool, bury func(*Re
 		if errors.Is(err, fault.ErrNotFound) {
 			continue
 		}
-		if Unreadable(err) {
+		if IsUnreadable(err) {
 			bad = append(bad, fmt.Errorf("version %s: %w", v, err))
 			continue
 		}
@@ -73,8 +78,8 @@ func (l *Ledger) Delete(ctx context.Context, s string, force bool, bury func(*Re
 	return done, errors.Join(bad...)
 }
 
-// deleteOne deletes one version, and in an unversioned registry those below it
-// first: otherwise the object would be one of them again.
+// deleteOne deletes one version. In an unversioned registry it first deletes
+// the live versions below it: otherwise one of them would be the object again.
 func (l *Ledger) deleteOne(ctx context.Context, f *Record, bury func(*Record) error) (done []manifest.Version, err error) {
 	if l.Settings.Unversioned {
 		below, err := l.LiveBelow(ctx, f.Name, f.Version)
@@ -83,7 +88,7 @@ func (l *Ledger) deleteOne(ctx context.Context, f *Record, bury func(*Record) er
 		}
 		for _, f := range below {
 			if err := bury(f); errors.Is(err, fault.ErrConflict) {
-				continue // a save has buried it
+				continue // a save has deleted it
 			} else if err != nil {
 				return done, err
 			}

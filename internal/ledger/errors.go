@@ -10,11 +10,14 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// Damaged tells damage of what is stored from other failures.
-func Damaged(err error) bool {
+// IsDamaged reports whether err says that stored data is damaged or missing. It
+// is false for every other failure: of the network, of permissions, of a key
+// that does not exist.
+func IsDamaged(err error) bool {
 	return errors.Is(err, chunk.ErrCorrupt) || errors.Is(err, chunk.ErrMissing) || errors.Is(err, manifest.ErrCorrupt) ||
 		errors.Is(err, store.ErrTooLarge) || errors.Is(err, store.ErrForeign) || errors.Is(err, fault.ErrIntegrity)
 }
 
-// NotFound tells an absent key from other failures.
-func NotFound(err error) bool { return errors.Is(err, fs.ErrNotExist) }
+// IsNotFound reports whether err says that a key does not exist in the store.
+// That a version or tag does not exist is fault.ErrNotFound.
+func IsNotFound(err error) bool { return errors.Is(err, fs.ErrNotExist) }

@@ -12,28 +12,30 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// page is how many keys a look for the highest version takes in at once: all
-// versions of most objects, and what lies above the milestone of the others.
+// page is how many keys are listed at once to find the highest version. One
+// page holds all versions of most objects, and of the others all versions above
+// the milestone.
 const page = 128
 
-// highest is how many versions to look at where the highest can be asked for:
-// those of one directory or two, and fewer than those after which a save leaves
-// a milestone, which nobody needs there.
+// highest is how many versions are listed from a store that can list the highest
+// keys first. That is one or two directories. It is less than Knobs.Milestone,
+// so that no save in that store has to look through enough versions to leave
+// a milestone, which would be of no use there.
 const highest = 16
 
-// Top returns the highest versions of an object that have a register, in
-// ascending order, whatever their state. If whole is false, there are lower
-// ones too, and the first of those returned is a release. However many
-// versions there are, it costs one request or two, as long as savers leave
-// milestones.
+// HighestVersions returns the highest versions of an object that have
+// a register, live or not, in ascending order. If whole is false, lower versions
+// exist too, and the first version returned is a release. It costs one or two
+// requests for any number of versions, as long as savers leave milestones.
 //
 // The versions from a milestone up are listed after the milestone was seen, in
-// ascending order. So the highest of them is at least the highest that there
-// was when this began (attack A7), whatever is committed between the
-// two listings.
+// ascending order. So a version that is committed between the two listings
+// cannot hide a higher one: the highest version returned is at least the
+// highest that existed when the call began (docs/attacks.md, A7).
 //
-// Of a directory the highest are asked for, and no milestone is looked at.
-func (l *Ledger) Top(ctx context.Context, name string) (versions []manifest.Version, whole bool, err error) {
+// A store that can list the highest keys first, such as a directory, is asked
+// for those. It needs no milestones.
+func (l *Ledger) HighestVersions(ctx context.Context, name string) (versions []manifest.Version, whole bool, err error) {
 	expect, n := store.Expect(ctx, page), 0
 	_, picks := store.As[store.Picker](l.Store)
 	if picks {
@@ -41,13 +43,13 @@ func (l *Ledger) Top(ctx context.Context, name string) (versions []manifest.Vers
 	}
 	for key, err := range store.Keys(expect, l.Store, manifest.VersionsPrefix(name), "") {
 		if err != nil {
-			return nil, false, ListError(err)
+			return nil, false, ListingError(err)
 		}
 		n++
 		if v, err := manifest.VersionOf(name, key); err == nil {
 			versions = append(versions, v)
 		} else if _, v, err := manifest.ParseMilestoneKey(key); err == nil && !picks {
-			return l.above(ctx, name, v)
+			return l.fromMilestone(ctx, name, v)
 		}
 	}
 	if !picks || n < highest {
@@ -60,17 +62,17 @@ func (l *Ledger) Top(ctx context.Context, name string) (versions []manifest.Vers
 	return versions, true, err
 }
 
-// above is top for an object with a milestone. A milestone is believed only
-// if there is the register that it speaks of: in a mirror that is still being
-// filled it may come first.
-func (l *Ledger) above(ctx context.Context, name string, from manifest.Version) (versions []manifest.Version, whole bool, err error) {
+// fromMilestone is HighestVersions for an object that has a milestone at version
+// from. It relies on the milestone only if the register of from exists: in
+// a copy that is still being made, the milestone may arrive first.
+func (l *Ledger) fromMilestone(ctx context.Context, name string, from manifest.Version) (versions []manifest.Version, whole bool, err error) {
 	for key, err := range store.Keys(store.Expect(ctx, page), l.Store, manifest.VersionsPrefix(name), before(manifest.VersionKey(name, from))) {
 		if err != nil {
-			return nil, false, ListError(err)
+			return nil, false, ListingError(err)
 		}
 		v, err := manifest.VersionOf(name, key)
 		if err != nil {
-			continue // not ours; verify tells
+			continue // not a key of a registry; verify reports it
 		}
 		if len(versions) == 0 && v != from {
 			break
@@ -84,25 +86,29 @@ func (l *Ledger) above(ctx context.Context, name string, from manifest.Version) 
 	return versions, true, err
 }
 
-// before returns where a listing has to start to begin with this key.
+// before returns the key after which a listing starts if key is to come first.
 func before(key string) string { return strings.TrimSuffix(key, key[len(key)-1:]) }
 
-// maxLooks is how often a listing may be out of date before we say so: each
-// time, others have saved and deleted versions while one was read.
+// maxLooks is how many listings may be out of date before resolving fails. Each
+// time, other processes have saved and deleted versions between a listing and
+// the reading of a register.
 const maxLooks = 100
 
-// ResolveListed is resolve for what takes a listing. It returns the listing,
-// too, in which what it found was the best: of the latest, that of top.
+// ResolveListed resolves a reference that needs a listing: the latest version,
+// a range, or a digest. It also returns the listing in which the version that
+// it found was the best. For the latest version, that listing is the result of
+// HighestVersions.
 //
-// What it returns was what ref means at some moment while it ran, unless
-// a better version was undeleted meanwhile. A version of the listing that turns
-// out to be deleted may have been deleted after another was saved, which the
-// listing does not show: then a second listing does. If it shows nothing new,
-// the best of those that are live is the best there was when it was read.
+// At some moment of the call, the version returned was the one that ref means.
+// The exception is that a better version was undeleted during the call. If
+// a listed version turns out to be deleted, it may have been deleted after
+// a better one was saved, which this listing does not show. Then the versions
+// are listed again. If the second listing shows the same versions, the best
+// live version was the best at the moment of that listing.
 func (l *Ledger) ResolveListed(ctx context.Context, ref Ref) (*Record, []manifest.Version, error) {
-	list := l.all
+	list := l.allVersions
 	if ref.Kind == ByLatest {
-		list = l.Top
+		list = l.HighestVersions
 	}
 	versions, whole, err := list(ctx, ref.Name)
 	if err != nil {
@@ -111,13 +117,14 @@ func (l *Ledger) ResolveListed(ctx context.Context, ref Ref) (*Record, []manifes
 	return l.resolveAmong(ctx, ref, versions, whole, list)
 }
 
-// all is numbers in the form of top.
-func (l *Ledger) all(ctx context.Context, name string) (versions []manifest.Version, whole bool, err error) {
+// allVersions is Numbers with the signature of HighestVersions.
+func (l *Ledger) allVersions(ctx context.Context, name string) (versions []manifest.Version, whole bool, err error) {
 	versions, err = l.Numbers(ctx, name)
 	return versions, true, err
 }
 
-// resolveAmong is resolveListed once there is a listing. list makes others.
+// resolveAmong is ResolveListed with a listing that exists already. It calls
+// list for the next ones.
 func (l *Ledger) resolveAmong(
 	ctx context.Context, ref Ref, versions []manifest.Version, whole bool, list func(context.Context, string) ([]manifest.Version, bool, error),
 ) (_ *Record, _ []manifest.Version, err error) {
@@ -136,7 +143,7 @@ func (l *Ledger) resolveAmong(
 			}
 		}
 		if !whole && (errors.Is(ferr, fault.ErrNotFound) || ferr == nil && !f.Version.IsRelease()) {
-			list = l.all // a lower release is the latest, if there is one
+			list = l.allVersions // a lower release, if one exists, is the latest
 			versions, whole, err = list(ctx, ref.Name)
 			continue
 		}
@@ -145,9 +152,11 @@ func (l *Ledger) resolveAmong(
 	return nil, nil, err
 }
 
-// LeaveMilestone leaves a milestone at the highest release among v and known,
-// if that is far above the lowest. known are all versions of an object, or
-// those from its last milestone up. All of them have been committed.
+// LeaveMilestone puts a milestone at the highest release among v and known, if
+// at least Knobs.Milestone versions have to be looked through to find it. known
+// are all versions of an object, or those from its last milestone up. All of
+// them, and v, have been committed. An error is only logged: nothing but speed
+// depends on milestones.
 func (l *Ledger) LeaveMilestone(ctx context.Context, name string, known []manifest.Version, v manifest.Version) {
 	highest, below := v, 0
 	for i, k := range known {
@@ -159,8 +168,8 @@ func (l *Ledger) LeaveMilestone(ctx context.Context, name string, known []manife
 		below, _ = slices.BinarySearchFunc(known, v, manifest.Version.Compare)
 	}
 	if !highest.IsRelease() || below < l.Knobs.Milestone-1 {
-		return // the milestone before is near enough; above it there are pre-releases
+		return // the last milestone is near enough, or only pre-releases are above it
 	}
 	_, err := l.Store.Put(ctx, manifest.MilestoneKey(name, highest), nil, store.Absent)
-	l.Log.DebugContext(ctx, "milestone", "name", name, "version", highest, "error", err) // refused: it is there
+	l.Log.DebugContext(ctx, "milestone", "name", name, "version", highest, "error", err) // a refusal means that it exists
 }

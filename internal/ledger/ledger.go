@@ -1,7 +1,3 @@
-// Package ledger reads and writes the registers of a registry: versions, tags,
-// and the settings. It resolves references, lists, and knows what a register's
-// state means. Everything above it — commits, collections, verification,
-// copies — reads and writes registers through it.
 package ledger
 
 import (
@@ -17,28 +13,30 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// Ledger is the registers of one open registry. Many goroutines may use it.
+// Ledger reads and writes the registers of one open registry. It is safe for
+// concurrent use. The exported fields are set before Begin and not changed
+// afterwards.
 type Ledger struct {
 	URL      string             // where the registry is, for messages
-	Store    store.Store        // retries, and tells Clock the time
+	Store    store.Store        // it retries requests, and each answer sets Clock
 	Clock    *wrapstore.Clock   // the store's time
-	Settings *manifest.Settings // as they were when the registry was opened
-	Locks    *lease.Locks
-	Memory   *chunk.Budget // for the data that operations move
-	Compress bool          // what saves store, unless they say otherwise
-	Knobs    knob.Knobs    // what tests set
-	Offline  bool          // Store is a cache, which never has everything
+	Settings *manifest.Settings // as they were when the registry was opened; set by Begin
+	Locks    *lease.Locks       // the registry's locks
+	Memory   *chunk.Budget      // bounds the memory for the data that operations move
+	Compress bool               // saves compress what they store, unless their options say otherwise
+	Offline  bool               // Store is a cache, which does not have everything
+	Knobs    knob.Knobs         // what tests set
 	Log      *slog.Logger
 
 	large sync.Mutex                           // held while a large register is decoded
-	pace  struct{ gets, puts *wrapstore.Pace } // nil for a directory
+	pace  struct{ gets, puts *wrapstore.Pace } // nil unless Paced was called
 
 	probing chan struct{} // held while the store is probed
 	Probed  time.Time     // when it was last; written while probing is held
 }
 
-// New returns a Ledger without a store: the caller sets Store and Locks, and
-// calls Begin.
+// New returns a Ledger without a store. The caller sets Store and Locks, and
+// then calls Begin.
 func New(url string, memory *chunk.Budget, log *slog.Logger) *Ledger {
 	return &Ledger{URL: url, Clock: new(wrapstore.Clock), Memory: memory, Log: log, Knobs: knob.Default(), probing: make(chan struct{}, 1)}
 }

@@ -10,32 +10,33 @@ import (
 	"github.com/mindtrace/registry/internal/manifest"
 )
 
-// named is one version of a listing. With an error it says what that is about,
-// as far as it is known.
-type named struct {
+// Named is one version of a listing. If it comes with an error, Name and Version
+// say what the error is about, as far as that is known, and Found is nil.
+type Named struct {
 	Name    string
 	Version manifest.Version
-	Found   *Record
+	Found   *Record // without files and placement
 }
 
 // EachLatest yields the latest version of each object whose name starts with
-// prefix, in the order of their keys, without files and placement. An error is
-// the last, unless it is an *UnreadableError.
-func (l *Ledger) EachLatest(ctx context.Context, prefix string) iter.Seq2[named, error] {
-	return func(yield func(named, error) bool) {
+// prefix, in the order of their keys, without files and placement. It skips
+// objects without a live version. After an error it goes on if the error is an
+// *UnreadableError, and ends otherwise.
+func (l *Ledger) EachLatest(ctx context.Context, prefix string) iter.Seq2[Named, error] {
+	return func(yield func(Named, error) bool) {
 		if err := validPrefix(prefix); err != nil {
-			yield(named{}, err)
+			yield(Named{}, err)
 			return
 		}
 		names := func(yield func(Listed, error) bool) { l.Objects(ctx, prefix, yield) }
 		for res := range Parallel(ctx, names, l.latestOf) {
 			if res.Err != nil {
-				if !yield(named{Name: res.In.Name}, res.Err) || !Unreadable(res.Err) {
+				if !yield(Named{Name: res.In.Name}, res.Err) || !IsUnreadable(res.Err) {
 					return
 				}
 				continue
 			}
-			if res.Out != nil && !yield(named{res.Out.Name, res.Out.Version, res.Out}, nil) {
+			if res.Out != nil && !yield(Named{res.Out.Name, res.Out.Version, res.Out}, nil) {
 				return
 			}
 		}
@@ -43,14 +44,14 @@ func (l *Ledger) EachLatest(ctx context.Context, prefix string) iter.Seq2[named,
 }
 
 // latestOf returns the latest version of a listed object, without files and
-// placement; nil if it has none that is live.
+// placement. It returns nil if no version is live.
 func (l *Ledger) latestOf(ctx context.Context, o Listed) (*Record, error) {
 	if o.Err != nil {
 		return nil, o.Err
 	}
-	again := l.all
+	again := l.allVersions
 	if o.partial {
-		again = l.Top
+		again = l.HighestVersions
 	}
 	f, _, err := l.resolveAmong(ctx, Ref{Name: o.Name}, o.versions, !o.partial, again)
 	if errors.Is(err, fault.ErrNotFound) {
@@ -64,13 +65,14 @@ func (l *Ledger) latestOf(ctx context.Context, o Listed) (*Record, error) {
 	return &Record{&brief, f.Stored}, nil
 }
 
-// EachVersion yields the versions of an object, the lowest first, without
-// files and placement: the live ones, or with deleted all that are still known.
-// An error is the last, unless it is an *UnreadableError.
-func (l *Ledger) EachVersion(ctx context.Context, name string, deleted bool) iter.Seq2[named, error] {
-	return func(yield func(named, error) bool) {
+// EachVersion yields the live versions of an object, the lowest first, without
+// files and placement; if deleted is set, also the deleted and purged versions.
+// If it has nothing to yield, it yields an ErrNotFound. After an error it goes
+// on if the error is an *UnreadableError, and ends otherwise.
+func (l *Ledger) EachVersion(ctx context.Context, name string, deleted bool) iter.Seq2[Named, error] {
+	return func(yield func(Named, error) bool) {
 		if err := manifest.ValidName(name); err != nil {
-			yield(named{}, err)
+			yield(Named{}, err)
 			return
 		}
 		any, none := false, true
@@ -85,7 +87,7 @@ func (l *Ledger) EachVersion(ctx context.Context, name string, deleted bool) ite
 		read := func(ctx context.Context, v manifest.Version) (*Record, error) { return l.outline(ctx, name, v) }
 		for res := range Parallel(ctx, numbers, read) {
 			if res.Err != nil {
-				if !yield(named{Name: name, Version: res.In}, res.Err) || !Unreadable(res.Err) {
+				if !yield(Named{Name: name, Version: res.In}, res.Err) || !IsUnreadable(res.Err) {
 					return
 				}
 				any = true
@@ -95,16 +97,16 @@ func (l *Ledger) EachVersion(ctx context.Context, name string, deleted bool) ite
 				continue
 			}
 			any = true
-			if !yield(named{name, res.Out.Version, res.Out}, nil) {
+			if !yield(Named{name, res.Out.Version, res.Out}, nil) {
 				return
 			}
 		}
 		if !any {
 			err := fmt.Errorf("all its versions were %w", fault.ErrDeleted)
 			if none {
-				err = ErrNoName
+				err = errNoName
 			}
-			yield(named{}, err)
+			yield(Named{}, err)
 		}
 	}
 }

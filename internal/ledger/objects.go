@@ -9,22 +9,24 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// Listed is a name with the versions that have a register.
+// Listed is an object of a listing: a name, and versions that have a register.
 type Listed struct {
 	Name     string
 	versions []manifest.Version // ascending
-	partial  bool               // there are lower ones; the first is a release
-	Err      error              // an *UnreadableError: not all its versions can be listed
+	partial  bool               // lower versions exist too, and versions[0] is a release
+	Err      error              // an *UnreadableError: some of its versions cannot be listed
 }
 
-// Objects yields the objects that have a register. Of one with thousands of
-// versions, it lists the highest ones only.
+// Objects yields the objects whose names start with prefix and that have
+// a register. Of an object with thousands of versions it lists the highest only.
+// After an error it goes on if the error is an *UnreadableError, and ends
+// otherwise.
 func (l *Ledger) Objects(ctx context.Context, prefix string, yield func(Listed, error) bool) {
 	lister := &objectLister{yield: yield, jumpAfter: l.Knobs.JumpAfter}
 	for again := true; again; {
 		again = false
 		for info, err := range l.Store.List(ctx, manifest.ObjectsPrefix+store.Escape(prefix), lister.after) {
-			if err = ListError(err); Unreadable(err) {
+			if err = ListingError(err); IsUnreadable(err) {
 				if lister.unreadable(err); lister.stopped {
 					break
 				}
@@ -38,8 +40,8 @@ func (l *Ledger) Objects(ctx context.Context, prefix string, yield func(Listed, 
 				break
 			}
 		}
-		if !again && lister.jumped != "" { // to the end
-			again = lister.stay()
+		if !again && lister.jumped != "" { // the listing ended after the jump
+			again = lister.goBack()
 		}
 	}
 	if !lister.stopped {
@@ -47,23 +49,27 @@ func (l *Ledger) Objects(ctx context.Context, prefix string, yield func(Listed, 
 	}
 }
 
-// objectLister makes objects of a listing of keys.
+// objectLister makes objects of a listing of keys. All keys of one object are
+// next to each other, milestones first, the newest milestone before the others.
+// After jumpAfter keys of one object, the lister starts the listing anew at
+// the register that its newest milestone names: it jumps. If that register does
+// not come next, the milestone was wrong, and the lister goes back.
 type objectLister struct {
 	yield   func(Listed, error) bool
-	stopped bool // yield has had enough
-	o       Listed
+	stopped bool   // yield returned false
+	o       Listed // the object that the last keys are of
 
-	after string // where the listing is to go on
-	first struct {
-		name, key string // the newest milestone of an object,
-		version   manifest.Version
-		passed    int // and how many of its keys have gone by
+	after     string // the key after which the next listing starts
+	milestone struct {
+		name, key string           // of the last object that has one, and its newest milestone
+		version   manifest.Version // that the milestone names
+		passed    int              // keys of that object that have been listed
 	}
-	jumped    string // the key that should come next: that which the milestone speaks of
-	jumpAfter int    // as in knob.Knobs
+	jumped    string // after a jump: the key that has to come next; "" otherwise
+	jumpAfter int    // see knob.Knobs
 }
 
-// finish yields the object that the keys were of.
+// finish yields the object that the last keys were of.
 func (l *objectLister) finish() {
 	if l.o.Name != "" && !l.yield(l.o, nil) {
 		l.stopped = true
@@ -71,8 +77,8 @@ func (l *objectLister) finish() {
 	l.o = Listed{}
 }
 
-// unreadable takes in that part of an object cannot be read, or of all. Which
-// of its versions is the latest cannot be told then.
+// unreadable records that a part of an object cannot be listed; its latest
+// version is unknown then. If err is about no single object, it yields err.
 func (l *objectLister) unreadable(err error) {
 	bad := (*fault.UnreadableError)(nil)
 	if errors.As(err, &bad); bad == nil || bad.Ref == "" {
@@ -89,43 +95,44 @@ func (l *objectLister) unreadable(err error) {
 	l.jumped = ""
 }
 
-// key takes in a key, and reports whether the listing is to go on elsewhere.
+// key takes in the next key. It reports whether to start another listing, at
+// l.after.
 func (l *objectLister) key(key string) (jump bool) {
 	if l.jumped != "" {
 		if key != l.jumped {
-			return l.stay()
+			return l.goBack()
 		}
 		l.jumped = ""
 	}
 	if name, v, err := manifest.ParseMilestoneKey(key); err == nil {
-		if name != l.first.name {
-			l.first.name, l.first.key, l.first.version, l.first.passed = name, key, v, 0
+		if name != l.milestone.name {
+			l.milestone.name, l.milestone.key, l.milestone.version, l.milestone.passed = name, key, v, 0
 		}
 		return l.pass(name)
 	}
 	name, v, err := manifest.ParseVersionRegisterKey(key)
 	if err != nil {
-		return false // not ours; verify tells
+		return false // not a key of a registry; verify reports it
 	}
 	if name != l.o.Name {
 		if l.finish(); l.stopped {
 			return false
 		}
-		l.o = Listed{Name: name, partial: name == l.first.name && l.first.passed == l.jumpAfter}
+		l.o = Listed{Name: name, partial: name == l.milestone.name && l.milestone.passed == l.jumpAfter}
 	}
 	l.o.versions = append(l.o.versions, v)
-	return v.Compare(l.first.version) < 0 && l.pass(name)
+	return v.Compare(l.milestone.version) < 0 && l.pass(name)
 }
 
-// pass counts a key of an object, and jumps if there have been many.
+// pass counts a key of an object, and jumps if it has had many.
 func (l *objectLister) pass(name string) (jump bool) {
-	if name != l.first.name || l.first.passed >= l.jumpAfter {
+	if name != l.milestone.name || l.milestone.passed >= l.jumpAfter {
 		return false
 	}
-	if l.first.passed++; l.first.passed < l.jumpAfter {
+	if l.milestone.passed++; l.milestone.passed < l.jumpAfter {
 		return false
 	}
-	l.jumped = manifest.VersionKey(name, l.first.version)
+	l.jumped = manifest.VersionKey(name, l.milestone.version)
 	l.after = before(l.jumped)
 	if l.o.Name == name {
 		l.o.versions, l.o.partial = nil, true
@@ -133,10 +140,11 @@ func (l *objectLister) pass(name string) (jump bool) {
 	return true
 }
 
-// stay goes back to the milestone, for there is not what it has promised.
-func (l *objectLister) stay() (jump bool) {
-	l.jumped, l.after, l.first.passed = "", l.first.key, l.jumpAfter+1
-	if l.o.Name == l.first.name {
+// goBack continues the listing at the milestone, without a jump: the register that
+// the milestone names does not exist.
+func (l *objectLister) goBack() (jump bool) {
+	l.jumped, l.after, l.milestone.passed = "", l.milestone.key, l.jumpAfter+1
+	if l.o.Name == l.milestone.name {
 		l.o = Listed{Name: l.o.Name}
 	}
 	return true

@@ -7,38 +7,39 @@ import (
 	"github.com/mindtrace/registry/internal/manifest"
 )
 
-// Ahead is how many registers a listing reads ahead.
+// Ahead is how many inputs Parallel works on ahead of the one that it yields.
 const Ahead = 16
 
-// validPrefix refuses what no name can start with.
+// validPrefix returns an error if no name of an object can start with prefix.
 func validPrefix(prefix string) error {
 	if prefix == "" || manifest.ValidName(prefix+"0") == nil {
 		return nil
 	}
-	return manifest.ValidName(prefix) // which may be as long as names get
+	return manifest.ValidName(prefix) // prefix itself may be a name of maximal length
 }
 
-// result is what parallel made of one input.
-type result[I, O any] struct {
+// Result is what Parallel made of one input: Out, or Err.
+type Result[I, O any] struct {
 	In  I
 	Out O
 	Err error
 }
 
-// Parallel applies do to each input, several at the same time, and yields the
-// results in the order of the inputs.
-// After the error of an input that is not of one part alone, and when the
-// context ends before the inputs do, the last result is that error.
-func Parallel[I, O any](ctx context.Context, inputs iter.Seq2[I, error], do func(context.Context, I) (O, error)) iter.Seq[result[I, O]] {
-	return func(yield func(result[I, O]) bool) {
+// Parallel applies do to each input, up to Ahead at the same time, and yields the
+// results in the order of the inputs. An error of do is in the Result of its
+// input, and the next results follow. An error of inputs is in a Result, too; if
+// it is not an *UnreadableError, that Result is the last. If ctx ends before the
+// inputs do, the last Result has its error and no In.
+func Parallel[I, O any](ctx context.Context, inputs iter.Seq2[I, error], do func(context.Context, I) (O, error)) iter.Seq[Result[I, O]] {
+	return func(yield func(Result[I, O]) bool) {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
-		var cut error // what ended it early; read once queue is closed
-		queue := make(chan chan result[I, O], Ahead)
+		var cut error // of ctx, if it ended the inputs early; read after queue is closed
+		queue := make(chan chan Result[I, O], Ahead)
 		go func() {
 			defer close(queue)
 			for in, err := range inputs {
-				ch := make(chan result[I, O], 1)
+				ch := make(chan Result[I, O], 1)
 				select {
 				case queue <- ch:
 				case <-ctx.Done():
@@ -46,15 +47,15 @@ func Parallel[I, O any](ctx context.Context, inputs iter.Seq2[I, error], do func
 					return
 				}
 				if err != nil {
-					ch <- result[I, O]{In: in, Err: err}
-					if !Unreadable(err) {
+					ch <- Result[I, O]{In: in, Err: err}
+					if !IsUnreadable(err) {
 						return
 					}
 					continue
 				}
 				go func() {
 					out, err := do(ctx, in)
-					ch <- result[I, O]{in, out, err}
+					ch <- Result[I, O]{in, out, err}
 				}()
 			}
 		}()
@@ -64,7 +65,7 @@ func Parallel[I, O any](ctx context.Context, inputs iter.Seq2[I, error], do func
 			}
 		}
 		if cut != nil {
-			yield(result[I, O]{Err: cut})
+			yield(Result[I, O]{Err: cut})
 		}
 	}
 }

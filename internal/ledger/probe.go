@@ -12,8 +12,8 @@ import (
 	"github.com/mindtrace/registry/store/storecheck"
 )
 
-// probe asks the store whether it keeps its most important promises, and
-// returns the store's time.
+// probe checks that the store keeps the most important parts of its contract,
+// and returns the store's time. ErrUnsafeStore: it does not.
 func (l *Ledger) probe(ctx context.Context) (time.Time, error) {
 	if l.Knobs.ProbeEvery < 0 {
 		return l.Clock.Fresh(ctx, l.Store, 0)
@@ -25,7 +25,7 @@ func (l *Ledger) probe(ctx context.Context) (time.Time, error) {
 	start := time.Now()
 	err := storecheck.Probe(ctx, env)
 	if errors.Is(err, storecheck.ErrBroken) {
-		return time.Time{}, fmt.Errorf("%w: %w; mindreg doctor tells more", fault.ErrUnsafeStore, err)
+		return time.Time{}, fmt.Errorf("%w: %w; run mindreg doctor for details", fault.ErrUnsafeStore, err)
 	}
 	if err != nil {
 		return time.Time{}, err
@@ -34,15 +34,19 @@ func (l *Ledger) probe(ctx context.Context) (time.Time, error) {
 	return l.Clock.Fresh(ctx, l.Store, time.Minute)
 }
 
-// fresh reports whether the verdict of the last probe still stands.
+// fresh reports whether the verdict of the last probe is still valid.
 func (l *Ledger) fresh(now time.Time) bool {
 	return l.Knobs.ProbeEvery < 0 || now.Sub(l.Probed) < l.Knobs.ProbeEvery
 }
 
-// Trust probes the store before the first write after a day: a server is
-// upgraded, a bucket moved behind another endpoint, a directory mounted in
-// another way. The settings have to be those that were opened. The verdict is recorded in the settings, for all.
-func (l *Ledger) Trust(ctx context.Context) error {
+// EnsureProbed is called before a write. If the last probe is a day old, it probes
+// the store anew: a server may have been upgraded, a bucket moved to another
+// endpoint, a directory mounted in another way. It records the time of the probe
+// in the settings, so that other processes need not probe.
+//
+// Errors: ErrUnsafeStore, and ErrNoRegistry if the registry has been removed or
+// replaced since it was opened.
+func (l *Ledger) EnsureProbed(ctx context.Context) error {
 	select {
 	case l.probing <- struct{}{}:
 		defer func() { <-l.probing }()
@@ -51,7 +55,7 @@ func (l *Ledger) Trust(ctx context.Context) error {
 	}
 	now := l.Clock.Now()
 	if now.IsZero() {
-		now = time.Now() // the worst that comes of it is a probe too many
+		now = time.Now() // at worst, this costs an unneeded probe
 	}
 	if l.fresh(now) {
 		return nil
@@ -61,7 +65,7 @@ func (l *Ledger) Trust(ctx context.Context) error {
 		return err
 	}
 	if l.Probed = s.Probed; l.fresh(now) {
-		return nil // by somebody else
+		return nil // another process has probed
 	}
 	at, err := l.probe(ctx)
 	if err != nil {
@@ -81,7 +85,8 @@ func (l *Ledger) Trust(ctx context.Context) error {
 	return nil
 }
 
-// Reserve has the store set room aside for deletions on a full disk.
+// Reserve makes the store set room aside, so that deletions work on a full disk.
+// An error is only logged.
 func (l *Ledger) Reserve(ctx context.Context) {
 	if s, ok := store.As[store.Reserver](l.Store); ok {
 		if err := s.Reserve(ctx); err != nil {

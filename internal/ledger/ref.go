@@ -9,35 +9,38 @@ import (
 	"github.com/mindtrace/registry/internal/manifest"
 )
 
-// Ref is a parsed reference: the name of an object, and which of its versions
-// is meant.
+// Ref is a parsed reference: the name of an object, and a selector that says
+// which of its versions is meant.
 type Ref struct {
 	Name     string
 	Selector string // as written; "" means latest
 
-	Kind    selectorKind
-	Version manifest.Version
-	digits  string // of a digest, all or the first
-	allows  *semver.Constraints
+	Kind    SelectorKind
+	Version manifest.Version    // of ByVersion
+	digits  string              // of ByDigest: the first digits of the digest, or all
+	allows  *semver.Constraints // of ByRange
 }
 
-type selectorKind int
+// SelectorKind says how a selector names a version.
+type SelectorKind int
 
+// The kinds of selectors.
 const (
-	ByLatest selectorKind = iota
-	ByVersion
-	ByDigest
-	ByRange
-	ByTag
+	ByLatest  SelectorKind = iota // "latest", or no selector
+	ByVersion                     // "1.2.0"
+	ByDigest                      // "sha256:" and at least minDigits digits
+	ByRange                       // "^1.2"; the highest live version in it
+	ByTag                         // "prod"
 )
 
 // latest is the selector of the highest release.
 const latest = "latest"
 
-// minDigits is how many digits of a digest have to be given.
+// minDigits is the least number of digits of a digest in a reference.
 const minDigits = 7
 
-// ParseRef reads a reference of the form name or name@selector.
+// ParseRef parses a reference of the form name or name@selector. Errors:
+// ErrInvalidRef, manifest.ErrInvalidName.
 func ParseRef(s string) (Ref, error) {
 	name, selector, found := strings.Cut(s, "@")
 	if err := manifest.ValidName(name); err != nil {
@@ -88,7 +91,7 @@ func (r *Ref) parseSelector() error {
 	return nil
 }
 
-// all reports whether a range is every version.
+// all reports whether the selector is a range that every version is in.
 func (r *Ref) all() bool {
 	return r.Kind == ByRange && strings.Trim(r.Selector, " *") == ""
 }
@@ -101,9 +104,10 @@ func (r Ref) String() string {
 	return r.Name + "@" + r.Selector
 }
 
-// Matches reports whether a range allows v. All versions are in "*"; any other
-// range allows pre-releases only if it names one, and then all that lie
-// within: 2.0.0-rc.1 is in >=1.0.0-0, not in >=1.
+// Matches reports whether v is in the range of a ByRange reference. "*" holds
+// every version. Any other range holds pre-releases only if its text names one;
+// then it holds all pre-releases between its bounds: 2.0.0-rc.1 is in
+// >=1.0.0-0, but not in >=1.
 func (r *Ref) Matches(v manifest.Version) bool {
 	if r.all() {
 		return true

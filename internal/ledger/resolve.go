@@ -14,14 +14,14 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// Record is a version register as it was read.
+// Record is a version's register as it was read, or as it was just written.
 type Record struct {
 	*manifest.Manifest
-	Stored store.Info
+	Stored store.Info // its token, and the store's date of it
 }
 
-// Numbers returns the versions of an object that have a register, in
-// ascending order, whatever their state. It costs one request a thousand
+// Numbers returns the numbers of all versions of an object that have a register,
+// live or not, in ascending order. It costs one request for each thousand
 // versions.
 func (l *Ledger) Numbers(ctx context.Context, name string) ([]manifest.Version, error) {
 	var all []manifest.Version
@@ -34,20 +34,21 @@ func (l *Ledger) Numbers(ctx context.Context, name string) ([]manifest.Version, 
 	return all, nil
 }
 
-// EachNumber yields what numbers returns. An error is the last, unless it is an
-// *UnreadableError: then the versions of one directory are left out.
+// EachNumber yields what Numbers returns. After an error it goes on if the error
+// is an *UnreadableError, which means that the versions of one directory are
+// missing from the listing. Otherwise it ends.
 func (l *Ledger) EachNumber(ctx context.Context, name string) iter.Seq2[manifest.Version, error] {
 	return func(yield func(manifest.Version, error) bool) {
 		for key, err := range store.Keys(ctx, l.Store, manifest.VersionsPrefix(name), "") {
 			if err != nil {
-				if err = ListError(err); !yield(manifest.Version{}, err) || !Unreadable(err) {
+				if err = ListingError(err); !yield(manifest.Version{}, err) || !IsUnreadable(err) {
 					return
 				}
 				continue
 			}
 			v, err := manifest.VersionOf(name, key)
 			if err != nil {
-				continue // a milestone, or not ours; verify tells
+				continue // a milestone, or not a key of a registry; verify reports that
 			}
 			if !yield(v, nil) {
 				return
@@ -57,23 +58,24 @@ func (l *Ledger) EachNumber(ctx context.Context, name string) iter.Seq2[manifest
 }
 
 // Read returns the register of one version, live or not, without its table.
-// A failure that concerns this register alone is an *UnreadableError.
+// Errors: ErrNotFound if it does not exist, an *UnreadableError if the failure
+// concerns this register only.
 func (l *Ledger) Read(ctx context.Context, name string, v manifest.Version) (*Record, error) {
 	return l.ReadPart(ctx, name, v, nil)
 }
 
-// outline is read for those who go through many versions: it has neither files
-// nor their places.
+// outline is Read for listings of many versions: without files and placement.
 func (l *Ledger) outline(ctx context.Context, name string, v manifest.Version) (*Record, error) {
 	return l.ReadPart(ctx, name, v, func(m *manifest.Manifest) { m.Content.Files, m.Placement = nil, manifest.Placement{} })
 }
 
-// smallRegister is the size of a register that any number may be decoded of at
-// the same time.
+// smallRegister is the largest size, in bytes, of registers that are decoded
+// without limit at the same time.
 const smallRegister = 64 << 10
 
-// ReadPart is read of what trim leaves. One large register is decoded after
-// the other, since it may take many times its size.
+// ReadPart is Read, but keeps only the parts of the manifest that trim leaves. Of
+// large registers it decodes one at a time, since that may take many times their
+// size in memory.
 func (l *Ledger) ReadPart(ctx context.Context, name string, v manifest.Version, trim func(*manifest.Manifest)) (*Record, error) {
 	key, ref := manifest.VersionKey(name, v), name+"@"+v.String()
 	var m *manifest.Manifest
@@ -87,7 +89,7 @@ func (l *Ledger) ReadPart(ctx context.Context, name string, v manifest.Version, 
 		}
 		return err
 	})
-	if NotFound(err) {
+	if IsNotFound(err) {
 		return nil, fmt.Errorf("version %s: %w", v, fault.ErrNotFound)
 	}
 	if err != nil {
@@ -96,7 +98,8 @@ func (l *Ledger) ReadPart(ctx context.Context, name string, v manifest.Version, 
 	return &Record{m, info}, nil
 }
 
-// ReadLive is read for a version that has to be there.
+// ReadLive is Read for a version that has to be live. Otherwise the error is
+// ErrNotFound, ErrDeleted or ErrPurged.
 func (l *Ledger) ReadLive(ctx context.Context, name string, v manifest.Version) (*Record, error) {
 	f, err := l.Read(ctx, name, v)
 	if err != nil {
@@ -111,7 +114,8 @@ func (l *Ledger) ReadLive(ctx context.Context, name string, v manifest.Version) 
 	return nil, fmt.Errorf("version %s was %w", v, fault.ErrDeleted)
 }
 
-// Complete reads the table of a large manifest.
+// Complete reads the table of a large manifest into f, unless f has it already.
+// After it, f has all files and their places.
 func (l *Ledger) Complete(ctx context.Context, f *Record) error {
 	if f.Table == nil || f.Content.Files != nil {
 		return nil
@@ -121,7 +125,9 @@ func (l *Ledger) Complete(ctx context.Context, f *Record) error {
 	return f.ReadTable(table)
 }
 
-// Resolve returns the live version that ref means.
+// Resolve returns the live version that ref means. Errors: as of ReadLive,
+// ErrDangling for a tag of a deleted version, ErrInvalidRef for a digest of
+// which more digits are needed.
 func (l *Ledger) Resolve(ctx context.Context, ref Ref) (*Record, error) {
 	if ref.Kind == ByVersion {
 		return l.ReadLive(ctx, ref.Name, ref.Version)
@@ -133,19 +139,19 @@ func (l *Ledger) Resolve(ctx context.Context, ref Ref) (*Record, error) {
 	return f, err
 }
 
-// Best returns the best live version among all that ref may mean, and reports
-// whether it has passed deleted versions.
+// Best returns the best live version among all that ref may mean. passed says
+// that it has skipped deleted versions, so the listing all may be out of date.
 func (l *Ledger) Best(ctx context.Context, ref Ref, all []manifest.Version) (first *Record, passed bool, err error) {
 	var bad error
 	for _, v := range Candidates(all, ref) {
 		f, err := l.Read(ctx, ref.Name, v)
 		if errors.Is(err, fault.ErrNotFound) { // it was listed
-			if err := l.lost(ctx, nil); err != nil {
+			if err := l.orRegistryGone(ctx, nil); err != nil {
 				return nil, passed, err
 			}
 			continue
 		}
-		if ref.Kind == ByDigest && Unreadable(err) {
+		if ref.Kind == ByDigest && IsUnreadable(err) {
 			bad = err // another may have the digest
 			continue
 		}
@@ -153,8 +159,8 @@ func (l *Ledger) Best(ctx context.Context, ref Ref, all []manifest.Version) (fir
 			return nil, passed, err
 		}
 		if f.State != manifest.Live {
-			passed = true // it was not the one
-			if l.Settles(f) {
+			passed = true
+			if l.Decides(f) {
 				break
 			}
 			continue
@@ -167,7 +173,7 @@ func (l *Ledger) Best(ctx context.Context, ref Ref, all []manifest.Version) (fir
 			return f, passed, nil
 		case !strings.HasPrefix(hex, ref.digits):
 		case first == nil:
-			first = f // all must be seen: they may have other digests that begin so
+			first = f // go on: another version may have a digest with the same first digits
 		case first.Digest != f.Digest:
 			return nil, passed, fmt.Errorf("%w: versions %s and %s both have a digest that begins so; give more digits", fault.ErrInvalidRef, first.Version, f.Version)
 		}
@@ -181,7 +187,7 @@ func (l *Ledger) Best(ctx context.Context, ref Ref, all []manifest.Version) (fir
 	return nil, passed, l.NoMatch(ref, all)
 }
 
-// Candidates returns the versions that ref may mean, best first.
+// Candidates returns the versions among all that ref may mean, the best first.
 func Candidates(all []manifest.Version, ref Ref) []manifest.Version {
 	var out []manifest.Version
 	for _, v := range slices.Backward(all) {
@@ -203,13 +209,14 @@ func Candidates(all []manifest.Version, ref Ref) []manifest.Version {
 	return out
 }
 
-var ErrNoName = fmt.Errorf("%w: no object of this name", fault.ErrNotFound)
+var errNoName = fmt.Errorf("%w: no object of this name", fault.ErrNotFound)
 
-// NoMatch says why none of the versions that have a register is what ref means.
+// NoMatch returns the error of a reference that no live version matches. all are
+// the versions that have a register.
 func (l *Ledger) NoMatch(ref Ref, all []manifest.Version) error {
 	switch {
 	case len(all) == 0:
-		return ErrNoName
+		return errNoName
 	case ref.Kind == ByDigest:
 		return fmt.Errorf("%w: none of its versions has this digest", fault.ErrNotFound)
 	case ref.Kind == ByRange && len(Candidates(all, ref)) == 0:

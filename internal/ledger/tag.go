@@ -8,23 +8,24 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// TagRecord is a tag's register as it was read. Where there is none, it is the
-// zero value.
+// TagRecord is a tag's register as it was read, or as it was just written. If
+// the register does not exist, it is the zero value.
 type TagRecord struct {
-	*manifest.Tag // nil of one that is damaged, too
+	*manifest.Tag // nil also if the register is damaged
 	Stored        store.Info
 }
 
-// Broken reports whether err says that the register is damaged. Its state is
-// known then, and can be replaced.
-func (t TagRecord) Broken(err error) bool {
-	return t.Tag == nil && t.Stored.Token != store.Absent && Damaged(err)
+// IsBroken reports whether the tag's register is damaged; err is the error of
+// ReadTag. The register's token is known then, so it can be replaced.
+func (t TagRecord) IsBroken(err error) bool {
+	return t.Tag == nil && t.Stored.Token != store.Absent && IsDamaged(err)
 }
 
-// Set reports whether the tag points anywhere.
-func (t TagRecord) Set() bool { return t.Tag != nil && t.State == manifest.TagSet }
+// IsSet reports whether the tag points at a version. A removed tag does not.
+func (t TagRecord) IsSet() bool { return t.Tag != nil && t.State == manifest.TagSet }
 
-// Removed is the tag as it is when it has been removed.
+// Removed returns the register's state after the removal of the tag. It still
+// says what the tag pointed at.
 func (t TagRecord) Removed() *manifest.Tag {
 	if t.Tag == nil {
 		return nil
@@ -34,7 +35,8 @@ func (t TagRecord) Removed() *manifest.Tag {
 	return &gone
 }
 
-// ReadNamedTag is readTag for what a user has named.
+// ReadNamedTag is ReadTag with a check of name and tag, for input of users.
+// Errors: manifest.ErrInvalidName, manifest.ErrInvalidTag.
 func (l *Ledger) ReadNamedTag(ctx context.Context, name, tag string) (TagRecord, error) {
 	if err := manifest.ValidName(name); err != nil {
 		return TagRecord{}, err
@@ -45,15 +47,16 @@ func (l *Ledger) ReadNamedTag(ctx context.Context, name, tag string) (TagRecord,
 	return l.ReadTag(ctx, name, tag)
 }
 
-// ReadTag returns the register of a tag. That there is none is no error.
-// A failure that concerns it alone is an *UnreadableError; see broken.
+// ReadTag returns the register of a tag. If it does not exist, the error is nil
+// and the record zero. A failure that concerns this register only is an
+// *UnreadableError; see IsBroken.
 func (l *Ledger) ReadTag(ctx context.Context, name, tag string) (TagRecord, error) {
 	var t *manifest.Tag
 	info, err := l.ReadRegister(ctx, manifest.TagKey(name, tag), name+"@"+tag, func(body []byte) (err error) {
 		t, err = manifest.DecodeTag(body, name, tag)
 		return err
 	})
-	if NotFound(err) {
+	if IsNotFound(err) {
 		return TagRecord{}, nil
 	}
 	if err != nil {
@@ -62,7 +65,8 @@ func (l *Ledger) ReadTag(ctx context.Context, name, tag string) (TagRecord, erro
 	return TagRecord{Tag: t, Stored: info}, nil
 }
 
-// PutTag writes the state next over the register was.
+// PutTag replaces the state was of a tag's register by next. If the register has
+// changed since was was read, the error is ErrConflict.
 func (l *Ledger) PutTag(ctx context.Context, was TagRecord, next *manifest.Tag) (TagRecord, error) {
 	if was.Tag != nil {
 		next = was.Move(next.State, next.Version, next.Digest, was.Stored.Modified)
@@ -78,32 +82,32 @@ func (l *Ledger) PutTag(ctx context.Context, was TagRecord, next *manifest.Tag) 
 	return TagRecord{next, info}, nil
 }
 
-// Tags yields the tags of an object that are set. An error is the last, unless
-// it is an *UnreadableError.
+// Tags yields the tags of an object that point at versions. After an error it
+// goes on if the error is an *UnreadableError, and ends otherwise.
 func (l *Ledger) Tags(ctx context.Context, name string) iter.Seq2[TagRecord, error] {
 	return func(yield func(TagRecord, error) bool) {
 		names := func(yield func(string, error) bool) {
 			for info, err := range l.Store.List(ctx, manifest.TagsPrefix(name), "") {
 				if err != nil {
-					if err = ListError(err); !yield("", err) || !Unreadable(err) {
+					if err = ListingError(err); !yield("", err) || !IsUnreadable(err) {
 						return
 					}
 					continue
 				}
 				if _, tag, err := manifest.ParseTagKey(info.Key); err == nil && !yield(tag, nil) {
-					return // an error: not ours; verify tells
+					return // where err is set, it is not the key of a tag; verify reports it
 				}
 			}
 		}
 		read := func(ctx context.Context, tag string) (TagRecord, error) { return l.ReadTag(ctx, name, tag) }
 		for res := range Parallel(ctx, names, read) {
 			if res.Err != nil {
-				if !yield(TagRecord{}, res.Err) || !Unreadable(res.Err) {
+				if !yield(TagRecord{}, res.Err) || !IsUnreadable(res.Err) {
 					return
 				}
 				continue
 			}
-			if res.Out.Set() && !yield(res.Out, nil) {
+			if res.Out.IsSet() && !yield(res.Out, nil) {
 				return
 			}
 		}

@@ -11,7 +11,9 @@ import (
 	"github.com/mindtrace/registry/internal/manifest"
 )
 
-// ResolveTag returns the version that a tag points at.
+// ResolveTag returns the live version that a tag points at. Errors: ErrNotFound
+// if the tag is not set, ErrDangling if its version is not live, ErrIntegrity if
+// the version has another digest than the tag says.
 func (l *Ledger) ResolveTag(ctx context.Context, name, tag string) (*Record, error) {
 	var seen manifest.Nonce
 	for {
@@ -22,7 +24,7 @@ func (l *Ledger) ResolveTag(ctx context.Context, name, tag string) (*Record, err
 		switch {
 		case t.Tag == nil:
 			return nil, fmt.Errorf("%w: no tag or version %s", fault.ErrNotFound, tag)
-		case !t.Set():
+		case !t.IsSet():
 			return nil, fmt.Errorf("%w: no tag or version %s; a tag of this name was removed, it pointed at %s", fault.ErrNotFound, tag, t.Version)
 		}
 		f, err := l.ReadLive(ctx, name, t.Version)
@@ -35,19 +37,18 @@ func (l *Ledger) ResolveTag(ctx context.Context, name, tag string) (*Record, err
 			return nil, err
 		case t.Nonce == seen:
 			err = fmt.Errorf("%w %s: %w; set the tag anew or remove it", fault.ErrDangling, tag, err)
-			if !errors.Is(err, fault.ErrDeleted) { // a version that was there leaves a register
-				err = l.lost(ctx, err)
+			if !errors.Is(err, fault.ErrDeleted) { // even a purged version has a register
+				err = l.orRegistryGone(ctx, err)
 			}
 			return nil, err
 		}
-		// Perhaps the tag was moved and the version deleted after we read the
-		// tag: then it is another one now.
+		// The tag may have been moved, and the version deleted, after the tag
+		// was read. So read the tag again; if it is unchanged, it is dangling.
 		seen = t.Nonce
 	}
 }
 
-// CheckTagged refuses to delete versions that have tags, before anything is
-// changed.
+// CheckTagged returns an ErrTagged if one of these versions is live and has tags.
 func (l *Ledger) CheckTagged(ctx context.Context, name string, versions []manifest.Version) error {
 	if l.Settings.Unversioned || len(versions) == 0 {
 		return nil
@@ -65,15 +66,16 @@ func (l *Ledger) CheckTagged(ctx context.Context, name string, versions []manife
 		}
 		switch _, err := l.ReadLive(ctx, name, v); {
 		case err == nil:
-			return fmt.Errorf("version %s %w: %s; remove or move them first, or force it", v, fault.ErrTagged, strings.Join(tags[v], ", "))
-		case !errors.Is(err, fault.ErrNotFound) && !hopeless(err): // what cannot be read is not deleted
+			return fmt.Errorf("version %s %w: %s; remove or move them first, or use --force (in Go: the option Force)", v, fault.ErrTagged, strings.Join(tags[v], ", "))
+		case !errors.Is(err, fault.ErrNotFound) && !isPermanent(err): // a version that cannot be read is not deleted either
 			return err
 		}
 	}
 	return nil
 }
 
-// DropTags removes the tags that point at versions which have been deleted.
+// DropTags removes the tags that point at these versions, which have been
+// deleted. It leaves the tags of a version that has been undeleted meanwhile.
 func (l *Ledger) DropTags(ctx context.Context, name string, versions []manifest.Version) error {
 	if l.Settings.Unversioned || len(versions) == 0 {
 		return nil
@@ -93,11 +95,12 @@ func (l *Ledger) DropTags(ctx context.Context, name string, versions []manifest.
 	return nil
 }
 
+// dropTag removes one tag, unless it points at another version by now.
 func (l *Ledger) dropTag(ctx context.Context, t TagRecord, versions []manifest.Version) error {
-	for try := 1; ; try++ {
+	for b := Race(); ; {
 		err := l.stillLive(ctx, t)
 		if err == nil {
-			return nil // undeleted in the meantime
+			return nil // undeleted meanwhile
 		}
 		if errors.Is(err, fault.ErrNotFound) {
 			_, err = l.PutTag(ctx, t, t.Removed())
@@ -107,16 +110,16 @@ func (l *Ledger) dropTag(ctx context.Context, t TagRecord, versions []manifest.V
 			return nil
 		}
 		if !errors.Is(err, fault.ErrConflict) {
-			return TagErr(t.Tag.Tag, err)
+			return WrapTag(t.Tag.Tag, err)
 		}
-		if err := Sleep(ctx, Jitter(min(try, 5))); err != nil {
-			return err
+		if !b.Wait(ctx) {
+			return ctx.Err()
 		}
 		again, err := l.ReadTag(ctx, t.Name, t.Tag.Tag)
 		if err != nil {
 			return err
 		}
-		if !again.Set() || !slices.Contains(versions, again.Version) {
+		if !again.IsSet() || !slices.Contains(versions, again.Version) {
 			return nil // it points elsewhere now
 		}
 		t = again

@@ -10,101 +10,112 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// TagCondition is the state that a tag must be in to be changed.
+// TagCondition is the state that a tag must be in to be changed. The zero value
+// is no condition.
 type TagCondition struct {
-	Given  bool             // there is a condition:
-	Absent bool             // that there is no such tag,
-	Want   manifest.Version // or that it points at this version
+	Given  bool             // there is a condition
+	Absent bool             // the tag must not be set
+	Want   manifest.Version // otherwise, it must point at this version
 }
 
-// holds says why a tag must not be changed, or returns nil.
+// holds returns an ErrConflict if t does not meet the condition.
 func (c *TagCondition) holds(t TagRecord) error {
 	switch {
-	case !c.Given, c.Absent && !t.Set(), !c.Absent && t.Set() && t.Version == c.Want:
+	case !c.Given, c.Absent && !t.IsSet(), !c.Absent && t.IsSet() && t.Version == c.Want:
 		return nil
-	case t.Set():
+	case t.IsSet():
 		return fmt.Errorf("%w: it points at %s", fault.ErrConflict, t.Version)
 	}
 	return fmt.Errorf("%w: there is no such tag", fault.ErrConflict)
 }
 
-// ValidTag refuses what cannot be a tag here.
+// ValidTag returns a manifest.ErrInvalidTag if tag cannot be a tag in this
+// registry. An unversioned registry has no tags.
 func (l *Ledger) ValidTag(tag string) error {
 	if err := manifest.ValidTag(tag); err != nil {
 		return err
 	}
 	if l.Settings.Unversioned {
-		return fmt.Errorf("%w %q: the registry keeps no versions, so there is nothing to choose between", manifest.ErrInvalidTag, tag)
+		return fmt.Errorf("%w %q: the registry is unversioned, so it has no tags", manifest.ErrInvalidTag, tag)
 	}
 	return nil
 }
 
-// SetTag points a tag at f. It writes the tag, then looks whether the version
-// is still live; whoever deletes it writes the tombstone, then looks at the
-// tags. So one of them sees the other (attack A16).
+// SetTag points a tag at f, if the tag meets the condition c.
+//
+// No condition covers the tag and the version, which are two keys. So SetTag
+// writes the tag first and then reads the version; a delete writes the tombstone
+// first and then reads the tags. One of them sees the other, and no tag is left
+// that points at a deleted version (docs/attacks.md, A16).
+//
+// Errors: ErrConflict if the tag does not meet the condition, ErrNotFound if the
+// version was deleted meanwhile, ErrOutcomeUnknown.
 func (l *Ledger) SetTag(ctx context.Context, f *Record, tag string, c TagCondition) error {
-	// A tag must not outlive its version, were the power to fail now.
+	// If the power fails now, the tag must not survive without its version.
 	if err := store.Flush(ctx, l.Store, manifest.VersionKey(f.Name, f.Version)); err != nil {
-		return TagErr(tag, err)
+		return WrapTag(tag, err)
 	}
-	for try := 1; ; try++ {
+	for b := Race(); ; {
 		before, err := l.ReadTag(ctx, f.Name, tag)
-		if before.Broken(err) && !c.Given {
-			err = nil // whatever it said, it is replaced
+		if before.IsBroken(err) && !c.Given {
+			err = nil // a damaged register is replaced
 		}
 		if err == nil {
 			err = c.holds(before)
 		}
 		now := before
-		if err == nil && !(before.Set() && before.Version == f.Version && before.Digest == f.Digest) {
+		if err == nil && !(before.IsSet() && before.Version == f.Version && before.Digest == f.Digest) {
 			now, err = l.PutTag(ctx, before, manifest.NewTag(f.Name, tag, f.Version, f.Digest))
-		} else if err == nil { // it is as it is to be, perhaps since just now
+		} else if err == nil { // nothing to change, but another process may have set it just now
 			err = store.Flush(ctx, l.Store, manifest.TagKey(f.Name, tag))
 		}
 		if err == nil {
-			err = l.Settle(ctx, now, before)
+			err = l.ConfirmTag(ctx, now, before)
 			if err == nil {
 				l.Log.InfoContext(ctx, "tagged", "name", f.Name, "tag", tag, "version", f.Version)
 			}
-			return TagErr(tag, err)
+			return WrapTag(tag, err)
 		}
 		if !errors.Is(err, fault.ErrConflict) || c.Given {
-			return TagErr(tag, err)
+			return WrapTag(tag, err)
 		}
-		if err := Sleep(ctx, Jitter(min(try, 5))); err != nil {
-			return err
+		if !b.Wait(ctx) {
+			return ctx.Err()
 		}
 	}
 }
 
-func TagErr(tag string, err error) error {
+// WrapTag adds the name of the tag to an error; nil stays nil.
+func WrapTag(tag string, err error) error {
 	if err == nil {
 		return nil
 	}
 	return fmt.Errorf("tag %s: %w", tag, err)
 }
 
-// Settle looks, after a tag was written, whether its version is still live,
-// and if not puts the tag back where it was before; or removes it, if that
-// version is gone as well.
-func (l *Ledger) Settle(ctx context.Context, t, before TagRecord) error {
+// ConfirmTag is called after the tag t was written; before is the state that it
+// replaced. It checks that the version of t is still live. If not, it puts the
+// tag back to the state before, or removes it if that version is gone too. The
+// error is then ErrNotFound. It is ErrOutcomeUnknown if the version cannot be
+// read.
+func (l *Ledger) ConfirmTag(ctx context.Context, t, before TagRecord) error {
 	err := l.stillLive(ctx, t)
 	if err == nil {
 		return nil
 	}
-	if !errors.Is(err, fault.ErrNotFound) { // it cannot be told whether the tag may stand
+	if !errors.Is(err, fault.ErrNotFound) { // unknown whether the version is live
 		return &fault.OutcomeError{Key: manifest.TagKey(t.Name, t.Tag.Tag), Nonce: string(t.Nonce), Err: err}
 	}
 	if before.Tag != nil && before.Nonce == t.Nonce {
-		return err // it was there already: whoever deletes the version sees it
+		return err // it was there before, so the delete of the version sees it
 	}
 	back := t.Removed()
-	if before.Set() {
+	if before.IsSet() {
 		back = manifest.NewTag(t.Name, t.Tag.Tag, before.Version, before.Digest)
 	}
 	now, perr := l.PutTag(ctx, t, back)
-	if perr == nil && now.Set() {
-		if perr = l.Settle(ctx, now, TagRecord{}); errors.Is(perr, fault.ErrNotFound) {
+	if perr == nil && now.IsSet() {
+		if perr = l.ConfirmTag(ctx, now, TagRecord{}); errors.Is(perr, fault.ErrNotFound) {
 			perr = nil // that version is gone too, and the tag removed
 		}
 	}
@@ -124,15 +135,16 @@ func (l *Ledger) stillLive(ctx context.Context, t TagRecord) error {
 	return err
 }
 
-// RemoveTag removes a tag that is in the state that c asks for, and returns the
-// version that it pointed at.
+// RemoveTag removes a tag, if it meets the condition c, and returns the version
+// that it pointed at. Errors: ErrNotFound if the tag is not set, ErrConflict if
+// it does not meet the condition.
 func (l *Ledger) RemoveTag(ctx context.Context, name, tag string, c TagCondition) (was manifest.Version, err error) {
-	for try := 1; ; try++ {
+	for b := Race(); ; {
 		t, err := l.ReadNamedTag(ctx, name, tag)
 		gone := t.Removed()
-		if t.Broken(err) && !c.Given {
+		if t.IsBroken(err) && !c.Given {
 			gone, err = manifest.LostTag(name, tag), nil
-		} else if err == nil && !t.Set() {
+		} else if err == nil && !t.IsSet() {
 			err = fmt.Errorf("%w: no tag %s", fault.ErrNotFound, tag)
 		}
 		if err != nil {
@@ -146,10 +158,10 @@ func (l *Ledger) RemoveTag(ctx context.Context, name, tag string, c TagCondition
 			return gone.Version, nil
 		}
 		if !errors.Is(err, fault.ErrConflict) || c.Given {
-			return was, TagErr(tag, err)
+			return was, WrapTag(tag, err)
 		}
-		if err := Sleep(ctx, Jitter(min(try, 5))); err != nil {
-			return was, err
+		if !b.Wait(ctx) {
+			return was, ctx.Err()
 		}
 	}
 }

@@ -10,13 +10,15 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// Bury turns a live register into a tombstone that still holds the manifest:
-// deletion, entry in the trash, and time of death in one request.
+// Bury turns the live register f into a tombstone, which still holds the
+// manifest. One request deletes the version and keeps what an undelete needs;
+// the store's date of it is the time of the deletion. It returns the tombstone.
+// If the register has changed since f was read, the error is ErrConflict.
 func (l *Ledger) Bury(ctx context.Context, f *Record) (*Record, error) {
 	m := *f.Manifest
 	m.State = manifest.Deleted
 	if !f.Sound(f.Stored.Modified) {
-		m.NotAfter = time.Time{} // committed too late: no evidence, now or after an Undelete
+		m.NotAfter = time.Time{} // committed too late: it is no evidence for its packs, also after an undelete
 	}
 	g, err := l.Replace(ctx, f, &m)
 	if err == nil {
@@ -25,7 +27,8 @@ func (l *Ledger) Bury(ctx context.Context, f *Record) (*Record, error) {
 	return g, err
 }
 
-// Replace writes m over the register f.
+// Replace replaces the state f of a version's register by m, with a new nonce. If
+// the register has changed since f was read, the error is ErrConflict.
 func (l *Ledger) Replace(ctx context.Context, f *Record, m *manifest.Manifest) (*Record, error) {
 	m.Succeed()
 	body, err := m.Encode()
@@ -39,8 +42,11 @@ func (l *Ledger) Replace(ctx context.Context, f *Record, m *manifest.Manifest) (
 	return &Record{m, info}, nil
 }
 
-// Undelete brings a deleted version back, and returns it; with dry it only says whether
-// that is possible.
+// Undelete makes the deleted version that the reference s names live again, and
+// returns it. If it is live already, that is success. With dry it changes nothing,
+// and says whether an undelete is possible. Errors: ErrInvalidRef, ErrNotFound,
+// ErrPurged, ErrTooSlow, ErrDeleted if it was deleted too long ago, ErrConflict
+// if an unversioned object has been saved again since.
 func (l *Ledger) Undelete(ctx context.Context, s string, dry bool) (*Record, error) {
 	ref, err := ParseRef(s)
 	if err != nil {
@@ -54,13 +60,13 @@ func (l *Ledger) Undelete(ctx context.Context, s string, dry bool) (*Record, err
 		return nil, err
 	}
 	switch f.State {
-	case manifest.Live: // brought back by somebody else, perhaps just now
-		if !f.Sound(f.Stored.Modified) { // and so late that they are about to undo it
+	case manifest.Live: // perhaps undeleted by another process, just now
+		if !f.Sound(f.Stored.Modified) { // too late, so the other process is about to undo it
 			return nil, fmt.Errorf("version %s was saved or brought back so late that its data may be gone: it %w; save it again", f.Version, fault.ErrTooSlow)
 		}
 		return f, store.Flush(ctx, l.Store, manifest.VersionKey(f.Name, f.Version))
 	case manifest.Purged:
-		return nil, fmt.Errorf("version %s was %w: it was deleted on %s and purged then, or after a week; it cannot be brought back", f.Version, fault.ErrPurged, f.Died.Format(time.DateOnly))
+		return nil, fmt.Errorf("version %s was %w: it was deleted on %s and has been purged since; it cannot be brought back", f.Version, fault.ErrPurged, f.Died.Format(time.DateOnly))
 	}
 	if f.Late() {
 		return nil, fmt.Errorf("version %s was %w because it had been saved too late to be safe: its data may be gone, and it cannot be brought back; save it again", f.Version, fault.ErrDeleted)
@@ -91,8 +97,8 @@ func (l *Ledger) Undelete(ctx context.Context, s string, dry bool) (*Record, err
 		return nil, err
 	}
 	if !m.NotAfter.IsZero() && !g.Sound(g.Stored.Modified) {
-		// We were held up after the look at the clock, and garbage collection
-		// may have given the packs up.
+		// This process was held up after it read the clock, and a collection may
+		// have freed the packs. So undo it.
 		if _, err := l.Bury(ctx, g); err != nil {
 			return nil, fmt.Errorf("%w, and undoing it failed: %w", fault.ErrTooSlow, err)
 		}

@@ -14,42 +14,49 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// NewUnreadable says that a part of the registry cannot be read, and what to do.
+// NewUnreadable returns an *UnreadableError: the register at key cannot be read
+// because of err. ref says what it is the register of, as far as that is known.
 func NewUnreadable(key, ref string, err error) error {
 	return &fault.UnreadableError{Key: key, Ref: ref, Remedy: remedy(key, err), Err: err}
 }
 
-// remedy says what to do about a register that cannot be read.
+// remedy says what to do about a register that cannot be read; "" if nothing here
+// helps.
 func remedy(key string, err error) string {
 	switch {
 	case errors.Is(err, fs.ErrPermission):
 		return "it needs permission to read"
-	case errors.Is(err, store.ErrForeign): // the store says what to do; nothing here replaces it
+	case errors.Is(err, store.ErrForeign): // the store's error says what to do
 		return ""
-	case Damaged(err) && strings.HasPrefix(key, manifest.TagsPrefix("")):
+	case IsDamaged(err) && strings.HasPrefix(key, manifest.TagsPrefix("")):
 		return "mindreg tag set or tag rm replaces it, mindreg verify --repair --from URL restores it from a copy"
-	case Damaged(err) && strings.HasPrefix(key, manifest.LocksPrefix):
+	case IsDamaged(err) && strings.HasPrefix(key, manifest.LocksPrefix):
 		return "mindreg lock break replaces it"
-	case Damaged(err):
+	case IsDamaged(err):
 		return "mindreg verify --repair --from URL restores it from a copy"
 	}
 	return ""
 }
 
-// Unreadable tells the failure to read one version, whatever the reader does,
-// from those that concern all.
-func Unreadable(err error) bool { return hopeless(err) || errors.As(err, new(*fault.UnreadableError)) }
+// IsUnreadable reports whether err concerns one part of the registry only, such as
+// one damaged register: the rest can be read. It is false for an error that
+// ends everything, such as a network that is down.
+func IsUnreadable(err error) bool {
+	return isPermanent(err) || errors.As(err, new(*fault.UnreadableError))
+}
 
-// hopeless is unreadable of what will not be otherwise the next time.
-func hopeless(err error) bool { return Damaged(err) || errors.Is(err, manifest.ErrNewer) }
+// isPermanent reports whether err is an IsUnreadable error that will be the same
+// the next time: damage, or a newer format.
+func isPermanent(err error) bool { return IsDamaged(err) || errors.Is(err, manifest.ErrNewer) }
 
-// OfOne reports whether the failure to read a key says nothing of other keys:
-// the store answers, and the caller has not given up.
-func OfOne(ctx context.Context, err error) bool {
+// IsOfOneKey reports whether err, the error of reading a key, concerns that key
+// only: the store answers, and ctx has not ended. It is false for a key that does
+// not exist.
+func IsOfOneKey(ctx context.Context, err error) bool {
 	switch {
-	case err == nil, ctx.Err() != nil, NotFound(err):
+	case err == nil, ctx.Err() != nil, IsNotFound(err):
 		return false
-	case errors.Is(err, io.ErrUnexpectedEOF): // however often it was asked for
+	case errors.Is(err, io.ErrUnexpectedEOF): // after all retries
 		return true
 	case errors.Is(err, store.ErrUnavailable), errors.Is(err, store.ErrRetry), errors.Is(err, store.ErrNoBucket),
 		errors.Is(err, cachestore.ErrOffline), errors.Is(err, fault.ErrNoRegistry),
@@ -59,11 +66,12 @@ func OfOne(ctx context.Context, err error) bool {
 	return true
 }
 
-// ReadRegister reads the register of ref, and has decode take its bytes. A
-// failure that concerns it alone is an *UnreadableError. Damage, and what the
-// system says of a file, have to come twice: what happens once is the way's
-// fault, not that of what is stored. Of a damaged register the Info is returned
-// all the same, for who is to replace it.
+// ReadRegister reads the register at key and passes its bytes to decode. ref says
+// what it is the register of, for errors. A failure that concerns this register
+// only is an *UnreadableError. Damage and errors of the file system are reported
+// only if a second read fails too: the first may have been damaged on the way.
+// The Info of a damaged register is returned with the error, so that the caller
+// can replace it.
 func (l *Ledger) ReadRegister(ctx context.Context, key, ref string, decode func([]byte) error) (store.Info, error) {
 	most := manifest.MaxBody(key)
 	for try := 1; ; try++ {
@@ -71,25 +79,26 @@ func (l *Ledger) ReadRegister(ctx context.Context, key, ref string, decode func(
 		if err == nil {
 			err = decode(body)
 		}
-		if !OfOne(ctx, err) {
+		if !IsOfOneKey(ctx, err) {
 			return info, err
 		}
-		if try == 1 && (Damaged(err) || errors.As(err, new(*fs.PathError))) {
+		if try == 1 && (IsDamaged(err) || errors.As(err, new(*fs.PathError))) {
 			continue
 		}
-		if errors.Is(err, store.ErrTooLarge) { // it was not read
+		if errors.Is(err, store.ErrTooLarge) { // the read returned no Info
 			var serr error
 			if info, serr = l.Store.Stat(ctx, key); serr != nil || info.Size <= most {
-				info = store.Info{} // it is another by now
+				info = store.Info{} // it has been replaced meanwhile
 			}
 		}
 		return info, NewUnreadable(key, ref, err)
 	}
 }
 
-// ListError gives the error of a listing its name here: what it says of the part
-// that cannot be read, and of which object that is.
-func ListError(err error) error {
+// ListingError translates the error of a listing of the store. If it says that one
+// part of the keys cannot be listed, it becomes an *UnreadableError that names
+// the object.
+func ListingError(err error) error {
 	bad := (*store.UnreadableError)(nil)
 	if !errors.As(err, &bad) {
 		return err
@@ -97,24 +106,23 @@ func ListError(err error) error {
 	return NewUnreadable(bad.Prefix, manifest.ObjectOf(bad.Prefix), bad.Err)
 }
 
-// Unreadables are the parts that a verb has passed over.
+// Unreadables collects the errors of parts that an operation has skipped.
 type Unreadables []error
 
-// Pass takes note of an error that concerns one part alone. It reports whether
-// it was one.
+// Pass collects err if it concerns one part only, and reports whether it does.
 func (u *Unreadables) Pass(err error) bool {
-	if !Unreadable(err) {
+	if !IsUnreadable(err) {
 		return false
 	}
 	*u = append(*u, err)
 	return true
 }
 
-// Err is nil if nothing was passed over.
+// Err returns the errors, joined; nil if there are none.
 func (u Unreadables) Err() error {
-	const most = 20 // what is told one by one
+	const most = 20 // that are listed one by one
 	if len(u) <= most {
 		return errors.Join(u...)
 	}
-	return errors.Join(append(u[:most:most], fmt.Errorf("and %d more; mindreg verify tells all", len(u)-most))...)
+	return errors.Join(append(u[:most:most], fmt.Errorf("and %d more; mindreg verify lists all", len(u)-most))...)
 }

@@ -11,28 +11,34 @@ import (
 	"github.com/mindtrace/registry/internal/manifest"
 )
 
-// In an unversioned registry every save creates the next version and deletes
-// those below it, and an object is what its highest version is: there if that
-// is live, deleted if that is a tombstone. A tombstone that a save has made of
-// its own version, because it was committed too late, does not count: the
-// object is what it was without it.
+// This file is the policy of unversioned registries.
 //
-// Versions are numbered without gaps, since whoever creates one has seen the
-// one below it, and they are deleted from the lowest up, by savers and by
-// Delete. So below a tombstone that counts there are only tombstones, and
-// walking down to the first of these finds all that is live: one request a
-// save, however many there have been. The exception is an Undelete that dies
-// between its two steps, or whose request lands late; what it has brought back
-// is below a tombstone, nobody's latest, and goes with the next Prune.
+// In an unversioned registry every save creates the next version and then
+// deletes the versions below it. The highest version is the object: if it is
+// live, the object exists; if it is a tombstone, the object is deleted. One kind
+// of tombstone does not count, and the next lower version decides: that of
+// a version whose own saver deleted it because it was committed too late.
+//
+// Numbers have no gaps, since a saver that creates a version has seen the one
+// below it. Savers and Delete delete the lowest version first. So below
+// a tombstone that counts, all versions are tombstones. To find the live
+// versions, it is enough to walk down to the first of these: one request
+// for each save, however many versions there have been.
+//
+// The exception is an Undelete that is killed between its two steps, or whose
+// request lands late. It leaves a live version below a tombstone. That version
+// is never the latest, and the next Prune deletes it.
 
-// Late reports whether a tombstone is that of a version which was committed
-// too late: nothing vouches for its packs.
+// Late reports whether f is the tombstone of a version that was committed too
+// late. It is no evidence for its packs, which may be gone.
 func (f *Record) Late() bool {
 	return f.State == manifest.Deleted && f.NotAfter.IsZero() && len(f.Packs()) > 0
 }
 
-// Settles reports whether f says what the object is, whatever is below it.
-func (l *Ledger) Settles(f *Record) bool {
+// Decides reports whether f decides alone what the latest version is, whatever the
+// versions below it are: it is live, or it is a tombstone of an unversioned
+// registry that counts.
+func (l *Ledger) Decides(f *Record) bool {
 	return f.State == manifest.Live || l.Settings.Unversioned && !f.Late()
 }
 
@@ -44,13 +50,13 @@ func (l *Ledger) LiveBelow(ctx context.Context, name string, v manifest.Version)
 		v.Patch--
 		f, err := l.Read(ctx, name, v)
 		switch {
-		case hopeless(err):
-			continue // it says nothing of those below it
+		case isPermanent(err):
+			continue // the versions below it can still be read
 		case err != nil:
 			return nil, err
 		case f.State == manifest.Live:
 			live = append(live, f)
-		case l.Settles(f):
+		case l.Decides(f):
 			v.Patch = 0
 		}
 	}
@@ -58,12 +64,14 @@ func (l *Ledger) LiveBelow(ctx context.Context, name string, v manifest.Version)
 	return live, nil
 }
 
-// TidyLimit is how long a save may go on, once it is done, to delete the
-// versions below it. What is left, the next save deletes.
+// TidyLimit is for how long an operation may go on after its context has ended,
+// to delete or undo what it must not leave. What a save leaves, the next save
+// deletes.
 const TidyLimit = 15 * time.Second
 
-// BuryOlder deletes the versions below v in an unversioned registry, also when
-// ctx ends: otherwise they would pile up where savers have little time.
+// BuryOlder deletes the live versions below v in an unversioned registry. It goes
+// on for TidyLimit after ctx has ended: otherwise versions would pile up where
+// the contexts of savers are short.
 func (l *Ledger) BuryOlder(ctx context.Context, name string, v manifest.Version) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), TidyLimit)
 	defer cancel()
@@ -73,16 +81,16 @@ func (l *Ledger) BuryOlder(ctx context.Context, name string, v manifest.Version)
 	}
 	for _, f := range live {
 		if _, err := l.Bury(ctx, f); err != nil && !errors.Is(err, fault.ErrConflict) {
-			return err // a conflict: another save has buried it
+			return err // after a conflict, another save has deleted it
 		}
 	}
 	return nil
 }
 
-// isHighest refuses to bring back a version of an unversioned registry that
-// another has replaced.
+// isHighest returns an ErrConflict if a higher version of an unversioned registry
+// has replaced v, so that v must not be undeleted.
 func (l *Ledger) isHighest(ctx context.Context, name string, v manifest.Version) error {
-	highest, _, err := l.Top(ctx, name)
+	highest, _, err := l.HighestVersions(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -94,15 +102,16 @@ func (l *Ledger) isHighest(ctx context.Context, name string, v manifest.Version)
 		if err != nil {
 			return err
 		}
-		if l.Settles(f) {
+		if l.Decides(f) {
 			return fmt.Errorf("%w: the object has been saved again since, as %s", fault.ErrConflict, above)
 		}
 	}
 	return nil
 }
 
-// isHighestStill is isHighest after v was brought back: a save that did not
-// see it yet has been seen, one that comes now sees it. Both write, then look.
+// isHighestStill is isHighest after f was undeleted. If f has been replaced, it
+// deletes f again. An undelete and a save both write first and read second, so
+// one of them sees the other.
 func (l *Ledger) isHighestStill(ctx context.Context, f *Record) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), TidyLimit)
 	defer cancel()
@@ -113,5 +122,5 @@ func (l *Ledger) isHighestStill(ctx context.Context, f *Record) error {
 	if _, berr := l.Bury(ctx, f); berr != nil && !errors.Is(berr, fault.ErrConflict) {
 		return fmt.Errorf("%w, and undoing it failed: %w", err, berr)
 	}
-	return err // of the bury: the other save has done it
+	return err // a conflict means that the other save has deleted it
 }

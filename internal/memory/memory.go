@@ -1,3 +1,7 @@
+// Package memory says how much memory the machine has for this process, and makes
+// the memory budget of a registry from it. It is called when a registry is
+// opened, and by package tree before a file is loaded into memory. Package chunk
+// has the budget itself.
 package memory
 
 import (
@@ -13,28 +17,31 @@ import (
 	"github.com/mindtrace/registry/internal/chunk"
 )
 
-// defaultMemory is Options.MemoryLimit where nothing is said, and as much is
-// there.
+// defaultMemory is the largest budget, in bytes, that is chosen by default.
 const defaultMemory = 256 << 20
 
-// New returns the memory of a registry.
+// New returns the memory budget of a registry: limit bytes, or with 0 a default
+// that depends on the machine. It returns an error if limit is too low to work
+// with.
 func New(limit int64) (*chunk.Budget, error) {
 	if limit == 0 {
-		limit = min(defaultMemory, Machine()/4, debug.SetMemoryLimit(-1)/2) // the last is for this process alone
+		limit = min(defaultMemory, Machine()/4, debug.SetMemoryLimit(-1)/2) // the Go runtime's limit is for this process alone
 		limit = max(chunk.MinMemory, limit)
 	}
 	return chunk.NewBudget(limit)
 }
 
-// Machine is systemMemory of this machine, which does not change.
+// Machine returns how many bytes of memory the machine has, or the control groups
+// of the process allow it. Where that is unknown, it is more than any machine
+// has. It is found out once.
 var Machine = sync.OnceValue(func() int64 { return systemMemory(os.DirFS("/")) })
 
 // noMemoryLimit is more than any machine has.
 const noMemoryLimit = 1 << 62
 
-// systemMemory returns how many bytes the machine has, or the control groups
-// of the process allow it, if that is less. Only Linux tells it in files; where
-// there are none, nothing is known to be short.
+// systemMemory returns how many bytes the machine has, or the control groups of
+// the process allow it, if that is less. root is the root directory. Only Linux
+// has files for this; without them the result is noMemoryLimit.
 // https://docs.kernel.org/admin-guide/cgroup-v2.html#memory-interface-files
 func systemMemory(root fs.FS) int64 {
 	least := int64(noMemoryLimit)
@@ -59,8 +66,8 @@ func systemMemory(root fs.FS) int64 {
 		case f[1] != "":
 			continue
 		}
-		// Each group is bound by those around it. In a container, the path may
-		// be one that only the host has: then its files are at the top.
+		// A group is also bound by the groups around it. In a container, the path
+		// may exist on the host only; then the group's files are at the top.
 		for at := path.Join("/", f[2]); ; at = path.Dir(at) {
 			b, err := fs.ReadFile(root, path.Join(dir, at, name))
 			if n, perr := strconv.ParseInt(strings.TrimSpace(string(b)), 10, 64); err == nil && perr == nil && n > 0 {

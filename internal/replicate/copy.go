@@ -13,26 +13,38 @@ import (
 	"github.com/mindtrace/registry/internal/manifest"
 )
 
-// Report is what a copy has done.
+// Report says what a copy has done.
 type Report struct {
-	Copied               []*manifest.Manifest // as they are at the destination
-	Present              int                  // versions that were there already, with the same content
-	Tags                 int                  // set or moved
-	Read, Reused, Stored int64                // bytes: of the versions copied, and of the packs put for them
+	Copied  []*manifest.Manifest // the versions that were copied, as they are at the destination
+	Present int                  // versions that the destination had already, with the same content
+	Tags    int                  // tags that were set or moved
+	Read    int64                // bytes of the versions that were copied
+	Reused  int64                // bytes of these that the destination had
+	Stored  int64                // bytes of the packs that were put
 }
 
+// Copy is one copy. Set the exported fields, call Run once, and read Report, also
+// after an error.
 type Copy struct {
 	To, From *ledger.Ledger
-	Ref      string
-	Name     string           // what the object is called at the destination; "": as at the source
-	DryRun   bool             // change nothing, and say what would be copied
-	Version  string           // its number there, as given; "": that of the source
-	number   manifest.Version // that version means
+	Ref      string // what to copy; "": all objects
+	Name     string // the object's name at the destination; "": as at the source
+	Version  string // the version's number at the destination; "": as at the source
+	DryRun   bool   // change nothing, and report what would be copied
 	Report   Report
-	Progress func(ref string, size int64, n chunk.Stats, finished bool) // or nil
-	refused  ledger.Unreadables                                         // versions that exist and are not the same, or cannot be read
+	Progress func(ref string, size int64, n chunk.Stats, finished bool) // called as data is copied, with the size in bytes of the version; or nil
+
+	number  manifest.Version   // Version, parsed
+	refused ledger.Unreadables // errors of versions that were skipped: they differ at the destination, or cannot be read
 }
 
+// Run copies the versions that Ref means, and their tags. It skips versions that
+// the destination has already, so it can be repeated at any time. The registers
+// are created last, so that a copy that is killed leaves no version without data.
+//
+// An error of one side is a *fault.SideError. A version that exists at the
+// destination with other content is ErrExists; other versions are copied all the
+// same.
 func (c *Copy) Run(ctx context.Context) error {
 	if c.within() && c.Name == "" && c.Version == "" {
 		return fmt.Errorf("%w: source and destination are the same registry; give the copy another name or version", fault.ErrInvalidRef)
@@ -50,7 +62,7 @@ func (c *Copy) Run(ctx context.Context) error {
 		c.number = v
 	}
 	if !c.DryRun {
-		if err := c.To.Trust(ctx); err != nil {
+		if err := c.To.EnsureProbed(ctx); err != nil {
 			return c.dest(err)
 		}
 	}
@@ -69,16 +81,16 @@ func (c *Copy) Run(ctx context.Context) error {
 	}
 	for n, err := range c.From.EachLatest(ctx, "") {
 		name := n.Name
-		if name == "" && ledger.Unreadable(err) { // a part that is of no one object
+		if name == "" && ledger.IsUnreadable(err) { // a part of the listing that is about no single object
 			c.refused.Pass(c.source(err))
 			continue
 		}
-		if err != nil && !ledger.Unreadable(err) { // other versions of it may be readable
+		if err != nil && !ledger.IsUnreadable(err) { // otherwise go on: other versions of it may be readable
 			return c.source(err)
 		}
 		err = c.object(ctx, ledger.Ref{Name: name})
 		if deletedAt(fault.Source, err) {
-			err = nil // a moment ago
+			err = nil // it was deleted after it was listed
 		}
 		if err != nil && !c.refused.Pass(err) {
 			return err
@@ -92,14 +104,16 @@ func (c *Copy) within() bool {
 	return c.To.URL == c.From.URL && c.To.Settings.ID == c.From.Settings.ID
 }
 
+// source and dest say at which side err happened.
 func (c *Copy) source(err error) error { return side(fault.Source, c.From, err) }
 func (c *Copy) dest(err error) error   { return side(fault.Destination, c.To, err) }
 
-func side(s fault.Side, r *ledger.Ledger, err error) error {
+// side makes err a *fault.SideError, unless it is one already or a cancellation.
+func side(s fault.Side, l *ledger.Ledger, err error) error {
 	if err == nil || errors.As(err, new(*fault.SideError)) || errors.Is(err, context.Canceled) {
 		return err
 	}
-	return &fault.SideError{Side: s, URL: r.URL, Err: err}
+	return &fault.SideError{Side: s, URL: l.URL, Err: err}
 }
 
 // deletedAt reports whether err says that a version was deleted on that side.
@@ -125,12 +139,12 @@ func (c *Copy) object(ctx context.Context, ref ledger.Ref) error {
 	if err != nil {
 		return c.dest(err)
 	}
-	var before *ledger.Ref // what was copied last: it shares chunks with the next
+	var before *ledger.Ref // the base of the next version: the version that was copied last
 	live, grown := 0, false
-	arrived := map[manifest.Version]manifest.Version{} // number at the source → at the destination
+	arrived := map[manifest.Version]manifest.Version{} // by number at the source: number at the destination
 	for _, v := range numbers {
 		if c.within() {
-			before = &ledger.Ref{Name: ref.Name, Selector: v.String(), Kind: ledger.ByVersion, Version: v} // it has all the chunks
+			before = &ledger.Ref{Name: ref.Name, Selector: v.String(), Kind: ledger.ByVersion, Version: v} // the version itself has all the chunks
 		}
 		f, err := c.From.ReadLive(ctx, ref.Name, v)
 		if errors.Is(err, fault.ErrNotFound) {
@@ -149,7 +163,7 @@ func (c *Copy) object(ctx context.Context, ref ledger.Ref) error {
 		}
 		at, err := c.one(ctx, f, target, known, before)
 		if err = c.dest(err); len(numbers) > 1 && deletedAt(fault.Source, err) {
-			live-- // while it was read
+			live-- // it was deleted while it was read
 			continue
 		}
 		if errors.Is(err, fault.ErrExists) {
@@ -177,7 +191,7 @@ func (c *Copy) object(ctx context.Context, ref ledger.Ref) error {
 	return c.tags(ctx, ref.Name, target, arrived)
 }
 
-// numbers returns the versions to be copied, in ascending order.
+// numbers returns the versions to copy, in ascending order.
 func (c *Copy) numbers(ctx context.Context, ref ledger.Ref) ([]manifest.Version, error) {
 	if c.To.Settings.Unversioned || ref.Selector != "" && ref.Kind != ledger.ByRange {
 		f, err := c.From.Resolve(ctx, ref)
@@ -197,11 +211,11 @@ func (c *Copy) numbers(ctx context.Context, ref ledger.Ref) ([]manifest.Version,
 		all = append(all, v)
 	}
 	if len(all) == 0 && len(c.refused) > 0 {
-		return nil, nil // it has been told
+		return nil, nil // c.refused says why
 	}
 	some := ledger.Candidates(all, ref)
 	slices.SortFunc(some, manifest.Version.Compare)
-	if c.Version != "" { // there must be one, not counting the deleted
+	if c.Version != "" { // only one version can get this number, so leave out the deleted ones
 		live := some[:0]
 		for _, v := range some {
 			_, err := c.From.ReadLive(ctx, ref.Name, v)
@@ -221,9 +235,9 @@ func (c *Copy) numbers(ctx context.Context, ref ledger.Ref) ([]manifest.Version,
 	return some, nil
 }
 
-// one copies one version to the destination, and returns its number
-// there. known are the numbers that target has there, before is the version
-// copied last.
+// one copies one version to the object target at the destination, unless it is
+// there. It returns its number there. known are the numbers that target has
+// there; before is the base, or nil.
 func (c *Copy) one(ctx context.Context, f *ledger.Record, target string, known []manifest.Version, before *ledger.Ref) (manifest.Version, error) {
 	t := commit.New(c.To, target)
 	t.Known, t.Listed, t.Base, t.Optional = known, true, before, true
@@ -253,8 +267,8 @@ func (c *Copy) one(ctx context.Context, f *ledger.Record, target string, known [
 	return m.Version, nil
 }
 
-// would takes note of a version that would be copied, and returns the number
-// that it would get.
+// would records a version that a dry run would copy, and returns the number that
+// it would get.
 func (c *Copy) would(t *commit.Txn, f *ledger.Record) (v manifest.Version, err error) {
 	if t.Version != nil {
 		v = *t.Version
@@ -265,8 +279,8 @@ func (c *Copy) would(t *commit.Txn, f *ledger.Record) (v manifest.Version, err e
 	return v, nil
 }
 
-// present returns the version at the destination that has f's content
-// already, nil if there is none, and ErrExists if its number is taken.
+// present returns the version at the destination that is the copy of f already; nil
+// if it does not exist. ErrExists: its number is taken by other content.
 func (c *Copy) present(ctx context.Context, t *commit.Txn, f *ledger.Record) (*ledger.Record, error) {
 	var g *ledger.Record
 	var err error
@@ -296,7 +310,7 @@ func (c *Copy) present(ctx context.Context, t *commit.Txn, f *ledger.Record) (*l
 	return g, nil
 }
 
-// transfer copies the packs, and then the register.
+// transfer copies the packs, and then creates the register.
 func (c *Copy) transfer(ctx context.Context, t *commit.Txn, f *ledger.Record) (*manifest.Manifest, error) {
 	ref := f.Name + "@" + f.Version.String()
 	m := manifest.NewManifest(t.Name, manifest.Version{}, f.Created)

@@ -9,10 +9,11 @@ import (
 	"github.com/mindtrace/registry/internal/manifest"
 )
 
-// tags sets the tags of the versions that have arrived.
+// tags sets the tags of the versions in arrived, which maps numbers at the source
+// to numbers at the destination.
 func (c *Copy) tags(ctx context.Context, name, target string, arrived map[manifest.Version]manifest.Version) error {
 	if c.DryRun || c.From.Settings.Unversioned || c.To.Settings.Unversioned {
-		return nil // there are none
+		return nil // unversioned registries have no tags
 	}
 	for t, err := range c.From.Tags(ctx, name) {
 		if c.refused.Pass(c.source(err)) {
@@ -26,8 +27,8 @@ func (c *Copy) tags(ctx context.Context, name, target string, arrived map[manife
 			continue
 		}
 		has, err := c.To.ReadTag(ctx, target, t.Tag.Tag)
-		if has.Broken(err) {
-			err = nil // it is replaced
+		if has.IsBroken(err) {
+			err = nil // a damaged tag is replaced
 		}
 		if err != nil {
 			if c.refused.Pass(c.dest(err)) {
@@ -35,12 +36,12 @@ func (c *Copy) tags(ctx context.Context, name, target string, arrived map[manife
 			}
 			return c.dest(err)
 		}
-		if has.Set() && has.Version == v {
+		if has.IsSet() && has.Version == v {
 			continue
 		}
 		err = c.tag(ctx, target, v, t.Tag.Tag)
 		if errors.Is(err, fault.ErrNotFound) {
-			continue // somebody has deleted the version there since, and its tags with it
+			continue // the version was deleted at the destination meanwhile
 		}
 		if err != nil {
 			return c.dest(err)
