@@ -74,5 +74,5 @@ func ExampleWithIfLatest() {
 	if errors.Is(err, registry.ErrConflict) {
 		fmt.Println(err)
 	}
-	// Output: save config: changed by somebody else: the latest version is 1.0.1, not 1.0.0
+	// Output: save config: condition not met: the latest version is 1.0.1, not 1.0.0
 }
