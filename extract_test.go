@@ -252,7 +252,7 @@ func TestFailedLoadLeavesNothing(t *testing.T) {
 		return faultstore.Fault{}
 	})
 	wantErr(t, r.Load(ctx, "m", Path(filepath.Join(dir, "out"))), context.Canceled)
-	if entries, _ := os.ReadDir(dir); len(entries) != 1 || !strings.HasPrefix(entries[0].Name(), tree.Prefix) {
+	if entries, _ := os.ReadDir(dir); len(entries) != 1 || !strings.HasPrefix(entries[0].Name(), tree.PartialPrefix) {
 		t.Errorf("left %v", entries)
 	}
 }

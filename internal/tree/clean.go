@@ -77,7 +77,7 @@ func partials(parent *os.Root, match func(string) bool) (names []string, err err
 // clearPartials removes what earlier loads to a destination have left, as far as
 // it can: the load that is complete does not depend on it.
 func clearPartials(parent *os.Root, base string) {
-	of := PartialsOf(base)
+	of := partialsOf(base)
 	names, _ := partials(parent, func(name string) bool {
 		return len(name) > len(of) && name[:len(of)] == of && partialName.MatchString(name)
 	})

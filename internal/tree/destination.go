@@ -48,11 +48,11 @@ type destination struct {
 
 // destination finds out where the object goes, as "cp -r" would have it, and
 // refuses, before anything is fetched, what can be told to fail.
-func (o *FS) destination(dest string, how Placing) (*destination, error) {
+func (fsys *FS) destination(dest string, how Placing) (*destination, error) {
 	if dest == "" {
 		return nil, &fs.PathError{Op: "load", Path: dest, Err: errors.New("empty path")}
 	}
-	single := o.isSingleFile()
+	single := fsys.isSingleFile()
 	d, err := lookAt(dest)
 	for err == nil && d.there == nil && d.base == "." { // "new/." is "new/"
 		dest = strings.TrimSuffix(trimSlashes(dest), ".")
@@ -69,9 +69,9 @@ func (o *FS) destination(dest string, how Placing) (*destination, error) {
 	case how.Exact && single && slash && d.there == nil:
 		return nil, d.refuse("its name ends as that of a directory, and the object is a file")
 	case !how.Exact && (d.there != nil && d.there.IsDir() || single && slash && d.there == nil):
-		inside := o.m.Name[strings.LastIndexByte(o.m.Name, ':')+1:]
+		inside := fsys.m.Name[strings.LastIndexByte(fsys.m.Name, ':')+1:]
 		if single {
-			inside = path.Base(o.m.Content.Files[0].Path)
+			inside = path.Base(fsys.m.Content.Files[0].Path)
 		}
 		local, err := filepath.Localize(inside)
 		if err != nil {
@@ -85,7 +85,7 @@ func (o *FS) destination(dest string, how Placing) (*destination, error) {
 	if dir := d.inRegistry(); dir != "" {
 		return nil, d.refuse("it is one of the registry's own, in %s; name another destination", dir)
 	}
-	if err := o.mayReplace(d, how); err != nil {
+	if err := fsys.mayReplace(d, how); err != nil {
 		return nil, err
 	}
 	return d, nil
@@ -167,7 +167,7 @@ func (d *destination) refuse(format string, args ...any) error {
 
 // mayReplace says what is against putting the object in the place of what is
 // there.
-func (o *FS) mayReplace(d *destination, how Placing) error {
+func (fsys *FS) mayReplace(d *destination, how Placing) error {
 	if d.there == nil {
 		return nil
 	}
@@ -178,12 +178,12 @@ func (o *FS) mayReplace(d *destination, how Placing) error {
 	case how.NoClobber:
 		return d.refuse("%w, and nothing is to be replaced", fs.ErrExist)
 	case !how.Exact && isDir:
-		return d.refuse("%w, as a directory; remove it, name another destination, or %s", fs.ErrExist, d.byExact(o.ref))
+		return d.refuse("%w, as a directory; remove it, name another destination, or %s", fs.ErrExist, d.byExact(fsys.ref))
 	case !how.Exact && !d.single:
-		return d.refuse("%w, as a file, and the object is a tree; remove it, name another destination, or %s", fs.ErrExist, d.byExact(o.ref))
+		return d.refuse("%w, as a file, and the object is a tree; remove it, name another destination, or %s", fs.ErrExist, d.byExact(fsys.ref))
 	}
 	if how.Exact && isDir {
-		if err := o.mayDestroy(d); err != nil {
+		if err := fsys.mayDestroy(d); err != nil {
 			return err
 		}
 	}
@@ -192,7 +192,7 @@ func (o *FS) mayReplace(d *destination, how Placing) error {
 		return err
 	}
 	if err := localfs.Fixed(filepath.Join(d.dir, d.base), d.there, dir); err != nil {
-		return d.failed(o.ref, err)
+		return d.failed(fsys.ref, err)
 	}
 	return nil
 }
@@ -204,13 +204,13 @@ func (d *destination) byExact(ref string) string {
 }
 
 // mayDestroy keeps a slip from replacing a directory that nobody means to lose.
-func (o *FS) mayDestroy(d *destination) error {
+func (fsys *FS) mayDestroy(d *destination) error {
 	if d.base == "." || d.base == ".." || d.base == "" {
 		return d.refuse("to replace a directory, give its name")
 	}
 	home, _ := os.UserHomeDir()
 	for _, keep := range []struct{ dir, what string }{
-		{".", "the current directory"}, {home, "your home directory"}, {o.Keep, "the registry"},
+		{".", "the current directory"}, {home, "your home directory"}, {fsys.Keep, "the registry"},
 	} {
 		if keep.dir != "" && localfs.Within(keep.dir, d.there) {
 			return d.refuse("it is, or holds, %s, and is not replaced", keep.what)

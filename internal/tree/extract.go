@@ -16,41 +16,41 @@ import (
 // something was there; the documentation of the package says it, under "Paths". It
 // appears there complete or not at all. If it is interrupted, the next one goes
 // on where this one was.
-func (o *FS) Extract(dest string, how Placing) (path string, replaced bool, err error) {
-	d, err := o.destination(dest, how)
+func (fsys *FS) Extract(dest string, how Placing) (path string, replaced bool, err error) {
+	d, err := fsys.destination(dest, how)
 	if err != nil {
 		return "", false, err
 	}
 	defer func() { d.close(err) }()
 	if err := d.open(); err != nil {
-		return "", false, d.failed(o.ref, err)
+		return "", false, d.failed(fsys.ref, err)
 	}
-	tmp, err := openPartial(d.parent, d.base, o.m.Digest)
+	tmp, err := openPartial(d.parent, d.base, fsys.m.Digest)
 	if err != nil {
-		return "", false, d.failed(o.ref, err)
+		return "", false, d.failed(fsys.ref, err)
 	}
-	defer func() { tmp.close(o.Ctx, err) }()
-	there, err := tmp.tidy(o.m.Content.Files)
+	defer func() { tmp.close(fsys.Ctx, err) }()
+	there, err := tmp.tidy(fsys.m.Content.Files)
 	if err != nil {
-		return "", false, d.failed(o.ref, err)
+		return "", false, d.failed(fsys.ref, err)
 	}
-	if err := EnoughRoom(d.dir, o.m.Size-there); err != nil {
+	if err := enoughRoom(d.dir, fsys.m.Size-there); err != nil {
 		return "", false, err
 	}
 	tree, err := beneath.OpenRootIn(tmp.root, partialTree)
 	if err != nil {
-		return "", false, d.failed(o.ref, err)
+		return "", false, d.failed(fsys.ref, err)
 	}
-	err = o.WriteTree(tree, tmp.old)
+	err = fsys.WriteTree(tree, tmp.old)
 	tree.Close()
 	if oserror.Of(err) == oserror.Full {
-		err = d.failed(o.ref, err)
+		err = d.failed(fsys.ref, err)
 	}
 	if err != nil {
 		return "", false, err
 	}
-	if err := o.put(d, tmp, how); err != nil {
-		return "", false, d.failed(o.ref, err)
+	if err := fsys.put(d, tmp, how); err != nil {
+		return "", false, d.failed(fsys.ref, err)
 	}
 	clearPartials(d.parent, d.base)
 	return d.path, d.there != nil, nil
@@ -58,21 +58,21 @@ func (o *FS) Extract(dest string, how Placing) (path string, replaced bool, err 
 
 // isSingleFile tells an object that is one file, saved as such, from a tree
 // that happens to have one.
-func (o *FS) isSingleFile() bool {
-	files := o.m.Content.Files
+func (fsys *FS) isSingleFile() bool {
+	files := fsys.m.Content.Files
 	return len(files) == 1 && files[0].Regular() && !strings.Contains(files[0].Path, "/") &&
-		o.m.Content.Materializer != material.Dir{}.Name()
+		fsys.m.Content.Materializer != material.Dir{}.Name()
 }
 
 // WriteTree writes all entries below root. That is empty, or old: holds what
 // an earlier load of the same object has left, and tidy has let stand. os.Root
 // refuses every path that would lead out of it.
-func (o *FS) WriteTree(root *os.Root, old bool) error {
-	x := &extraction{o: o, root: root, open: map[int]*writtenFile{}, dirs: map[string]bool{".": true}}
+func (fsys *FS) WriteTree(root *os.Root, old bool) error {
+	x := &extraction{fsys: fsys, root: root, open: map[int]*writtenFile{}, dirs: map[string]bool{".": true}}
 	defer x.close()
 	var regular, links []int
-	for i := range o.m.Content.Files {
-		f := &o.m.Content.Files[i]
+	for i := range fsys.m.Content.Files {
+		f := &fsys.m.Content.Files[i]
 		local, err := filepath.Localize(f.Path)
 		if err != nil {
 			return fmt.Errorf("%q cannot be written on this system: %w", f.Path, err)
@@ -97,11 +97,11 @@ func (o *FS) WriteTree(root *os.Root, old bool) error {
 			return err
 		}
 	}
-	if err := o.chunks.Fetch(o.Ctx, regular, x); err != nil {
+	if err := fsys.chunks.Fetch(fsys.Ctx, regular, x); err != nil {
 		return err
 	}
 	for _, i := range links { // last, so that nothing is written through one
-		f := &o.m.Content.Files[i]
+		f := &fsys.m.Content.Files[i]
 		if old { // and the disk was full after some
 			root.Remove(filepath.FromSlash(f.Path))
 		}
@@ -114,7 +114,7 @@ func (o *FS) WriteTree(root *os.Root, old bool) error {
 
 // extraction is the chunk.Dest of files in a directory.
 type extraction struct {
-	o    *FS
+	fsys *FS
 	root *os.Root
 	dirs map[string]bool // made already
 
@@ -152,7 +152,7 @@ func (x *extraction) file(i int) (*writtenFile, error) {
 	if w.f != nil {
 		return w, nil
 	}
-	e := &x.o.m.Content.Files[i]
+	e := &x.fsys.m.Content.Files[i]
 	f, err := x.root.OpenFile(filepath.FromSlash(e.Path), os.O_WRONLY|os.O_CREATE|os.O_EXCL, e.Mode())
 	if err != nil {
 		w.mu.Unlock()
@@ -182,11 +182,11 @@ func (x *extraction) WriteAt(i int, p []byte, off int64) error {
 
 // progress tells of n more bytes that are there.
 func (x *extraction) progress(n int64) {
-	if x.o.Progress != nil {
+	if x.fsys.Progress != nil {
 		x.mu.Lock()
 		defer x.mu.Unlock()
 		x.done += n
-		x.o.Progress(x.done)
+		x.fsys.Progress(x.done)
 	}
 }
 

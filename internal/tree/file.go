@@ -13,7 +13,7 @@ import (
 
 // openFile is an open regular file of an Object.
 type openFile struct {
-	o     *FS
+	fsys  *FS
 	info  fileInfo
 	index int
 
@@ -32,7 +32,7 @@ func (f *openFile) fail(op string, err error) error {
 	if err == nil || err == io.EOF {
 		return err
 	}
-	return &fs.PathError{Op: op, Path: f.info.f.Path, Err: f.o.wrap(err)}
+	return &fs.PathError{Op: op, Path: f.info.f.Path, Err: f.fsys.wrap(err)}
 }
 
 func (f *openFile) Stat() (fs.FileInfo, error) { return f.info, nil }
@@ -50,7 +50,7 @@ func (f *openFile) Read(p []byte) (int, error) {
 		return n, err
 	}
 	if f.stream == nil {
-		f.stream = f.o.chunks.Open(f.o.Ctx, f.index)
+		f.stream = f.fsys.chunks.Open(f.fsys.Ctx, f.index)
 	}
 	n, err := f.stream.Read(p)
 	f.off += int64(n)
@@ -61,7 +61,7 @@ func (f *openFile) ReadAt(p []byte, off int64) (int, error) {
 	if f.closed {
 		return 0, f.fail("read", fs.ErrClosed)
 	}
-	n, err := f.o.chunks.ReadAt(f.o.Ctx, f.index, p, off)
+	n, err := f.fsys.chunks.ReadAt(f.fsys.Ctx, f.index, p, off)
 	return n, f.fail("read", err)
 }
 
@@ -115,7 +115,7 @@ func (f *openFile) Close() error {
 
 // openDir is an open directory of an Object.
 type openDir struct {
-	o     *FS
+	fsys  *FS
 	info  fileInfo
 	path  string
 	names []string // not read yet
@@ -138,7 +138,7 @@ func (d *openDir) ReadDir(n int) ([]fs.DirEntry, error) {
 	}
 	entries := make([]fs.DirEntry, n)
 	for i, name := range d.names[:n] {
-		entries[i] = d.o.stat(path.Join(d.path, name))
+		entries[i] = d.fsys.stat(path.Join(d.path, name))
 	}
 	d.names = d.names[n:]
 	return entries, nil

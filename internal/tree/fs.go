@@ -26,7 +26,7 @@ type FS struct {
 	Progress func(done int64)  // of an extraction, in bytes; or nil
 	Keep     string            // a directory that is never replaced, or ""
 
-	tree func() *tree
+	index func() *index
 }
 
 var (
@@ -37,62 +37,62 @@ var (
 )
 
 func New(ctx context.Context, m *manifest.Manifest, chunks *chunk.Reader, ref string, wrap func(error) error) *FS {
-	o := &FS{Ctx: ctx, m: m, chunks: chunks, ref: ref, wrap: wrap}
-	o.tree = sync.OnceValue(func() *tree { return newTree(m.Content.Files) })
-	return o
+	fsys := &FS{Ctx: ctx, m: m, chunks: chunks, ref: ref, wrap: wrap}
+	fsys.index = sync.OnceValue(func() *index { return newIndex(m.Content.Files) })
+	return fsys
 }
 
 // Open implements fs.FS.
-func (o *FS) Open(name string) (fs.File, error) { return o.open("open", name) }
+func (fsys *FS) Open(name string) (fs.File, error) { return fsys.open("open", name) }
 
-func (o *FS) open(op, name string) (fs.File, error) {
+func (fsys *FS) open(op, name string) (fs.File, error) {
 	fail := func(err error) (fs.File, error) { return nil, &fs.PathError{Op: op, Path: name, Err: err} }
 	if !fs.ValidPath(name) {
 		return fail(fs.ErrInvalid)
 	}
-	at, err := o.tree().resolve(name, true)
+	at, err := fsys.index().resolve(name, true)
 	if err != nil {
 		return fail(err)
 	}
-	info := o.stat(at)
+	info := fsys.stat(at)
 	info.name = path.Base(name) // not that of the file a link leads to
 	if info.IsDir() {
-		return &openDir{o: o, info: info, names: o.tree().dirs[at], path: at}, nil
+		return &openDir{fsys: fsys, info: info, names: fsys.index().dirs[at], path: at}, nil
 	}
-	return &openFile{o: o, info: info, index: o.tree().index[at]}, nil
+	return &openFile{fsys: fsys, info: info, index: fsys.index().entry[at]}, nil
 }
 
 // stat describes what resolve returned.
-func (o *FS) stat(at string) fileInfo {
-	t := o.tree()
-	if i, ok := t.index[at]; ok {
-		return fileInfo{path.Base(at), &t.files[i], o.m.Created}
+func (fsys *FS) stat(at string) fileInfo {
+	x := fsys.index()
+	if i, ok := x.entry[at]; ok {
+		return fileInfo{path.Base(at), &x.files[i], fsys.m.Created}
 	}
-	return fileInfo{path.Base(at), &manifest.File{Dir: true}, o.m.Created}
+	return fileInfo{path.Base(at), &manifest.File{Dir: true}, fsys.m.Created}
 }
 
 // Stat implements fs.StatFS.
-func (o *FS) Stat(name string) (fs.FileInfo, error) { return o.statPath("stat", name, true) }
+func (fsys *FS) Stat(name string) (fs.FileInfo, error) { return fsys.statPath("stat", name, true) }
 
 // Lstat implements fs.ReadLinkFS.
-func (o *FS) Lstat(name string) (fs.FileInfo, error) { return o.statPath("lstat", name, false) }
+func (fsys *FS) Lstat(name string) (fs.FileInfo, error) { return fsys.statPath("lstat", name, false) }
 
-func (o *FS) statPath(op, name string, follow bool) (fs.FileInfo, error) {
+func (fsys *FS) statPath(op, name string, follow bool) (fs.FileInfo, error) {
 	if !fs.ValidPath(name) {
 		return nil, &fs.PathError{Op: op, Path: name, Err: fs.ErrInvalid}
 	}
-	at, err := o.tree().resolve(name, follow)
+	at, err := fsys.index().resolve(name, follow)
 	if err != nil {
 		return nil, &fs.PathError{Op: op, Path: name, Err: err}
 	}
-	info := o.stat(at)
+	info := fsys.stat(at)
 	info.name = path.Base(name)
 	return info, nil
 }
 
 // ReadLink implements fs.ReadLinkFS.
-func (o *FS) ReadLink(name string) (string, error) {
-	info, err := o.statPath("readlink", name, false)
+func (fsys *FS) ReadLink(name string) (string, error) {
+	info, err := fsys.statPath("readlink", name, false)
 	if err != nil {
 		return "", err
 	}
@@ -104,8 +104,8 @@ func (o *FS) ReadLink(name string) (string, error) {
 }
 
 // ReadFile implements fs.ReadFileFS.
-func (o *FS) ReadFile(name string) ([]byte, error) {
-	f, err := o.open("read", name)
+func (fsys *FS) ReadFile(name string) ([]byte, error) {
+	f, err := fsys.open("read", name)
 	if err != nil {
 		return nil, err
 	}
@@ -118,8 +118,8 @@ func (o *FS) ReadFile(name string) ([]byte, error) {
 }
 
 // ReadDir implements fs.ReadDirFS.
-func (o *FS) ReadDir(name string) ([]fs.DirEntry, error) {
-	f, err := o.open("readdir", name)
+func (fsys *FS) ReadDir(name string) ([]fs.DirEntry, error) {
+	f, err := fsys.open("readdir", name)
 	if err != nil {
 		return nil, err
 	}

@@ -40,16 +40,16 @@ type partial struct {
 }
 
 const (
-	Prefix       = ".mindreg-"
-	partialTree  = "tree" // the object's files
-	partialAside = "was"  // what was at the destination, while it is exchanged
-	partialLock  = "lock"
-	partialProbe = "umask" // of the permissions that new files get
+	PartialPrefix = ".mindreg-"
+	partialTree   = "tree" // the object's files
+	partialAside  = "was"  // what was at the destination, while it is exchanged
+	partialLock   = "lock"
+	partialProbe  = "umask" // of the permissions that new files get
 )
 
-// Hash8 makes eight digits of parts. Names as long as the file system allows
+// hash8 makes eight digits of parts. Names as long as the file system allows
 // can be loaded: those of partials are short.
-func Hash8(parts ...string) string {
+func hash8(parts ...string) string {
 	h := sha256.New()
 	for _, p := range parts {
 		h.Write([]byte(p + "\x00"))
@@ -57,26 +57,26 @@ func Hash8(parts ...string) string {
 	return hex.EncodeToString(h.Sum(nil)[:4])
 }
 
-// PartialsOf begins the names of the partials of one destination.
-func PartialsOf(base string) string { return Prefix + Hash8(base) }
+// partialsOf begins the names of the partials of one destination.
+func partialsOf(base string) string { return PartialPrefix + hash8(base) }
 
-// ResumableName is the name that the next load of this user finds again.
-func ResumableName(base string, digest manifest.Digest) string {
-	return PartialsOf(base) + Hash8(digest.Hex(), strconv.Itoa(os.Geteuid()))
+// resumableName is the name that the next load of this user finds again.
+func resumableName(base string, digest manifest.Digest) string {
+	return partialsOf(base) + hash8(digest.Hex(), strconv.Itoa(os.Geteuid()))
 }
 
 // openPartial makes a directory, or takes over the one of an earlier load.
 // While one load has it, or it is not to be trusted, others to the same place
 // make their own, with names that nobody can tell before.
 func openPartial(parent *os.Root, base string, digest manifest.Digest) (*partial, error) {
-	if p, err := takePartial(parent, ResumableName(base, digest), false); err == nil {
+	if p, err := takePartial(parent, resumableName(base, digest), false); err == nil {
 		p.again = true
 		return p, nil
 	}
 	var err error
 	for range 8 { // who cleans up may have taken a new one for an old
 		var p *partial
-		if p, err = takePartial(parent, PartialsOf(base)+Hash8(rand.Text()), true); err == nil {
+		if p, err = takePartial(parent, partialsOf(base)+hash8(rand.Text()), true); err == nil {
 			return p, nil
 		}
 	}
@@ -85,7 +85,7 @@ func openPartial(parent *os.Root, base string, digest manifest.Digest) (*partial
 
 var (
 	errForeign = errors.New("it is not this user's alone")
-	ErrInUse   = errors.New("a load is using it")
+	errInUse   = errors.New("a load is using it")
 )
 
 // takePartial returns a directory, locked. With fresh unset it may be there
@@ -179,7 +179,7 @@ func (p *partial) takeLock(made bool) error {
 		}
 		return err
 	case !got:
-		return ErrInUse
+		return errInUse
 	}
 	p.lock = lock
 	// Who had it before may have ended in between, and removed it; and the path
@@ -187,7 +187,7 @@ func (p *partial) takeLock(made bool) error {
 	theirs, err1 := p.root.Lstat(partialLock)
 	ours, err2 := lock.Stat()
 	if err1 != nil || err2 != nil || !made && !ownFile(theirs) || !os.SameFile(theirs, ours) {
-		return ErrInUse
+		return errInUse
 	}
 	return nil
 }
@@ -351,9 +351,9 @@ func (e *roomError) Error() string {
 
 func (e *roomError) Is(target error) bool { return target == fault.ErrNoSpace }
 
-// EnoughRoom looks whether need bytes can be written to dir, before they are
+// enoughRoom looks whether need bytes can be written to dir, before they are
 // fetched. Where the file system does not say, writing will tell.
-func EnoughRoom(dir string, need int64) error {
+func enoughRoom(dir string, need int64) error {
 	if free, known := localfs.Free(dir); known && need > free {
 		return &roomError{need, free, dir}
 	}

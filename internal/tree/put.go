@@ -16,9 +16,9 @@ import (
 // one step; where the system cannot do that, the old one is put aside first, and
 // a crash between the two steps leaves nothing there: the same load, run again,
 // puts it there.
-func (o *FS) put(d *destination, tmp *partial, how Placing) error {
+func (fsys *FS) put(d *destination, tmp *partial, how Placing) error {
 	for tries := 0; ; tries++ {
-		done, err := o.putNow(d, tmp, how)
+		done, err := fsys.putNow(d, tmp, how)
 		if done || !how.Exact || tries == 100 || !d.changed() {
 			return err
 		}
@@ -36,10 +36,10 @@ func (d *destination) changed() bool {
 }
 
 // putNow is put, once. It reports whether the object is there.
-func (o *FS) putNow(d *destination, tmp *partial, how Placing) (done bool, err error) {
+func (fsys *FS) putNow(d *destination, tmp *partial, how Placing) (done bool, err error) {
 	from := partialTree
 	if d.single {
-		local, err := filepath.Localize(o.m.Content.Files[0].Path)
+		local, err := filepath.Localize(fsys.m.Content.Files[0].Path)
 		if err != nil {
 			return false, err
 		}
@@ -59,10 +59,10 @@ func (o *FS) putNow(d *destination, tmp *partial, how Placing) (done bool, err e
 		return false, err
 	}
 	d.there = now
-	if err := o.mayReplace(d, how); err != nil {
+	if err := fsys.mayReplace(d, how); err != nil {
 		return false, err
 	}
-	if err := o.keepModes(d, tmp, from, how); err != nil {
+	if err := fsys.keepModes(d, tmp, from, how); err != nil {
 		return false, err
 	}
 	if d.single && !now.IsDir() {
@@ -108,7 +108,7 @@ func (d *destination) replaceInSteps(tmp *partial, from string, rename func(*os.
 
 // keepModes gives what is put in the place of something the permissions of that:
 // a file or directory never becomes open to more people by a load.
-func (o *FS) keepModes(d *destination, tmp *partial, from string, how Placing) error {
+func (fsys *FS) keepModes(d *destination, tmp *partial, from string, how Placing) error {
 	now, err := tmp.root.Lstat(from)
 	if err != nil {
 		return err
@@ -120,12 +120,12 @@ func (o *FS) keepModes(d *destination, tmp *partial, from string, how Placing) e
 		perm = narrow(now.Mode().Perm(), perm)
 	case how.Exact && d.single: // all but whether it is executable
 		perm &^= 0o111
-		if o.m.Content.Files[0].Exec {
+		if fsys.m.Content.Files[0].Exec {
 			perm |= perm & 0o444 >> 2
 		}
 	}
 	if now.IsDir() && was.IsDir() {
-		if err := o.narrowTree(d, tmp); err != nil {
+		if err := fsys.narrowTree(d, tmp); err != nil {
 			return err
 		}
 	}
@@ -135,7 +135,7 @@ func (o *FS) keepModes(d *destination, tmp *partial, from string, how Placing) e
 
 // narrowTree takes from files and directories of a tree the permissions that
 // those at the same places in the tree to be replaced do not give.
-func (o *FS) narrowTree(d *destination, tmp *partial) error {
+func (fsys *FS) narrowTree(d *destination, tmp *partial) error {
 	old, err := beneath.OpenRootIn(d.parent, d.base)
 	if err != nil {
 		return err
@@ -146,7 +146,7 @@ func (o *FS) narrowTree(d *destination, tmp *partial) error {
 		return err
 	}
 	defer tree.Close()
-	for path, e := range everyPath(o.m.Content.Files) {
+	for path, e := range everyPath(fsys.m.Content.Files) {
 		was, err := old.Lstat(path)
 		if err != nil || path == "." || e.Link != "" || was.IsDir() != e.Dir || !was.IsDir() && !was.Mode().IsRegular() {
 			continue

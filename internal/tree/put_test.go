@@ -56,7 +56,7 @@ func TestWhatWasThereIsNotLost(t *testing.T) {
 		if b, err := os.ReadFile(old); string(b) != "mine" {
 			t.Errorf("%q, %v", b, err)
 		}
-		if left, _ := filepath.Glob(filepath.Join(dir, Prefix+"*")); fails < 3 && len(left) > 0 {
+		if left, _ := filepath.Glob(filepath.Join(dir, PartialPrefix+"*")); fails < 3 && len(left) > 0 {
 			t.Errorf("left over: %q", left)
 		}
 	}

@@ -31,7 +31,7 @@ func (x *extraction) resume(regular []int) (rest []int, err error) {
 }
 
 func (x *extraction) resumeFile(i int) (there bool, err error) {
-	e := &x.o.m.Content.Files[i]
+	e := &x.fsys.m.Content.Files[i]
 	path := filepath.FromSlash(e.Path)
 	fi, err := x.root.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -48,7 +48,7 @@ func (x *extraction) resumeFile(i int) (there bool, err error) {
 		return false, err
 	}
 	defer f.Close()
-	have, n, err := x.o.chunks.Have(i, f)
+	have, n, err := x.fsys.chunks.Have(i, f)
 	if err != nil {
 		return false, err
 	}
@@ -60,7 +60,7 @@ func (x *extraction) resumeFile(i int) (there bool, err error) {
 		x.mu.Lock()
 		x.open[i] = &writtenFile{f: f}
 		x.mu.Unlock()
-		err := x.o.chunks.FetchMissing(x.o.Ctx, i, have, x)
+		err := x.fsys.chunks.FetchMissing(x.fsys.Ctx, i, have, x)
 		x.mu.Lock()
 		delete(x.open, i)
 		x.mu.Unlock()
