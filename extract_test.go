@@ -203,7 +203,7 @@ func TestLoadReplacesNoSpecialFile(t *testing.T) {
 			if ref == "tree" && dest == dir {
 				continue
 			}
-			if err := r.Load(t.Context(), ref, Path(dest)); err == nil || !strings.Contains(err.Error(), "no regular file") {
+			if err := r.Load(t.Context(), ref, Path(dest)); err == nil || !strings.Contains(err.Error(), "not a regular file") {
 				t.Errorf("load %s to %s: %v", ref, dest, err)
 			}
 		}

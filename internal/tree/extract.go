@@ -12,10 +12,11 @@ import (
 	"github.com/mindtrace/registry/material"
 )
 
-// Extract writes the object to dest, and returns where that is, and whether
-// something was there; the documentation of the package says it, under "Paths". It
-// appears there complete or not at all. If it is interrupted, the next one goes
-// on where this one was.
+// Extract writes the object to dest. It returns the path of the object, which is
+// in dest if that is a directory, and whether it has replaced anything. The object
+// appears there complete or not at all. If Extract is interrupted, the next one
+// goes on from what this one has fetched. The documentation of package registry
+// has the rules, under "Paths".
 func (fsys *FS) Extract(dest string, how Placing) (path string, replaced bool, err error) {
 	d, err := fsys.destination(dest, how)
 	if err != nil {
@@ -56,17 +57,17 @@ func (fsys *FS) Extract(dest string, how Placing) (path string, replaced bool, e
 	return d.path, d.there != nil, nil
 }
 
-// isSingleFile tells an object that is one file, saved as such, from a tree
-// that happens to have one.
+// isSingleFile reports whether the object was saved as a file. A directory that
+// has only one file is not a single file.
 func (fsys *FS) isSingleFile() bool {
 	files := fsys.m.Content.Files
 	return len(files) == 1 && files[0].Regular() && !strings.Contains(files[0].Path, "/") &&
 		fsys.m.Content.Materializer != material.Dir{}.Name()
 }
 
-// WriteTree writes all entries below root. That is empty, or old: holds what
-// an earlier load of the same object has left, and tidy has let stand. os.Root
-// refuses every path that would lead out of it.
+// WriteTree writes all entries below root. With old unset, root is empty. With old
+// set, it holds what an interrupted WriteTree of the same object has left, and
+// nothing else. os.Root refuses every path that would lead out of it.
 func (fsys *FS) WriteTree(root *os.Root, old bool) error {
 	x := &extraction{fsys: fsys, root: root, open: map[int]*writtenFile{}, dirs: map[string]bool{".": true}}
 	defer x.close()
@@ -102,7 +103,7 @@ func (fsys *FS) WriteTree(root *os.Root, old bool) error {
 	}
 	for _, i := range links { // last, so that nothing is written through one
 		f := &fsys.m.Content.Files[i]
-		if old { // and the disk was full after some
+		if old { // the earlier call may have made it
 			root.Remove(filepath.FromSlash(f.Path))
 		}
 		if err := root.Symlink(filepath.FromSlash(f.Link), filepath.FromSlash(f.Path)); err != nil {
@@ -112,19 +113,20 @@ func (fsys *FS) WriteTree(root *os.Root, old bool) error {
 	return nil
 }
 
-// extraction is the chunk.Dest of files in a directory.
+// extraction writes the files of an object to a directory. It is the chunk.Dest
+// of that.
 type extraction struct {
 	fsys *FS
 	root *os.Root
-	dirs map[string]bool // made already
+	dirs map[string]bool // directories that exist
 
 	mu   sync.Mutex
-	open map[int]*writtenFile
-	done int64
+	open map[int]*writtenFile // files that are not complete, by index in the manifest
+	done int64                // bytes written
 }
 
-// writtenFile is a file that is being written. The kernel lets one write at
-// a time into a file; the others would wait for it on the processor.
+// writtenFile is a file that is being written. The kernel lets only one write at
+// a time into a file, and the others would spin. So they wait for mu.
 type writtenFile struct {
 	mu sync.Mutex
 	f  *os.File
@@ -138,8 +140,8 @@ func (x *extraction) mkdir(dir string) error {
 	return x.root.MkdirAll(dir, 0o777)
 }
 
-// file returns the open file i, locked, creating it first. Other files are
-// created meanwhile.
+// file returns the file i, open and locked. It creates the file if needed. Other
+// files can be created at the same time.
 func (x *extraction) file(i int) (*writtenFile, error) {
 	x.mu.Lock()
 	w := x.open[i]
@@ -162,6 +164,7 @@ func (x *extraction) file(i int) (*writtenFile, error) {
 	return w, nil
 }
 
+// WriteAt implements chunk.Dest.
 func (x *extraction) WriteAt(i int, p []byte, off int64) error {
 	w, err := x.file(i)
 	if err != nil {
@@ -180,7 +183,7 @@ func (x *extraction) WriteAt(i int, p []byte, off int64) error {
 	return nil
 }
 
-// progress tells of n more bytes that are there.
+// progress reports n more bytes as written.
 func (x *extraction) progress(n int64) {
 	if x.fsys.Progress != nil {
 		x.mu.Lock()
@@ -190,8 +193,9 @@ func (x *extraction) progress(n int64) {
 	}
 }
 
+// Done implements chunk.Dest.
 func (x *extraction) Done(i int) error {
-	w, err := x.file(i) // an empty file has not been written to
+	w, err := x.file(i) // creates an empty file, for which WriteAt is not called
 	if err != nil {
 		return err
 	}
@@ -202,7 +206,7 @@ func (x *extraction) Done(i int) error {
 	return w.f.Close()
 }
 
-// close closes what an error has left open.
+// close closes the files that an error has left open.
 func (x *extraction) close() {
 	for _, w := range x.open {
 		if w.f != nil {

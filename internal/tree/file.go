@@ -11,15 +11,15 @@ import (
 	"github.com/mindtrace/registry/internal/memory"
 )
 
-// openFile is an open regular file of an Object.
+// openFile is an open regular file of an FS.
 type openFile struct {
 	fsys  *FS
 	info  fileInfo
-	index int
+	index int // of its entry in the manifest
 
-	stream io.ReadCloser // while read from start to end
+	stream io.ReadCloser // reads ahead, as long as nobody seeks
 	off    int64
-	random bool // after a Seek: no reading ahead
+	random bool // after a Seek: reads only what is asked for
 	closed bool
 }
 
@@ -65,10 +65,11 @@ func (f *openFile) ReadAt(p []byte, off int64) (int, error) {
 	return n, f.fail("read", err)
 }
 
-// FitsMemory is an error for a file that is larger than the machine's memory.
+// FitsMemory returns fault.ErrTooLarge if the file is larger than the machine's
+// memory. material.ReadAll calls it.
 func (f *openFile) FitsMemory() error {
 	if most := memory.Machine(); f.info.Size() > most {
-		return f.fail("read", fmt.Errorf("%w: it has %d bytes, and this machine has memory for %d; load it into a Path, or read it part by part (Registry.Object)",
+		return f.fail("read", fmt.Errorf("%w: it has %d bytes, and this machine has %d bytes of memory; load it into a Path, or read it in parts (Registry.Object)",
 			fault.ErrTooLarge, f.info.Size(), most))
 	}
 	return nil
@@ -113,7 +114,7 @@ func (f *openFile) Close() error {
 	return nil
 }
 
-// openDir is an open directory of an Object.
+// openDir is an open directory of an FS.
 type openDir struct {
 	fsys  *FS
 	info  fileInfo

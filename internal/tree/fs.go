@@ -13,20 +13,20 @@ import (
 	"github.com/mindtrace/registry/material"
 )
 
-// FS is one version as a read-only file system. Its files are fetched
-// as they are read, and verified before a byte of them is handed out; they
-// implement io.ReaderAt and io.Seeker, which fetch only what is asked for.
+// FS is one version as a read-only file system. Bytes are fetched when they are
+// read, and verified before they are returned. Files implement io.ReaderAt and
+// io.Seeker, which fetch only what is asked for. The fields may be set before the
+// first use. An FS may be used by many goroutines at once.
 type FS struct {
-	Ctx    context.Context // of all reads
+	Ctx      context.Context  // of all reads
+	Progress func(done int64) // gets how many bytes Extract or WriteTree has written; or nil
+	Keep     string           // a directory that Extract never replaces: the registry's; or ""
+
 	m      *manifest.Manifest
 	chunks *chunk.Reader
-
-	ref      string            // as the user gave it, for messages
-	wrap     func(error) error // gives the error of a read its operation and reference
-	Progress func(done int64)  // of an extraction, in bytes; or nil
-	Keep     string            // a directory that is never replaced, or ""
-
-	index func() *index
+	ref    string            // as the user gave it, for messages
+	wrap   func(error) error // gives an error of a read its operation and reference
+	index  func() *index     // made at first use
 }
 
 var (
@@ -36,6 +36,9 @@ var (
 	_ fs.ReadLinkFS = (*FS)(nil)
 )
 
+// New returns the version with the manifest m as a file system. chunks reads its
+// bytes. ref is the reference that the user gave, for messages; wrap gives the
+// errors of reads their context.
 func New(ctx context.Context, m *manifest.Manifest, chunks *chunk.Reader, ref string, wrap func(error) error) *FS {
 	fsys := &FS{Ctx: ctx, m: m, chunks: chunks, ref: ref, wrap: wrap}
 	fsys.index = sync.OnceValue(func() *index { return newIndex(m.Content.Files) })
@@ -55,14 +58,14 @@ func (fsys *FS) open(op, name string) (fs.File, error) {
 		return fail(err)
 	}
 	info := fsys.stat(at)
-	info.name = path.Base(name) // not that of the file a link leads to
+	info.name = path.Base(name) // a link's own name, not that of its target
 	if info.IsDir() {
 		return &openDir{fsys: fsys, info: info, names: fsys.index().dirs[at], path: at}, nil
 	}
 	return &openFile{fsys: fsys, info: info, index: fsys.index().entry[at]}, nil
 }
 
-// stat describes what resolve returned.
+// stat describes the entry at a path that resolve has returned.
 func (fsys *FS) stat(at string) fileInfo {
 	x := fsys.index()
 	if i, ok := x.entry[at]; ok {
@@ -130,7 +133,7 @@ func (fsys *FS) ReadDir(name string) ([]fs.DirEntry, error) {
 	return d.ReadDir(-1)
 }
 
-// fileInfo is an fs.FileInfo and fs.DirEntry of an entry.
+// fileInfo is the fs.FileInfo and the fs.DirEntry of an entry.
 type fileInfo struct {
 	name    string
 	f       *manifest.File
@@ -146,5 +149,5 @@ func (i fileInfo) Type() fs.FileMode          { return i.Mode().Type() }
 func (i fileInfo) Info() (fs.FileInfo, error) { return i, nil }
 func (i fileInfo) String() string             { return fs.FormatDirEntry(i) }
 
-// Mode is read-only: nothing can be written here.
+// Mode returns the entry's mode without permission to write.
 func (i fileInfo) Mode() fs.FileMode { return i.f.Mode() &^ 0o222 }

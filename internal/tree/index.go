@@ -10,10 +10,10 @@ import (
 	"github.com/mindtrace/registry/internal/manifest"
 )
 
-// index finds entries by path.
+// index finds the entries of a manifest by path.
 type index struct {
 	files []manifest.File
-	entry map[string]int      // path → index of its entry, for entries of the manifest
+	entry map[string]int      // path → index in files; has no directory that is not empty
 	dirs  map[string][]string // directory → base names in it, sorted
 }
 
@@ -40,8 +40,8 @@ func newIndex(files []manifest.File) *index {
 	return x
 }
 
-// resolve returns the clean path that name leads to, through symbolic links.
-// With follow unset, a link at the end is not followed.
+// resolve follows the symbolic links in name, and returns the clean path of the
+// entry. With follow unset, it does not follow a link that is the last part.
 func (x *index) resolve(name string, follow bool) (string, error) {
 	rest, at := name, "."
 	for hops := 0; rest != ""; {

@@ -11,11 +11,14 @@ import (
 	"github.com/mindtrace/registry/internal/localfs"
 )
 
-// put gives what is complete in tmp its name. What has that name keeps its
-// permissions. If it is a directory that is replaced, the two change places in
-// one step; where the system cannot do that, the old one is put aside first, and
-// a crash between the two steps leaves nothing there: the same load, run again,
-// puts it there.
+// put renames the complete object from tmp to the destination. It gives the object
+// the permissions of what it replaces. A directory is exchanged in one step. Where
+// the system cannot do that, the old one is renamed to tmp first. A crash between
+// the two steps leaves nothing at the destination; the same load, run again, puts
+// the object there.
+//
+// With Exact, another process may change the destination between the check and the
+// rename: then put checks again and repeats.
 func (fsys *FS) put(d *destination, tmp *partial, how Placing) error {
 	for tries := 0; ; tries++ {
 		done, err := fsys.putNow(d, tmp, how)
@@ -25,8 +28,8 @@ func (fsys *FS) put(d *destination, tmp *partial, how Placing) error {
 	}
 }
 
-// changed reports whether another has come to the place of what was there at
-// the last look, or gone.
+// changed reports whether the destination is not what it was at the last check:
+// replaced, new or gone.
 func (d *destination) changed() bool {
 	now, err := d.parent.Lstat(d.base)
 	if d.there == nil || err != nil {
@@ -35,7 +38,7 @@ func (d *destination) changed() bool {
 	return !os.SameFile(now, d.there)
 }
 
-// putNow is put, once. It reports whether the object is there.
+// putNow is one try of put. done reports whether the object is at the destination.
 func (fsys *FS) putNow(d *destination, tmp *partial, how Placing) (done bool, err error) {
 	from := partialTree
 	if d.single {
@@ -48,7 +51,7 @@ func (fsys *FS) putNow(d *destination, tmp *partial, how Placing) (done bool, er
 	now, err := d.parent.Lstat(d.base)
 	if errors.Is(err, fs.ErrNotExist) {
 		d.there = nil
-		mode := localfs.New // a directory that somebody has made meanwhile is not replaced
+		mode := localfs.New // does not replace a directory that was just made
 		if d.single && !how.NoClobber || how.Exact {
 			mode = localfs.Replace
 		}
@@ -79,16 +82,17 @@ func (fsys *FS) putNow(d *destination, tmp *partial, how Placing) (done bool, er
 		return false, err
 	}
 	if err := removeAll(tmp.root, aside); err != nil {
-		return true, fmt.Errorf("the object is there, but what it has replaced could not be removed, and is in %s: %w",
+		return true, fmt.Errorf("the object is loaded, but what it has replaced could not be removed; remove %s yourself: %w",
 			filepath.Join(d.dir, tmp.name, aside), err)
 	}
 	return true, nil
 }
 
-// replaceInSteps puts what is at the destination aside, and the object there. If
-// that fails, what was there is there again, or stays where it was put.
+// replaceInSteps renames what is at the destination to tmp, and then the object to
+// the destination. If that fails, it renames the old one back. If that fails, too,
+// the old one stays in tmp, and the error says where.
 func (d *destination) replaceInSteps(tmp *partial, from string, rename func(*os.Root, string, *os.Root, string, localfs.Mode) error) error {
-	if err := removeAll(tmp.root, partialAside); err != nil { // of a load that was killed
+	if err := removeAll(tmp.root, partialAside); err != nil { // left by a load that was killed
 		return err
 	}
 	if err := rename(d.parent, d.base, tmp.root, partialAside, localfs.Replace); err != nil {
@@ -100,14 +104,14 @@ func (d *destination) replaceInSteps(tmp *partial, from string, rename func(*os.
 	}
 	if back := rename(tmp.root, partialAside, d.parent, d.base, localfs.New); back != nil {
 		tmp.keep = true
-		return fmt.Errorf("%w; what was there could not be put back (%w), and is in %s: move it away before the next load to this destination",
+		return fmt.Errorf("%w; what was at the destination could not be put back (%w): it is in %s, move it away before the next load to this destination",
 			err, back, filepath.Join(d.dir, tmp.name, partialAside))
 	}
 	return err
 }
 
-// keepModes gives what is put in the place of something the permissions of that:
-// a file or directory never becomes open to more people by a load.
+// keepModes gives the object the permissions of what it replaces: no load opens a
+// file or directory to more users.
 func (fsys *FS) keepModes(d *destination, tmp *partial, from string, how Placing) error {
 	now, err := tmp.root.Lstat(from)
 	if err != nil {
@@ -118,7 +122,7 @@ func (fsys *FS) keepModes(d *destination, tmp *partial, from string, how Placing
 	switch {
 	case now.IsDir() != was.IsDir():
 		perm = narrow(now.Mode().Perm(), perm)
-	case how.Exact && d.single: // all but whether it is executable
+	case how.Exact && d.single: // executable or not as the object says
 		perm &^= 0o111
 		if fsys.m.Content.Files[0].Exec {
 			perm |= perm & 0o444 >> 2
@@ -133,8 +137,8 @@ func (fsys *FS) keepModes(d *destination, tmp *partial, from string, how Placing
 		localfs.Place{Root: tmp.root, Name: from}, localfs.Place{Root: d.parent, Name: d.base}, perm)
 }
 
-// narrowTree takes from files and directories of a tree the permissions that
-// those at the same places in the tree to be replaced do not give.
+// narrowTree removes permissions from the files and directories of the new tree
+// that those at the same paths of the old tree do not have.
 func (fsys *FS) narrowTree(d *destination, tmp *partial) error {
 	old, err := beneath.OpenRootIn(d.parent, d.base)
 	if err != nil {
@@ -164,6 +168,7 @@ func (fsys *FS) narrowTree(d *destination, tmp *partial) error {
 	return nil
 }
 
-// narrow returns of the permissions now those that was has, too. Who may read may
-// also execute, or enter: that says what a file is, not who may have it.
+// narrow returns the permissions that both now and was have. Permission to read in
+// was counts as permission to execute as well: that bit says what a file is, not
+// who may have it.
 func narrow(now, was fs.FileMode) fs.FileMode { return now & (was | was&0o444>>2) }
