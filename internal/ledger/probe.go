@@ -69,7 +69,7 @@ func (l *Ledger) Trust(ctx context.Context) error {
 		return err
 	}
 	s.Probed = at.UTC().Truncate(time.Second)
-	s.Succeed()
+	s.Supersede()
 	body, err := s.Encode()
 	if err != nil {
 		return err

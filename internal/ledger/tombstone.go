@@ -27,7 +27,7 @@ func (l *Ledger) Bury(ctx context.Context, f *Record) (*Record, error) {
 
 // Replace writes m over the register f.
 func (l *Ledger) Replace(ctx context.Context, f *Record, m *manifest.Manifest) (*Record, error) {
-	m.Succeed()
+	m.Supersede()
 	body, err := m.Encode()
 	if err != nil {
 		return nil, err
