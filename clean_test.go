@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/mindtrace/registry/internal/tree"
 	"github.com/mindtrace/registry/store/faultstore"
 )
 
@@ -39,8 +38,10 @@ func TestCompleteLoadRemovesLeftovers(t *testing.T) {
 	dir := t.TempDir()
 	dest := filepath.Join(dir, "dest")
 	r := interruptedLoad(t, "m@1.0.0", dest)
-	killed := filepath.Join(dir, tree.PartialsOf("dest")+tree.Hash8("chance"))
-	other := filepath.Join(dir, tree.PartialsOf("other")+tree.Hash8("chance"))
+	// The name is a prefix, eight digits of the destination, and eight more.
+	left := leftovers(t, dir)[0]
+	killed := left[:len(left)-8] + "01234567"
+	other := left[:len(left)-16] + "89abcdef01234567"
 	for _, d := range []string{killed, other} {
 		if err := os.MkdirAll(filepath.Join(d, "tree", "deep"), 0o700); err != nil {
 			t.Fatal(err)
@@ -67,7 +68,7 @@ func TestCleanLeavesWhatIsInUse(t *testing.T) {
 			return
 		}
 		report := must[*CleanReport](t)(Clean(t.Context(), dir, nil))
-		if len(report.Leftovers) != 1 || report.Leftovers[0].Kept != tree.ErrInUse.Error() {
+		if len(report.Leftovers) != 1 || report.Leftovers[0].Kept != "a load is using it" {
 			t.Errorf("%+v", report)
 		}
 		if err := r.Load(t.Context(), "m", Path(dest)); err != nil {

@@ -264,7 +264,7 @@ func refit(t *testing.T, r *Registry, mem store.Store) string {
 	if _, err := mem.Put(t.Context(), p.Key(), body, store.Absent); err != nil {
 		t.Fatal(err)
 	}
-	f.Succeed()
+	f.Supersede()
 	if err := f.Seal(); err != nil {
 		t.Fatal(err)
 	}

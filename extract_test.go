@@ -203,7 +203,7 @@ func TestLoadReplacesNoSpecialFile(t *testing.T) {
 			if ref == "tree" && dest == dir {
 				continue
 			}
-			if err := r.Load(t.Context(), ref, Path(dest)); err == nil || !strings.Contains(err.Error(), "no regular file") {
+			if err := r.Load(t.Context(), ref, Path(dest)); err == nil || !strings.Contains(err.Error(), "not a regular file") {
 				t.Errorf("load %s to %s: %v", ref, dest, err)
 			}
 		}
@@ -252,7 +252,7 @@ func TestFailedLoadLeavesNothing(t *testing.T) {
 		return faultstore.Fault{}
 	})
 	wantErr(t, r.Load(ctx, "m", Path(filepath.Join(dir, "out"))), context.Canceled)
-	if entries, _ := os.ReadDir(dir); len(entries) != 1 || !strings.HasPrefix(entries[0].Name(), tree.Prefix) {
+	if entries, _ := os.ReadDir(dir); len(entries) != 1 || !strings.HasPrefix(entries[0].Name(), tree.PartialPrefix) {
 		t.Errorf("left %v", entries)
 	}
 }

@@ -24,7 +24,7 @@ type LeftOut struct {
 func (s *sink) LeaveOut(name string, dir fs.FS) bool {
 	why := ""
 	switch {
-	case strings.HasPrefix(path.Base(name), tree.Prefix):
+	case strings.HasPrefix(path.Base(name), tree.PartialPrefix):
 		why = "left by an interrupted load"
 	case dir == nil:
 	case s.r.liesIn(dir):

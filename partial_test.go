@@ -18,11 +18,27 @@ import (
 // leftovers returns the directories of interrupted loads in dir.
 func leftovers(t *testing.T, dir string) []string {
 	t.Helper()
-	found, err := filepath.Glob(filepath.Join(dir, tree.Prefix+"*"))
+	found, err := filepath.Glob(filepath.Join(dir, tree.PartialPrefix+"*"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return found
+}
+
+// partialName returns the name of the directory in which a load of ref to
+// a destination called base grows.
+func partialName(t *testing.T, r *Registry, ref, base string) (name string) {
+	t.Helper()
+	dir := t.TempDir()
+	err := r.Load(t.Context(), ref, Path(filepath.Join(dir, base)), WithProgress(func(Progress) {
+		if found := leftovers(t, dir); len(found) == 1 {
+			name = filepath.Base(found[0])
+		}
+	}))
+	if err != nil || name == "" {
+		t.Fatalf("%q, %v", name, err)
+	}
+	return name
 }
 
 // cancelAt plans that a context ends when so many packs have been asked for.

@@ -12,7 +12,6 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/mindtrace/registry/internal/tree"
 	"github.com/mindtrace/registry/store/faultstore"
 	"golang.org/x/sys/unix"
 )
@@ -70,7 +69,7 @@ func TestPlantedPartial(t *testing.T) {
 	files := map[string][]byte{"big": body, "d/small": []byte("x"), "d/e/small": []byte("y")}
 	r, _ := inMemory(t)
 	mustSave(t, r, "m", Path(writeFiles(t, files)))
-	digest := manifestOf(t, r, "m").Digest
+	partial := partialName(t, r, "m", "dest")
 	for name, plant := range map[string]func(*planted){
 		"a file": func(p *planted) { p.must(os.WriteFile(p.partial, nil, 0o600)) },
 		"a pipe": func(p *planted) { p.must(unix.Mkfifo(p.partial, 0o600)) },
@@ -128,7 +127,7 @@ func TestPlantedPartial(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := &planted{t: t, parent: t.TempDir(), outside: writeFiles(t, map[string][]byte{"big": body[:6<<20], "small": []byte("mine")})}
-			p.partial = filepath.Join(p.parent, tree.ResumableName("dest", digest))
+			p.partial = filepath.Join(p.parent, partial)
 			plant(p)
 			dest := filepath.Join(p.parent, "dest")
 			looks := 0

@@ -7,11 +7,11 @@ import (
 	"github.com/mindtrace/registry/version"
 )
 
-// OutcomeError is an ErrOutcomeUnknown: the register that was written, and the
-// nonce to look for in it.
+// OutcomeError is an ErrOutcomeUnknown with what is needed to find out: if the
+// register holds the nonce, the write was applied.
 type OutcomeError struct {
 	Key   string // of the register, in the store
-	Nonce string // of the state that was written
+	Nonce string // of the state that was written, as 32 hexadecimal digits
 	Err   error  // why the outcome is unknown
 }
 
@@ -20,21 +20,21 @@ func (e *OutcomeError) Error() string {
 	return fmt.Sprintf("%v: writing %s with nonce %s: %v", ErrOutcomeUnknown, e.Key, e.Nonce, e.Err)
 }
 
-// Unwrap makes the error ErrOutcomeUnknown and its cause.
+// Unwrap returns ErrOutcomeUnknown and the cause.
 func (e *OutcomeError) Unwrap() []error { return []error{ErrOutcomeUnknown, e.Err} }
 
-// UnreadableError is one part of a registry that cannot be read: a register
-// that is damaged, of a newer format or without permission to read it, or
-// a directory of registers. Listings yield it and go on, since it does not
-// concern the rest. It is ErrIntegrity, ErrNewer or fs.ErrPermission, as its cause.
+// UnreadableError is one part of a registry that cannot be read: a register, or
+// a directory of registers. The part is damaged (ErrIntegrity), written by a
+// newer program (registry.ErrNewer), or the caller may not read it
+// (fs.ErrPermission). Listings yield the error and go on with the rest.
 type UnreadableError struct {
-	Key    string // of the register; of a directory, the prefix of its keys, with a slash at the end
-	Ref    string // name@version, name@tag, or the name of the object; "" if it is of no single object
-	Remedy string // what to do about it, for people; may be empty
+	Key    string // of the register; or the prefix of a directory's keys, with a slash at the end
+	Ref    string // name@version, name@tag, or an object's name; "" if no single object is concerned
+	Remedy string // what to do about it, for people to read; may be empty
 	Err    error  // the cause
 }
 
-// Error implements error. It says what to do.
+// Error implements error. The text has the key, the cause and the remedy.
 func (e *UnreadableError) Error() string {
 	s := e.Err.Error()
 	if !strings.Contains(s, e.Key) {
@@ -49,11 +49,11 @@ func (e *UnreadableError) Error() string {
 // Unwrap returns the cause.
 func (e *UnreadableError) Unwrap() error { return e.Err }
 
-// TagError says that a version was saved, but that not all its tags were set.
+// TagError reports that a version was saved, but not all its tags were set.
 type TagError struct {
-	Version version.Version // that was saved
-	Tags    []string        // that were not set, or whose state is unknown
-	Err     error           // why the first of them was not
+	Version version.Version // the version that was saved
+	Tags    []string        // the tags that were not set, or whose state is unknown
+	Err     error           // why the first of them was not set
 }
 
 // Error implements error.
@@ -64,19 +64,19 @@ func (e *TagError) Error() string {
 // Unwrap returns the cause.
 func (e *TagError) Unwrap() error { return e.Err }
 
-// Side says which of two registries an operation between them failed at.
+// Side names one of the two registries of a copy.
 type Side string
 
 // The sides of a copy.
 const (
-	Source      Side = "source"
-	Destination Side = "destination"
+	Source      Side = "source"      // the registry that is read
+	Destination Side = "destination" // the registry that is written to
 )
 
-// SideError is the failure of one of two registries.
+// SideError reports which of two registries has failed.
 type SideError struct {
 	Side Side
-	URL  string // of that registry
+	URL  string // of the registry that has failed
 	Err  error  // the cause
 }
 

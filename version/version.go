@@ -1,5 +1,11 @@
-// Package version has the versions of objects: Semantic Versions without build
-// metadata. https://semver.org/spec/v2.0.0.html
+// Package version declares Version, the version numbers of objects: Semantic
+// Versions without build metadata (https://semver.org/spec/v2.0.0.html).
+//
+// Every version has one spelling, one key in a store, and one place in the order
+// of precedence; the keys are in that order. Parse reads what people write, and
+// Version.Compare says which of two versions is higher. Package registry exports
+// Version, Parse (as ParseVersion) and ErrInvalid (as ErrInvalidVersion) again;
+// import this package for the rest.
 package version
 
 import (
@@ -14,26 +20,28 @@ import (
 // Version is a Semantic Version 2.0.0 without build metadata, such as 1.2.3 or
 // 2.0.0-rc.1.
 //
-// The zero value is 0.0.0. Versions are comparable with ==.
+// The zero value is 0.0.0. Versions can be compared with == for equality, and can
+// be keys of maps. As text, and so in JSON, a version is in its canonical form.
 type Version struct {
 	Major, Minor, Patch uint64 // at most 2⁶³-1
 	Pre                 string // dot-separated pre-release identifiers, or ""
 }
 
-// ErrInvalid: the text is not a version, or not one that a registry can hold.
+// ErrInvalid: the text is not a version, or not one that a registry can hold. The
+// error that wraps it says why, and how to write it instead.
 var ErrInvalid = errors.New("invalid version")
 
-// A key's last segment has at most longest bytes, with the suffix that
-// registers have.
+// The last segment of a key, with the suffix of registers, has at most longest
+// bytes.
 const (
 	longest = 100
 	suffix  = ".json"
 )
 
-// Parse reads a version. "1", "1.2" and "v1.2.3" are accepted and mean
-// 1.0.0, 1.2.0 and 1.2.3: two spellings of one version are one version.
-// Build metadata ("+...") is refused, since it would give two versions the
-// same precedence.
+// Parse reads a version. It accepts "1", "1.2" and "v1.2.3" as well, for 1.0.0,
+// 1.2.0 and 1.2.3. It refuses build metadata ("+..."), which would give two
+// versions the same precedence; leading zeros; numbers above 2⁶³-1; and
+// pre-releases too long for a key (some 80 characters). Errors are ErrInvalid.
 func Parse(s string) (Version, error) {
 	bad := func(format string, args ...any) (Version, error) {
 		return Version{}, fmt.Errorf("%w %.100q: %s", ErrInvalid, s, fmt.Sprintf(format, args...))
@@ -105,7 +113,7 @@ func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
 func isNumeric(id string) bool { return strings.Trim(id, "0123456789") == "" }
 
-// String returns the canonical form, such as "1.2.3-rc.1".
+// String returns the canonical form, such as "1.2.3-rc.1". Parse reads it back.
 func (v Version) String() string {
 	b := strconv.AppendUint(nil, v.Major, 10)
 	b = append(b, '.')
@@ -122,7 +130,8 @@ func (v Version) String() string {
 // IsRelease reports whether v has no pre-release part.
 func (v Version) IsRelease() bool { return v.Pre == "" }
 
-// Next returns the next patch release. After 2⁶³-1 there is none.
+// Next returns the next patch release: 1.2.4 after 1.2.3, and after 1.2.3-rc.1. It
+// is an ErrInvalid if the patch number is 2⁶³-1.
 func (v Version) Next() (Version, error) {
 	if v.Patch >= math.MaxInt64 {
 		return Version{}, fmt.Errorf("%w: there is no patch release after %s", ErrInvalid, v)
@@ -130,8 +139,8 @@ func (v Version) Next() (Version, error) {
 	return Version{Major: v.Major, Minor: v.Minor, Patch: v.Patch + 1}, nil
 }
 
-// Compare returns -1, 0 or 1 as v has lower, equal or higher precedence
-// than w.
+// Compare returns -1 if v has lower precedence than w, 0 if they are equal, and 1
+// if v has higher precedence. It can be passed to slices.SortFunc.
 func (v Version) Compare(w Version) int {
 	return cmp.Or(
 		cmp.Compare(v.Major, w.Major),
@@ -141,11 +150,11 @@ func (v Version) Compare(w Version) int {
 	)
 }
 
-// MarshalText implements encoding.TextMarshaler.
+// MarshalText implements encoding.TextMarshaler. It writes the canonical form.
 func (v Version) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
 
-// UnmarshalText implements encoding.TextUnmarshaler. It takes only the
-// canonical form.
+// UnmarshalText implements encoding.TextUnmarshaler. It accepts only the canonical
+// form: everything else, "1.2" too, is ErrInvalid.
 func (v *Version) UnmarshalText(text []byte) error {
 	w, err := Parse(string(text))
 	if err != nil {
@@ -158,16 +167,16 @@ func (v *Version) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Key returns the version as part of a store key. The bytewise order of keys
-// is the precedence of versions, so that a listing read page by page beside
-// concurrent saves can never miss the highest version: whatever was added
-// behind the cursor is lower than what is still to come.
+// Key returns the version as part of a store key. The bytewise order of keys is
+// the precedence of versions. So a listing that is read page by page, beside
+// concurrent saves, cannot miss the highest version: what was added behind the
+// cursor is lower than what is still to come (see docs/attacks.md, A7).
 //
-// A number is its count of digits as a letter (a for one) followed by the
-// digits, of which every last two go into a directory of their own, so that
-// no directory grows beyond some hundreds of entries: 7 is a7, 42 is b42,
-// 12345 is e1/23/45. A release ends in "~", which sorts after the "-" of its
-// pre-releases.
+// A number is written as its count of digits as a letter (a for one), followed by
+// the digits: 7 is a7, 42 is b42. In numbers of more than two digits, every last
+// two digits are a directory of their own: 12345 is e1/23/45. So no directory has
+// more than some hundreds of entries. A release ends in "~", which sorts after
+// the "-" of its pre-releases: 1.2.3 is a1.a2.a3~.
 func (v Version) Key() string {
 	b := make([]byte, 0, 32)
 	b = appendNumber(b, v.Major)
@@ -190,11 +199,12 @@ func appendNumber(b []byte, n uint64) []byte {
 	return b
 }
 
-// preKey encodes the pre-release: "~" for none, otherwise "-", for each
-// identifier "!0" and a length letter and digits, or "!1" and text, and "!!"
-// at the end. An upper-case letter is "_" and the lower-case one. "!" sorts
-// below all else, so a prefix comes before what continues it; "_" sorts
-// between digits and lower-case letters, as upper case does in ASCII.
+// preKey encodes the pre-release. Without one it is "~". Otherwise it is "-", then
+// each identifier, then "!!". A number is "!0", a letter for its count of digits,
+// and the digits. Text is "!1" and the text, with "_" before each letter that was
+// upper case. "!" sorts below all else, so a prefix comes before what continues
+// it. "_" sorts between digits and lower-case letters, as upper case does in
+// ASCII.
 func (v Version) preKey() string {
 	if v.Pre == "" {
 		return "~"
@@ -219,8 +229,8 @@ func (v Version) preKey() string {
 	return string(append(b, '!', '!'))
 }
 
-// ParseKey is the inverse of Version.Key. It refuses every other
-// string.
+// ParseKey is the inverse of Version.Key. Every string that Key does not return is
+// ErrInvalid.
 func ParseKey(key string) (Version, error) {
 	bad := func() (Version, error) {
 		return Version{}, fmt.Errorf("%w: %.100q is not the key of a version", ErrInvalid, key)

@@ -194,7 +194,7 @@ func inheritHistory(m *manifest.Manifest, body []byte) {
 	if len(old.Nonce) == len(m.Nonce) {
 		fresh := m.Nonce
 		m.Head.Nonce = old.Nonce
-		m.Succeed()
+		m.Supersede()
 		m.Head.Nonce = fresh
 	}
 }

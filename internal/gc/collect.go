@@ -131,7 +131,7 @@ func (c *collector) finish(ctx context.Context) error {
 		return err
 	}
 	c.marker.Started = c.m0.UTC()
-	c.marker.Succeed()
+	c.marker.Supersede()
 	body, err := c.marker.Encode()
 	if err != nil {
 		return err

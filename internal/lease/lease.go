@@ -128,7 +128,7 @@ func (l *Lease) renew(ctx context.Context) bool {
 	next, match, sent := *l.reg, l.token, l.s.now()
 	l.undecided = true
 	l.mu.Unlock()
-	next.Succeed()
+	next.Supersede()
 	next.Renew++
 	info, err := l.s.put(ctx, l.key, &next, match, l.ttl/6)
 	switch {
@@ -195,7 +195,7 @@ func (l *Lease) free(ctx context.Context) error {
 			l.reg, l.token = at.reg, at.info.Token
 		}
 		next := *l.reg
-		next.Succeed()
+		next.Supersede()
 		next.State, next.Renew = manifest.LockFree, 0
 		info, err := l.s.put(ctx, l.key, &next, l.token, releaseTime/4)
 		switch {

@@ -231,7 +231,7 @@ func (s *Locks) take(ctx context.Context, name string, o Options, w *waiter) (*L
 		reg, match := manifest.NewLock(name, manifest.LockHeld), store.Absent
 		if at.reg != nil {
 			reg.Head = at.reg.Head
-			reg.Succeed()
+			reg.Supersede()
 			reg.Epoch, match = at.reg.Epoch, at.info.Token
 		}
 		reg.Epoch++
@@ -267,7 +267,7 @@ func (s *Locks) abandon(ctx context.Context, reg *manifest.Lock, err error) {
 		return
 	}
 	next := *at.reg
-	next.Succeed()
+	next.Supersede()
 	next.State = manifest.LockFree
 	s.put(ctx, manifest.LockKey(reg.Name), &next, at.info.Token, time.Second)
 }

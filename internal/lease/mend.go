@@ -69,7 +69,7 @@ func (s *Locks) restart(ctx context.Context, key, name string, at state, by *man
 	reg.Epoch = manifest.FreshEpoch(now)
 	if at.reg != nil {
 		reg.Head = at.reg.Head
-		reg.Succeed()
+		reg.Supersede()
 	}
 	reg.Owner, reg.TTL, reg.BrokenBy = *by, DefaultTTL.Milliseconds(), by
 	_, err = s.put(ctx, key, reg, match, 0)

@@ -131,7 +131,7 @@ func (s *Locks) Break(ctx context.Context, name, why string) (now uint64, err er
 		}
 		epoch = at.reg.Epoch
 		next := *at.reg
-		next.Succeed()
+		next.Supersede()
 		next.State, next.Renew, next.BrokenBy = manifest.LockFree, 0, &by
 		next.Epoch++
 		_, err = s.put(ctx, manifest.LockKey(name), &next, at.info.Token, 0)

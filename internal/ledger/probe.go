@@ -72,7 +72,7 @@ func (l *Ledger) EnsureProbed(ctx context.Context) error {
 		return err
 	}
 	s.Probed = at.UTC().Truncate(time.Second)
-	s.Succeed()
+	s.Supersede()
 	body, err := s.Encode()
 	if err != nil {
 		return err

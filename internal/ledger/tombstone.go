@@ -30,7 +30,7 @@ func (l *Ledger) Bury(ctx context.Context, f *Record) (*Record, error) {
 // Replace replaces the state f of a version's register by m, with a new nonce. If
 // the register has changed since f was read, the error is ErrConflict.
 func (l *Ledger) Replace(ctx context.Context, f *Record, m *manifest.Manifest) (*Record, error) {
-	m.Succeed()
+	m.Supersede()
 	body, err := m.Encode()
 	if err != nil {
 		return nil, err

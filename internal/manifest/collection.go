@@ -18,31 +18,31 @@ const (
 )
 
 // Collection is the marker of one garbage collection. The collection puts it
-// before it reads anything else: when the store dates it is when the
-// collection began. The key is made of a nonce and never used again.
+// before it reads anything else: the store's date of the marker is the time at
+// which the collection began. The key is made of a nonce and never used again.
 type Collection struct {
 	Head
-	// Started is when the collection began, by the store's clock. It is in
-	// the marker only once the collection has ended.
+	// Started is when the collection began, by the store's clock. It is zero
+	// until the collection has ended.
 	Started time.Time `json:"started,omitzero"`
-	// Report is what came of it, a JSON object for people to read. Absent
-	// while the collection runs, or if it failed.
+	// Report is the collection's result, a JSON object for people to read. It is
+	// absent while the collection runs, and for ever if it failed.
 	Report jsontext.Value `json:"report,omitzero"`
 }
 
 // NewCollection returns the marker of a collection that begins now.
 func NewCollection() *Collection { return &Collection{Head: newHead(KindCollection)} }
 
-// CollectionKey is the key of the marker that began with this nonce.
+// CollectionKey returns the key of the marker whose first nonce is n.
 func CollectionKey(n Nonce) string { return CollectionsPrefix + string(n) }
 
-// IsCollectionKey reports whether a key is that of a marker.
+// IsCollectionKey reports whether key is the key of a marker.
 func IsCollectionKey(key string) bool {
 	nonce, ok := strings.CutPrefix(key, CollectionsPrefix)
 	return ok && Nonce(nonce).valid()
 }
 
-// Encode returns the register's body.
+// Encode returns the body of the register.
 func (c *Collection) Encode() ([]byte, error) {
 	if err := c.check(); err != nil {
 		return nil, err

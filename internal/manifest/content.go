@@ -12,11 +12,10 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Digest returns the digest of the content: the SHA-256 of its JSON in
-// canonical form (RFC 8785), an object of the members class, files,
-// materializer and metadata, of which those that are empty are left out.
-// Two versions with the same content have the same digest, whatever their
-// names, numbers and registries.
+// Digest returns the digest of the content: the SHA-256 of its JSON in canonical
+// form (RFC 8785). That is an object with the members class, files, materializer
+// and metadata, without those that are empty. Two versions with the same content
+// have the same digest, whatever their names, numbers and registries.
 func (c *Content) Digest() (Digest, error) {
 	h := sha256.New()
 	if err := c.writeCanonical(h); err != nil {
@@ -25,8 +24,8 @@ func (c *Content) Digest() (Digest, error) {
 	return Digest(h.Sum(nil)), nil
 }
 
-// writeCanonical writes the canonical form piece by piece, since a million
-// files make a large document. Members come in ascending order.
+// writeCanonical writes the canonical form in pieces: with a million files it is
+// a large document. Members are in ascending order.
 func (c *Content) writeCanonical(w io.Writer) error {
 	sep := "{"
 	member := func(name string, v jsontext.Value) error {
@@ -88,10 +87,10 @@ func (c *Content) writeCanonical(w io.Writer) error {
 	return err
 }
 
-// appendCanonical appends the canonical form of an entry. A million of them
-// leave no garbage.
+// appendCanonical appends the canonical form of an entry. It allocates nothing:
+// there may be a million entries.
 func (f *File) appendCanonical(b []byte) ([]byte, error) {
-	if f.Size > 1<<53 || f.Size < 0 { // not what a double prints
+	if f.Size > 1<<53 || f.Size < 0 { // canonical numbers are doubles
 		v, err := canonical(f)
 		return append(b, v...), err
 	}
@@ -140,11 +139,11 @@ func (c *Content) canonicalizeMetadata() error {
 	return nil
 }
 
-// CanonicalMetadata returns metadata, any JSON value, in canonical form
-// (RFC 8785). No metadata, null and an empty object are all the same: nil.
-// Numbers that would not stay what they are — integers beyond ±2⁵³ that would
-// be rounded, anything beyond ±1.8·10³⁰⁸, more digits than a double holds — are
-// refused, since a reader would see another number.
+// CanonicalMetadata returns metadata, any JSON value, in canonical form (RFC
+// 8785). For no metadata, null and an empty object it returns nil. It refuses
+// numbers that the canonical form would change, since a reader would see another
+// number: integers beyond ±2⁵³ that a double rounds, anything beyond ±1.8·10³⁰⁸,
+// and more digits than a double holds.
 func CanonicalMetadata(metadata jsontext.Value) (jsontext.Value, error) {
 	if len(metadata) == 0 {
 		return nil, nil
@@ -166,7 +165,7 @@ func CanonicalMetadata(metadata jsontext.Value) (jsontext.Value, error) {
 	if string(m) != string(exact) {
 		return nil, fmt.Errorf("metadata holds an integer beyond ±2⁵³, which most JSON readers round; write it as a string%s", firstNumber(metadata, isRounded))
 	}
-	if string(m) != string(metadata) { // else its numbers are what they become
+	if string(m) != string(metadata) { // else no number changes
 		if err := checkNumbers(metadata); err != nil {
 			return nil, err
 		}

@@ -180,9 +180,10 @@ func TestEightEarlierNonces(t *testing.T) {
 	}
 }
 
-// Attack A27: what a newer program wrote is not taken for damage, nor read as
-// far as it is understood.
-func TestNewerFormatIsToldFromDamage(t *testing.T) {
+// A register of a newer format is refused as newer. It is not reported as damage,
+// and not read in part: then this program would drop, at its next write, what it
+// does not know (see docs/attacks.md, A27).
+func TestNewerFormatIsNotDamage(t *testing.T) {
 	settings, err := settingsVector().Encode()
 	if err != nil {
 		t.Fatal(err)

@@ -55,7 +55,7 @@ func damagedTrees(t *testing.T) []damagedTree {
 		{"path with a zero byte", set(script, "path", "a\x00"), "zero byte"},
 		{"path too long", set(script, "path", strings.Repeat("a", 4097)), "the limit is 4096"},
 		{"unsorted", set(script, "path", "zz"), `path "data-labels" comes after "zz"`},
-		{"path twice", set(labels, "path", "data-labels"), `path "data-labels" is there twice`},
+		{"path twice", set(labels, "path", "data-labels"), `path "data-labels" occurs twice`},
 		{"file below file", set(labels, "path", "data-labels/x"), `"data-labels/x" lies below "data-labels"`},
 		{"file below link", set(none, "path", "data/latest/x"), `"data/latest/x" lies below "data/latest"`},
 		{"file below listed directory", set(weights, "path", "logs/x"), `"logs/x" lies below "logs"`},
@@ -97,8 +97,8 @@ func damagedTrees(t *testing.T) []damagedTree {
 		{"chunks of one file too many", func(r register) {
 			p := r.at("placement")
 			p["split"] = append(p["split"].([]any), map[string]any{"file": 7, "sizes": []any{1, 1}, "sha256": []any{strings.Repeat("1", 64), strings.Repeat("1", 64)}})
-		}, "chunks of file 7, out of turn or beyond the 7"},
-		{"chunks of a file twice", func(r register) { r.at("placement")["split"] = []any{split(r), split(r)} }, "chunks of file 6, out of turn"},
+		}, "chunks of file 7, out of order or beyond the 7"},
+		{"chunks of a file twice", func(r register) { r.at("placement")["split"] = []any{split(r), split(r)} }, "chunks of file 6, out of order"},
 		{"chunks of a negative file", func(r register) { split(r)["file"] = -1 }, `"weights.bin" has 5542880 bytes and no chunks`},
 		{"no chunks", func(r register) { delete(r.at("placement"), "split") }, `"weights.bin" has 5542880 bytes and no chunks`},
 

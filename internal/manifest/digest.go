@@ -10,11 +10,11 @@ import (
 	"github.com/mindtrace/registry/internal/mechanism"
 )
 
-// Digest is a SHA-256. Its text form is plain hexadecimal, as sha256sum
-// prints it; version digests are written with the prefix "sha256:".
+// Digest is a SHA-256. As text in registers it is 64 hexadecimal digits, as
+// sha256sum prints it. String, for people, puts "sha256:" in front.
 type Digest [sha256.Size]byte
 
-// DigestPrefix begins a digest where the algorithm is not clear from context.
+// DigestPrefix begins a digest in references and messages.
 const DigestPrefix = "sha256:"
 
 // Sum returns the digest of b.
@@ -29,7 +29,7 @@ func (d Digest) Hex() string { return hex.EncodeToString(d[:]) }
 // MarshalText implements encoding.TextMarshaler.
 func (d Digest) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, d[:]), nil }
 
-// UnmarshalText implements encoding.TextUnmarshaler. It takes what MarshalText
+// UnmarshalText implements encoding.TextUnmarshaler. It accepts what MarshalText
 // writes, and nothing else.
 func (d *Digest) UnmarshalText(text []byte) error {
 	if len(text) == 2*len(d) && strings.Trim(string(text), "0123456789abcdef") == "" {

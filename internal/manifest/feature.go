@@ -5,15 +5,14 @@ import (
 	"slices"
 )
 
-// featureZstd is in the Requires of versions of which a chunk is stored
-// compressed.
-const featureZstd = "zstd"
+// A register lists in Requires the features without which a program would misread
+// it. A program that does not know one of them refuses the register with ErrNewer.
+const (
+	featureZstd  = "zstd"  // a version with a compressed chunk
+	featurePurge = "purge" // a purged version that still names packs
+)
 
-// featurePurge is in the Requires of purged versions that still name packs.
-const featurePurge = "purge"
-
-// features are what this program knows of each kind of register, beyond what
-// everybody knows.
+// features are those that this program knows, by kind of register.
 var features = map[string][]string{KindVersion: {featureZstd, featurePurge}}
 
 // unknown returns the features of a register that this program does not know.
@@ -35,15 +34,15 @@ func (h *Head) require(feature string) {
 	}
 }
 
-// compressed reports whether any chunk of the files is.
+// compressed reports whether any chunk of the files is compressed.
 func compressed(files []File) bool {
 	return slices.ContainsFunc(files, func(f File) bool {
 		return slices.ContainsFunc(f.Chunks, func(c Chunk) bool { return c.Stored > 0 })
 	})
 }
 
-// checkFeatures refuses a register that uses what it does not require: a
-// program that does not know it would take one chunk for another.
+// checkFeatures refuses a register that uses a feature and does not require it: an
+// older program would read wrong bytes.
 func (m *Manifest) checkFeatures() error {
 	if m.requires(featureZstd) {
 		return nil

@@ -6,8 +6,9 @@ import (
 	"testing"
 )
 
-// Attack A27: a program that knows no compression, or no purge, refuses what
-// uses it, and does not take it for damage. A collection of its ends there.
+// An older program, which knows no compression or no purge, refuses registers that
+// use it, and does not report them as damage. Its collections end there and free
+// nothing (see docs/attacks.md, A27).
 func TestOlderProgramRefusesFeatures(t *testing.T) {
 	for _, file := range []string{"testdata/zstd.json", "testdata/purging.json"} {
 		body, err := os.ReadFile(file)

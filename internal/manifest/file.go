@@ -22,10 +22,10 @@ type File struct {
 	Link   string `json:"link,omitzero"` // target, relative to the link's directory
 	Exec   bool   `json:"exec,omitzero"` // whether the owner may execute it
 	Size   int64  `json:"size,omitzero"`
-	SHA256 Digest `json:"sha256,omitzero"` // of the contents, as sha256sum prints it; none for links and directories
+	SHA256 Digest `json:"sha256,omitzero"` // of the contents, as sha256sum prints it; zero for links and directories
 
-	// Chunks are the contents in order. They belong to the placement, not to
-	// the content: another copy may be cut and stored in another way.
+	// Chunks are the contents in order. They belong to the placement, not to the
+	// content: a copy of the version may be cut and stored in another way.
 	Chunks []Chunk `json:"-"`
 }
 
@@ -35,7 +35,7 @@ type Chunk struct {
 	Size   int64
 	Pack   int   // index into Manifest.Packs
 	Offset int64 // within the pack
-	Stored int64 // size in the pack as Zstandard frames; 0 if it lies there as it is
+	Stored int64 // size in the pack as Zstandard frames; 0 if it is not compressed
 }
 
 // Len returns how many bytes of its pack the chunk takes.
@@ -78,8 +78,8 @@ func ValidPath(p string) error {
 }
 
 // ValidLink reports why a symbolic link at path p may not point to target, or
-// nil. A target is relative, stays inside the object, and goes up only at its
-// start: then no chain of links leads out.
+// nil. A target is relative, stays inside the object, and has ".." only at its
+// start. With these rules no chain of links leads out of the object.
 func ValidLink(p, target string) error {
 	bad := func(why string) error { return fmt.Errorf("symbolic link %.200q -> %.200q %s", p, target, why) }
 	const out = "leads out of the object"
@@ -111,8 +111,8 @@ func ValidLink(p, target string) error {
 // noBytes is the digest of an empty file.
 var noBytes = Sum(nil)
 
-// checkFiles checks that files are a tree: sorted, no path twice, no path
-// below one that is not a directory.
+// checkFiles checks that files are a tree: sorted, no path twice, and no path
+// below a file, a link or an empty directory.
 func checkFiles(files []File) error {
 	last := ""
 	for i := range files {
@@ -122,7 +122,7 @@ func checkFiles(files []File) error {
 		}
 		switch {
 		case i > 0 && f.Path == last:
-			return fmt.Errorf("path %q is there twice", f.Path)
+			return fmt.Errorf("path %q occurs twice", f.Path)
 		case f.Path < last:
 			return fmt.Errorf("path %q comes after %q", f.Path, last)
 		}
@@ -136,7 +136,7 @@ func checkFiles(files []File) error {
 		case f.Regular() && f.SHA256 == Digest{}:
 			return fmt.Errorf("%q has no digest", f.Path)
 		case f.Regular() && f.Size == 0 && f.SHA256 != noBytes:
-			return fmt.Errorf("%q is empty, and does not have the digest of no bytes", f.Path)
+			return fmt.Errorf("%q is empty, but its digest is not that of zero bytes", f.Path)
 		case f.Link != "":
 			if err := ValidLink(f.Path, f.Link); err != nil {
 				return err
@@ -151,9 +151,9 @@ func checkFiles(files []File) error {
 	return nil
 }
 
-// firstBelow returns the first path below p, or "". The paths in rest are
-// ascending and greater than p, so those that begin with p come first; those
-// below p are among them, perhaps after some like p+"-".
+// firstBelow returns the first path in rest that is below p, or "". The paths in
+// rest are ascending and greater than p. So those that begin with p come first,
+// and those below p are among them, perhaps after others such as p+"-".
 func firstBelow(p string, rest []File) string {
 	if len(rest) == 0 || !strings.HasPrefix(rest[0].Path, p) {
 		return ""

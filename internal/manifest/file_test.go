@@ -119,7 +119,7 @@ func TestSealRefusesWhatIsNoTree(t *testing.T) {
 		{"directory listed with entries", []manifest.File{{Path: "a", Dir: true}, {Path: "a/b", SHA256: sum}}, `"a/b" lies below "a", which is not a directory with entries`},
 		{"deep below", []manifest.File{{Path: "a", SHA256: sum}, {Path: "a/b/c/d", SHA256: sum}}, `"a/b/c/d" lies below "a"`},
 		{"unsorted", []manifest.File{{Path: "b", SHA256: sum}, {Path: "a", SHA256: sum}}, `path "a" comes after "b"`},
-		{"twice", []manifest.File{{Path: "a", SHA256: sum}, {Path: "a", SHA256: sum}}, `path "a" is there twice`},
+		{"twice", []manifest.File{{Path: "a", SHA256: sum}, {Path: "a", SHA256: sum}}, `path "a" occurs twice`},
 		{"no digest", []manifest.File{{Path: "a"}}, `"a" has no digest`},
 		{"leads out", []manifest.File{{Path: "a", Link: "../a"}}, "leads out"},
 		{"sizes overflow", []manifest.File{{Path: "a", Size: 1 << 62, SHA256: sum}, {Path: "b", Size: 1 << 62, SHA256: sum}}, "add up to more than 2⁶³-1"},

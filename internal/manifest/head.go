@@ -24,36 +24,37 @@ const maxPrev = 8
 type Head struct {
 	Kind     string   `json:"kind"`
 	Format   int      `json:"format"`
-	Requires []string `json:"requires,omitempty"` // features without which a program must not read on
-	Nonce    Nonce    `json:"nonce"`              // of this body: no two bodies share one
+	Requires []string `json:"requires,omitempty"` // a program that does not know all of these features refuses the register
+	Nonce    Nonce    `json:"nonce"`              // of this body; no two bodies have the same
 	Prev     []Nonce  `json:"prev,omitempty"`     // of the bodies that this one replaced, newest first, at most 8
 }
 
 // newHead returns the head of a new register.
 func newHead(kind string) Head { return Head{Kind: kind, Format: Format, Nonce: NewNonce()} }
 
-// Succeed gives the head a fresh nonce and remembers the present one: to be
-// called on every change, before the register is written again.
-func (h *Head) Succeed() {
+// Supersede gives the head a fresh nonce and moves the present one into Prev. Call
+// it on every change, before the register is written again.
+func (h *Head) Supersede() {
 	h.Prev = append([]Nonce{h.Nonce}, h.Prev[:min(len(h.Prev), maxPrev-1)]...)
 	h.Nonce = NewNonce()
 }
 
-// Wrote reports whether the body with this nonce is or was a state of the
-// register.
+// Wrote reports whether the write with the nonce n was applied: the body with that
+// nonce is the register's present state or one of the last eight before it.
 func (h *Head) Wrote(n Nonce) bool { return h.Nonce == n || slices.Contains(h.Prev, n) }
 
-// ErrCorrupt: a register or table is damaged, or was not written by this
-// format. What exactly is wrong is in the text only: an invalid name or an
-// early end in a register is neither the caller's mistake nor the network's.
+// ErrCorrupt: a register or table is damaged, or is not of this format. What
+// exactly is wrong is only in the text. So an invalid name inside a register is
+// not ErrInvalidName, which would blame the caller, and one that is cut short is
+// not io.ErrUnexpectedEOF, which would blame the network.
 var ErrCorrupt = errors.New("corrupt")
 
 // ErrNewer: a register was written by a newer program than this one.
 var ErrNewer = errors.New("written by a newer version of mindreg")
 
-// DecodeHead reads the head of any register, and only that: enough to see
-// whose write it is. Unlike the decoders of whole registers it takes members
-// and features that it does not know.
+// DecodeHead reads the head of any register and ignores the rest. Unlike the
+// decoders of whole registers, it accepts unknown members and features: it is
+// enough to find out which write a body is from.
 func DecodeHead(body []byte) (Head, error) {
 	var h Head
 	if err := json.Unmarshal(body, &h); err != nil {
@@ -64,16 +65,16 @@ func DecodeHead(body []byte) (Head, error) {
 
 func (h *Head) head() *Head { return h }
 
-// decode reads a register into v, which has a Head that check can see to be
-// of this kind. A newer format is told apart from damage; unknown members are
-// damage, since a program that dropped them on its next write would lose them.
+// decode reads the body of a register of a kind into v, and checks its head. A
+// newer format is ErrNewer. An unknown member is ErrCorrupt: this program would
+// drop it on the next write.
 func decode(body []byte, kind string, v interface{ head() *Head }) error {
 	if err := checkLength(kind, len(body)); err != nil {
 		return fmt.Errorf("%w register: %v", ErrCorrupt, err)
 	}
 	invalid := json.Unmarshal(body, v, json.RejectUnknownMembers(true))
 	h := *v.head()
-	if invalid != nil { // perhaps just newer
+	if invalid != nil { // the register may be newer, not damaged
 		var err error
 		if h, err = DecodeHead(body); err != nil {
 			return err

@@ -9,14 +9,15 @@ import (
 	"github.com/mindtrace/registry/internal/manifest"
 )
 
-// Attack A3: a writer whose answer was lost finds its nonce even after others
-// have written, eight times over. (The ninth is not its business any more.)
+// A writer whose answer was lost finds its nonce, even after eight later writes by
+// others. Otherwise a saver that has won would save once more (see
+// docs/attacks.md, A3).
 func TestHeadRemembersEightNonces(t *testing.T) {
 	h := manifest.Head{Nonce: manifest.NewNonce()}
 	var all []manifest.Nonce // newest first
 	for range 12 {
 		all = slices.Insert(all, 0, h.Nonce)
-		h.Succeed()
+		h.Supersede()
 		if slices.Contains(all, h.Nonce) {
 			t.Fatalf("nonce %s again", h.Nonce)
 		}
@@ -39,8 +40,8 @@ func TestSucceedLeavesCopiesAlone(t *testing.T) {
 	h := manifest.Head{Nonce: "a", Prev: make([]manifest.Nonce, 1, 8)}
 	h.Prev[0] = "b"
 	g, k := h, h
-	g.Succeed()
-	k.Succeed()
+	g.Supersede()
+	k.Supersede()
 	if !slices.Equal(h.Prev, []manifest.Nonce{"b"}) || h.Nonce != "a" {
 		t.Errorf("the head itself has changed to %+v", h)
 	}

@@ -16,20 +16,22 @@ const SettingsKey = "registry.json"
 const (
 	// ObjectsPrefix begins the keys of all version registers.
 	ObjectsPrefix = "objects/"
-	// ProbePrefix begins the keys with which a store is probed. They live for
-	// seconds.
+	// ProbePrefix begins the keys with which a store is probed. A probe deletes
+	// them after some seconds.
 	ProbePrefix = "probe/"
 	// PacksPrefix begins the keys of all packs.
 	PacksPrefix = "packs/"
 
 	registerSuffix = ".json"
-	versionsDir    = "/@/" // no name has an "@": an object a and an object a:b never clash
+	versionsDir    = "/@/" // no name has an "@", so objects a and a:b never clash
 )
 
-// Prefixes begin all keys but SettingsKey. Each ends in its only slash.
+// Prefixes begin all keys except SettingsKey. The only slash of each is its last
+// character.
 var Prefixes = []string{ObjectsPrefix, TagsPrefix(""), PacksPrefix, ProbePrefix, LocksPrefix, CollectionsPrefix}
 
-// ErrInvalidName: not a name that an object can have.
+// ErrInvalidName: an object cannot have this name. The text says what to write
+// instead.
 var ErrInvalidName = errors.New("invalid name")
 
 var (
@@ -37,9 +39,11 @@ var (
 	notInNames = regexp.MustCompile(`[^A-Za-z0-9.:-]+`)
 )
 
-// ValidName reports why name is not a name of an object, and what to write
-// instead, or nil. A name is made of parts joined by ":"; a part has letters,
-// digits, dots and dashes, and starts and ends with a letter or digit.
+// ValidName returns nil if an object may have the name, and otherwise an
+// ErrInvalidName that says why, and what to write instead. A name has one or more
+// parts with ":" between them. A part has ASCII letters, digits, dots and dashes,
+// and starts and ends with a letter or digit. In a key, the name may have 100
+// bytes, where a capital letter and a colon count twice.
 func ValidName(name string) error {
 	bad := func(format string, args ...any) error {
 		return fmt.Errorf("%w %.120q: %s", ErrInvalidName, name, fmt.Sprintf(format, args...))
@@ -100,8 +104,8 @@ func suggestName(name string) string {
 	return fixed
 }
 
-// ObjectOf returns the name of the object that a key, or what begins some keys,
-// belongs to: its versions, or its tags. "" means that it is not of one object.
+// ObjectOf returns the name of the object to whose versions or tags a key, or
+// a prefix of keys, belongs. It returns "" if that is not one object.
 func ObjectOf(key string) string {
 	rest, ok := strings.CutPrefix(key, ObjectsPrefix)
 	if !ok {
@@ -117,17 +121,18 @@ func ObjectOf(key string) string {
 	return name
 }
 
-// VersionsPrefix begins the keys of all versions of an object.
+// VersionsPrefix returns the prefix of the keys of all versions of an object.
 func VersionsPrefix(name string) string {
 	return ObjectsPrefix + store.Escape(name) + versionsDir
 }
 
-// VersionKey is the key of one version's register.
+// VersionKey returns the key of the register of one version.
 func VersionKey(name string, v Version) string {
 	return VersionsPrefix(name) + v.Key() + registerSuffix
 }
 
-// ParseVersionRegisterKey is the inverse of VersionKey.
+// ParseVersionRegisterKey is the inverse of VersionKey. Every other key is an
+// error.
 func ParseVersionRegisterKey(key string) (name string, v Version, err error) {
 	rest, ok1 := strings.CutPrefix(key, ObjectsPrefix)
 	seg, vkey, ok2 := strings.Cut(rest, versionsDir)
@@ -145,15 +150,15 @@ func ParseVersionRegisterKey(key string) (name string, v Version, err error) {
 	return name, v, err
 }
 
-// MayBeRegister reports whether a key looks like that of a register which
-// another program has copied or renamed: "a1.a0.a0~-conflict-host.json",
+// MayBeRegister reports whether key looks like the key of a register that another
+// program has copied or renamed: "a1.a0.a0~-conflict-host.json",
 // "a1.a0.a0~.json.tmp".
 func MayBeRegister(key string) bool {
 	return strings.Contains(key[strings.LastIndexByte(key, '/')+1:], registerSuffix)
 }
 
-// VersionOf returns the version of the object name whose register has a key.
-// It is ParseVersionRegisterKey for those who go through many of one object.
+// VersionOf returns the version whose register has the key, of the object name. It
+// does what ParseVersionRegisterKey does, faster for many keys of one object.
 func VersionOf(name, key string) (Version, error) {
 	rest, ok1 := strings.CutPrefix(key, ObjectsPrefix)
 	rest, ok2 := strings.CutPrefix(rest, store.Escape(name)+versionsDir)
@@ -164,25 +169,26 @@ func VersionOf(name, key string) (Version, error) {
 	return ParseVersionKey(vkey)
 }
 
-// Pack names one immutable object of chunks laid end to end.
+// Pack names one pack: immutable bytes, which are chunks end to end.
 type Pack struct {
-	Era  uint64 `json:"era"`  // in which it was put, counted in era lengths since 1970; below 10¹⁰
+	Era  uint64 `json:"era"`  // in which it was put, counted from 1970; below 10¹⁰
 	ID   Digest `json:"id"`   // SHA-256 of the SHA-256s of its chunks, in order
 	Size int64  `json:"size"` // in bytes, at most 16 MiB
 }
 
-// maxEra is above every era: one more digit, and keys would no longer list in
+// maxEra is above every era. Eras have ten digits in keys, so that keys list in
 // order of time.
 const maxEra = 1e10
 
-// Key returns the pack's key: eras as ten decimal digits, so that they list
+// Key returns the pack's key. The era has ten decimal digits, so that packs list
 // in order of time.
 func (p Pack) Key() string {
 	id := p.ID.Hex()
 	return fmt.Sprintf("%s%010d/%s/%s", PacksPrefix, p.Era, id[:2], id)
 }
 
-// ParsePackKey is the inverse of Pack.Key. The size is not in the key.
+// ParsePackKey is the inverse of Pack.Key, but for the size, which is not in the
+// key. Every other key is an error.
 func ParsePackKey(key string) (Pack, error) {
 	var p Pack
 	parts := strings.SplitN(key, "/", 5)

@@ -40,19 +40,19 @@ func TestValidNameRefuses(t *testing.T) {
 		{"my\nmodel", `"\n" are not allowed`},
 		{"my\x00model", `"\x00" are not allowed`},
 		{`my\model`, `"\\" are not allowed`},
-		{"my:model@1.0.0", `"@" are not allowed`}, // attack A52: the segment between name and version
+		{"my:model@1.0.0", `"@" are not allowed`}, // the segment between name and version (docs/attacks.md, A52)
 		{"a!b", `"!" are not allowed`},            // it begins an escape
 		{"a~b", `"~" are not allowed`},
 		{"a*b", `"*" are not allowed`},
 		{"modèle", `"è" are not allowed`},
 		{"模型", `"模型" are not allowed`},
-		{"e\u0301", "are not allowed"}, // attack A51: two normal forms of one name
+		{"e\u0301", "are not allowed"}, // two normal forms of one name (docs/attacks.md, A51)
 		{"a\xff", `"\xff" are not allowed`},
 		{"a" + strings.Repeat("\xdf", 1<<20), "are not allowed"}, // an error that fits a line
 		{"-a", `start and end with a letter or a digit, for example "a"`},
 		{"a-", `start and end with a letter or a digit, for example "a"`},
 		{".a", `start and end with a letter or a digit, for example "a"`},
-		{"a.", `start and end with a letter or a digit, for example "a"`}, // attack A50: Windows drops the dot
+		{"a.", `start and end with a letter or a digit, for example "a"`}, // Windows drops the dot (docs/attacks.md, A50)
 		{"..", "start and end with a letter or a digit"},
 		{":", "start and end with a letter or a digit"},
 		{"a:", `start and end with a letter or a digit, for example "a"`},
@@ -96,8 +96,8 @@ func checkSuggestion(t testing.TB, name string, err error) {
 	}
 }
 
-// Attack A50: Windows keeps these names for devices in every directory, with
-// every extension.
+// Windows has devices with these names in every directory, with every extension:
+// data written to a key with such a name would be lost (see docs/attacks.md, A50).
 func TestDeviceNamesAreRefused(t *testing.T) {
 	devices := []string{"con", "prn", "aux", "nul"}
 	for i := range 10 {
@@ -113,8 +113,8 @@ func TestDeviceNamesAreRefused(t *testing.T) {
 	}
 }
 
-// Attack A50: a colon in a path of Windows names an alternate data stream, and
-// what is written to one is gone.
+// A colon in a path of Windows names an alternate data stream: data written to one
+// would be lost (see docs/attacks.md, A50).
 func TestKeysHaveNoColon(t *testing.T) {
 	key := manifest.VersionKey("My:Model", manifest.Version{Major: 1, Pre: "RC"})
 	if want := "objects/!my!!!model/@/a1.a0.a0-!1_r_c!!.json"; key != want {
@@ -169,8 +169,9 @@ func TestMilestoneKeys(t *testing.T) {
 	}
 }
 
-// Attacks A51 and A52: different names have different keys where case is
-// ignored, and none is a directory in another's, as "a" and "a/1.json" would be.
+// Different names have different keys, also where case is ignored: otherwise one
+// object would overwrite the other (see docs/attacks.md, A51). No key is
+// a directory above another, as with objects "a" and "a/1.json" (A52).
 func TestKeysOfNamesNeverClash(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a := genName.Draw(t, "a")

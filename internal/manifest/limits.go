@@ -11,25 +11,25 @@ import (
 )
 
 // The limits of the format. Each bounds what decoding costs, not only what is
-// stored: a register, or a table, takes memory that is linear in its bytes, and
-// no more than MaxDecoded. Decoders refuse what exceeds them, and encoders do
-// so before anything is written. docs/format.md has the same list.
+// stored: decoding a register or a table takes memory that is linear in its bytes,
+// and at most MaxDecoded. Decoders refuse what exceeds a limit. Encoders do so,
+// too, before anything is written. docs/format.md has the same list.
 const (
-	// MaxInline is how many bytes of files a register holds itself. More, and
-	// they are put into packs.
+	// MaxInline is how many bytes of files a register may hold. More bytes are
+	// stored in packs.
 	MaxInline = 128 << 10
-	// MaxTable is how large a register may become with its files and their
-	// places, in bytes, before these are put into packs themselves.
+	// MaxTable is how large a register with its files and placement may be, in
+	// bytes. If they do not fit, they are stored in packs, as a Table.
 	MaxTable = 1 << 20
 	// MaxRegister is how large the register of a version may be, in bytes. A
-	// writer puts no more than MaxTable; what a deletion adds has room.
+	// save writes at most MaxTable, so a later deletion has room to add to it.
 	MaxRegister = 2 << 20
 	// MaxSmall is how large every other register may be, in bytes.
 	MaxSmall = 64 << 10
 	// MaxMetadata is how large an object's metadata may be, as JSON, in bytes.
 	MaxMetadata = 256 << 10
 	// MaxDepth is how deep objects and arrays may be nested in metadata, and in
-	// the report of a collection. A number alone has depth 0, [] has 1.
+	// the report of a collection. A number has depth 0, [] has 1.
 	MaxDepth = 100
 	// MaxDecoded is how much memory the files and chunks of one version may
 	// take, in bytes, counted with the costs below.
@@ -42,20 +42,21 @@ const (
 	maxToken = 1 << 20
 )
 
-// What decoding counts as memory, in bytes.
+// How much memory decoding counts for each element, in bytes.
 const (
-	costFile   = 128 // an entry, and the bytes of its path and of its link come to that
+	costFile   = 128 // an entry, without the bytes of its path and link
 	costSingle = 64  // the chunk of a file that is not empty
-	costSplit  = 128 // an entry of split
-	costDigest = 112 // a chunk in it
-	costNumber = 16  // its size, or one in zstd
+	costSplit  = 128 // an entry of Placement.Split
+	costDigest = 112 // the digest of a chunk in it
+	costNumber = 16  // the size of a chunk in it, or an element of Placement.Zstd
 	costPack   = 96
 	costExtent = 48
 )
 
 var errTooMuch = fmt.Errorf("its files and chunks take more than %d MiB of memory; save fewer files in one object", MaxDecoded>>20)
 
-// meter counts what decoding takes.
+// meter counts the memory that decoding takes. left is what it may still take, in
+// bytes.
 type meter struct{ left int64 }
 
 func newMeter() *meter { return &meter{MaxDecoded} }
@@ -67,8 +68,8 @@ func (m *meter) charge(n int64) error {
 	return nil
 }
 
-// costOf is what decoding a file counts beside costFile. Whether its chunk is
-// the only one does not show there.
+// costOf returns what decoding a file counts beside costFile. It counts one chunk:
+// whether there are more is not known yet.
 func costOf(f *File) int64 {
 	n := int64(len(f.Path) + len(f.Link))
 	if f.Size > 0 {
@@ -77,8 +78,8 @@ func costOf(f *File) int64 {
 	return n
 }
 
-// chargeAll counts what decoding the table of the files will count: p is
-// complete. So nothing is written that decoders refuse.
+// chargeAll counts what decoding the files with the complete placement p will
+// count. A save calls it, so that it writes nothing that decoders refuse.
 func (m *meter) chargeAll(files []File, p *Placement) error {
 	n := costPack*int64(len(p.Packs)) + costExtent*int64(len(p.Extents)) + costNumber*int64(len(p.Zstd))
 	for i := range files {

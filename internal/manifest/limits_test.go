@@ -102,7 +102,7 @@ func TestTheLargestRegisterCanBeDeleted(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 20 {
-		m.Succeed()
+		m.Supersede()
 	}
 	body, err := m.Encode()
 	if err != nil {
@@ -254,7 +254,7 @@ func TestTableThatEndsEarly(t *testing.T) {
 	}
 }
 
-// An empty file has the digest of no bytes, wherever it is said.
+// An empty file has the digest of zero bytes, wherever it is listed.
 func TestDigestOfAnEmptyFile(t *testing.T) {
 	m := packsVector()
 	for i := range m.Content.Files {
@@ -269,5 +269,5 @@ func TestDigestOfAnEmptyFile(t *testing.T) {
 	r.file(4)["sha256"] = manifest.Sum([]byte("not empty")).Hex()
 	r.reseal(t)
 	_, err := manifest.Decode(r.bytes(t), m.Name, m.Version)
-	wantCorrupt(t, "empty file", err, "digest of no bytes")
+	wantCorrupt(t, "empty file", err, "digest is not that of zero bytes")
 }

@@ -21,19 +21,20 @@ const (
 	sharedDir    = "/s/"
 )
 
-// Locking is how the saves and loads of a registry use locks. The zero value
-// means not at all: they do not need to.
+// Locking says how the saves and loads of a registry use locks. With the zero
+// value they use none: they are safe without.
 type Locking string
 
-// LockingStrict: a save holds the exclusive lock of the name around its
-// commit, a load the shared one until its last byte.
+// LockingStrict: a save holds the exclusive lock of the name while it commits, and
+// a load holds the shared one until its last byte.
 const LockingStrict Locking = "strict"
 
-// LockState is what a lock register says.
+// LockState is the state of a lock register.
 type LockState string
 
-// An exclusive register goes between held and free, and is never removed, so
-// that its epoch never restarts. A shared one says shared until it is removed.
+// The states of locks. An exclusive register is held or free. It is never removed,
+// so that its epoch never starts again. A shared register is shared until it is
+// removed.
 const (
 	LockHeld   LockState = "held"
 	LockFree   LockState = "free"
@@ -43,48 +44,46 @@ const (
 // Limits of a lock register.
 const (
 	MaxLockTTL = 24 * time.Hour
-	MaxLockWhy = 1024 // bytes
-	maxOwner   = 255  // bytes of a host's or user's name
-	// MaxEpoch is the highest epoch. A lock that has it cannot be taken any more:
-	// see FreshEpoch.
+	MaxLockWhy = 1024 // length of a reason, in bytes
+	maxOwner   = 255  // length of a host's or user's name, in bytes
+	// MaxEpoch is the highest epoch. A lock that has it cannot be taken: see
+	// FreshEpoch.
 	MaxEpoch = 1<<53 - 1
 )
 
-// FreshEpoch is the epoch of a lock whose register is damaged, so that nobody
-// knows which it had: the microseconds since 1970, by the store's clock. That
-// is more than any lock comes to by changing hands, which takes a write each
-// time. So a lock that has MaxEpoch did not come to it like that: it is damaged,
-// too.
+// FreshEpoch returns the epoch for a lock whose register is damaged, so that its
+// epoch is not known: the microseconds since 1970, by the store's clock. A lock
+// that changes hands once in a write cannot have reached that epoch. For the same
+// reason, a register with MaxEpoch is damaged.
 func FreshEpoch(now time.Time) uint64 {
 	return uint64(min(max(now.UnixMicro(), 1), MaxEpoch-1))
 }
 
-// Lock is the exclusive lock of a name, or the mark of one of its shared
-// holders. Whether it has expired is told by the store's clock: its age is
-// more than its TTL.
+// Lock is the register of a name's exclusive lock, or of one shared holder. It has
+// expired if its age, by the store's clock, is more than its TTL.
 type Lock struct {
 	Head
 	Name  string    `json:"name"`
 	State LockState `json:"state"`
-	// Epoch grows whenever an exclusive lock changes hands or is broken, and
-	// starts with 1. A shared register has none.
+	// Epoch grows whenever an exclusive lock changes hands or is broken. It starts
+	// with 1. A shared register has 0.
 	Epoch uint64 `json:"epoch,omitzero"`
-	// Owner holds the lock; of a free one, it held it last.
+	// Owner is the holder; of a free lock, the last one.
 	Owner LockOwner `json:"owner,omitzero"`
-	// Since is when the owner got it, by the store's clock; zero if that was
+	// Since is when the owner got the lock, by the store's clock; zero if that is
 	// not known.
 	Since time.Time `json:"since,omitzero"`
 	TTL   int64     `json:"ttl"` // in milliseconds
-	// Renew counts how often the owner has renewed it.
+	// Renew is how often the owner has renewed the lock.
 	Renew int64 `json:"renew,omitzero"`
-	// BrokenBy took it from its owner without getting it; until somebody does.
+	// BrokenBy has broken the lock. It is nil again once somebody takes it.
 	BrokenBy *LockOwner `json:"brokenBy,omitzero"`
 }
 
-// LockOwner is who has a lock.
+// LockOwner describes a holder, for people to read.
 type LockOwner = lock.Owner
 
-// NewLock returns a register with a fresh nonce, to be filled in.
+// NewLock returns a register with a fresh nonce. The caller fills in the rest.
 func NewLock(name string, state LockState) *Lock {
 	return &Lock{Head: newHead(KindLock), Name: name, State: state}
 }
@@ -92,16 +91,18 @@ func NewLock(name string, state LockState) *Lock {
 // TTLD returns TTL as a duration.
 func (l *Lock) TTLD() time.Duration { return time.Duration(l.TTL) * time.Millisecond }
 
-// LockKey is the key of the exclusive lock of a name.
+// LockKey returns the key of the exclusive lock of a name.
 func LockKey(name string) string { return LocksPrefix + store.Escape(name) + exclusiveKey }
 
-// SharedLocksPrefix begins the keys of all shared holders of a name's lock.
+// SharedLocksPrefix returns the prefix of the keys of all shared holders of a
+// name's lock.
 func SharedLocksPrefix(name string) string { return LocksPrefix + store.Escape(name) + sharedDir }
 
-// SharedLockKey is the key of one shared holder, who chose id.
+// SharedLockKey returns the key of one shared holder, which has chosen id.
 func SharedLockKey(name string, id Nonce) string { return SharedLocksPrefix(name) + string(id) }
 
-// ParseLockKey is the inverse of LockKey, then id is "", and of SharedLockKey.
+// ParseLockKey is the inverse of LockKey (id is "") and of SharedLockKey. Every
+// other key is an error.
 func ParseLockKey(key string) (name string, id Nonce, err error) {
 	rest, ok := strings.CutPrefix(key, LocksPrefix)
 	seg, exclusive := strings.CutSuffix(rest, exclusiveKey)
@@ -122,7 +123,7 @@ func ParseLockKey(key string) (name string, id Nonce, err error) {
 	return name, id, nil
 }
 
-// Encode returns the register's body.
+// Encode returns the body of the register.
 func (l *Lock) Encode() ([]byte, error) {
 	if err := l.check(); err != nil {
 		return nil, fmt.Errorf("lock %s: %w", l.Name, err)
@@ -130,17 +131,17 @@ func (l *Lock) Encode() ([]byte, error) {
 	return encode(KindLock, l)
 }
 
-// Last returns an ErrCorrupt if the lock has the last epoch, after which there
-// is none.
+// Last returns an ErrCorrupt if the lock has MaxEpoch, so that its next holder
+// could not have a greater one.
 func (l *Lock) Last() error {
 	if l.Epoch < MaxEpoch {
 		return nil
 	}
-	return fmt.Errorf("lock %s: %w: its epoch is %d, the last there is; mindreg lock break %s starts it anew", l.Name, ErrCorrupt, l.Epoch, l.Name)
+	return fmt.Errorf("lock %s: %w: its epoch is %d, which is the last one; mindreg lock break %s starts it anew", l.Name, ErrCorrupt, l.Epoch, l.Name)
 }
 
-// DecodeLock reads what Encode wrote, as the exclusive lock of a name or
-// a shared holder's.
+// DecodeLock reads what Encode wrote. It is an error unless the register is of the
+// name, and shared or exclusive as the caller says.
 func DecodeLock(body []byte, name string, shared bool) (*Lock, error) {
 	l := new(Lock)
 	if err := decode(body, KindLock, l); err != nil {
@@ -150,7 +151,7 @@ func DecodeLock(body []byte, name string, shared bool) (*Lock, error) {
 	switch {
 	case err != nil:
 	case l.Name != name:
-		err = fmt.Errorf("it is that of %q", l.Name)
+		err = fmt.Errorf("it is the register of %q", l.Name)
 	case (l.State == LockShared) != shared:
 		err = fmt.Errorf("state %q at this key", l.State)
 	}

@@ -12,13 +12,13 @@ import (
 // State of a version.
 type State string
 
-// A version register is created live; from there it goes to deleted, and
-// perhaps back; once it is too late for that, or at once where somebody purges
-// it, to purged. Its number is never used for anything else.
+// The states of a version. A register is created live. A delete makes it deleted,
+// an undelete live again. A purge, or a collection once it is too late to undelete,
+// makes it purged. The register stays, so the number is never used again.
 const (
 	Live    State = "live"
 	Deleted State = "deleted" // a tombstone that still holds the whole manifest
-	Purged  State = "purged"  // a tombstone that only says what it was; see Manifest.Purged and Purging
+	Purged  State = "purged"  // a tombstone without content; see Manifest.Purged and Manifest.Purging
 )
 
 // Manifest is the register of one version: what it holds, and where.
@@ -30,13 +30,13 @@ type Manifest struct {
 
 	// Created is when the save began, by the store's clock.
 	Created time.Time `json:"created"`
-	// NotAfter is until when committing this register was safe: one that the
-	// store dates later may name packs that are gone, and is not to be
-	// trusted as evidence for them. Zero if it names none.
+	// NotAfter is the time until which it was safe to commit this register. If
+	// the store dates the register later, packs that it names may be gone, and it
+	// is no evidence for them; see Sound. Zero if it names no packs.
 	NotAfter time.Time `json:"notAfter,omitzero"`
 
-	// Died is when a purged version was deleted. In a tombstone that still
-	// holds its manifest, the store's date of the register says so.
+	// Died is when a purged version was deleted. Of a deleted version, the store's
+	// date of the register says that.
 	Died time.Time `json:"died,omitzero"`
 
 	// Digest of the content; see Content.Digest.
@@ -48,33 +48,34 @@ type Manifest struct {
 	Content   Content   `json:"content,omitzero"`
 	Placement Placement `json:"placement,omitzero"`
 
-	// Table is set in a register whose files and placement would not fit.
-	// They are then in the bytes that it describes; see ReadTable.
+	// Table is set if the files and the placement do not fit the register. It says
+	// where they are stored; ReadTable reads them.
 	Table *Table `json:"table,omitzero"`
 }
 
-// Content is what a version is, independent of its name, number and place.
-// It is what its digest is made of.
+// Content is what a version is, independent of its name, number and place. The
+// digest of a version is that of its Content.
 type Content struct {
 	Class        string         `json:"class,omitzero"`        // type of the value that was saved
-	Materializer string         `json:"materializer,omitzero"` // name of what turned it into files
+	Materializer string         `json:"materializer,omitzero"` // name of the materializer that made the files
 	Metadata     jsontext.Value `json:"metadata,omitzero"`     // any JSON value, canonical
 	Files        []File         `json:"files,omitempty"`       // by path, ascending
 }
 
-// Placement tells where the bytes of the files are.
+// Placement says where the bytes of the files are.
 type Placement struct {
 	// Inline holds all files, end to end, if there are no packs.
 	Inline []byte `json:"inline,omitempty"`
-	// Packs that hold the chunks of the files, in no particular order.
+	// Packs hold the chunks of the files. They are in no particular order.
 	Packs []Pack `json:"packs,omitempty"`
-	// Split lists the chunks of every file that is not just one chunk.
+	// Split lists the chunks of every file that has several.
 	Split []split `json:"split,omitempty"`
-	// Extents place the sequence of all chunks of all files: each is an index
-	// into Packs, an offset, and how many chunks lie there end to end.
+	// Extents are the places of all chunks of all files, in the order of the
+	// files. Each is an index into Packs, an offset, and a number of chunks that
+	// are there end to end.
 	Extents [][3]int64 `json:"extents,omitempty"`
-	// Zstd tells, if any chunk of that sequence is compressed, for each the
-	// size of its Zstandard frames, or 0 if it is stored as it is.
+	// Zstd has an element for each chunk in the same order: the size of its
+	// Zstandard frames, or 0 if it is not compressed. It is absent if no chunk is.
 	Zstd []int64 `json:"zstd,omitempty"`
 }
 
@@ -93,10 +94,10 @@ func NewManifest(name string, v Version, created time.Time) *Manifest {
 	}
 }
 
-// Seal fills in what follows from the content and the placement of the
-// files: call it once they are complete, before Encode. Files must be sorted
-// by path, and their chunks filled in unless the placement is inline. Files
-// that are no tree are refused, since nothing could load them.
+// Seal computes the fields that follow from the files: Count, Size, Digest, and
+// the tables of the placement. Call it before Encode, once the files are complete:
+// sorted by path, with their chunks unless the placement is inline. It refuses
+// files that are not a tree, since no load could write them.
 func (m *Manifest) Seal() error {
 	if err := checkFiles(m.Content.Files); err != nil {
 		return err
@@ -124,8 +125,8 @@ func (m *Manifest) Seal() error {
 	return nil
 }
 
-// Encode returns the register's body. Where m.Table is set, files and
-// placement are left out.
+// Encode returns the body of the register. If m.Table is set, that is without
+// files and placement.
 func (m *Manifest) Encode() ([]byte, error) {
 	if err := m.check(); err != nil {
 		return nil, fmt.Errorf("manifest of %s@%s: %w", m.Name, m.Version, err)
@@ -137,10 +138,10 @@ func (m *Manifest) Encode() ([]byte, error) {
 	return encode(KindVersion, &out)
 }
 
-// Decode reads the body of a version register and checks that it is whole:
-// that it is this name's and version's, that its tables agree with each
-// other, and that its content has its digest. If Table is set, the files are
-// still to be read, with ReadTable.
+// Decode reads the body of a version's register. It checks that the register is of
+// this name and version, that its tables agree with each other, and that its
+// content has its digest. If Table is set, the caller has to read the files with
+// ReadTable. Errors are ErrCorrupt or ErrNewer.
 func Decode(body []byte, name string, v Version) (*Manifest, error) {
 	m := new(Manifest)
 	if err := decode(body, KindVersion, m); err != nil {
@@ -163,7 +164,7 @@ func Decode(body []byte, name string, v Version) (*Manifest, error) {
 	return m, nil
 }
 
-// check checks what can be seen without the tables.
+// check checks what does not depend on the tables.
 func (m *Manifest) check() error {
 	if err := ValidName(m.Name); err != nil {
 		return err
@@ -201,8 +202,8 @@ func (m *Manifest) check() error {
 	return checkPacks(m.Placement.Packs)
 }
 
-// Packs returns all packs that the version names, those of its table among
-// them. If Table is set, ReadTable comes first.
+// Packs returns all packs that the version names, including those that hold its
+// table. If Table is set, call ReadTable first.
 func (m *Manifest) Packs() []Pack {
 	if m.Table == nil {
 		return m.Placement.Packs
@@ -210,12 +211,13 @@ func (m *Manifest) Packs() []Pack {
 	return append(m.Table.Packs[:len(m.Table.Packs):len(m.Table.Packs)], m.Placement.Packs...)
 }
 
-// Sound reports whether the register may serve as evidence that its packs
-// are there: it is live, and was committed in time. modified is when the
-// store put it.
+// Sound reports whether the register is evidence that its packs exist: it is live,
+// and was committed before NotAfter. modified is the store's date of the register.
+// Without this rule, damage spreads from one late version to others (see
+// docs/attacks.md, A23).
 func (m *Manifest) Sound(modified time.Time) bool {
 	if m.NotAfter.IsZero() && !m.NamesPacks() {
-		return m.State == Live // it names none
+		return m.State == Live // it names no packs
 	}
 	return m.State == Live && !modified.After(m.NotAfter)
 }

@@ -7,23 +7,23 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// MilestoneKey is the key of the milestone of a release: an empty body that
-// says that this release has a register. Milestones lie before all registers
-// of their object, the one of the highest release first, so that one request
-// finds a place to list from that is near the end.
+// MilestoneKey returns the key of the milestone of a release: an empty body, which
+// is a hint that this release has a register. Milestones list before all registers
+// of their object, that of the highest release first. So one request finds a
+// release near the end, from which a listing can begin.
 //
-// The key is that of the version with each letter and digit mirrored (a and s,
-// 0 and 9), which turns the order round: what 1.0.0 is to 2.0.0, is the
-// milestone of 2.0.0 to that of 1.0.0.
+// The key is that of the version with each letter and digit mirrored (a and s, 0
+// and 9), which reverses the order.
 func MilestoneKey(name string, v Version) string {
 	v.Pre = ""
 	return VersionsPrefix(name) + milestoneMark + strings.Map(mirror, v.Key())
 }
 
-// milestoneMark begins the last part of a milestone's key. No version does.
+// milestoneMark begins the last part of a milestone's key. No key of a version
+// begins with it.
 const milestoneMark = "!"
 
-// mirror is its own inverse. The letters of lengths reach from a to s.
+// mirror is its own inverse. The letters that stand for lengths are a to s.
 func mirror(c rune) rune {
 	switch {
 	case '0' <= c && c <= '9':
@@ -34,8 +34,7 @@ func mirror(c rune) rune {
 	return c
 }
 
-// ParseMilestoneKey is the inverse of MilestoneKey. It refuses every other
-// key.
+// ParseMilestoneKey is the inverse of MilestoneKey. Every other key is an error.
 func ParseMilestoneKey(key string) (name string, v Version, err error) {
 	rest, ok1 := strings.CutPrefix(key, ObjectsPrefix)
 	seg, mkey, ok2 := strings.Cut(rest, versionsDir+milestoneMark)

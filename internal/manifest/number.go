@@ -15,7 +15,7 @@ func checkNumbers(metadata jsontext.Value) error {
 	for d := jsontext.NewDecoder(bytes.NewReader(metadata)); ; {
 		t, err := d.ReadToken()
 		if err != nil {
-			return nil // the end: it has been read before
+			return nil // the end: metadata is valid JSON
 		}
 		if t.Kind() != '0' {
 			continue
@@ -26,13 +26,13 @@ func checkNumbers(metadata jsontext.Value) error {
 			return fmt.Errorf("metadata holds the number %.40s, which is too large for a double; write it as a string%s", s, place(d))
 		}
 		if !prints(f, s) {
-			return fmt.Errorf("metadata holds the number %.40s, which a double cannot hold and would become %v; write it as a string%s", s, f, place(d))
+			return fmt.Errorf("metadata holds the number %.40s, which a double cannot hold: it would become %v; write it as a string%s", s, f, place(d))
 		}
 	}
 }
 
-// firstNumber returns what the first number in metadata is for which bad is
-// true, and where, for an error.
+// firstNumber returns the first number in metadata for which bad is true, and its
+// place, as the end of an error's text.
 func firstNumber(metadata jsontext.Value, bad func(string) bool) string {
 	for d := jsontext.NewDecoder(bytes.NewReader(metadata)); ; {
 		t, err := d.ReadToken()
@@ -52,7 +52,8 @@ func isRounded(number string) bool {
 	return rounded.Canonicalize() == nil && exact.Canonicalize(jsontext.CanonicalizeRawInts(false)) == nil && string(rounded) != string(exact)
 }
 
-// place says where in the metadata the last token is, or "" if it is all.
+// place returns where in the metadata the last token is, or "" if the metadata has
+// no other.
 func place(d *jsontext.Decoder) string {
 	if p := d.StackPointer(); p != "" {
 		return fmt.Sprintf(" (at %.200q)", string(p))
@@ -60,9 +61,9 @@ func place(d *jsontext.Decoder) string {
 	return ""
 }
 
-// prints reports whether a JSON number is what the double f looks like with as
-// many digits: 0.1, 0.10000000000000001 and 0.1000000000000000056 are all the
-// same double as programs print it; 3.00000000000000000001 is none.
+// prints reports whether the JSON number s is the double f, printed with as many
+// digits as s has. 0.1, 0.10000000000000001 and 0.1000000000000000056 all are the
+// same double. 3.00000000000000000001 is not a double with that many digits.
 func prints(f float64, s string) bool {
 	const most = 767 // no double has more digits
 	digits, exp := decimal(s)
@@ -71,8 +72,8 @@ func prints(f float64, s string) bool {
 	return d == digits && e == exp
 }
 
-// decimal returns the significant digits of a number, without the zeros around
-// them, and the exponent of the first of them. The sign is left out.
+// decimal returns the significant digits of a number, without leading and trailing
+// zeros, and the exponent of the first of them. It ignores the sign.
 func decimal(s string) (digits string, exp int) {
 	s = strings.TrimPrefix(s, "-")
 	mantissa, power := s, ""
@@ -87,7 +88,7 @@ func decimal(s string) (digits string, exp int) {
 	}
 	n, err := strconv.Atoi(power)
 	if err != nil && power != "" {
-		return digits, 0 // an exponent beyond all
+		return digits, 0 // the exponent does not fit an int: no double
 	}
 	return digits, exp + n
 }

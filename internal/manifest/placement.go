@@ -9,14 +9,14 @@ func (p *Placement) empty() bool {
 	return len(p.Inline) == 0 && len(p.Packs) == 0 && len(p.Split) == 0 && len(p.Extents) == 0 && len(p.Zstd) == 0
 }
 
-// pack writes the chunks of the files down as Split, Extents and Zstd.
+// pack sets Split, Extents and Zstd from the chunks of the files.
 func (p *Placement) pack(files []File) {
 	p.Split, p.Extents, p.Zstd = nil, nil, nil
 	if len(p.Packs) == 0 {
 		return
 	}
 	zstd := compressed(files)
-	next := int64(-1) // where the next chunk has to lie to continue the extent
+	next := int64(-1) // the offset that continues the last extent
 	for i := range files {
 		f := &files[i]
 		if len(f.Chunks) > 1 {
@@ -40,8 +40,8 @@ func (p *Placement) pack(files []File) {
 	}
 }
 
-// unpack fills in the chunks of the files from the placement, and checks
-// that the tables are whole and agree with the rest of the manifest.
+// unpack sets the chunks of the files from the placement. It checks that the tables
+// are complete, and agree with each other and with the rest of the manifest.
 func (m *Manifest) unpack() error {
 	files, p := m.Content.Files, &m.Placement
 	if err := checkFiles(files); err != nil {
@@ -79,8 +79,8 @@ func (m *Manifest) unpack() error {
 	return p.place(files)
 }
 
-// totalSize adds the sizes of files. A sum that overflows would let files claim
-// bytes that are not there.
+// totalSize adds the sizes of the files. It refuses a sum that overflows: such
+// files could claim more bytes than the manifest's Size.
 func totalSize(files []File) (int64, error) {
 	var size int64
 	for i := range files {
@@ -113,7 +113,7 @@ func checkPacks(packs []Pack) error {
 	return nil
 }
 
-// cut gives the files their chunks, not yet their places.
+// cut sets the chunks of the files, without their places.
 func (p *Placement) cut(files []File) error {
 	rest := p.Split
 	for i := range files {
@@ -146,12 +146,12 @@ func (p *Placement) cut(files []File) error {
 		}
 	}
 	if len(rest) > 0 {
-		return fmt.Errorf("chunks of file %d, out of turn or beyond the %d there are", rest[0].File, len(files))
+		return fmt.Errorf("chunks of file %d, out of order or beyond the %d files", rest[0].File, len(files))
 	}
 	return nil
 }
 
-// shrink gives the chunks that are compressed their stored sizes.
+// shrink sets the stored sizes of compressed chunks.
 func (p *Placement) shrink(files []File) error {
 	if len(p.Zstd) == 0 {
 		return nil
@@ -178,7 +178,7 @@ func (p *Placement) shrink(files []File) error {
 	return nil
 }
 
-// place gives the chunks their places.
+// place sets the packs and offsets of the chunks.
 func (p *Placement) place(files []File) error {
 	var e [3]int64 // pack, offset, chunks left
 	rest := p.Extents

@@ -7,15 +7,14 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-// Purged returns what is left of a version once it cannot be brought back, and
-// nobody may count on its packs any more: the name and number, which stay taken
-// for ever, and the digest and sizes of what it was. died is when it was
-// deleted.
+// Purged returns what is left of a version that can never be brought back, once no
+// save can rely on its packs: the name and number, which are never used again, and
+// the digest and sizes. died is when the version was deleted.
 //
-// The result has the head of m; call Succeed before it is written.
+// The result has the head of m: call Supersede before it is written.
 func (m *Manifest) Purged(died time.Time) *Manifest {
 	h := m.Head
-	h.Requires = nil // nothing is left that takes a feature
+	h.Requires = nil // nothing that is left needs a feature
 	return &Manifest{
 		Head: h, State: Purged, Name: m.Name, Version: m.Version,
 		Created: m.Created, Died: died.UTC().Truncate(time.Millisecond),
@@ -24,15 +23,15 @@ func (m *Manifest) Purged(died time.Time) *Manifest {
 }
 
 // Purging returns what is left of a version that is deleted for good now: what
-// Purged returns, and its packs. They stay roots of collections for a window
-// and a margin, for the saves that have read the version while it was live and
-// reuse its chunks. A program that does not know of this must not collect, so
-// the register requires a feature.
+// Purged returns, and its packs. For a window and a margin, collections keep these
+// packs: a save that has read the version while it was live may reuse its chunks.
+// An older program would free them, so the register requires a feature that makes
+// it refuse.
 func (m *Manifest) Purging(died time.Time) *Manifest {
 	p := m.Purged(died)
 	p.Placement.Packs, p.Table = m.Placement.Packs, m.Table
 	if m.Table != nil {
-		p.Placement = Placement{} // it is in the table
+		p.Placement = Placement{} // the table has it
 		if compressed([]File{m.Table.File}) {
 			p.require(featureZstd)
 		}
@@ -46,8 +45,8 @@ func (m *Manifest) Purging(died time.Time) *Manifest {
 // NamesPacks reports whether the register names packs, itself or in its table.
 func (m *Manifest) NamesPacks() bool { return m.Table != nil || len(m.Placement.Packs) > 0 }
 
-// checkPurged refuses a purged register that holds more than it may: its writer
-// thinks differently of what purged means.
+// checkPurged refuses a purged register that holds more than Purged and Purging
+// leave.
 func (m *Manifest) checkPurged() error {
 	c, p := &m.Content, m.Placement
 	p.Packs = nil
@@ -71,8 +70,8 @@ func (m *Manifest) checkPurged() error {
 	return m.Table.check()
 }
 
-// SaysPurged reports whether a damaged register still says that its version was
-// deleted for good.
+// SaysPurged reports whether a register that cannot be decoded still has the state
+// Purged.
 func SaysPurged(body []byte) bool {
 	var says struct {
 		State State `json:"state"`

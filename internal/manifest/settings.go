@@ -6,38 +6,37 @@ import (
 	"time"
 )
 
-// Settings is the register at SettingsKey. It makes a directory or bucket
+// Settings is the register at SettingsKey. A directory or bucket that has it is
 // a registry.
 type Settings struct {
 	Head
-	ID      Nonce     `json:"id"` // of the registry, for ever
+	ID      Nonce     `json:"id"` // of the registry; never changes
 	Created time.Time `json:"created"`
-	// Unversioned: a save replaces the object, and older versions are deleted.
+	// Unversioned: each save deletes the versions before it.
 	Unversioned bool  `json:"unversioned,omitzero"`
 	Times       Times `json:"times"`
-	// Locking is how saves and loads use locks: not at all, or LockingStrict.
-	// It is fixed when the registry is created.
+	// Locking says how saves and loads use locks: not at all, or LockingStrict. It
+	// never changes.
 	Locking Locking `json:"locking,omitzero"`
-	// Probed is when the store was last found to keep its contract.
+	// Probed is when a probe last found that the store keeps its contract.
 	Probed time.Time `json:"probed,omitzero"`
 }
 
-// Times are the durations that the safety of garbage collection rests on.
-// They are fixed when the registry is created and never change after: a saver
-// that trusts the old ones may be running. In seconds.
+// Times are the durations, in seconds, on which the safety of garbage collection
+// depends. They are set when the registry is created and never change: a save that
+// relies on the old ones may be running.
 type Times struct {
 	Era    int64 `json:"era"`    // length of an era
-	Window int64 `json:"window"` // W: for how long evidence that a pack is there holds; no save takes longer
-	Retain int64 `json:"retain"` // R: for how long a deleted version can be brought back
-	Margin int64 `json:"margin"` // ε: for clock steps and slow answers
+	Window int64 `json:"window"` // W: how long evidence for a pack is valid, and so how long a save may take
+	Retain int64 `json:"retain"` // R: how long a deleted version can be brought back
+	Margin int64 `json:"margin"` // ε: for steps of the clock and slow answers
 }
 
-// DefaultTimes are those of every registry outside of tests: eras of a week,
-// a window of a day, a week to undelete, an hour of margin.
+// DefaultTimes are the times of every registry outside of tests: eras of a week,
+// a window of a day, a week to undelete, a margin of an hour.
 var DefaultTimes = Times{Era: 7 * 24 * 3600, Window: 24 * 3600, Retain: 7 * 24 * 3600, Margin: 3600}
 
-// EraOf returns the era that at lies in. A clock that stands before 1970 is in
-// the first.
+// EraOf returns the era of a time. Times before 1970 are in the first.
 func (t Times) EraOf(at time.Time) uint64 { return uint64(max(at.Unix(), 0) / t.Era) }
 
 // EraEnd returns when an era ends.
@@ -66,7 +65,7 @@ func NewSettings(now time.Time, times Times) *Settings {
 	}
 }
 
-// Encode returns the register's body.
+// Encode returns the body of the register.
 func (s *Settings) Encode() ([]byte, error) {
 	if err := s.check(); err != nil {
 		return nil, err

@@ -20,7 +20,7 @@ func TestSettingsRoundTrip(t *testing.T) {
 		})
 		s.Unversioned = rapid.Bool().Draw(t, "unversioned")
 		if rapid.Bool().Draw(t, "changed") {
-			s.Succeed()
+			s.Supersede()
 		}
 		body, err := s.Encode()
 		if err != nil {

@@ -9,16 +9,15 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-// Table says where the files and the placement of a large manifest are: in
-// a byte string, the table, that is stored in chunks like a file. The packs of
-// a table are packs of the version like any other.
+// Table says where the files and the placement of a large manifest are stored: as
+// JSON, the table, in chunks like a file. The packs of the table are packs of the
+// version like all others.
 type Table struct {
 	File  File // size and digest of the table, and its chunks
 	Packs []Pack
 }
 
-// tableJSON is how a Table is written down in a register: as an object with
-// one file.
+// tableJSON is a Table in a register: it looks like an object with one file.
 type tableJSON struct {
 	File      File      `json:"file"`
 	Placement Placement `json:"placement"`
@@ -79,8 +78,8 @@ type tables struct {
 	Placement Placement `json:"placement"`
 }
 
-// EncodeTable returns the bytes of the table of m: what is to be stored in
-// chunks when the register would exceed MaxTable. Seal comes first.
+// EncodeTable returns the bytes of the table of m. A save stores them in chunks if
+// the register would exceed MaxTable. Call Seal first.
 func (m *Manifest) EncodeTable() ([]byte, error) {
 	b, err := marshal(&tables{m.Content.Files, m.Placement})
 	if err == nil && len(b) > maxTableSize {
@@ -89,8 +88,8 @@ func (m *Manifest) EncodeTable() ([]byte, error) {
 	return b, err
 }
 
-// SetTable makes m refer to a table stored in chunks. A nil table means that
-// the register holds everything itself.
+// SetTable makes m refer to a table that is stored in chunks: its size in bytes,
+// its SHA-256, its chunks and their packs.
 func (m *Manifest) SetTable(size int64, sum Digest, chunks []Chunk, packs []Pack) {
 	m.Table = &Table{
 		File:  File{Path: tablePath, Size: size, SHA256: sum, Chunks: chunks},
@@ -101,13 +100,13 @@ func (m *Manifest) SetTable(size int64, sum Digest, chunks []Chunk, packs []Pack
 	}
 }
 
-// ReadTable completes a manifest whose Table is set, from the table's bytes. It
-// checks them as Decode does. Until then m has no files and no placement. A purged
-// manifest gets only the packs. The
-// error of r is returned with the name of the version; any other is ErrCorrupt.
+// ReadTable sets the files and the placement of a manifest whose Table is set, from
+// the table's bytes. It checks them as Decode does. Of a purged manifest it sets
+// only the packs. An error of r is returned with the version; any other error is
+// ErrCorrupt.
 //
-// The bytes are decoded as they come, and the memory that this takes is
-// counted: see MaxDecoded.
+// The bytes are decoded as they are read. The memory that this takes is limited:
+// see MaxDecoded.
 func (m *Manifest) ReadTable(r io.Reader) error {
 	in := &tableReader{r: r, sum: sha256.New()}
 	t, err := in.decode(m.Table.File.Size, m.Count, newMeter())
@@ -117,7 +116,7 @@ func (m *Manifest) ReadTable(r io.Reader) error {
 	switch {
 	case in.n != m.Table.File.Size || Digest(in.sum.Sum(nil)) != m.Table.File.SHA256:
 		err = errors.New("it does not have its digest")
-	case err == nil && m.State == Purged: // nothing but its packs counts any more
+	case err == nil && m.State == Purged: // only its packs are of use
 		if err = checkPacks(t.Placement.Packs); err == nil {
 			m.Placement.Packs = t.Placement.Packs
 			return nil

@@ -10,7 +10,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// tableReader decodes a table as it is read, and takes its size and digest.
+// tableReader decodes a table while it reads it, and computes its size and digest.
 type tableReader struct {
 	r   io.Reader
 	sum hash.Hash
@@ -20,8 +20,8 @@ type tableReader struct {
 	d *jsontext.Decoder
 }
 
-// Read implements io.Reader for the decoder. A value that never ends would
-// have the decoder keep it all.
+// Read implements io.Reader for the decoder. It fails in a value of more than
+// maxToken bytes, since the decoder keeps a whole value in memory.
 func (t *tableReader) Read(p []byte) (int, error) {
 	if t.d != nil && t.n-t.d.InputOffset() > maxToken+int64(len(p)) {
 		return 0, fmt.Errorf("a value has more than %d bytes", maxToken)
@@ -34,11 +34,11 @@ func (t *tableReader) Read(p []byte) (int, error) {
 	return n, t.err
 }
 
-// minEntry is how short an entry of a table is at least.
+// minEntry is the length of the shortest entry of a table, in bytes.
 const minEntry = int64(len(`{"path":"a"}`))
 
-// decode reads a table of so many bytes and files, and charges m. What is left of the bytes after an
-// error is read for their digest.
+// decode reads a table of size bytes and count files, and charges m. After an error
+// it reads the remaining bytes, too, for the digest.
 func (t *tableReader) decode(size int64, count int, m *meter) (*tables, error) {
 	var v tables
 	t.d = jsontext.NewDecoder(t)
@@ -64,12 +64,13 @@ func (t *tableReader) decode(size int64, count int, m *meter) (*tables, error) {
 	return &v, err
 }
 
-// list decodes an array element by element, of which it has not more than
-// expect, if that is not negative. Each costs so many bytes, and what more says.
+// list decodes an array element by element. The array has at most expect elements,
+// unless expect is negative. Each element costs so many bytes of the meter, plus
+// what more returns.
 func list[T any](m *meter, expect int, cost int64, more func(*T) int64) *json.Unmarshalers {
 	return json.UnmarshalFromFunc(func(d *jsontext.Decoder, into *[]T) error {
 		if k := d.PeekKind(); k != '[' {
-			return errors.ErrUnsupported // for the decoder to complain of
+			return errors.ErrUnsupported // the decoder reports it
 		}
 		if _, err := d.ReadToken(); err != nil {
 			return err

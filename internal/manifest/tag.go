@@ -14,8 +14,8 @@ import (
 // KindTag is the kind of a Tag.
 const KindTag = "tag"
 
-// TagsPrefix begins the keys of all tags of an object, or of all objects for
-// the name "".
+// TagsPrefix returns the prefix of the keys of all tags of an object; with the
+// name "", of all objects.
 func TagsPrefix(name string) string {
 	const tags = "tags/"
 	if name == "" {
@@ -24,8 +24,9 @@ func TagsPrefix(name string) string {
 	return tags + store.Escape(name) + versionsDir
 }
 
-// TagSet is the state of a tag that points at a version. One that was removed
-// is Deleted. Its register stays: what replaced it must be seen to have.
+// TagSet is the state of a tag that points at a version. A tag that was removed is
+// Deleted. Its register stays, with its nonces: so a writer that moved the tag
+// before, and whose answer was lost, can still find out.
 const TagSet State = "set"
 
 const (
@@ -35,15 +36,16 @@ const (
 	MaxMoves = 32
 )
 
-// Tag is the register of one tag: a name for a version that can be moved to
-// another.
+// Tag is the register of one tag: a name for a version of an object. It can be
+// moved to another version.
 type Tag struct {
 	Head
 	State State  `json:"state"`
 	Name  string `json:"name"` // of the object
 	Tag   string `json:"tag"`
-	// Version is where it points, or pointed when it was removed, and Digest
-	// is that version's. Neither changes in place, so a mismatch is damage.
+	// Version is the version that the tag points at, or pointed at when it was
+	// removed. Digest is that of the version. A version never changes, so a
+	// mismatch is damage.
 	Version Version `json:"version"`
 	Digest  Digest  `json:"digest"`
 	// Moves are the states before this one, the newest first.
@@ -55,10 +57,10 @@ type Move struct {
 	State   State     `json:"state"`
 	Version Version   `json:"version"`
 	Digest  Digest    `json:"digest"`
-	Time    time.Time `json:"time"` // of the store, when it got into this state
+	Time    time.Time `json:"time"` // when the tag got into this state, by the store's clock
 }
 
-// ErrInvalidTag: not a tag that a version can have.
+// ErrInvalidTag: a tag cannot have this name. The text says what to write instead.
 var ErrInvalidTag = errors.New("invalid tag")
 
 var (
@@ -66,14 +68,15 @@ var (
 	versionLike = regexp.MustCompile(`^v?[0-9]+([.+-]|$)`)
 )
 
-// LooksLikeVersion reports whether s is meant as a version, if perhaps
-// a misspelt one: it starts with a whole number.
+// LooksLikeVersion reports whether s is probably meant as a version, perhaps
+// misspelt: it starts with a whole number.
 func LooksLikeVersion(s string) bool { return versionLike.MatchString(s) }
 
-// ValidTag reports why tag may not be one, or nil. A tag starts with a letter
-// or digit and has letters, digits, dots, dashes and underscores, at most
-// MaxTag of them. What could be read as a version, a range of versions or
-// "latest" is refused, so that name@tag has one meaning.
+// ValidTag returns nil if a tag may have the name, and otherwise an ErrInvalidTag
+// that says why, and what to write instead. A tag starts with a letter or digit. It
+// has letters, digits, dots, dashes and underscores, at most MaxTag. It does not
+// look like a version, a range of versions or "latest", so that name@tag has one
+// meaning.
 func ValidTag(tag string) error {
 	bad := func(format string, args ...any) error {
 		return fmt.Errorf("%w %.120q: %s", ErrInvalidTag, tag, fmt.Sprintf(format, args...))
@@ -86,7 +89,7 @@ func ValidTag(tag string) error {
 	case !tagText.MatchString(tag):
 		return bad("a tag starts with a letter or digit and has letters, digits, dots, dashes and underscores, as in prod")
 	case strings.EqualFold(tag, "latest"):
-		return bad("that is what the highest version is called")
+		return bad("it means the highest version; write something like prod")
 	case LooksLikeVersion(tag):
 		return bad("it could be taken for a version; put a letter in front, as in %q", "r"+strings.TrimPrefix(tag, "v"))
 	case IsRange(tag):
@@ -101,8 +104,8 @@ func ValidTag(tag string) error {
 	return nil
 }
 
-// IsRange tells a range of versions from a single version or a tag: it has an
-// operator, a wildcard or several parts.
+// IsRange reports whether s is a range of versions, not a version or a tag: it has
+// an operator, a wildcard or several parts.
 func IsRange(s string) bool {
 	if strings.ContainsAny(s, "^~<>=!|*, ") {
 		return true
@@ -116,12 +119,12 @@ func IsRange(s string) bool {
 	return false
 }
 
-// TagKey is the key of a tag's register.
+// TagKey returns the key of the register of a tag.
 func TagKey(name, tag string) string {
 	return TagsPrefix(name) + store.Escape(tag) + registerSuffix
 }
 
-// ParseTagKey is the inverse of TagKey.
+// ParseTagKey is the inverse of TagKey. Every other key is an error.
 func ParseTagKey(key string) (name, tag string, err error) {
 	rest, ok1 := strings.CutPrefix(key, TagsPrefix(""))
 	nameSeg, tagSeg, ok2 := strings.Cut(rest, versionsDir)
@@ -149,27 +152,26 @@ func NewTag(name, tag string, v Version, d Digest) *Tag {
 	return &Tag{Head: newHead(KindTag), State: TagSet, Name: name, Tag: tag, Version: v, Digest: d}
 }
 
-// LostTag returns the state of a tag that is removed although its register is
-// damaged, so that nobody knows where it pointed: it says version 0.0.0, and the digest of
-// no bytes.
+// LostTag returns a removed tag, to replace a damaged register of which nobody
+// knows where it pointed. Its version is 0.0.0, its digest that of zero bytes.
 func LostTag(name, tag string) *Tag {
 	t := NewTag(name, tag, Version{}, Sum(nil))
 	t.State = Deleted
 	return t
 }
 
-// Move returns the tag's next state: pointing at a version, or removed. since
-// is when the store put the present one, which becomes history.
+// Move returns the tag's next state: pointing at a version, or removed. The present
+// state becomes the first of Moves; since is the store's date of it.
 func (t *Tag) Move(state State, v Version, d Digest, since time.Time) *Tag {
 	next := *t
-	next.Succeed()
+	next.Supersede()
 	was := Move{t.State, t.Version, t.Digest, since.UTC().Truncate(time.Millisecond)}
 	next.Moves = append([]Move{was}, t.Moves[:min(len(t.Moves), MaxMoves-1)]...)
 	next.State, next.Version, next.Digest = state, v, d
 	return &next
 }
 
-// Encode returns the register's body.
+// Encode returns the body of the register.
 func (t *Tag) Encode() ([]byte, error) {
 	if err := t.check(); err != nil {
 		return nil, fmt.Errorf("tag %s of %s: %w", t.Tag, t.Name, err)
@@ -177,8 +179,8 @@ func (t *Tag) Encode() ([]byte, error) {
 	return encode(KindTag, t)
 }
 
-// DecodeTag reads the body of a tag's register and checks that it is whole,
-// and the one of this name and tag.
+// DecodeTag reads the body of a tag's register, and checks that it is of this
+// object and tag. Errors are ErrCorrupt or ErrNewer.
 func DecodeTag(body []byte, name, tag string) (*Tag, error) {
 	t := new(Tag)
 	if err := decode(body, KindTag, t); err != nil {

@@ -91,8 +91,9 @@ func TestTagVectors(t *testing.T) {
 	}
 }
 
-// A tag remembers where it was, so far back, and no two states share a nonce,
-// also if they point at the same version (attack A17).
+// A tag has its last 32 states. No two states share a nonce, also if they point at
+// the same version: otherwise a tag that was moved away and back looks unchanged to
+// a writer that compares (see docs/attacks.md, A17).
 func TestTagMoves(t *testing.T) {
 	tag := manifest.NewTag("m", "prod", manifest.Version{}, manifest.Sum([]byte{0}))
 	seen := map[manifest.Nonce]bool{tag.Nonce: true}

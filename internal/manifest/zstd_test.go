@@ -140,7 +140,7 @@ func TestPurgedRequiresNothing(t *testing.T) {
 	m := zstdVector()
 	m.State = manifest.Deleted
 	seal(t, m)
-	m.Succeed()
+	m.Supersede()
 	if body := encodedAs(t, m); !strings.Contains(string(body), `"requires":["zstd"]`) {
 		t.Errorf("a tombstone that holds all: %s", body)
 	}

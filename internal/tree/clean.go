@@ -14,16 +14,18 @@ import (
 	"github.com/mindtrace/registry/internal/localfs"
 )
 
-// Leftover is what a load that did not end has left beside its destination.
+// Leftover is a directory that an interrupted load has left beside its
+// destination.
 type Leftover struct {
 	Path string
-	Size int64  // bytes on the disk, as far as they can be seen
-	Kept string // why it was not removed, or empty
+	Size int64  // bytes on the disk, as far as this user can read them
+	Kept string // why Clean has not removed it, or ""
 }
 
-// Clean tells of what loads have left in a directory, and removes what it can,
-// unless dry is set.
-func Clean(ctx context.Context, dir string, dry bool, told func(Leftover)) error {
+// Clean calls report for each leftover of loads in a directory, in the order of
+// their names, after it has removed it. It keeps those of other users and those in
+// use, and with dry set all of them. Subdirectories are not searched.
+func Clean(ctx context.Context, dir string, dry bool, report func(Leftover)) error {
 	parent, err := beneath.OpenRoot(dir)
 	if err != nil {
 		return err
@@ -41,16 +43,16 @@ func Clean(ctx context.Context, dir string, dry bool, told func(Leftover)) error
 		if err := clearPartial(parent, name, dry); err != nil {
 			l.Kept = err.Error()
 		}
-		told(l)
+		report(l)
 	}
 	return nil
 }
 
-// partialName is what partials are called, those of earlier versions of this
-// program included.
+// partialName matches the names of partials, also of those that earlier versions
+// of this program have made.
 var partialName = regexp.MustCompile(`^\.mindreg-([0-9a-f]{16}|[0-9a-f]{12}|[a-z2-7]{8})$`)
 
-// partials returns the names in a directory that match says, sorted.
+// partials returns the names in a directory for which match is true, sorted.
 func partials(parent *os.Root, match func(string) bool) (names []string, err error) {
 	d, err := parent.Open(".")
 	if err != nil {
@@ -74,10 +76,10 @@ func partials(parent *os.Root, match func(string) bool) (names []string, err err
 	}
 }
 
-// clearPartials removes what earlier loads to a destination have left, as far as
-// it can: the load that is complete does not depend on it.
+// clearPartials removes what earlier loads to a destination have left. It ignores
+// errors: the load that calls it is complete.
 func clearPartials(parent *os.Root, base string) {
-	of := PartialsOf(base)
+	of := partialsOf(base)
 	names, _ := partials(parent, func(name string) bool {
 		return len(name) > len(of) && name[:len(of)] == of && partialName.MatchString(name)
 	})
@@ -86,8 +88,9 @@ func clearPartials(parent *os.Root, base string) {
 	}
 }
 
-// clearPartial removes a leftover that is this user's, that nobody is using, and that
-// holds nothing but what loads make.
+// clearPartial removes a leftover, unless dry is set. It returns an error if the
+// leftover belongs to another user, if a load is using it, or if it holds a file
+// that no load makes.
 func clearPartial(parent *os.Root, name string, dry bool) error {
 	fi, err := parent.Lstat(name)
 	if err != nil {
@@ -110,7 +113,7 @@ func clearPartial(parent *os.Root, name string, dry bool) error {
 	}
 	for _, e := range entries {
 		if n := e.Name(); n != partialTree && n != partialAside && n != partialLock && n != partialProbe {
-			return errors.New("it holds something that no load has made: " + n)
+			return errors.New("it holds a file that no load has made: " + n)
 		}
 	}
 	if err := p.takeLock(false); err != nil {
@@ -124,8 +127,9 @@ func clearPartial(parent *os.Root, name string, dry bool) error {
 	return p.remove()
 }
 
-// taken returns how many bytes what is below a directory takes on the disk. It may
-// be another user's, who puts other things there meanwhile.
+// taken returns how many bytes on the disk the files below a directory take. The
+// directory may belong to another user, who may change it meanwhile: errors are
+// ignored, and nothing outside is opened.
 func taken(root *os.Root, dir string) (n int64) {
 	entries, _ := beneath.ReadDirIn(root, dir)
 	for _, e := range entries {

@@ -19,40 +19,43 @@ import (
 	"github.com/mindtrace/registry/internal/plain"
 )
 
-// Placing says what a load may do to what is at its destination.
+// Placing says what a load may do to files that exist at its destination. The
+// zero value replaces a file by a file, and nothing else.
 type Placing struct {
-	Exact     bool // the destination becomes the object, whatever is there
-	NoClobber bool // nothing that is there is replaced
+	Exact     bool // replace whatever has the name of the destination
+	NoClobber bool // replace nothing
 }
 
-var ErrPlacing = errors.New("WithExact and WithNoClobber are about a Path, and this does not load into one")
+// ErrPlacing: a Placing was given to a load that does not go to a path.
+var ErrPlacing = errors.New("WithExact and WithNoClobber need a Path to load into")
 
+// Check returns an error if the fields contradict each other.
 func (p Placing) Check() error {
 	if p.Exact && p.NoClobber {
-		return errors.New("WithExact replaces what is there, and WithNoClobber nothing: give one of them")
+		return errors.New("WithExact replaces what exists, and WithNoClobber replaces nothing: give only one of them")
 	}
 	return nil
 }
 
-// destination is where the files of a load go: a name in a directory, which is
-// not that of a link.
+// destination is where the files of a load go: a name in a directory. It is the
+// end of all symbolic links, not the name of one.
 type destination struct {
 	path   string      // as the user knows it
-	dir    string      // the directory,
-	base   string      // and the name in it
-	there  fs.FileInfo // what has the name, or nil
-	single bool        // a file is to have it
-	parent *os.Root    // the directory, once open was called
+	dir    string      // the directory
+	base   string      // the name in it
+	there  fs.FileInfo // the file or directory that has the name, or nil
+	single bool        // the object goes there as a file, not as a directory
+	parent *os.Root    // the directory; open sets it
 	made   []string    // directories that open has made, the outermost first
 }
 
-// destination finds out where the object goes, as "cp -r" would have it, and
-// refuses, before anything is fetched, what can be told to fail.
-func (o *FS) destination(dest string, how Placing) (*destination, error) {
+// destination finds out where the object goes, by the rules of "cp -r". It
+// refuses what is certain to fail, before anything is fetched.
+func (fsys *FS) destination(dest string, how Placing) (*destination, error) {
 	if dest == "" {
 		return nil, &fs.PathError{Op: "load", Path: dest, Err: errors.New("empty path")}
 	}
-	single := o.isSingleFile()
+	single := fsys.isSingleFile()
 	d, err := lookAt(dest)
 	for err == nil && d.there == nil && d.base == "." { // "new/." is "new/"
 		dest = strings.TrimSuffix(trimSlashes(dest), ".")
@@ -67,11 +70,11 @@ func (o *FS) destination(dest string, how Placing) (*destination, error) {
 	slash := os.IsPathSeparator(dest[len(dest)-1])
 	switch {
 	case how.Exact && single && slash && d.there == nil:
-		return nil, d.refuse("its name ends as that of a directory, and the object is a file")
+		return nil, d.refuse("the name ends like that of a directory, but the object is a file; leave out the slash at the end")
 	case !how.Exact && (d.there != nil && d.there.IsDir() || single && slash && d.there == nil):
-		inside := o.m.Name[strings.LastIndexByte(o.m.Name, ':')+1:]
+		inside := fsys.m.Name[strings.LastIndexByte(fsys.m.Name, ':')+1:]
 		if single {
-			inside = path.Base(o.m.Content.Files[0].Path)
+			inside = path.Base(fsys.m.Content.Files[0].Path)
 		}
 		local, err := filepath.Localize(inside)
 		if err != nil {
@@ -83,23 +86,24 @@ func (o *FS) destination(dest string, how Placing) (*destination, error) {
 	}
 	d.single = single
 	if dir := d.inRegistry(); dir != "" {
-		return nil, d.refuse("it is one of the registry's own, in %s; name another destination", dir)
+		return nil, d.refuse("it is inside the registry %s; name another destination", dir)
 	}
-	if err := o.mayReplace(d, how); err != nil {
+	if err := fsys.mayReplace(d, how); err != nil {
 		return nil, err
 	}
 	return d, nil
 }
 
-// trimSlashes removes the separators that end the path of a directory.
+// trimSlashes removes the separators at the end of a path.
 func trimSlashes(path string) string {
 	return strings.TrimRightFunc(path, func(r rune) bool { return r < 0x80 && os.IsPathSeparator(uint8(r)) })
 }
 
-// lookAt finds the name that path leads to, through symbolic links.
+// lookAt follows the symbolic links at the end of path, and returns where they
+// lead. It does not set single.
 func lookAt(path string) (*destination, error) {
 	d := &destination{path: path}
-	if !strings.Contains(path, "..") { // which may mean another directory when it is left out
+	if !strings.Contains(path, "..") { // "link/.." is not the directory of link
 		d.path = filepath.Clean(path)
 	}
 	first := path
@@ -113,7 +117,7 @@ func lookAt(path string) (*destination, error) {
 		if d.there, err = os.Lstat(at); errors.Is(err, fs.ErrNotExist) {
 			d.there = nil
 			if at != first {
-				return nil, d.refuse("it is a symbolic link to %s, which does not exist; remove the link, or load to where it leads", at)
+				return nil, d.refuse("it is a symbolic link to %s, which does not exist; remove the link, or load to its target", at)
 			}
 			return d, nil
 		}
@@ -122,25 +126,25 @@ func lookAt(path string) (*destination, error) {
 		}
 		if d.there.Mode()&fs.ModeSymlink == 0 {
 			if first != path && d.there.Mode().IsRegular() {
-				return nil, d.refuse("it is a file, and the name given ends as that of a directory")
+				return nil, d.refuse("it is a file, but the name ends like that of a directory; leave out the slash at the end")
 			}
 			return d, nil
 		}
 		if fi, err := os.Stat(at); err == nil && !fi.IsDir() && !fi.Mode().IsRegular() {
-			return nil, specialFile(d.path, fi.Mode()) // such as /dev/stdout
+			return nil, specialFile(d.path, fi.Mode()) // for example /dev/stdout
 		}
 		dir, err := os.Stat(d.dir)
 		if err != nil {
 			return nil, err
 		}
 		if !localfs.MayFollow(d.there, dir) {
-			return nil, d.refuse("it is a symbolic link of another user, in a directory where all may make some; load to where it leads: %w", fs.ErrPermission)
+			return nil, d.refuse("it is a symbolic link of another user, in a directory where everybody may make one; load to its target: %w", fs.ErrPermission)
 		}
 		target, err := os.Readlink(at)
 		if err != nil {
 			return nil, err
 		}
-		if !filepath.IsAbs(target) && d.dir != "." { // not joined: "link/.." is where the link leads, and up
+		if !filepath.IsAbs(target) && d.dir != "." { // filepath.Join would shorten "link/.."
 			target = d.dir + string(os.PathSeparator) + target
 		}
 		at = target
@@ -148,8 +152,8 @@ func lookAt(path string) (*destination, error) {
 	return nil, d.refuse("too many symbolic links")
 }
 
-// splitPath returns the directory and the name in it that make a path. It does not
-// shorten "link/..", which is where the link leads, and up.
+// splitPath returns the directory of a path, and the name in it. It does not
+// shorten "link/..", which is the directory above the link's target.
 func splitPath(at string) (dir, base string) {
 	dir, base = filepath.Split(at)
 	if trimmed := trimSlashes(dir); trimmed != "" && trimmed != filepath.VolumeName(dir) {
@@ -165,9 +169,9 @@ func (d *destination) refuse(format string, args ...any) error {
 	return &fs.PathError{Op: "write", Path: d.path, Err: fmt.Errorf(format, args...)}
 }
 
-// mayReplace says what is against putting the object in the place of what is
-// there.
-func (o *FS) mayReplace(d *destination, how Placing) error {
+// mayReplace returns why the object may not replace what has the name of the
+// destination, or nil.
+func (fsys *FS) mayReplace(d *destination, how Placing) error {
 	if d.there == nil {
 		return nil
 	}
@@ -176,14 +180,14 @@ func (o *FS) mayReplace(d *destination, how Placing) error {
 	case !isDir && !d.there.Mode().IsRegular():
 		return specialFile(d.path, d.there.Mode())
 	case how.NoClobber:
-		return d.refuse("%w, and nothing is to be replaced", fs.ErrExist)
+		return d.refuse("%w, and this load replaces nothing", fs.ErrExist)
 	case !how.Exact && isDir:
-		return d.refuse("%w, as a directory; remove it, name another destination, or %s", fs.ErrExist, d.byExact(o.ref))
+		return d.refuse("%w, as a directory; remove it, name another destination, or %s", fs.ErrExist, d.byExact(fsys.ref))
 	case !how.Exact && !d.single:
-		return d.refuse("%w, as a file, and the object is a tree; remove it, name another destination, or %s", fs.ErrExist, d.byExact(o.ref))
+		return d.refuse("%w, as a file, and the object is a tree; remove it, name another destination, or %s", fs.ErrExist, d.byExact(fsys.ref))
 	}
 	if how.Exact && isDir {
-		if err := o.mayDestroy(d); err != nil {
+		if err := fsys.mayDestroy(d); err != nil {
 			return err
 		}
 	}
@@ -192,46 +196,49 @@ func (o *FS) mayReplace(d *destination, how Placing) error {
 		return err
 	}
 	if err := localfs.Fixed(filepath.Join(d.dir, d.base), d.there, dir); err != nil {
-		return d.failed(o.ref, err)
+		return d.failed(fsys.ref, err)
 	}
 	return nil
 }
 
-// byExact says how to have what is there replaced. It names the destination: with
-// the one that was given, which may be the directory above, all in that would go.
+// byExact returns how to replace what exists, as a command. It names d.path and not
+// the path that the user gave: that may be the directory above, and then the
+// command would replace all of it.
 func (d *destination) byExact(ref string) string {
 	return fmt.Sprintf("replace it and all in it: mindreg load --exact %s %s (in Go: WithExact)", plain.ShellWord(ref), plain.ShellWord(d.path))
 }
 
-// mayDestroy keeps a slip from replacing a directory that nobody means to lose.
-func (o *FS) mayDestroy(d *destination) error {
+// mayDestroy refuses to replace a directory that was probably named by mistake:
+// the working directory, the home directory, a registry, one with a mount point.
+func (fsys *FS) mayDestroy(d *destination) error {
 	if d.base == "." || d.base == ".." || d.base == "" {
 		return d.refuse("to replace a directory, give its name")
 	}
 	home, _ := os.UserHomeDir()
 	for _, keep := range []struct{ dir, what string }{
-		{".", "the current directory"}, {home, "your home directory"}, {o.Keep, "the registry"},
+		{".", "the current directory"}, {home, "your home directory"}, {fsys.Keep, "the registry"},
 	} {
 		if keep.dir != "" && localfs.Within(keep.dir, d.there) {
-			return d.refuse("it is, or holds, %s, and is not replaced", keep.what)
+			return d.refuse("it is or contains %s, so it is not replaced", keep.what)
 		}
 	}
 	at := filepath.Join(d.dir, d.base)
 	if isRegistry(at) {
-		return d.refuse("it is a registry, and is not replaced")
+		return d.refuse("it is a registry, so it is not replaced")
 	}
 	if point := localfs.MountIn(at); point != "" {
-		return d.refuse("it holds the mount point %s, and is not replaced", point)
+		return d.refuse("it contains the mount point %s, so it is not replaced", point)
 	}
 	return nil
 }
 
-// inRegistry returns the registry that the destination is in a place of its own
-// of, such as "packs", or "".
+// inRegistry returns the directory of a registry if the destination is one of
+// the names that a registry uses there ("packs", "objects", ...), or is below one.
+// Otherwise it returns "".
 func (d *destination) inRegistry() string {
 	name, dir := d.base, d.dir
 	for {
-		at, err := filepath.EvalSymlinks(dir) // of what is there already
+		at, err := filepath.EvalSymlinks(dir) // fails if dir does not exist yet
 		if err == nil {
 			at, err = filepath.Abs(at)
 		}
@@ -248,13 +255,12 @@ func (d *destination) inRegistry() string {
 	}
 }
 
-// open makes the directories that are missing, and holds the one of the
-// destination open.
+// open makes the directories that are missing, and opens d.dir.
 func (d *destination) open() (err error) {
 	var missing []string
 	for at := d.dir; ; {
 		if _, err := os.Stat(at); err == nil || !errors.Is(err, fs.ErrNotExist) {
-			break // if it is no directory, opening says so
+			break // if it is no directory, OpenRoot fails
 		}
 		up, _ := splitPath(at)
 		if up == at {
@@ -274,8 +280,8 @@ func (d *destination) open() (err error) {
 	return err
 }
 
-// close removes the directories that open has made, if there is nothing to be in
-// them.
+// close closes d.dir. If the load has failed with err, it removes the directories
+// that open has made.
 func (d *destination) close(err error) {
 	if d.parent != nil {
 		d.parent.Close()
@@ -287,11 +293,11 @@ func (d *destination) close(err error) {
 	}
 }
 
-// failed gives an error the path that the user knows, in place of that of a
-// temporary file, and says what to do about a file that cannot be replaced.
+// failed gives err the path of the destination, in place of that of a temporary
+// file. To an error about a file that cannot be replaced, it adds what to do.
 func (d *destination) failed(ref string, err error) error {
 	full := oserror.Of(err) == oserror.Full
-	switch e := err.(type) { // not what is wrapped, with more to say
+	switch e := err.(type) { // only the outermost: what wraps one has more to say
 	case *fs.PathError:
 		err = e.Err
 	case *os.LinkError:
@@ -299,8 +305,8 @@ func (d *destination) failed(ref string, err error) error {
 	}
 	barred := errors.Is(err, fs.ErrPermission) || oserror.Of(err) == oserror.ReadOnly || errors.Is(err, syscall.EBUSY)
 	if barred && d.single && d.there != nil && d.there.Mode().IsRegular() {
-		err = fmt.Errorf("%w; a file is replaced by a new one beside it, which cannot be had here; "+
-			"to write into it as it is: mindreg load %s - > %s (in Go: load into an io.Writer)", err, plain.ShellWord(ref), plain.ShellWord(d.path))
+		err = fmt.Errorf("%w; to replace a file, a new one is made beside it, which is not possible here; "+
+			"to write into the file as it is: mindreg load %s - > %s (in Go: load into an io.Writer)", err, plain.ShellWord(ref), plain.ShellWord(d.path))
 	}
 	if full {
 		err = fmt.Errorf("%w: %w", fault.ErrNoSpace, err)
@@ -308,8 +314,8 @@ func (d *destination) failed(ref string, err error) error {
 	return &fs.PathError{Op: "write", Path: d.path, Err: err}
 }
 
-// specialFile refuses to put a file in the place of a pipe or a device.
+// specialFile is the error for a destination that is a pipe or a device.
 func specialFile(dest string, mode fs.FileMode) error {
 	return &fs.PathError{Op: "write", Path: dest, Err: fmt.Errorf(
-		"it is no regular file (%s); to write into it, load to - and redirect that (in Go: into an io.Writer)", mode)}
+		"it is not a regular file (%s); to write into it, load to - and redirect the output (in Go: load into an io.Writer)", mode)}
 }

@@ -12,67 +12,68 @@ import (
 	"github.com/mindtrace/registry/material"
 )
 
-// Extract writes the object to dest, and returns where that is, and whether
-// something was there; the documentation of the package says it, under "Paths". It
-// appears there complete or not at all. If it is interrupted, the next one goes
-// on where this one was.
-func (o *FS) Extract(dest string, how Placing) (path string, replaced bool, err error) {
-	d, err := o.destination(dest, how)
+// Extract writes the object to dest. It returns the path of the object, which is
+// in dest if that is a directory, and whether it has replaced anything. The object
+// appears there complete or not at all. If Extract is interrupted, the next one
+// goes on from what this one has fetched. The documentation of package registry
+// has the rules, under "Paths".
+func (fsys *FS) Extract(dest string, how Placing) (path string, replaced bool, err error) {
+	d, err := fsys.destination(dest, how)
 	if err != nil {
 		return "", false, err
 	}
 	defer func() { d.close(err) }()
 	if err := d.open(); err != nil {
-		return "", false, d.failed(o.ref, err)
+		return "", false, d.failed(fsys.ref, err)
 	}
-	tmp, err := openPartial(d.parent, d.base, o.m.Digest)
+	tmp, err := openPartial(d.parent, d.base, fsys.m.Digest)
 	if err != nil {
-		return "", false, d.failed(o.ref, err)
+		return "", false, d.failed(fsys.ref, err)
 	}
-	defer func() { tmp.close(o.Ctx, err) }()
-	there, err := tmp.tidy(o.m.Content.Files)
+	defer func() { tmp.close(fsys.Ctx, err) }()
+	there, err := tmp.tidy(fsys.m.Content.Files)
 	if err != nil {
-		return "", false, d.failed(o.ref, err)
+		return "", false, d.failed(fsys.ref, err)
 	}
-	if err := EnoughRoom(d.dir, o.m.Size-there); err != nil {
+	if err := enoughRoom(d.dir, fsys.m.Size-there); err != nil {
 		return "", false, err
 	}
 	tree, err := beneath.OpenRootIn(tmp.root, partialTree)
 	if err != nil {
-		return "", false, d.failed(o.ref, err)
+		return "", false, d.failed(fsys.ref, err)
 	}
-	err = o.WriteTree(tree, tmp.old)
+	err = fsys.WriteTree(tree, tmp.old)
 	tree.Close()
 	if oserror.Of(err) == oserror.Full {
-		err = d.failed(o.ref, err)
+		err = d.failed(fsys.ref, err)
 	}
 	if err != nil {
 		return "", false, err
 	}
-	if err := o.put(d, tmp, how); err != nil {
-		return "", false, d.failed(o.ref, err)
+	if err := fsys.put(d, tmp, how); err != nil {
+		return "", false, d.failed(fsys.ref, err)
 	}
 	clearPartials(d.parent, d.base)
 	return d.path, d.there != nil, nil
 }
 
-// isSingleFile tells an object that is one file, saved as such, from a tree
-// that happens to have one.
-func (o *FS) isSingleFile() bool {
-	files := o.m.Content.Files
+// isSingleFile reports whether the object was saved as a file. A directory that
+// has only one file is not a single file.
+func (fsys *FS) isSingleFile() bool {
+	files := fsys.m.Content.Files
 	return len(files) == 1 && files[0].Regular() && !strings.Contains(files[0].Path, "/") &&
-		o.m.Content.Materializer != material.Dir{}.Name()
+		fsys.m.Content.Materializer != material.Dir{}.Name()
 }
 
-// WriteTree writes all entries below root. That is empty, or old: holds what
-// an earlier load of the same object has left, and tidy has let stand. os.Root
-// refuses every path that would lead out of it.
-func (o *FS) WriteTree(root *os.Root, old bool) error {
-	x := &extraction{o: o, root: root, open: map[int]*writtenFile{}, dirs: map[string]bool{".": true}}
+// WriteTree writes all entries below root. With old unset, root is empty. With old
+// set, it holds what an interrupted WriteTree of the same object has left, and
+// nothing else. os.Root refuses every path that would lead out of it.
+func (fsys *FS) WriteTree(root *os.Root, old bool) error {
+	x := &extraction{fsys: fsys, root: root, open: map[int]*writtenFile{}, dirs: map[string]bool{".": true}}
 	defer x.close()
 	var regular, links []int
-	for i := range o.m.Content.Files {
-		f := &o.m.Content.Files[i]
+	for i := range fsys.m.Content.Files {
+		f := &fsys.m.Content.Files[i]
 		local, err := filepath.Localize(f.Path)
 		if err != nil {
 			return fmt.Errorf("%q cannot be written on this system: %w", f.Path, err)
@@ -97,12 +98,12 @@ func (o *FS) WriteTree(root *os.Root, old bool) error {
 			return err
 		}
 	}
-	if err := o.chunks.Fetch(o.Ctx, regular, x); err != nil {
+	if err := fsys.chunks.Fetch(fsys.Ctx, regular, x); err != nil {
 		return err
 	}
 	for _, i := range links { // last, so that nothing is written through one
-		f := &o.m.Content.Files[i]
-		if old { // and the disk was full after some
+		f := &fsys.m.Content.Files[i]
+		if old { // the earlier call may have made it
 			root.Remove(filepath.FromSlash(f.Path))
 		}
 		if err := root.Symlink(filepath.FromSlash(f.Link), filepath.FromSlash(f.Path)); err != nil {
@@ -112,19 +113,20 @@ func (o *FS) WriteTree(root *os.Root, old bool) error {
 	return nil
 }
 
-// extraction is the chunk.Dest of files in a directory.
+// extraction writes the files of an object to a directory. It is the chunk.Dest
+// of that.
 type extraction struct {
-	o    *FS
+	fsys *FS
 	root *os.Root
-	dirs map[string]bool // made already
+	dirs map[string]bool // directories that exist
 
 	mu   sync.Mutex
-	open map[int]*writtenFile
-	done int64
+	open map[int]*writtenFile // files that are not complete, by index in the manifest
+	done int64                // bytes written
 }
 
-// writtenFile is a file that is being written. The kernel lets one write at
-// a time into a file; the others would wait for it on the processor.
+// writtenFile is a file that is being written. The kernel lets only one write at
+// a time into a file, and the others would spin. So they wait for mu.
 type writtenFile struct {
 	mu sync.Mutex
 	f  *os.File
@@ -138,8 +140,8 @@ func (x *extraction) mkdir(dir string) error {
 	return x.root.MkdirAll(dir, 0o777)
 }
 
-// file returns the open file i, locked, creating it first. Other files are
-// created meanwhile.
+// file returns the file i, open and locked. It creates the file if needed. Other
+// files can be created at the same time.
 func (x *extraction) file(i int) (*writtenFile, error) {
 	x.mu.Lock()
 	w := x.open[i]
@@ -152,7 +154,7 @@ func (x *extraction) file(i int) (*writtenFile, error) {
 	if w.f != nil {
 		return w, nil
 	}
-	e := &x.o.m.Content.Files[i]
+	e := &x.fsys.m.Content.Files[i]
 	f, err := x.root.OpenFile(filepath.FromSlash(e.Path), os.O_WRONLY|os.O_CREATE|os.O_EXCL, e.Mode())
 	if err != nil {
 		w.mu.Unlock()
@@ -162,6 +164,7 @@ func (x *extraction) file(i int) (*writtenFile, error) {
 	return w, nil
 }
 
+// WriteAt implements chunk.Dest.
 func (x *extraction) WriteAt(i int, p []byte, off int64) error {
 	w, err := x.file(i)
 	if err != nil {
@@ -180,18 +183,19 @@ func (x *extraction) WriteAt(i int, p []byte, off int64) error {
 	return nil
 }
 
-// progress tells of n more bytes that are there.
+// progress reports n more bytes as written.
 func (x *extraction) progress(n int64) {
-	if x.o.Progress != nil {
+	if x.fsys.Progress != nil {
 		x.mu.Lock()
 		defer x.mu.Unlock()
 		x.done += n
-		x.o.Progress(x.done)
+		x.fsys.Progress(x.done)
 	}
 }
 
+// Done implements chunk.Dest.
 func (x *extraction) Done(i int) error {
-	w, err := x.file(i) // an empty file has not been written to
+	w, err := x.file(i) // creates an empty file, for which WriteAt is not called
 	if err != nil {
 		return err
 	}
@@ -202,7 +206,7 @@ func (x *extraction) Done(i int) error {
 	return w.f.Close()
 }
 
-// close closes what an error has left open.
+// close closes the files that an error has left open.
 func (x *extraction) close() {
 	for _, w := range x.open {
 		if w.f != nil {

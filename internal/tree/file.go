@@ -11,15 +11,15 @@ import (
 	"github.com/mindtrace/registry/internal/memory"
 )
 
-// openFile is an open regular file of an Object.
+// openFile is an open regular file of an FS.
 type openFile struct {
-	o     *FS
+	fsys  *FS
 	info  fileInfo
-	index int
+	index int // of its entry in the manifest
 
-	stream io.ReadCloser // while read from start to end
+	stream io.ReadCloser // reads ahead, as long as nobody seeks
 	off    int64
-	random bool // after a Seek: no reading ahead
+	random bool // after a Seek: reads only what is asked for
 	closed bool
 }
 
@@ -32,7 +32,7 @@ func (f *openFile) fail(op string, err error) error {
 	if err == nil || err == io.EOF {
 		return err
 	}
-	return &fs.PathError{Op: op, Path: f.info.f.Path, Err: f.o.wrap(err)}
+	return &fs.PathError{Op: op, Path: f.info.f.Path, Err: f.fsys.wrap(err)}
 }
 
 func (f *openFile) Stat() (fs.FileInfo, error) { return f.info, nil }
@@ -50,7 +50,7 @@ func (f *openFile) Read(p []byte) (int, error) {
 		return n, err
 	}
 	if f.stream == nil {
-		f.stream = f.o.chunks.Open(f.o.Ctx, f.index)
+		f.stream = f.fsys.chunks.Open(f.fsys.Ctx, f.index)
 	}
 	n, err := f.stream.Read(p)
 	f.off += int64(n)
@@ -61,14 +61,15 @@ func (f *openFile) ReadAt(p []byte, off int64) (int, error) {
 	if f.closed {
 		return 0, f.fail("read", fs.ErrClosed)
 	}
-	n, err := f.o.chunks.ReadAt(f.o.Ctx, f.index, p, off)
+	n, err := f.fsys.chunks.ReadAt(f.fsys.Ctx, f.index, p, off)
 	return n, f.fail("read", err)
 }
 
-// FitsMemory is an error for a file that is larger than the machine's memory.
+// FitsMemory returns fault.ErrTooLarge if the file is larger than the machine's
+// memory. material.ReadAll calls it.
 func (f *openFile) FitsMemory() error {
 	if most := memory.Machine(); f.info.Size() > most {
-		return f.fail("read", fmt.Errorf("%w: it has %d bytes, and this machine has memory for %d; load it into a Path, or read it part by part (Registry.Object)",
+		return f.fail("read", fmt.Errorf("%w: it has %d bytes, and this machine has %d bytes of memory; load it into a Path, or read it in parts (Registry.Object)",
 			fault.ErrTooLarge, f.info.Size(), most))
 	}
 	return nil
@@ -113,9 +114,9 @@ func (f *openFile) Close() error {
 	return nil
 }
 
-// openDir is an open directory of an Object.
+// openDir is an open directory of an FS.
 type openDir struct {
-	o     *FS
+	fsys  *FS
 	info  fileInfo
 	path  string
 	names []string // not read yet
@@ -138,7 +139,7 @@ func (d *openDir) ReadDir(n int) ([]fs.DirEntry, error) {
 	}
 	entries := make([]fs.DirEntry, n)
 	for i, name := range d.names[:n] {
-		entries[i] = d.o.stat(path.Join(d.path, name))
+		entries[i] = d.fsys.stat(path.Join(d.path, name))
 	}
 	d.names = d.names[n:]
 	return entries, nil

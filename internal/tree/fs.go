@@ -13,20 +13,20 @@ import (
 	"github.com/mindtrace/registry/material"
 )
 
-// FS is one version as a read-only file system. Its files are fetched
-// as they are read, and verified before a byte of them is handed out; they
-// implement io.ReaderAt and io.Seeker, which fetch only what is asked for.
+// FS is one version as a read-only file system. Bytes are fetched when they are
+// read, and verified before they are returned. Files implement io.ReaderAt and
+// io.Seeker, which fetch only what is asked for. The fields may be set before the
+// first use. An FS may be used by many goroutines at once.
 type FS struct {
-	Ctx    context.Context // of all reads
+	Ctx      context.Context  // of all reads
+	Progress func(done int64) // gets how many bytes Extract or WriteTree has written; or nil
+	Keep     string           // a directory that Extract never replaces: the registry's; or ""
+
 	m      *manifest.Manifest
 	chunks *chunk.Reader
-
-	ref      string            // as the user gave it, for messages
-	wrap     func(error) error // gives the error of a read its operation and reference
-	Progress func(done int64)  // of an extraction, in bytes; or nil
-	Keep     string            // a directory that is never replaced, or ""
-
-	tree func() *tree
+	ref    string            // as the user gave it, for messages
+	wrap   func(error) error // gives an error of a read its operation and reference
+	index  func() *index     // made at first use
 }
 
 var (
@@ -36,63 +36,66 @@ var (
 	_ fs.ReadLinkFS = (*FS)(nil)
 )
 
+// New returns the version with the manifest m as a file system. chunks reads its
+// bytes. ref is the reference that the user gave, for messages; wrap gives the
+// errors of reads their context.
 func New(ctx context.Context, m *manifest.Manifest, chunks *chunk.Reader, ref string, wrap func(error) error) *FS {
-	o := &FS{Ctx: ctx, m: m, chunks: chunks, ref: ref, wrap: wrap}
-	o.tree = sync.OnceValue(func() *tree { return newTree(m.Content.Files) })
-	return o
+	fsys := &FS{Ctx: ctx, m: m, chunks: chunks, ref: ref, wrap: wrap}
+	fsys.index = sync.OnceValue(func() *index { return newIndex(m.Content.Files) })
+	return fsys
 }
 
 // Open implements fs.FS.
-func (o *FS) Open(name string) (fs.File, error) { return o.open("open", name) }
+func (fsys *FS) Open(name string) (fs.File, error) { return fsys.open("open", name) }
 
-func (o *FS) open(op, name string) (fs.File, error) {
+func (fsys *FS) open(op, name string) (fs.File, error) {
 	fail := func(err error) (fs.File, error) { return nil, &fs.PathError{Op: op, Path: name, Err: err} }
 	if !fs.ValidPath(name) {
 		return fail(fs.ErrInvalid)
 	}
-	at, err := o.tree().resolve(name, true)
+	at, err := fsys.index().resolve(name, true)
 	if err != nil {
 		return fail(err)
 	}
-	info := o.stat(at)
-	info.name = path.Base(name) // not that of the file a link leads to
+	info := fsys.stat(at)
+	info.name = path.Base(name) // a link's own name, not that of its target
 	if info.IsDir() {
-		return &openDir{o: o, info: info, names: o.tree().dirs[at], path: at}, nil
+		return &openDir{fsys: fsys, info: info, names: fsys.index().dirs[at], path: at}, nil
 	}
-	return &openFile{o: o, info: info, index: o.tree().index[at]}, nil
+	return &openFile{fsys: fsys, info: info, index: fsys.index().entry[at]}, nil
 }
 
-// stat describes what resolve returned.
-func (o *FS) stat(at string) fileInfo {
-	t := o.tree()
-	if i, ok := t.index[at]; ok {
-		return fileInfo{path.Base(at), &t.files[i], o.m.Created}
+// stat describes the entry at a path that resolve has returned.
+func (fsys *FS) stat(at string) fileInfo {
+	x := fsys.index()
+	if i, ok := x.entry[at]; ok {
+		return fileInfo{path.Base(at), &x.files[i], fsys.m.Created}
 	}
-	return fileInfo{path.Base(at), &manifest.File{Dir: true}, o.m.Created}
+	return fileInfo{path.Base(at), &manifest.File{Dir: true}, fsys.m.Created}
 }
 
 // Stat implements fs.StatFS.
-func (o *FS) Stat(name string) (fs.FileInfo, error) { return o.statPath("stat", name, true) }
+func (fsys *FS) Stat(name string) (fs.FileInfo, error) { return fsys.statPath("stat", name, true) }
 
 // Lstat implements fs.ReadLinkFS.
-func (o *FS) Lstat(name string) (fs.FileInfo, error) { return o.statPath("lstat", name, false) }
+func (fsys *FS) Lstat(name string) (fs.FileInfo, error) { return fsys.statPath("lstat", name, false) }
 
-func (o *FS) statPath(op, name string, follow bool) (fs.FileInfo, error) {
+func (fsys *FS) statPath(op, name string, follow bool) (fs.FileInfo, error) {
 	if !fs.ValidPath(name) {
 		return nil, &fs.PathError{Op: op, Path: name, Err: fs.ErrInvalid}
 	}
-	at, err := o.tree().resolve(name, follow)
+	at, err := fsys.index().resolve(name, follow)
 	if err != nil {
 		return nil, &fs.PathError{Op: op, Path: name, Err: err}
 	}
-	info := o.stat(at)
+	info := fsys.stat(at)
 	info.name = path.Base(name)
 	return info, nil
 }
 
 // ReadLink implements fs.ReadLinkFS.
-func (o *FS) ReadLink(name string) (string, error) {
-	info, err := o.statPath("readlink", name, false)
+func (fsys *FS) ReadLink(name string) (string, error) {
+	info, err := fsys.statPath("readlink", name, false)
 	if err != nil {
 		return "", err
 	}
@@ -104,8 +107,8 @@ func (o *FS) ReadLink(name string) (string, error) {
 }
 
 // ReadFile implements fs.ReadFileFS.
-func (o *FS) ReadFile(name string) ([]byte, error) {
-	f, err := o.open("read", name)
+func (fsys *FS) ReadFile(name string) ([]byte, error) {
+	f, err := fsys.open("read", name)
 	if err != nil {
 		return nil, err
 	}
@@ -118,8 +121,8 @@ func (o *FS) ReadFile(name string) ([]byte, error) {
 }
 
 // ReadDir implements fs.ReadDirFS.
-func (o *FS) ReadDir(name string) ([]fs.DirEntry, error) {
-	f, err := o.open("readdir", name)
+func (fsys *FS) ReadDir(name string) ([]fs.DirEntry, error) {
+	f, err := fsys.open("readdir", name)
 	if err != nil {
 		return nil, err
 	}
@@ -130,7 +133,7 @@ func (o *FS) ReadDir(name string) ([]fs.DirEntry, error) {
 	return d.ReadDir(-1)
 }
 
-// fileInfo is an fs.FileInfo and fs.DirEntry of an entry.
+// fileInfo is the fs.FileInfo and the fs.DirEntry of an entry.
 type fileInfo struct {
 	name    string
 	f       *manifest.File
@@ -146,5 +149,5 @@ func (i fileInfo) Type() fs.FileMode          { return i.Mode().Type() }
 func (i fileInfo) Info() (fs.FileInfo, error) { return i, nil }
 func (i fileInfo) String() string             { return fs.FormatDirEntry(i) }
 
-// Mode is read-only: nothing can be written here.
+// Mode returns the entry's mode without permission to write.
 func (i fileInfo) Mode() fs.FileMode { return i.f.Mode() &^ 0o222 }

@@ -10,39 +10,39 @@ import (
 	"github.com/mindtrace/registry/internal/manifest"
 )
 
-// tree finds entries by path.
-type tree struct {
+// index finds the entries of a manifest by path.
+type index struct {
 	files []manifest.File
-	index map[string]int      // path → index of its entry, for entries of the manifest
+	entry map[string]int      // path → index in files; has no directory that is not empty
 	dirs  map[string][]string // directory → base names in it, sorted
 }
 
-func newTree(files []manifest.File) *tree {
-	t := &tree{files: files, index: make(map[string]int, len(files)), dirs: map[string][]string{".": nil}}
+func newIndex(files []manifest.File) *index {
+	x := &index{files: files, entry: make(map[string]int, len(files)), dirs: map[string][]string{".": nil}}
 	for i := range files {
 		p := files[i].Path
-		t.index[p] = i
+		x.entry[p] = i
 		if files[i].Dir {
-			t.dirs[p] = nil
+			x.dirs[p] = nil
 		}
 		for dir := path.Dir(p); ; dir = path.Dir(dir) {
-			_, known := t.dirs[dir]
-			t.dirs[dir] = append(t.dirs[dir], path.Base(p))
+			_, known := x.dirs[dir]
+			x.dirs[dir] = append(x.dirs[dir], path.Base(p))
 			if known {
 				break
 			}
 			p = dir
 		}
 	}
-	for _, names := range t.dirs {
+	for _, names := range x.dirs {
 		slices.Sort(names)
 	}
-	return t
+	return x
 }
 
-// resolve returns the clean path that name leads to, through symbolic links.
-// With follow unset, a link at the end is not followed.
-func (t *tree) resolve(name string, follow bool) (string, error) {
+// resolve follows the symbolic links in name, and returns the clean path of the
+// entry. With follow unset, it does not follow a link that is the last part.
+func (x *index) resolve(name string, follow bool) (string, error) {
 	rest, at := name, "."
 	for hops := 0; rest != ""; {
 		var part string
@@ -55,14 +55,14 @@ func (t *tree) resolve(name string, follow bool) (string, error) {
 			continue
 		}
 		next := path.Join(at, part)
-		i, isEntry := t.index[next]
-		_, isDir := t.dirs[next]
+		i, isEntry := x.entry[next]
+		_, isDir := x.dirs[next]
 		switch {
-		case isEntry && t.files[i].Link != "" && (follow || rest != ""):
+		case isEntry && x.files[i].Link != "" && (follow || rest != ""):
 			if hops++; hops > 40 {
 				return "", errors.New("too many symbolic links")
 			}
-			rest = t.files[i].Link + "/" + rest
+			rest = x.files[i].Link + "/" + rest
 			continue
 		case !isEntry && !isDir, isEntry && !isDir && rest != "":
 			return "", fs.ErrNotExist

@@ -6,50 +6,51 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
 
 	"github.com/gofrs/flock"
-	"github.com/mindtrace/registry/fault"
 	"github.com/mindtrace/registry/internal/beneath"
 	"github.com/mindtrace/registry/internal/localfs"
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/store"
 )
 
-// partial is a directory beside the destination of a load in which its files
-// grow. One that was left by a load that was interrupted is found again by its
-// name, made of the object's digest, the destination and the user, and what is
-// in it need not be fetched again. Nothing is noted down of how far it has come:
-// the files are read, and what has its digest is there.
+// partial is the directory beside the destination in which the files of a load
+// grow. Its name is made of the object's digest, the destination and the user, so
+// the next load finds what an interrupted one has left. Nothing records how far
+// that has come: the next load reads the files, and keeps what has its digest.
 //
-// Everybody can tell that name, and make a directory of it. So one that is there
-// is used only if it is this user's and closed to others; see takePartial. It is
-// held open: what is done in it, is done in no other that has come in its place.
+// Anybody can compute the name and make a directory of it. So a directory that
+// exists is used only if it is this user's and closed to others; see takePartial.
+// It is held open: a directory that comes in its place is never written to.
 type partial struct {
-	parent *os.Root // where it is
-	name   string
+	parent *os.Root // the directory above it
+	name   string   // its name in parent
 	root   *os.Root
 	lock   *flock.Flock // nil: the file system has no locks
-	old    bool         // there may be files
-	again  bool         // the next load to the same place would find it
-	keep   bool         // what was at the destination is in it, and nowhere else
+	old    bool         // it may hold files of an earlier load
+	again  bool         // the next load to the same destination finds it
+	keep   bool         // it holds the only copy of what was at the destination
 }
 
+// PartialPrefix begins the names of the directories in which loads grow. A save
+// leaves them out.
+const PartialPrefix = ".mindreg-"
+
+// The names in the directory of a partial load.
 const (
-	Prefix       = ".mindreg-"
-	partialTree  = "tree" // the object's files
-	partialAside = "was"  // what was at the destination, while it is exchanged
-	partialLock  = "lock"
-	partialProbe = "umask" // of the permissions that new files get
+	partialTree  = "tree"  // the object's files
+	partialAside = "was"   // what was at the destination, while the two are exchanged
+	partialLock  = "lock"  // locked by the load that uses the directory
+	partialProbe = "umask" // made to see the permissions of new files
 )
 
-// Hash8 makes eight digits of parts. Names as long as the file system allows
-// can be loaded: those of partials are short.
-func Hash8(parts ...string) string {
+// hash8 returns eight hexadecimal digits for parts. Names of partials are short,
+// so that a destination may have the longest name that the file system allows.
+func hash8(parts ...string) string {
 	h := sha256.New()
 	for _, p := range parts {
 		h.Write([]byte(p + "\x00"))
@@ -57,26 +58,26 @@ func Hash8(parts ...string) string {
 	return hex.EncodeToString(h.Sum(nil)[:4])
 }
 
-// PartialsOf begins the names of the partials of one destination.
-func PartialsOf(base string) string { return Prefix + Hash8(base) }
+// partialsOf returns the beginning of the names of a destination's partials.
+func partialsOf(base string) string { return PartialPrefix + hash8(base) }
 
-// ResumableName is the name that the next load of this user finds again.
-func ResumableName(base string, digest manifest.Digest) string {
-	return PartialsOf(base) + Hash8(digest.Hex(), strconv.Itoa(os.Geteuid()))
+// resumableName returns the name that the next load by this user looks for.
+func resumableName(base string, digest manifest.Digest) string {
+	return partialsOf(base) + hash8(digest.Hex(), strconv.Itoa(os.Geteuid()))
 }
 
-// openPartial makes a directory, or takes over the one of an earlier load.
-// While one load has it, or it is not to be trusted, others to the same place
-// make their own, with names that nobody can tell before.
+// openPartial makes a directory, or takes over the one of an earlier load. If
+// another load uses that one, or it cannot be trusted, openPartial makes one with
+// a random name.
 func openPartial(parent *os.Root, base string, digest manifest.Digest) (*partial, error) {
-	if p, err := takePartial(parent, ResumableName(base, digest), false); err == nil {
+	if p, err := takePartial(parent, resumableName(base, digest), false); err == nil {
 		p.again = true
 		return p, nil
 	}
 	var err error
-	for range 8 { // who cleans up may have taken a new one for an old
+	for range 8 { // a cleaner may have removed the new one as a leftover
 		var p *partial
-		if p, err = takePartial(parent, PartialsOf(base)+Hash8(rand.Text()), true); err == nil {
+		if p, err = takePartial(parent, partialsOf(base)+hash8(rand.Text()), true); err == nil {
 			return p, nil
 		}
 	}
@@ -85,12 +86,13 @@ func openPartial(parent *os.Root, base string, digest manifest.Digest) (*partial
 
 var (
 	errForeign = errors.New("it is not this user's alone")
-	ErrInUse   = errors.New("a load is using it")
+	errInUse   = errors.New("a load is using it")
 )
 
-// takePartial returns a directory, locked. With fresh unset it may be there
-// already: if it is a directory itself, this user's, and closed to everybody
-// else, then so is what is in it.
+// takePartial makes the directory name, or opens it, and locks it. With fresh
+// set, it must not exist. Otherwise it may, if it is a directory and no link,
+// belongs to this user, and is closed to all others: then nobody else can have
+// put anything into it.
 func takePartial(parent *os.Root, name string, fresh bool) (_ *partial, err error) {
 	err = parent.Mkdir(name, 0o700)
 	made := err == nil
@@ -100,7 +102,7 @@ func takePartial(parent *os.Root, name string, fresh bool) (_ *partial, err erro
 	p, locked := &partial{parent: parent, name: name}, false
 	defer func() {
 		if err != nil {
-			if made && locked { // the disk may be full; the lock of another stays
+			if made && locked { // the lock file of another load stays
 				p.root.Remove(partialLock)
 			}
 			p.unlock()
@@ -131,7 +133,8 @@ func takePartial(parent *os.Root, name string, fresh bool) (_ *partial, err erro
 	return p, p.root.Mkdir(partialTree, 0o777)
 }
 
-// open opens the directory, and looks whether what was opened can be trusted.
+// open opens the directory, and checks the owner and permissions of what it has
+// opened.
 func (p *partial) open(made bool) error {
 	if fi, err := p.parent.Lstat(p.name); err != nil {
 		return err
@@ -149,7 +152,8 @@ func (p *partial) open(made bool) error {
 	if !made {
 		return errForeign
 	}
-	// Some file systems give all files one owner. Then a new file has it, too.
+	// Some file systems give all files one owner, who is not this user. Then a new
+	// file has that owner, too.
 	f, err := p.root.OpenFile(partialLock, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
@@ -161,9 +165,10 @@ func (p *partial) open(made bool) error {
 	return nil
 }
 
-// takeLock takes the lock of the directory. One that was made just now can do
-// without, where the file system has none: nobody who finds it will get one
-// either. And its lock is its own, whatever owner the file system says.
+// takeLock locks the directory. If the file system has no locks, a directory that
+// was made just now is used without: no other load can lock it, so none takes it
+// over. Of that one, the owner of the lock file is not checked: this load has just
+// made the file.
 func (p *partial) takeLock(made bool) error {
 	if fi, err := p.root.Lstat(partialLock); err == nil && !made && !ownFile(fi) {
 		return errForeign
@@ -179,20 +184,20 @@ func (p *partial) takeLock(made bool) error {
 		}
 		return err
 	case !got:
-		return ErrInUse
+		return errInUse
 	}
 	p.lock = lock
-	// Who had it before may have ended in between, and removed it; and the path
-	// may lead elsewhere by now.
+	// The load that had the lock before may have removed the file as it ended,
+	// and the path may lead to another directory by now.
 	theirs, err1 := p.root.Lstat(partialLock)
 	ours, err2 := lock.Stat()
 	if err1 != nil || err2 != nil || !made && !ownFile(theirs) || !os.SameFile(theirs, ours) {
-		return ErrInUse
+		return errInUse
 	}
 	return nil
 }
 
-// ownFile reports whether a file is this user's, and just that.
+// ownFile reports whether fi is a regular file of this user with one name.
 func ownFile(fi fs.FileInfo) bool { return fi.Mode().IsRegular() && localfs.Mine(fi) }
 
 func (p *partial) unlock() {
@@ -201,103 +206,9 @@ func (p *partial) unlock() {
 	}
 }
 
-// tidy removes from what an earlier load has left all that this one would not
-// write: what the object does not have, links, files that have other names, too.
-// What stays gets the permissions that a new file has. It returns how many bytes
-// that takes on the disk.
-func (p *partial) tidy(files []manifest.File) (there int64, err error) {
-	if !p.old {
-		return 0, nil
-	}
-	mask, err := p.umask()
-	if err != nil {
-		return 0, err
-	}
-	want := everyPath(files)
-	tree, err := beneath.OpenRootIn(p.root, partialTree)
-	if err != nil {
-		return 0, err
-	}
-	defer tree.Close()
-	err = fs.WalkDir(tree.FS(), ".", func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		fi, err := d.Info()
-		if err != nil {
-			return err
-		}
-		e := want[path]
-		switch {
-		case e != nil && e.Dir && fi.IsDir() && localfs.Mine(fi):
-		case e != nil && e.Regular() && ownFile(fi) && fi.Size() <= e.Size && len(e.Chunks) > 0:
-			there += min(localfs.Allocated(fi), e.Size)
-		default:
-			if err := removeAll(tree, path); err != nil {
-				return err
-			}
-			if d.IsDir() {
-				return fs.SkipDir
-			}
-			return nil
-		}
-		if perm := e.Mode().Perm() & mask; fi.Mode().Perm() != perm {
-			return tree.Chmod(path, perm|fi.Mode()&fs.ModeSetgid)
-		}
-		return nil
-	})
-	return there, err
-}
-
-// everyPath returns what there is at each path of a tree, all directories included.
-func everyPath(files []manifest.File) map[string]*manifest.File {
-	dir := &manifest.File{Dir: true}
-	want := map[string]*manifest.File{".": dir}
-	for i := range files {
-		local, err := filepath.Localize(files[i].Path)
-		if err != nil {
-			continue // writing it will fail, and say so
-		}
-		want[filepath.ToSlash(local)] = &files[i]
-		for up := filepath.Dir(local); want[filepath.ToSlash(up)] == nil; up = filepath.Dir(up) {
-			want[filepath.ToSlash(up)] = dir
-		}
-	}
-	return want
-}
-
-// umask returns the permissions that a new file may have here.
-func (p *partial) umask() (fs.FileMode, error) {
-	if err := p.root.RemoveAll(partialProbe); err != nil {
-		return 0, err
-	}
-	if err := p.root.Mkdir(partialProbe, 0o777); err != nil {
-		return 0, err
-	}
-	fi, err := p.root.Lstat(partialProbe)
-	if err != nil {
-		return 0, err
-	}
-	return fi.Mode().Perm(), p.root.Remove(partialProbe)
-}
-
-// removeAll removes name and all below it, also out of directories that were
-// made read-only. It follows no link.
-func removeAll(root *os.Root, name string) error {
-	if err := root.RemoveAll(name); err == nil {
-		return nil
-	}
-	fs.WalkDir(root.FS(), filepath.ToSlash(name), func(path string, d fs.DirEntry, err error) error {
-		if d != nil && d.IsDir() {
-			root.Chmod(path, 0o700) // before it is read
-		}
-		return nil
-	})
-	return root.RemoveAll(name)
-}
-
-// close ends the use of the directory. It stays if the load was interrupted
-// and may be run again.
+// close ends the use of the directory, after a load that has failed with err or,
+// if that is nil, succeeded. The directory stays if running the load again can go
+// on from it; otherwise close removes it.
 func (p *partial) close(ctx context.Context, err error) {
 	if p.keep || p.again && (interrupted(ctx, err) || p.old && errors.As(err, new(*roomError))) {
 		p.unlock()
@@ -307,14 +218,15 @@ func (p *partial) close(ctx context.Context, err error) {
 	p.remove()
 }
 
-// remove removes the directory.
+// remove removes the directory and all in it.
 func (p *partial) remove() error {
 	err := errors.Join(removeAll(p.root, partialTree), removeAll(p.root, partialAside), removeAll(p.root, partialProbe))
-	// Whoever takes the lock after it was removed finds that out. From then
-	// on others may have made theirs: only what is empty goes.
+	// A load that gets the lock after this line sees that the file is gone. From
+	// then on, another load may have made the directory its own: only an empty one
+	// is removed.
 	rerr := p.root.Remove(partialLock)
 	p.unlock()
-	if rerr != nil { // on Windows, while it was open
+	if rerr != nil { // Windows removes no open file
 		p.root.Remove(partialLock)
 	}
 	p.root.Close()
@@ -324,8 +236,8 @@ func (p *partial) remove() error {
 	return err
 }
 
-// interrupted reports whether an operation that failed so may succeed if it is
-// run again.
+// interrupted reports whether err is of a kind that may be gone if the operation
+// runs again: a cancellation, or a store that does not answer.
 func interrupted(ctx context.Context, err error) bool {
 	if ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
 		return true
@@ -336,26 +248,4 @@ func interrupted(ctx context.Context, err error) bool {
 		}
 	}
 	return false
-}
-
-// roomError: the disk has less room than the files to be written take.
-type roomError struct {
-	need, free int64 // bytes
-	dir        string
-}
-
-func (e *roomError) Error() string {
-	return fmt.Sprintf("%v: %d bytes (%d MiB) are to be written, and in %s there is room for %d (%d MiB); "+
-		"make room, or name a destination on another disk", fault.ErrNoSpace, e.need, (e.need+1<<20-1)>>20, e.dir, e.free, e.free>>20)
-}
-
-func (e *roomError) Is(target error) bool { return target == fault.ErrNoSpace }
-
-// EnoughRoom looks whether need bytes can be written to dir, before they are
-// fetched. Where the file system does not say, writing will tell.
-func EnoughRoom(dir string, need int64) error {
-	if free, known := localfs.Free(dir); known && need > free {
-		return &roomError{need, free, dir}
-	}
-	return nil
 }

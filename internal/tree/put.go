@@ -11,22 +11,25 @@ import (
 	"github.com/mindtrace/registry/internal/localfs"
 )
 
-// put gives what is complete in tmp its name. What has that name keeps its
-// permissions. If it is a directory that is replaced, the two change places in
-// one step; where the system cannot do that, the old one is put aside first, and
-// a crash between the two steps leaves nothing there: the same load, run again,
-// puts it there.
-func (o *FS) put(d *destination, tmp *partial, how Placing) error {
+// put renames the complete object from tmp to the destination. It gives the object
+// the permissions of what it replaces. A directory is exchanged in one step. Where
+// the system cannot do that, the old one is renamed to tmp first. A crash between
+// the two steps leaves nothing at the destination; the same load, run again, puts
+// the object there.
+//
+// With Exact, another process may change the destination between the check and the
+// rename: then put checks again and repeats.
+func (fsys *FS) put(d *destination, tmp *partial, how Placing) error {
 	for tries := 0; ; tries++ {
-		done, err := o.putNow(d, tmp, how)
+		done, err := fsys.putNow(d, tmp, how)
 		if done || !how.Exact || tries == 100 || !d.changed() {
 			return err
 		}
 	}
 }
 
-// changed reports whether another has come to the place of what was there at
-// the last look, or gone.
+// changed reports whether the destination is not what it was at the last check:
+// replaced, new or gone.
 func (d *destination) changed() bool {
 	now, err := d.parent.Lstat(d.base)
 	if d.there == nil || err != nil {
@@ -35,11 +38,11 @@ func (d *destination) changed() bool {
 	return !os.SameFile(now, d.there)
 }
 
-// putNow is put, once. It reports whether the object is there.
-func (o *FS) putNow(d *destination, tmp *partial, how Placing) (done bool, err error) {
+// putNow is one try of put. done reports whether the object is at the destination.
+func (fsys *FS) putNow(d *destination, tmp *partial, how Placing) (done bool, err error) {
 	from := partialTree
 	if d.single {
-		local, err := filepath.Localize(o.m.Content.Files[0].Path)
+		local, err := filepath.Localize(fsys.m.Content.Files[0].Path)
 		if err != nil {
 			return false, err
 		}
@@ -48,7 +51,7 @@ func (o *FS) putNow(d *destination, tmp *partial, how Placing) (done bool, err e
 	now, err := d.parent.Lstat(d.base)
 	if errors.Is(err, fs.ErrNotExist) {
 		d.there = nil
-		mode := localfs.New // a directory that somebody has made meanwhile is not replaced
+		mode := localfs.New // does not replace a directory that was just made
 		if d.single && !how.NoClobber || how.Exact {
 			mode = localfs.Replace
 		}
@@ -59,10 +62,10 @@ func (o *FS) putNow(d *destination, tmp *partial, how Placing) (done bool, err e
 		return false, err
 	}
 	d.there = now
-	if err := o.mayReplace(d, how); err != nil {
+	if err := fsys.mayReplace(d, how); err != nil {
 		return false, err
 	}
-	if err := o.keepModes(d, tmp, from, how); err != nil {
+	if err := fsys.keepModes(d, tmp, from, how); err != nil {
 		return false, err
 	}
 	if d.single && !now.IsDir() {
@@ -79,16 +82,17 @@ func (o *FS) putNow(d *destination, tmp *partial, how Placing) (done bool, err e
 		return false, err
 	}
 	if err := removeAll(tmp.root, aside); err != nil {
-		return true, fmt.Errorf("the object is there, but what it has replaced could not be removed, and is in %s: %w",
+		return true, fmt.Errorf("the object is loaded, but what it has replaced could not be removed; remove %s yourself: %w",
 			filepath.Join(d.dir, tmp.name, aside), err)
 	}
 	return true, nil
 }
 
-// replaceInSteps puts what is at the destination aside, and the object there. If
-// that fails, what was there is there again, or stays where it was put.
+// replaceInSteps renames what is at the destination to tmp, and then the object to
+// the destination. If that fails, it renames the old one back. If that fails, too,
+// the old one stays in tmp, and the error says where.
 func (d *destination) replaceInSteps(tmp *partial, from string, rename func(*os.Root, string, *os.Root, string, localfs.Mode) error) error {
-	if err := removeAll(tmp.root, partialAside); err != nil { // of a load that was killed
+	if err := removeAll(tmp.root, partialAside); err != nil { // left by a load that was killed
 		return err
 	}
 	if err := rename(d.parent, d.base, tmp.root, partialAside, localfs.Replace); err != nil {
@@ -100,15 +104,15 @@ func (d *destination) replaceInSteps(tmp *partial, from string, rename func(*os.
 	}
 	if back := rename(tmp.root, partialAside, d.parent, d.base, localfs.New); back != nil {
 		tmp.keep = true
-		return fmt.Errorf("%w; what was there could not be put back (%w), and is in %s: move it away before the next load to this destination",
+		return fmt.Errorf("%w; what was at the destination could not be put back (%w): it is in %s, move it away before the next load to this destination",
 			err, back, filepath.Join(d.dir, tmp.name, partialAside))
 	}
 	return err
 }
 
-// keepModes gives what is put in the place of something the permissions of that:
-// a file or directory never becomes open to more people by a load.
-func (o *FS) keepModes(d *destination, tmp *partial, from string, how Placing) error {
+// keepModes gives the object the permissions of what it replaces: no load opens a
+// file or directory to more users.
+func (fsys *FS) keepModes(d *destination, tmp *partial, from string, how Placing) error {
 	now, err := tmp.root.Lstat(from)
 	if err != nil {
 		return err
@@ -118,14 +122,14 @@ func (o *FS) keepModes(d *destination, tmp *partial, from string, how Placing) e
 	switch {
 	case now.IsDir() != was.IsDir():
 		perm = narrow(now.Mode().Perm(), perm)
-	case how.Exact && d.single: // all but whether it is executable
+	case how.Exact && d.single: // executable or not as the object says
 		perm &^= 0o111
-		if o.m.Content.Files[0].Exec {
+		if fsys.m.Content.Files[0].Exec {
 			perm |= perm & 0o444 >> 2
 		}
 	}
 	if now.IsDir() && was.IsDir() {
-		if err := o.narrowTree(d, tmp); err != nil {
+		if err := fsys.narrowTree(d, tmp); err != nil {
 			return err
 		}
 	}
@@ -133,9 +137,9 @@ func (o *FS) keepModes(d *destination, tmp *partial, from string, how Placing) e
 		localfs.Place{Root: tmp.root, Name: from}, localfs.Place{Root: d.parent, Name: d.base}, perm)
 }
 
-// narrowTree takes from files and directories of a tree the permissions that
-// those at the same places in the tree to be replaced do not give.
-func (o *FS) narrowTree(d *destination, tmp *partial) error {
+// narrowTree removes permissions from the files and directories of the new tree
+// that those at the same paths of the old tree do not have.
+func (fsys *FS) narrowTree(d *destination, tmp *partial) error {
 	old, err := beneath.OpenRootIn(d.parent, d.base)
 	if err != nil {
 		return err
@@ -146,7 +150,7 @@ func (o *FS) narrowTree(d *destination, tmp *partial) error {
 		return err
 	}
 	defer tree.Close()
-	for path, e := range everyPath(o.m.Content.Files) {
+	for path, e := range everyPath(fsys.m.Content.Files) {
 		was, err := old.Lstat(path)
 		if err != nil || path == "." || e.Link != "" || was.IsDir() != e.Dir || !was.IsDir() && !was.Mode().IsRegular() {
 			continue
@@ -164,6 +168,7 @@ func (o *FS) narrowTree(d *destination, tmp *partial) error {
 	return nil
 }
 
-// narrow returns of the permissions now those that was has, too. Who may read may
-// also execute, or enter: that says what a file is, not who may have it.
+// narrow returns the permissions that both now and was have. Permission to read in
+// was counts as permission to execute as well: that bit says what a file is, not
+// who may have it.
 func narrow(now, was fs.FileMode) fs.FileMode { return now & (was | was&0o444>>2) }

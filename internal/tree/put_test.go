@@ -11,8 +11,8 @@ import (
 	"github.com/mindtrace/registry/internal/manifest"
 )
 
-// What was at the destination is never lost in a load that fails: where it cannot
-// be put back, it stays, and the error says where.
+// A load that fails loses nothing that was at the destination. What it cannot put
+// back stays in the directory of the load, and the error says where.
 func TestWhatWasThereIsNotLost(t *testing.T) {
 	obj := New(t.Context(), &manifest.Manifest{
 		Name: "m", Content: manifest.Content{Materializer: "dir", Files: []manifest.File{{Path: "new"}}},
@@ -56,7 +56,7 @@ func TestWhatWasThereIsNotLost(t *testing.T) {
 		if b, err := os.ReadFile(old); string(b) != "mine" {
 			t.Errorf("%q, %v", b, err)
 		}
-		if left, _ := filepath.Glob(filepath.Join(dir, Prefix+"*")); fails < 3 && len(left) > 0 {
+		if left, _ := filepath.Glob(filepath.Join(dir, PartialPrefix+"*")); fails < 3 && len(left) > 0 {
 			t.Errorf("left over: %q", left)
 		}
 	}

@@ -14,9 +14,8 @@ import (
 	"github.com/mindtrace/registry/internal/manifest"
 )
 
-// resume goes through the files that an earlier load has left, fetches what is
-// missing of those that it had begun, and returns those that are still to be
-// fetched whole.
+// resume goes through the files that an earlier load has left. It fetches the
+// missing bytes of those that are there, and returns those that are not.
 func (x *extraction) resume(regular []int) (rest []int, err error) {
 	for _, i := range regular {
 		there, err := x.resumeFile(i)
@@ -30,8 +29,10 @@ func (x *extraction) resume(regular []int) (rest []int, err error) {
 	return rest, nil
 }
 
-func (x *extraction) resumeFile(i int) (there bool, err error) {
-	e := &x.o.m.Content.Files[i]
+// resumeFile completes the file i, and reports whether that is done. Otherwise the
+// file does not exist afterwards.
+func (x *extraction) resumeFile(i int) (done bool, err error) {
+	e := &x.fsys.m.Content.Files[i]
 	path := filepath.FromSlash(e.Path)
 	fi, err := x.root.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -40,7 +41,7 @@ func (x *extraction) resumeFile(i int) (there bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if !ownFile(fi) || fi.Size() > e.Size || len(e.Chunks) == 0 { // tidy leaves no such file
+	if !ownFile(fi) || fi.Size() > e.Size || len(e.Chunks) == 0 { // tidy removes such files, but WriteTree may be called without it
 		return false, x.root.Remove(path)
 	}
 	f, err := x.root.OpenFile(path, os.O_RDWR|beneath.NoFollow, 0)
@@ -48,7 +49,7 @@ func (x *extraction) resumeFile(i int) (there bool, err error) {
 		return false, err
 	}
 	defer f.Close()
-	have, n, err := x.o.chunks.Have(i, f)
+	have, n, err := x.fsys.chunks.Have(i, f)
 	if err != nil {
 		return false, err
 	}
@@ -60,7 +61,7 @@ func (x *extraction) resumeFile(i int) (there bool, err error) {
 		x.mu.Lock()
 		x.open[i] = &writtenFile{f: f}
 		x.mu.Unlock()
-		err := x.o.chunks.FetchMissing(x.o.Ctx, i, have, x)
+		err := x.fsys.chunks.FetchMissing(x.fsys.Ctx, i, have, x)
 		x.mu.Lock()
 		delete(x.open, i)
 		x.mu.Unlock()
@@ -74,7 +75,7 @@ func (x *extraction) resumeFile(i int) (there bool, err error) {
 			return false, err
 		}
 		if manifest.Digest(h.Sum(nil)) != e.SHA256 {
-			return false, fmt.Errorf("%w: %q does not have its digest %s, though its chunks have theirs", fault.ErrIntegrity, e.Path, e.SHA256)
+			return false, fmt.Errorf("%w: all chunks of %q have their digests, but the file does not have its own, %s", fault.ErrIntegrity, e.Path, e.SHA256)
 		}
 	}
 	return true, f.Close()

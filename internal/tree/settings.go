@@ -11,7 +11,8 @@ import (
 	"github.com/mindtrace/registry/internal/manifest"
 )
 
-// SettingsIn returns the settings of the registry that a directory is, or nil.
+// SettingsIn returns the settings of the registry in a directory, or nil if there
+// is no registry, or its settings cannot be read.
 func SettingsIn(dir fs.FS) *manifest.Settings {
 	fi, err := fs.Stat(dir, manifest.SettingsKey)
 	if err != nil || !fi.Mode().IsRegular() {
@@ -43,7 +44,7 @@ func isRegistry(dir string) bool {
 	if SettingsIn(d) != nil {
 		return true
 	}
-	// Its settings may be damaged, or of a later version of this program.
+	// The settings may be damaged, or written by a later version of this program.
 	there := func(name string) bool { _, err := os.Lstat(filepath.Join(dir, name)); return err == nil }
 	return there(manifest.SettingsKey) && (there(path.Clean(manifest.PacksPrefix)) || there(path.Clean(manifest.ObjectsPrefix)))
 }
