@@ -42,7 +42,7 @@ var ErrScheme = errors.New("no backend for this URL scheme")
 // ErrLocation: a location does not name a place for a registry. It is not
 // a valid URL, has unknown options, or is the path of something other than
 // a directory.
-var ErrLocation = errors.New("not a location of a registry")
+var ErrLocation = errors.New("not a valid location of a registry")
 
 // locationError is an error that is also ErrLocation. It keeps its own text.
 type locationError struct{ error }

@@ -5,7 +5,7 @@ import "errors"
 // ErrStalled: a request was ended because it made no progress for 20 s. The
 // error is also ErrUnavailable, or ErrUnknown if a change may have been
 // applied.
-var ErrStalled = errors.New("the server stalls")
+var ErrStalled = errors.New("the server makes no progress")
 
 // Stalls counts the tries of one call that stalled. The zero value is ready to
 // use. A server that restarts refuses connections: each try fails at once, and

@@ -189,7 +189,7 @@ var ErrNoBucket = errors.New("no such bucket")
 // unmounted or replaced. The error is not ErrNotExist. Nothing was changed,
 // unless the error is ErrUnknown as well. Calls succeed again when the same
 // root is back at the same place.
-var ErrNoRoot = errors.New("the store that was opened is not at its place any more")
+var ErrNoRoot = errors.New("the opened store is no longer at its place")
 
 // ErrForeign: at the place of a key is something that no store has put there,
 // such as a symbolic link. The store does not follow, read or replace it.
@@ -198,7 +198,7 @@ var ErrForeign = errors.New("not put there by a registry")
 // ErrTooLarge: the bytes are more than MaxBody, or than GetOptions.Most. No
 // Put stored them, so the object is damaged. Get does not read it, which would
 // cost memory without a limit.
-var ErrTooLarge = errors.New("larger than anything that is stored")
+var ErrTooLarge = errors.New("larger than any stored object")
 
 // ErrNotExist is the error of Get and Stat for an absent key: fs.ErrNotExist.
 var ErrNotExist = fs.ErrNotExist
