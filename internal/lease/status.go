@@ -11,7 +11,7 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// Holder is who holds or held a lock.
+// Holder is a process that holds or held a lock.
 type Holder struct {
 	manifest.LockOwner
 	Since   time.Time `json:"since,omitzero"` // by the store's clock
@@ -43,26 +43,26 @@ func (h Holder) String() string {
 	return s
 }
 
-// Status of a lock.
+// Status is the state of one lock.
 type Status struct {
 	Name  string `json:"name"`
 	State string `json:"state"` // "free", "held", "expired"; "shared" if only shared holders are there
 	Epoch uint64 `json:"epoch"`
-	// Holder holds the exclusive lock, or let it expire.
+	// Holder holds the exclusive lock, or has let it expire.
 	Holder *Holder `json:"holder,omitempty"`
-	// BrokenBy broke it, if nobody has had it since.
+	// BrokenBy broke the lock, if no process has taken it since.
 	BrokenBy *manifest.LockOwner `json:"brokenBy,omitempty"`
 	// Shared holders, in no particular order.
 	Shared []Holder `json:"shared,omitempty"`
 }
 
-// Held reports whether anybody has the lock.
+// Held reports whether any process holds the lock.
 func (s Status) Held() bool { return s.State == "held" || s.State == "shared" }
 
-// All yields the state of every lock that was ever taken, by the order of
-// their keys. It costs a listing, and a read or two for each lock. An error
-// comes with the name of the lock that it is about, and others follow; without
-// a name it is about the listing.
+// All yields the state of every lock that was ever taken, in the order of their
+// keys. It costs a listing, and a read or two for each lock. An error with the
+// name of a lock concerns that lock only, and All continues; an error without
+// a name concerns the listing, and is the last.
 func (s *Locks) All(ctx context.Context) iter.Seq2[Status, error] {
 	return func(yield func(Status, error) bool) {
 		last := ""
@@ -75,7 +75,7 @@ func (s *Locks) All(ctx context.Context) iter.Seq2[Status, error] {
 			}
 			name, _, err := manifest.ParseLockKey(info.Key)
 			if err != nil || name == last {
-				continue // not ours, or dealt with
+				continue // not a lock, or yielded already
 			}
 			last = name
 			st, err := s.Status(ctx, name)
@@ -89,7 +89,7 @@ func (s *Locks) All(ctx context.Context) iter.Seq2[Status, error] {
 	}
 }
 
-// Status returns the state of one lock. One that never was is free.
+// Status returns the state of one lock. A lock that was never taken is free.
 func (s *Locks) Status(ctx context.Context, name string) (Status, error) {
 	at, err := s.look(ctx, name)
 	if err != nil {
@@ -116,17 +116,17 @@ func (s *Locks) Status(ctx context.Context, name string) (Status, error) {
 	return st, nil
 }
 
-// ErrNotHeld: there is nothing to break.
+// ErrNotHeld: the lock is free, so there is nothing to break.
 var ErrNotHeld = errors.New("nobody holds the lock")
 
-// ErrChanged: the lock has changed hands in the meantime.
+// ErrChanged: the lock has changed hands meanwhile.
 var ErrChanged = errors.New("the lock has just changed hands")
 
-// Break takes a lock away from its holders, exclusive and shared, also
-// if it has not expired. Holders learn it when they renew, after a third of
-// their TTL at the latest; until then they go on. A lock whose register is damaged, or has
-// the last epoch, is set free with another. Errors: ErrNotHeld,
-// ErrChanged (somebody else broke it, or has it now), and those of the store.
+// Break takes a lock away from its holders, exclusive and shared, also if it
+// has not expired. Holders notice at their next renewal, after a third of their
+// TTL at the latest; until then they continue. A lock whose register is damaged
+// or has the last epoch gets a new epoch: see restart. Errors: ErrNotHeld;
+// ErrChanged (another process broke it, or has it now); and those of the store.
 func (s *Locks) Break(ctx context.Context, name, why string) error {
 	if err := manifest.ValidName(name); err != nil {
 		return err
@@ -157,7 +157,7 @@ func (s *Locks) Break(ctx context.Context, name, why string) error {
 			break
 		}
 		if epoch != 0 && at.reg.Epoch != epoch {
-			return ErrChanged // not the one that we were to break (attack A34)
+			return ErrChanged // another holder has it now and must keep it (docs/attacks.md, A34)
 		}
 		epoch = at.reg.Epoch
 		next := *at.reg
@@ -172,7 +172,7 @@ func (s *Locks) Break(ctx context.Context, name, why string) error {
 		if !errors.Is(err, errConflict) {
 			return err
 		}
-		// Its holder has just renewed it, or it has changed hands.
+		// The holder has just renewed it, or it has changed hands.
 	}
 	for info, err := range s.st.List(ctx, manifest.SharedLocksPrefix(name), "") {
 		if err == nil {

@@ -10,11 +10,11 @@ import (
 	"github.com/mindtrace/registry/internal/wrapstore"
 )
 
-// ErrTimeout: somebody else holds the lock, and did so for as long as was
-// waited. See TimeoutError.
+// ErrTimeout: another process held the lock during the whole wait. See
+// TimeoutError.
 var ErrTimeout = errors.New("lock timeout")
 
-// TimeoutError is an ErrTimeout, with one of those who hold the lock.
+// TimeoutError is an ErrTimeout that names one holder of the lock.
 type TimeoutError struct {
 	Name   string
 	Holder Holder
@@ -28,10 +28,11 @@ func (e *TimeoutError) Error() string {
 // Unwrap returns ErrTimeout.
 func (e *TimeoutError) Unwrap() error { return ErrTimeout }
 
-// waiter waits for a lock to become free: by looking again and again, at first
-// after Poll, then less and less often down to a tenth of that, each time a
-// random part of it earlier. Waiters only read: some stores take no more than
-// one write a second to a key, and the holder's renewals need that (attack A39).
+// waiter waits for a lock to become free by looking at it again and again: at
+// first after Poll, then less and less often, at last after ten times Poll, each
+// time a random part earlier. Waiters only read. Some stores accept one write
+// a second to a key, and writes of waiters would keep the holder from renewing
+// (docs/attacks.md, A39).
 type waiter struct {
 	start   time.Time
 	timeout time.Duration
@@ -43,8 +44,8 @@ func newWaiter(o Options) *waiter {
 	return &waiter{start: time.Now(), timeout: o.Timeout, next: o.Poll, most: 10 * o.Poll}
 }
 
-// wait returns nil when it is time to look again, and an error when the time
-// or the context is over.
+// wait returns nil when it is time to look again, and an error when the timeout
+// or the context has ended.
 func (w *waiter) wait(ctx context.Context, name string, h Holder) error {
 	d := w.next/2 + backoff.Random(w.next/2+1)
 	w.next = min(w.next*3/2, w.most)
