@@ -218,7 +218,7 @@ func open(ctx context.Context, st store.Store, url string, o Options) (*Registry
 	if !isLocal(url) {
 		st = l.Paced(st)
 	}
-	l.Store = wrapstore.Watch(wrapstore.Retry(st, wrapstore.RetryPolicy{}), l.Clock)
+	l.Store = wrapstore.ObserveClock(wrapstore.Retry(st, wrapstore.RetryPolicy{}), l.Clock)
 	if l.Offline = o.Offline && !isLocal(url); l.Offline {
 		l.Store, o.Create = st, false
 	} else if r.cache != nil && !isLocal(url) {

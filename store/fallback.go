@@ -5,7 +5,8 @@ import (
 	"iter"
 )
 
-// Keys lists the keys of any store: as a KeyLister does, or else by List.
+// Keys lists the keys of any store, with KeyLister.Keys where s has it and
+// with List otherwise. Order, completeness and errors are those of List.
 func Keys(ctx context.Context, s Store, prefix, after string) iter.Seq2[string, error] {
 	if l, ok := s.(KeyLister); ok {
 		if keys := l.Keys(ctx, prefix, after); keys != nil {
@@ -21,8 +22,10 @@ func Keys(ctx context.Context, s Store, prefix, after string) iter.Seq2[string, 
 	}
 }
 
-// Stage begins a Put of a new key on any store. If taken is false, the body
-// must not change until Discard.
+// Stage begins a Put of a new key on any store. It returns the Staged body,
+// which the caller ends with Commit, Discard, or both. taken reports whether
+// the store has copied the body; if not, the body must not change until
+// Discard.
 func Stage(ctx context.Context, s Store, key string, body []byte) (st Staged, taken bool, err error) {
 	if stager, ok := s.(Stager); ok {
 		st, err := stager.Stage(ctx, key, body)
@@ -33,7 +36,7 @@ func Stage(ctx context.Context, s Store, key string, body []byte) (st Staged, ta
 	return unstaged{s, body}, false, nil
 }
 
-// unstaged is a Staged of a store that is no Stager.
+// unstaged is a Staged for a store that is not a Stager: Commit is a plain Put.
 type unstaged struct {
 	s    Store
 	body []byte

@@ -4,9 +4,9 @@ import "context"
 
 type expectKey struct{}
 
-// Expect returns a context that tells a List, or Keys, how many keys its
-// caller is likely to look at. A store that lists in pages then makes the
-// first one no larger. It changes nothing of what the listing yields.
+// Expect returns a context in which a List, or Keys, expects its caller to
+// look at that many keys. A store that lists in pages makes the first page no
+// larger. The hint does not change what the listing yields.
 func Expect(ctx context.Context, keys int) context.Context {
 	return context.WithValue(ctx, expectKey{}, keys)
 }
@@ -20,15 +20,15 @@ func Expected(ctx context.Context) int {
 
 type highestKey struct{}
 
-// Highest returns a context that tells a List, or Keys, that its caller looks
-// only at the n highest keys in range, or at all if there are fewer. A store
-// that is a Picker yields no more; every other one may yield them all.
+// Highest returns a context in which a List, or Keys, has to yield only the n
+// highest keys of its range, or all if there are fewer. A store that is a
+// Picker yields these alone; any other store may yield the whole range.
 func Highest(ctx context.Context, n int) context.Context {
 	return context.WithValue(ctx, highestKey{}, n)
 }
 
-// HighestOf returns how many of the highest keys the caller of a List looks
-// at, or 0 if at all of them.
+// HighestOf returns how many of the highest keys the caller of a List wants,
+// or 0 if it wants all keys.
 func HighestOf(ctx context.Context) int {
 	n, _ := ctx.Value(highestKey{}).(int)
 	return n
@@ -36,12 +36,11 @@ func HighestOf(ctx context.Context) int {
 
 type freeingKey struct{}
 
-// Freeing returns a context that tells the store what its requests are for: to
-// get space back, now or later. They may use what Reserver.Reserve has set
-// aside.
+// Freeing returns a context for requests that free space, now or later, such
+// as deletions. They may use the room that Reserver.Reserve has set aside.
 func Freeing(ctx context.Context) context.Context {
 	return context.WithValue(ctx, freeingKey{}, true)
 }
 
-// IsFreeing reports whether ctx is of Freeing.
+// IsFreeing reports whether ctx comes from Freeing.
 func IsFreeing(ctx context.Context) bool { return ctx.Value(freeingKey{}) != nil }

@@ -15,13 +15,13 @@ const (
 	maxSegment = 100
 )
 
-// ErrInvalidKey: the key could not be stored safely on every backend.
+// ErrInvalidKey: the key cannot be stored safely on every backend.
 var ErrInvalidKey = errors.New("invalid key")
 
-// ValidKey reports why key may not be stored, or nil. A key is made of
-// segments joined by "/". A segment has 1 to 100 bytes of [a-z0-9._~!@-], does
-// not start or end with a dot, and is not a Windows device name. A key has
-// at most 900 bytes.
+// ValidKey returns nil if key may be stored, and an ErrInvalidKey that says
+// why if not. A key is made of segments joined by "/". A segment has 1 to 100
+// bytes of [a-z0-9._~!@-], does not start or end with a dot, and is not
+// a Windows device name. A key has at most 900 bytes.
 func ValidKey(key string) error {
 	if len(key) > maxKey {
 		return fmt.Errorf("%w %.40q...: %d bytes, the limit is %d", ErrInvalidKey, key, len(key), maxKey)
@@ -34,7 +34,8 @@ func ValidKey(key string) error {
 	return nil
 }
 
-// ValidSegment reports why seg may not be a segment of a key, or nil.
+// ValidSegment returns nil if seg may be a segment of a key, and an error that
+// says why if not.
 func ValidSegment(seg string) error {
 	switch {
 	case seg == "":
@@ -60,8 +61,8 @@ func keyByte(c byte) bool {
 	return 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || strings.IndexByte("._~!@-", c) >= 0
 }
 
-// deviceName tells the names that Windows reserves in every directory, with
-// any extension.
+// deviceName reports whether Windows reserves the name in every directory,
+// with any extension.
 // https://learn.microsoft.com/windows/win32/fileio/naming-a-file
 func deviceName(stem string) bool {
 	switch stem {

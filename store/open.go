@@ -12,8 +12,8 @@ import (
 	"sync"
 )
 
-// Opener makes the Store that a URL names. It does not create anything in
-// it. It refuses query parameters that it does not know.
+// Opener returns the Store that a URL names. It creates nothing there, and
+// refuses query parameters that it does not know.
 type Opener func(ctx context.Context, u *url.URL) (Store, error)
 
 var openers struct {
@@ -39,11 +39,12 @@ func Register(scheme string, open Opener) {
 // also ErrLocation.
 var ErrScheme = errors.New("no backend for this URL scheme")
 
-// ErrLocation: what should say where a registry is does not: it is no URL, has
-// unknown options, or is a path of something that is not a directory.
-var ErrLocation = errors.New("not a location of a registry")
+// ErrLocation: a location does not name a place for a registry. It is not
+// a valid URL, has unknown options, or is the path of something other than
+// a directory.
+var ErrLocation = errors.New("not a valid location of a registry")
 
-// locationError is an ErrLocation that says so in its own words.
+// locationError is an error that is also ErrLocation. It keeps its own text.
 type locationError struct{ error }
 
 func (e locationError) Is(target error) bool { return target == ErrLocation }
@@ -51,7 +52,11 @@ func (e locationError) Unwrap() error        { return e.error }
 
 // Open returns the Store that a location names: a URL such as
 // "s3://bucket/prefix" or "file:///srv/models", or a path of the file system.
-// A mistake in the location is ErrLocation.
+// The program has to import the package of the backend.
+//
+// Errors: ErrLocation for a mistake in the location, ErrScheme if no backend
+// is linked for its scheme; ErrUnavailable, fs.ErrPermission or fs.ErrNotExist
+// from the backend.
 func Open(ctx context.Context, location string) (Store, error) {
 	st, err := openURL(ctx, location)
 	if err == nil || errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrUnavailable) || ctx.Err() != nil {

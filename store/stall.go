@@ -2,23 +2,23 @@ package store
 
 import "errors"
 
-// ErrStalled: a request made no headway for so long that it was ended. It
-// comes with ErrUnavailable, or with ErrUnknown where a change may have been
+// ErrStalled: a request was ended because it made no progress for 20 s. The
+// error is also ErrUnavailable, or ErrUnknown if a change may have been
 // applied.
-var ErrStalled = errors.New("the server stalls")
+var ErrStalled = errors.New("the server makes no progress")
 
-// Stalls counts the tries of one call that stalled. The zero value has seen
-// none. A server that is restarted refuses connections, which fails at once and
-// may be repeated for a minute. One that takes them and stalls costs the whole
-// patience with each try: the call is repeated once.
+// Stalls counts the tries of one call that stalled. The zero value is ready to
+// use. A server that restarts refuses connections: each try fails at once, and
+// a minute of them is affordable. A server that accepts connections and stalls
+// costs 20 s for each try, so the call is repeated only once.
 type Stalls int
 
-// maxStalls is how many tries of a call may stall: at 20 s each, a call ends
+// maxStalls is how many tries of a call may stall. At 20 s each, a call ends
 // within 50 s.
 const maxStalls = 2
 
-// Enough takes note of what a try came to. It reports whether the call is not
-// to be repeated, since so many of its tries have stalled.
+// Enough counts the error of a try if it is ErrStalled. It reports whether so
+// many tries have stalled that the call must not be repeated.
 func (s *Stalls) Enough(err error) bool {
 	if errors.Is(err, ErrStalled) {
 		*s++

@@ -9,14 +9,19 @@
 // no others.
 //
 //	store.go       Store: the contract of a backend; Info, Token, errors
-//	optional.go    what a Store may offer besides, and As, which finds it
-//	fallback.go    Keys, Stage: two of these, for any store
-//	hints.go       what the context of a request may tell a store
+//	optional.go    optional interfaces of a Store, and As, which finds them
+//	fallback.go    Keys, Stage: two of these interfaces, for any store
+//	hints.go       hints to a store in the context of a request
 //	open.go        Open, Register: from a URL to a Store
 //	url.go         ParseURL: locations, and the secrets that they must not hold
 //	key.go         ValidKey, Escape: which keys are safe on every backend
 //	unreadable.go  UnreadableError: the part of a listing that cannot be read
-//	stall.go       ErrStalled: a request that makes no headway
+//	stall.go       ErrStalled: a request that makes no progress
+//
+// A registry opens its Store with [Open] and puts wrappers around it: one that
+// repeats failed requests, one that writes a log, a cache. See [As] for how an
+// optional interface is found below them. Package memstore is the store for
+// tests; packages faultstore and tracestore are wrappers for tests.
 package store
 
 import (
@@ -67,9 +72,9 @@ import (
 //   - Cancellation [16]: a cancelled call returns within a second; if a change
 //     might have been applied the error is ErrUnknown.
 //   - Root [17]: a store never makes its own root after it was opened, and
-//     never writes to another root than the one opened. While that is not at its
-//     place (removed, renamed, unmounted, replaced), every call fails with
-//     [ErrNoRoot], with ErrUnknown too where a change was under way. A bucket
+//     never writes to another root than the one opened. While that root is not
+//     at its place (removed, renamed, unmounted, replaced), every call fails
+//     with [ErrNoRoot], and also ErrUnknown if a change was under way. A bucket
 //     is known by its name alone and cannot promise this:
 //     docs/guarantees.md says what the registry does instead.
 //
@@ -80,8 +85,8 @@ import (
 // All methods may be called by many goroutines at once.
 type Store interface {
 	// Get returns the bytes of key, all of them or the range in opts.
-	// A range that reaches past the end returns what there is, perhaps
-	// nothing. Absent: an error that is fs.ErrNotExist.
+	// A range that reaches past the end returns the bytes up to the end,
+	// perhaps no byte. Absent: an error that is fs.ErrNotExist.
 	Get(ctx context.Context, key string, opts *GetOptions) ([]byte, Info, error)
 
 	// Stat returns the Info of key. Absent: an error that is fs.ErrNotExist,
@@ -99,14 +104,14 @@ type Store interface {
 
 	// List yields the Info of every key that starts with prefix and is
 	// greater than after, in ascending order. It ends at the first error,
-	// except that what follows an *UnreadableError is listed all the same.
+	// except that it continues after an *UnreadableError.
 	List(ctx context.Context, prefix, after string) iter.Seq2[Info, error]
 
-	// Now returns the store's clock, read afresh.
+	// Now reads the store's clock.
 	Now(ctx context.Context) (time.Time, error)
 }
 
-// MaxBody is the largest body that a store has to take, in bytes.
+// MaxBody is the size in bytes of the largest body that a store accepts.
 const MaxBody = 16 << 20
 
 // Token names one state of one key. It is opaque: an S3 ETag, a GCS
@@ -121,11 +126,11 @@ type Info struct {
 	Key      string
 	Size     int64     // of the body, in bytes
 	Token    Token     // never Absent
-	Modified time.Time // when the store put this state, by its own clock; that of Put may be 2 s off
-	Now      time.Time // the store's clock when it answered; zero if it did not say
+	Modified time.Time // when the store put this state, by its own clock; as returned by Put, it may be 2 s off
+	Now      time.Time // the store's clock when it answered; zero if the answer has no time
 
-	// CRC32C of the body, as CRC32C writes it, where Stat learns it from
-	// a server that keeps it; else empty.
+	// CRC32C is the checksum of the body, in the form of the function CRC32C,
+	// if the server keeps it and Stat shows it; empty otherwise.
 	CRC32C string
 }
 
@@ -142,11 +147,11 @@ type GetOptions struct {
 	Offset int64  // first byte
 	Length int64  // how many bytes; 0 means to the end
 	Buffer []byte // memory to read into, if its capacity suffices; its contents are lost
-	Most   int64  // more bytes than that are ErrTooLarge, and not read; 0 means MaxBody
+	Most   int64  // limit of the bytes to return, ErrTooLarge if there are more; 0 means MaxBody
 }
 
-// TooMany returns an ErrTooLarge if n bytes are more than o, which may be nil,
-// lets Get return.
+// TooMany returns an ErrTooLarge if n bytes of key are more than the limit of
+// o, which may be nil. Backends call it before they read.
 func (o *GetOptions) TooMany(key string, n int64) error {
 	most := int64(MaxBody)
 	if o != nil && o.Most > 0 {
@@ -158,9 +163,9 @@ func (o *GetOptions) TooMany(key string, n int64) error {
 	return fmt.Errorf("get %s: %w: %d bytes, the limit is %d", key, ErrTooLarge, n, most)
 }
 
-// What a Put can come to. No error: it was applied. An error that is neither
-// of these three: it was not applied, and will not be (no permission, disk
-// full, bad key).
+// The outcomes of a Put. No error: it was applied. One of these three errors:
+// see there. Any other error, such as no permission, disk full or bad key: it
+// was not applied and will not be.
 var (
 	// ErrPrecondition: the key was not in the state that the caller named.
 	// Nothing was changed.
@@ -169,8 +174,8 @@ var (
 	// ErrRetry: the store asks to try again later. Nothing was changed.
 	ErrRetry = errors.New("store is busy, try again")
 
-	// ErrUnknown: the change may have been applied, may never be, or may
-	// still be on its way (time-outs, resets, cancellation after sending).
+	// ErrUnknown: the change may have been applied, may still be under way, or
+	// may never be applied (time-outs, resets, cancellation after sending).
 	ErrUnknown = errors.New("outcome unknown")
 )
 
@@ -180,20 +185,20 @@ var ErrUnavailable = errors.New("store cannot be reached")
 // ErrNoBucket: the bucket that should hold the store does not exist.
 var ErrNoBucket = errors.New("no such bucket")
 
-// ErrNoRoot: what the store was opened on is no longer where it was: removed,
-// renamed, unmounted or replaced by another. It is not ErrNotExist. Nothing
-// was changed, unless the error is ErrUnknown as well. Only the same root, back
-// at the same place, ends it.
-var ErrNoRoot = errors.New("the store that was opened is not at its place any more")
+// ErrNoRoot: the directory that the store was opened on was removed, renamed,
+// unmounted or replaced. The error is not ErrNotExist. Nothing was changed,
+// unless the error is ErrUnknown as well. Calls succeed again when the same
+// root is back at the same place.
+var ErrNoRoot = errors.New("the opened store is no longer at its place")
 
-// ErrForeign: under a key is something that no store has put there, such as
-// a symbolic link. It is not followed, read or replaced.
+// ErrForeign: at the place of a key is something that no store has put there,
+// such as a symbolic link. The store does not follow, read or replace it.
 var ErrForeign = errors.New("not put there by a registry")
 
-// ErrTooLarge: Get does not return more than MaxBody bytes, or more than
-// GetOptions.Most. No Put stored them: it is damage, and must not cost the
-// reader's memory.
-var ErrTooLarge = errors.New("larger than anything that is stored")
+// ErrTooLarge: the bytes are more than MaxBody, or than GetOptions.Most. No
+// Put stored them, so the object is damaged. Get does not read it, which would
+// cost memory without a limit.
+var ErrTooLarge = errors.New("larger than any stored object")
 
-// ErrNotExist is what Get and Stat return for an absent key.
+// ErrNotExist is the error of Get and Stat for an absent key: fs.ErrNotExist.
 var ErrNotExist = fs.ErrNotExist

@@ -5,17 +5,17 @@ import (
 	"strings"
 )
 
-// UnreadableError is what List and Keys yield for a part of the store that
-// cannot be read: a directory, or one key, for which there is no permission,
-// or which a broken disk does not give back. The keys of the part are left out; those after it
-// follow, so that one bad part does not hide the rest.
+// UnreadableError is the error that List and Keys yield for a part of the
+// store that cannot be read: a directory or a key, for lack of permission or
+// because of a broken disk. The keys of the part are left out. The listing
+// continues behind it, so that one bad part does not hide the rest.
 //
-// A caller that needs all keys treats it as an error.
+// A caller that needs all keys treats it as the end of the listing.
 type UnreadableError struct {
-	// Prefix begins the keys that are left out: a directory with a slash at
-	// its end, or one whole key.
+	// Prefix is the part that is left out: a directory with a slash at its
+	// end, or one whole key.
 	Prefix string
-	// Err is why, such as an fs.ErrPermission with the path.
+	// Err is the reason, such as an fs.ErrPermission with the path.
 	Err error
 }
 
@@ -24,12 +24,13 @@ func (e *UnreadableError) Error() string {
 	return fmt.Sprintf("%s cannot be read: %v", e.Prefix, e.Err)
 }
 
-// Unwrap returns why it cannot be read.
+// Unwrap returns the reason.
 func (e *UnreadableError) Unwrap() error { return e.Err }
 
-// After is where a listing goes on behind the part: after all keys in the
-// directory, or after the key. What only begins like that, as "a-b" does like
-// "a", is no part of it, and still to come.
+// After returns the key after which a listing continues behind the part: after
+// all keys of the directory, or after the one key. A key that only begins with
+// the same bytes, such as "a-b" for the key "a", is not part of it and is
+// still listed.
 func (e *UnreadableError) After() string {
 	if strings.HasSuffix(e.Prefix, "/") {
 		return e.Prefix + AfterAll
@@ -37,5 +38,6 @@ func (e *UnreadableError) After() string {
 	return e.Prefix
 }
 
-// AfterAll is greater than whatever can continue the name of a directory.
+// AfterAll, put after the name of a directory with its slash, is greater than
+// every key in that directory.
 const AfterAll = "\x7f"

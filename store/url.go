@@ -91,15 +91,15 @@ var (
 	quoted        = regexp.MustCompile(`(?s)".*"`)
 )
 
-// fileName tells the one option that is named like a secret and holds none:
-// credentials=PATH, where PATH names a JSON file.
+// fileName reports whether the option is credentials=PATH, where PATH names
+// a JSON file. It is the one option with the name of a secret that holds none.
 func fileName(option string, values []string) bool {
 	return option == "credentials" && !slices.ContainsFunc(values, func(v string) bool {
 		return !strings.HasSuffix(v, ".json") || strings.ContainsAny(v, "{}\"\n")
 	})
 }
 
-// shown is what an error may quote of a location: nothing that comes before
+// shown returns what an error may quote of a location: not the part before
 // an "@", and no options.
 func shown(location string) string {
 	if i := strings.LastIndexByte(location, '@'); i >= 0 {
@@ -117,8 +117,8 @@ func shown(location string) string {
 	return location
 }
 
-// reason is why a URL does not parse, without quoting it: what should have
-// been a port may be half of a secret.
+// reason returns why a URL does not parse, without a quotation of it: an
+// invalid port may be half of a secret.
 func reason(err error) string {
 	var ue *url.Error
 	if errors.As(err, &ue) {
@@ -127,7 +127,7 @@ func reason(err error) string {
 	return quoted.ReplaceAllString(err.Error(), "(...)")
 }
 
-// localPath is the path of a file URL as a path of the file system: on
+// localPath turns the path of a file URL into a path of the file system: on
 // Windows, file:///C:/models means C:/models.
 func localPath(path, goos string) string {
 	if goos == "windows" && len(path) > 2 && path[0] == '/' && path[2] == ':' {

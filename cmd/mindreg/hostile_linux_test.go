@@ -71,7 +71,7 @@ func (h *hostile) table(count int, digest manifest.Digest, write func(io.Writer)
 	}
 	clock := new(wrapstore.Clock)
 	clock.Observe(now)
-	w := chunk.NewWriter(ctx, chunk.Config{Store: wrapstore.Watch(h.st, clock), Clock: clock, Times: manifest.DefaultTimes, Compress: true})
+	w := chunk.NewWriter(ctx, chunk.Config{Store: wrapstore.ObserveClock(h.st, clock), Clock: clock, Times: manifest.DefaultTimes, Compress: true})
 	defer w.Abort()
 	file, err := w.Create("table", false)
 	if err == nil {

@@ -1,5 +1,6 @@
 // Package backoff waits between the tries of one call: for a random time up to
-// a limit, which doubles. The random part spreads competitors.
+// a limit that doubles with each try. The random part keeps competitors from
+// retrying in step. Every retry loop of the registry uses it.
 package backoff
 
 import (
@@ -11,15 +12,15 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// Backoff spaces the tries of one call, and says when they are enough. Set the
+// Backoff spaces the tries of one call, and decides when to give up. Set the
 // fields before the first wait. It is for one goroutine.
 type Backoff struct {
 	First   time.Duration // limit of the first wait, more than 0
-	Most    time.Duration // where the doubling of the limit ends
-	Repeats int           // waits at most; 0: as many as it takes
-	For     time.Duration // no wait ends later than that after the first failure; 0: no bound
+	Most    time.Duration // largest limit of a wait
+	Repeats int           // number of waits at most; 0: no bound
+	For     time.Duration // no wait ends later than this after the first failure; 0: no bound
 
-	tries  int // that have failed
+	tries  int // failed tries
 	stalls int
 	start  time.Time
 }
@@ -40,7 +41,7 @@ func (b *Backoff) Again(ctx context.Context, err error) bool {
 	return b.Wait(ctx)
 }
 
-// Wait is Again without a look at the error of the try.
+// Wait is Again for a try whose error does not matter.
 func (b *Backoff) Wait(ctx context.Context) bool {
 	if b.tries++; b.tries == 1 {
 		b.start = time.Now()
@@ -62,11 +63,11 @@ func (b *Backoff) Wait(ctx context.Context) bool {
 // Tries returns how many tries have failed.
 func (b *Backoff) Tries() int { return b.tries }
 
-// Reset makes the next try the first one: the call makes headway.
+// Reset starts the counts and times anew, after the call has made progress.
 func (b *Backoff) Reset() { b.tries, b.stalls = 0, 0 }
 
-// Random returns a random duration from 0 up to, but not including, limit,
-// which is more than 0. All randomness of waits is drawn here.
+// Random returns a random duration in [0, limit). limit must be more than 0.
+// All random waits come from here, so that the simulation can control them.
 func Random(limit time.Duration) time.Duration { return knob.Jitter(limit) }
 
 // Sleep returns nil after d, or the cause of the end of ctx.

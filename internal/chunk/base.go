@@ -11,7 +11,7 @@ import (
 	"github.com/mindtrace/registry/internal/manifest"
 )
 
-// base is what may be reused of another version.
+// base is a version whose chunks may be reused.
 type base struct {
 	packs   []manifest.Pack
 	chunks  map[manifest.Digest]basePlace
@@ -20,7 +20,7 @@ type base struct {
 	ctx   context.Context
 	group *errgroup.Group
 	stat  func(manifest.Pack) bool
-	looks []*look // at the packs
+	looks []*look // one for each pack
 	ahead int     // how many packs to look at ahead
 }
 
@@ -66,20 +66,20 @@ func (b *base) find(sum manifest.Digest, size int64) (place, bool) {
 	return at.place, ok && at.size == size && b.there(at.pack)
 }
 
-// A version that takes one chunk from an old pack keeps all of it from being
-// collected, and a version that takes chunks from a thousand packs needs
-// a thousand requests to load. So chunks are stored anew
+// A version that reuses one chunk of an old pack prevents the collection of the
+// whole pack, and a version with chunks in a thousand packs needs a thousand
+// requests to load. So these chunks are stored anew:
 //
-//   - of packs of which less than a quarter would be reused;
-//   - of all packs under 4 MiB, once there are more than sixteen of them.
+//   - chunks of packs of which less than a quarter would be reused;
+//   - chunks of packs under 4 MiB, if there are more than sixteen of these.
 const (
 	minReuse  = 4
 	smallPack = MaxPack / 4
 	maxSmall  = 16
 )
 
-// relocate stores the chunks anew that are better not reused where they are.
-// All segments have been packed.
+// relocate stores chunks of the base anew where reuse would be wasteful. All
+// segments have been packed.
 func (p *packing) relocate() error {
 	if p.base == nil {
 		return nil
@@ -140,7 +140,7 @@ func (p *packing) relocate() error {
 	return nil
 }
 
-// read reads a chunk that moves to another pack.
+// read reads a chunk that relocate moves to another pack.
 func (p *packing) read(pack manifest.Pack, c manifest.Chunk) (b []byte, release func(), err error) {
 	release = func() {}
 	var raw []byte

@@ -12,31 +12,32 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// A Budget is the memory that the Writers, Readers and Copies that are given
-// it may use for what they move, all together: the sum of their buffers is
-// never more. It may be used by many goroutines.
+// A Budget is a limit for the memory of all Writers, Readers and Copies that
+// share it: the sum of their buffers never exceeds it. It may be used by many
+// goroutines.
 //
-// Nobody waits for memory while holding some that others wait for. An operation
-// takes the least it can do with in one piece, before it has any, and for more,
-// which makes it faster, only tries. Three parts are set aside, for what would
-// break that rule:
+// It cannot deadlock, since no operation waits for memory while it holds some.
+// An operation acquires its minimum at once, before it has anything else. For
+// more memory, which makes it faster, it only tries. Three parts are set aside
+// for needs that would break this rule:
 //
-//   - one buffer for things done with in one go, such as comparing a pack,
-//     which operations need while they hold what is theirs;
-//   - the chunks read last by ReadAt, which belong to no operation;
-//   - the encoders, of which there are only so many.
+//   - one buffer for short tasks, such as comparing a pack, which operations do
+//     while they hold their memory;
+//   - the chunks that ReadAt has read last, which belong to no operation;
+//   - the encoders, whose number is fixed.
 //
-// A file that is read as a stream is in the hands of somebody who may be saving
-// what is read, or may never read on. It is never waited for: it gets what
-// leaves enough for any other operation, or is read chunk by chunk.
+// The caller of a stream may be saving what it reads, or may never read on. So
+// a stream never waits for memory, and others never wait for a stream: it gets
+// memory only if enough is left for any other operation, and is read chunk by
+// chunk otherwise.
 //
-// It does not count what is small: bodies of up to 64 KiB, and the first MiB of
-// an object, which is held until it is known to be all.
+// The Budget does not count small things: bodies of up to 64 KiB, and the first
+// MiB of an object, which is held until its end or more bytes come.
 type Budget struct {
 	limit     int64
 	main      *semaphore.Weighted
-	maxAhead  int64         // of main, for files being read as streams
-	reserve   chan struct{} // held while the buffer that is set aside is in use
+	maxAhead  int64         // bytes of main that streams may hold
+	reserve   chan struct{} // full while the buffer that is set aside is in use
 	cache     chunkCache
 	frames    *compressor
 	unlimited bool
@@ -44,28 +45,28 @@ type Budget struct {
 	mu     sync.Mutex
 	used   int64
 	peak   int64
-	ahead  int64                          // of main, held by streams
-	kept   map[int][]weak.Pointer[unused] // by size
-	idle   int64                          // bytes of these, if the collector has none yet
-	allocs int                            // buffers made
+	ahead  int64                          // bytes of main that streams hold
+	kept   map[int][]weak.Pointer[unused] // unused buffers by size
+	idle   int64                          // bytes of these, unless Go's garbage collector has taken some
+	allocs int                            // number of buffers made
 }
 
-// unused is a buffer that nobody uses. The collector may have it.
+// unused is a buffer for reuse. Go's garbage collector may take it.
 type unused struct{ buf []byte }
 
 const (
 	smallBody = 64 << 10 // bytes that are not counted
 	perCoder  = 8 << 20  // bytes of an encoder: window, tables, and what it makes
-	share8th  = 8        // of the whole, for each of the encoders and the cache
+	share8th  = 8        // the encoders, and the cache, get an eighth of the limit each
 )
 
-// MinMemory is the smallest limit of a Budget, in bytes. With it, one large
-// object is stored at a time.
+// MinMemory is the smallest limit of a Budget, in bytes. It is enough to store
+// one large object at a time.
 const MinMemory = minOperation + MaxPack + 2*MaxChunk + perCoder
 
-// minOperation is what any operation can do with: a segment being cut and the
-// next, and a pack being collected; or, to copy, what is read, the same
-// decompressed, and the pack. And a chunk compressed.
+// minOperation is enough for any operation. A save needs the segment being cut,
+// the next one, and the pack being filled; a copy needs the bytes read, the same
+// decompressed, and the pack. Both need one compressed chunk.
 const minOperation = 3*MaxPack + MaxChunk
 
 // NewBudget returns a Budget of limit bytes, at least MinMemory. 0 means that
@@ -98,13 +99,13 @@ func (b *Budget) Peak() int64 {
 	return b.peak
 }
 
-// Parallel returns how many packs one operation may put or read at once, if it
-// has all the memory.
+// Parallel returns how many packs one operation may put or read at once if it
+// has the whole Budget.
 func (b *Budget) Parallel() int {
 	return int(min(MaxParallel, max(1, (b.limit-MinMemory)/MaxPack)))
 }
 
-// count takes note of n more bytes in use.
+// count adds n bytes to those in use.
 func (b *Budget) count(n int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -112,8 +113,9 @@ func (b *Budget) count(n int64) {
 	b.peak = max(b.peak, b.used)
 }
 
-// Hold waits until n bytes, at most 3 MaxPack and a chunk, are there for the
-// caller, who holds nothing else of the Budget and calls release in the end.
+// Hold acquires n bytes, at most 3 MaxPack and a chunk, and waits until they
+// are free. The caller must hold nothing else of the Budget, and calls release
+// at the end. The error is that of ctx.
 func (b *Budget) Hold(ctx context.Context, n int64) (release func(), err error) {
 	s, err := b.take(ctx, n)
 	if err != nil {
@@ -122,16 +124,17 @@ func (b *Budget) Hold(ctx context.Context, n int64) (release func(), err error) 
 	return s.close, nil
 }
 
-// share is what one operation holds of a Budget.
+// share is the memory of a Budget that one operation holds.
 type share struct {
 	b      *Budget
-	stream bool // of a file in the hands of a caller
+	stream bool // it belongs to a stream that a caller reads
 
 	mu   sync.Mutex
 	held int64
 }
 
-// take waits for the n bytes that an operation cannot do without.
+// take acquires the minimum of an operation, n bytes, and waits until they are
+// free.
 func (b *Budget) take(ctx context.Context, n int64) (*share, error) {
 	if err := b.main.Acquire(ctx, n); err != nil {
 		return nil, context.Cause(ctx)
@@ -140,8 +143,9 @@ func (b *Budget) take(ctx context.Context, n int64) (*share, error) {
 	return &share{b: b, held: n}, nil
 }
 
-// try is take for a file that is in the hands of a caller, or for something
-// done while other memory is held. It returns nil where it would have to wait.
+// try is take without waiting, for a stream that a caller reads, or for a task
+// that is done while other memory is held. It returns nil if the memory is not
+// free.
 func (b *Budget) try(n int64, stream bool) *share {
 	s := &share{b: b, stream: stream}
 	if !s.try(n) {
@@ -150,7 +154,7 @@ func (b *Budget) try(n int64, stream bool) *share {
 	return s
 }
 
-// try takes n more bytes if nobody waits for them.
+// try acquires n more bytes if they are free and no operation waits for them.
 func (s *share) try(n int64) bool {
 	if s.stream && !s.b.mayRead(n) {
 		return false
@@ -168,7 +172,8 @@ func (s *share) try(n int64) bool {
 	return true
 }
 
-// mayRead counts n bytes of streams, unless these are too many.
+// mayRead counts n more bytes of streams. It reports false if they are too
+// many.
 func (b *Budget) mayRead(n int64) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -191,7 +196,7 @@ func (s *share) free(n int64) {
 	s.b.main.Release(n)
 }
 
-// close gives back what is left. Nothing of it is in use.
+// close gives back the rest, which must not be in use any more.
 func (s *share) close() {
 	s.mu.Lock()
 	n := s.held
@@ -199,8 +204,9 @@ func (s *share) close() {
 	s.free(n)
 }
 
-// scratch returns a buffer for something that needs no other memory to be done
-// with: it is there sooner or later, whatever everybody holds.
+// scratch returns a buffer for a short task that needs no other memory. It may
+// wait, but never for ever, whatever the operations hold: they use the buffer
+// that is set aside one after the other.
 func (b *Budget) scratch(ctx context.Context, n int) (buf []byte, release func(), err error) {
 	size := class(n)
 	var back func()
@@ -223,12 +229,13 @@ func (b *Budget) scratch(ctx context.Context, n int) (buf []byte, release func()
 	}, nil
 }
 
-// class returns the size of the buffers that n bytes are put in.
+// class returns the size of the buffer for n bytes: a power of two from
+// smallBody to MaxPack.
 func class(n int) int {
 	return min(max(smallBody, 1<<bits.Len(uint(n-1))), MaxPack)
 }
 
-// buffer returns one of size bytes, which are counted already.
+// buffer returns a buffer of size bytes, which are counted already.
 func (b *Budget) buffer(size int) []byte {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -240,7 +247,7 @@ func (b *Budget) buffer(size int) []byte {
 			return k.buf
 		}
 	}
-	if b.used+b.idle > b.limit { // those are of other sizes
+	if b.used+b.idle > b.limit { // the idle buffers have other sizes
 		clear(b.kept)
 		b.idle = 0
 	}
@@ -248,7 +255,7 @@ func (b *Budget) buffer(size int) []byte {
 	return make([]byte, size)
 }
 
-// keep takes a buffer back for the next one who wants one of its size.
+// keep takes a buffer back, to use it again for the same size.
 func (b *Budget) keep(buf []byte) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -6,16 +6,16 @@ import (
 	"sync"
 )
 
-// pool hands out buffers of one size to one operation: as many as its share
-// was taken with, and more as long as there is memory for them.
+// pool hands out buffers of one size to one operation: as many as the operation
+// has acquired memory for, and more while the Budget has memory.
 type pool struct {
 	share *share
 	size  int
-	min   int        // buffers that are there whatever others hold
-	max   func() int // that may be in use now
+	min   int        // buffers whose memory the operation has acquired
+	max   func() int // limit of the buffers in use now
 
 	mu      sync.Mutex
-	out     int // in use
+	out     int // buffers in use
 	waiting []chan struct{}
 }
 
@@ -23,10 +23,10 @@ func newPool(s *share, size, min int, max func() int) *pool {
 	return &pool{share: s, size: size, min: min, max: max}
 }
 
-// upTo is a limit that stays the same.
+// upTo returns a constant limit.
 func upTo(n int) func() int { return func() int { return n } }
 
-// get returns a buffer, waiting for one to be put back if need be.
+// get returns a buffer. It may wait until one is put back.
 func (p *pool) get(ctx context.Context) ([]byte, error) {
 	p.mu.Lock()
 	if p.out < p.min || p.out < p.max() && p.share.try(int64(p.size)) {
@@ -46,14 +46,14 @@ func (p *pool) get(ctx context.Context) ([]byte, error) {
 		if i := slices.Index(p.waiting, turn); i >= 0 {
 			p.waiting = slices.Delete(p.waiting, i, i+1)
 		} else {
-			p.back() // it has come at the same moment
+			p.back() // the buffer came at the same moment as the end of ctx
 		}
 		return nil, context.Cause(ctx)
 	}
 }
 
-// put takes a buffer back. Buffers of another size, which get did not make,
-// are dropped.
+// put takes a buffer back. It drops a buffer of another size, which does not
+// come from get.
 func (p *pool) put(b []byte) {
 	if cap(b) != p.size {
 		return
@@ -62,15 +62,15 @@ func (p *pool) put(b []byte) {
 	p.drop()
 }
 
-// drop is put of a buffer that somebody may still be reading, such as
-// a request that was given up. It is left to the collector.
+// drop replaces put for a buffer that may still be read, for instance by
+// a request that was given up. Go's garbage collector frees the buffer.
 func (p *pool) drop() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.back()
 }
 
-// back passes on the right to a buffer, or gives it up.
+// back passes the right to a buffer to a waiting caller, or gives it up.
 func (p *pool) back() {
 	if len(p.waiting) > 0 {
 		close(p.waiting[0])

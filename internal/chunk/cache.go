@@ -7,14 +7,14 @@ import (
 	"github.com/mindtrace/registry/internal/manifest"
 )
 
-// chunkCache keeps the chunks read last by ReadAt: reads of neighbouring
-// places cost one request.
+// chunkCache keeps the chunks that ReadAt has read last, so that reads of
+// neighbouring places cost one request.
 type chunkCache struct {
 	b   *Budget
 	max int64
 
 	mu    sync.Mutex
-	size  int64     // of all chunks, and of what is reserved
+	size  int64     // bytes of all chunks, and those reserved
 	known []*cached // newest last
 }
 
@@ -25,11 +25,11 @@ type cached struct {
 }
 
 const (
-	cacheChunks = 8   // of the largest size, where no limit says how much
-	maxCached   = 256 // chunks, however small
+	cacheChunks = 8   // chunks of the largest size, for a Budget without limit
+	maxCached   = 256 // chunks at most, however small
 )
 
-// get returns a chunk, to be given back with done, or nil.
+// get returns a chunk, or nil. The caller gives it back with done.
 func (c *chunkCache) get(sum manifest.Digest) *cached {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -43,7 +43,7 @@ func (c *chunkCache) get(sum manifest.Digest) *cached {
 	return nil
 }
 
-// reserve makes room for n bytes. It fails if all that is there is in use.
+// reserve makes room for n bytes. It reports false if all chunks are in use.
 func (c *chunkCache) reserve(n int64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -74,7 +74,7 @@ func (c *chunkCache) unreserve(n int64) {
 	c.change(-n)
 }
 
-// add keeps a chunk that room was reserved for, in use.
+// add adds a chunk for which room was reserved. The chunk is in use.
 func (c *chunkCache) add(sum manifest.Digest, body []byte) *cached {
 	c.mu.Lock()
 	defer c.mu.Unlock()

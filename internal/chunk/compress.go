@@ -11,20 +11,20 @@ import (
 )
 
 // Whether a chunk is stored compressed (Zstandard, RFC 8878) depends on its
-// bytes alone: not on the file, nor on what was saved before or at the same
-// time. So the same save makes the same packs, and a file of text and weights
-// is compressed where it is text.
+// bytes alone: not on the file, and not on earlier or concurrent saves. So the
+// same save makes the same packs, and a file of text and weights is compressed
+// only where it is text.
 //
-// Most of what is saved does not compress, and must cost next to nothing. So
-// a sample decides: if its bytes are spread about evenly over all values, as
-// those of weights, images and archives are, no more is tried.
+// Most data does not compress, and trying must cost next to nothing. So
+// a sample decides. If its bytes are spread evenly over all values, like those
+// of weights, images and archives, the chunk is stored as it is.
 const (
 	minCompress = 1 << 10 // bytes: smaller chunks are not worth a frame
 	largeChunk  = 32 << 10
 	sample      = 1 << 10 // bytes; of smaller chunks half
-	samples     = 4       // spread over a large chunk
-	maxEntropy  = 6.8     // bits a byte of the sample: 15 % less than 8
-	minGain     = 10      // of a hundred: less is not worth decompressing
+	samples     = 4       // places in a large chunk
+	maxEntropy  = 6.8     // bits for each byte of the sample: 15 % less than 8
+	minGain     = 10      // percent: less is not worth the decompression
 
 	// window is how far back a match may lie. An encoder's memory is some
 	// twice that.
@@ -35,10 +35,10 @@ const (
 type frame struct {
 	bytes []byte
 	sum   manifest.Digest // of bytes
-	share *share          // that its memory is of, or nil
+	share *share          // holds its memory, or nil
 }
 
-// drop gives the memory of a frame back.
+// drop releases the memory of a frame.
 func (f *frame) drop() {
 	if f != nil && f.share != nil {
 		f.share.free(int64(len(f.bytes)))
@@ -46,12 +46,12 @@ func (f *frame) drop() {
 	}
 }
 
-// compressor makes frames, up to so many at a time. It may be used by many
-// goroutines. nil makes none.
+// compressor makes frames, a fixed number at a time. It may be used by many
+// goroutines. A nil compressor makes no frames.
 type compressor struct {
 	b     *Budget
 	enc   func() *zstd.Encoder
-	slots chan struct{} // held while one is made
+	slots chan struct{} // full while as many frames are made as allowed
 }
 
 func newCompressor(b *Budget, at int) *compressor {
@@ -70,7 +70,7 @@ func newEncoder(level zstd.EncoderLevel, at int) *zstd.Encoder {
 }
 
 // compress returns the chunk's frame, or nil if the chunk is better stored as it is.
-// The caller has the memory for one.
+// The caller has the memory for a frame.
 func (c *compressor) compress(chunk []byte) *frame {
 	if !c.mayGain(chunk) {
 		return nil
@@ -91,8 +91,8 @@ func (c *compressor) compress(chunk []byte) *frame {
 	return &frame{bytes: b, sum: manifest.Sum(b)}
 }
 
-// ahead is compress for a frame that is kept until it is wanted. If there is
-// no memory for it, tried is false: then it is made when it is wanted.
+// ahead makes a frame before it is needed, and keeps it in memory of s. If the
+// memory is not free, tried is false, and the frame is made when it is needed.
 func (c *compressor) ahead(s *share, chunk []byte) (f *frame, tried bool) {
 	if !c.mayGain(chunk) {
 		return nil, true
@@ -116,9 +116,9 @@ func (c *compressor) mayGain(chunk []byte) bool {
 	return c != nil && len(chunk) >= minCompress && entropy(chunk) <= maxEntropy
 }
 
-// entropy returns how many bits a byte of a sample of the chunk carries, up to
-// 8, as far as the frequencies of its bytes tell: in the middle, or on average
-// in a few places of a large chunk. The chunk has at least minCompress bytes.
+// entropy estimates how many bits each byte of the chunk carries, from 0 to 8,
+// by the frequencies of the bytes in a sample: the middle of the chunk, or a few
+// places of a large chunk. The chunk has at least minCompress bytes.
 func entropy(chunk []byte) float64 {
 	if len(chunk) < largeChunk {
 		mid := len(chunk) / 2

@@ -10,8 +10,8 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// SourceError is the failure of Copy to read what is to be copied, not to
-// write it.
+// SourceError is an error of Copy that comes from reading the source, not from
+// writing the target.
 type SourceError struct{ Err error }
 
 // Error implements error.
@@ -20,18 +20,18 @@ func (e *SourceError) Error() string { return e.Err.Error() }
 // Unwrap returns the cause.
 func (e *SourceError) Unwrap() error { return e.Err }
 
-// Copy stores the files of m, whose packs are in src, as a Writer would that
-// was given their bytes: in the same chunks, the ones that cfg.Base holds
-// reused and never read, the others in packs of their own. Every chunk read
-// is verified. The table of m, if any, is decoded; m is not changed.
+// Copy stores the files of m, whose packs are in src, like a Writer stores
+// their bytes. It keeps the chunks. It reuses those that cfg.Base has without
+// reading them, and stores the others in new packs. It verifies every chunk
+// that it reads. The table of m, if any, is decoded; m is not changed.
 //
-// Files that are inline need no copying: they are in m.
+// Inline files need no copy: they are in m.
 //
-// Errors: a *SourceError if src failed or what it holds is damaged; others are
-// of cfg.Store.
+// Errors: a *SourceError if src fails or its data is damaged; others come from
+// cfg.Store.
 func Copy(ctx context.Context, cfg Config, src store.Store, m *manifest.Manifest) (*Result, error) {
 	p := newPacking(ctx, cfg)
-	defer p.group.Wait() // what looks after the base
+	defer p.group.Wait() // for the looks at packs of the base
 	defer p.close()
 	defer p.cancel(ErrAborted)
 	for _, f := range m.Content.Files {
@@ -74,7 +74,7 @@ func (p *packing) copy(src store.Store, m *manifest.Manifest) error {
 	return nil
 }
 
-// fetch reads the chunks that are not known yet, once each, and packs them in
+// fetch reads each chunk that is not stored yet once, and packs the chunks in
 // the order of the files.
 func (p *packing) fetch(src store.Store, m *manifest.Manifest) error {
 	spans, known := p.missing(m)
@@ -146,7 +146,7 @@ func (p *packing) missing(m *manifest.Manifest) (spans []span, known int64) {
 	return slices.Clip(spans), known
 }
 
-// provideCopy takes the memory to read the spans and store what they hold.
+// provideCopy acquires the memory to read the spans and to store their chunks.
 func (p *packing) provideCopy(m *manifest.Manifest, spans []span) (*reading, error) {
 	total := int64(0)
 	for i := range m.Content.Files {
@@ -154,7 +154,7 @@ func (p *packing) provideCopy(m *manifest.Manifest, spans []span) (*reading, err
 	}
 	size := p.packSize(total)
 	gets := plan(spans, p.cfg.Puts, func() int { return max(2, p.cfg.Parallel()) })
-	gets.size = max(gets.size, class(int(min(2*total, 2*MaxChunk)))) // for chunks that are moved, too
+	gets.size = max(gets.size, class(int(min(2*total, 2*MaxChunk)))) // also for chunks that relocate moves
 	var err error
 	if p.share, err = p.cfg.Budget.take(p.putCtx, gets.least()+int64(size+p.frameSize())); err != nil {
 		return nil, err

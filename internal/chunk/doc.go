@@ -13,8 +13,11 @@
 // A chunk is stored compressed where that pays. Its name is the digest of its
 // plain bytes in any case; the manifest says how it lies in its pack.
 //
-// Memory is bounded by a Budget that all operations share, whatever the size of
+// All operations share a Budget, which bounds their memory whatever the size of
 // the data.
+//
+// The packages that save (internal/commit), load (internal/tree), copy
+// (internal/replicate) and repair (internal/fsck) call this one.
 //
 // # Storing
 //
@@ -25,7 +28,7 @@
 //	base.go      base: the version whose chunks may be reused; relocate stores some anew
 //	look.go      look: is a pack of the base still in the store? several at a time, ahead
 //	put.go       putter: puts one pack into the current era, or finds it there
-//	repair.go    compares a pack that is there already, and puts damaged bytes right
+//	repair.go    compares an existing pack, and repairs damaged bytes
 //	provide.go   how much memory a Writer takes, and in which buffers
 //	finish.go    Result: what a Writer has stored; small objects stay inline
 //	copy.go      Copy: stores the chunks of a version of another store
@@ -35,7 +38,7 @@
 //
 //	reader.go    Reader: files as streams (Open) or by offset (ReadAt)
 //	fetch.go     Fetch: many files at once, each written to a Dest
-//	missing.go   Have, FetchMissing: the rest of a file that is there in part
+//	missing.go   Have, FetchMissing: the rest of a file that exists in part
 //	table.go     OpenTable: the list of files, where it is too long for a register
 //	plan.go      which spans of packs to read for some files
 //	get.go       span: a stretch of one pack, read with one request and verified
@@ -47,5 +50,5 @@
 //	stored.go    decompressor; PackID, Holds, Restored: chunks as they are stored
 //	budget.go    Budget: the memory of all operations; share: that of one of them
 //	buffer.go    pool: buffers of one size for one operation
-//	cache.go     chunkCache: the chunks that ReadAt has read last
+//	cache.go     chunkCache: the last chunks of ReadAt
 package chunk

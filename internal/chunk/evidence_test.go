@@ -49,7 +49,7 @@ func (d *dated) era() uint64 { return manifest.DefaultTimes.EraOf(d.time()) }
 // config is that of a save, which follows the store's clock.
 func (d *dated) config(base *manifest.Manifest) Config {
 	cfg := config(d, base)
-	cfg.Store = wrapstore.Watch(d, cfg.Clock)
+	cfg.Store = wrapstore.ObserveClock(d, cfg.Clock)
 	return cfg
 }
 

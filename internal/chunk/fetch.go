@@ -13,17 +13,16 @@ import (
 
 // Dest takes the bytes of files, named by their index in the manifest.
 type Dest interface {
-	// WriteAt takes bytes of a file. It is called at once from many
-	// goroutines, for different places. With ReaderOptions.FileDigests, the
-	// bytes can be trusted only after Done, and may come a second time.
+	// WriteAt takes bytes of a file. Many goroutines call it at once, for
+	// different places. With ReaderOptions.FileDigests, the bytes are verified
+	// only when Done is called, and may come twice.
 	WriteAt(file int, p []byte, off int64) error
-	// Done is called once all bytes of a file have been written and its
-	// digest was found right.
+	// Done is called once all bytes of a file have been written and verified.
 	Done(file int) error
 }
 
 // Fetch writes the regular files of the given indices to dst. Files of one
-// chunk come in the order of their packs, the others one after the other.
+// chunk come in the order of their packs; then the other files, one by one.
 func (r *Reader) Fetch(ctx context.Context, want []int, dst Dest) error {
 	stored, err := r.fetchInlined(want, dst)
 	if err != nil {
@@ -104,7 +103,7 @@ func (r *Reader) checkParts(ctx context.Context, check *fileCheck, s *stream, j 
 		p := &j.parts[i]
 		done, err := check.add(p, j.of(p, j.body))
 		if errors.Is(err, ErrCorrupt) && r.byFile {
-			// It is the last part of its file, so its memory is free.
+			// This is the last part of its file, so its memory is free.
 			done, err = true, r.refetch(ctx, p.file, dst, s, j)
 		}
 		if err != nil {
@@ -119,8 +118,8 @@ func (r *Reader) checkParts(ctx context.Context, check *fileCheck, s *stream, j 
 	return nil
 }
 
-// refetch writes a file that did not have its digest once more, and verifies
-// every chunk of it. It takes the memory of j, a span of the stream.
+// refetch writes a file once more whose digest was wrong, and verifies every
+// chunk of it. It uses the memory of j, a span of the stream.
 func (r *Reader) refetch(ctx context.Context, file int, dst Dest, s *stream, j *job) error {
 	check := &fileCheck{m: r.m}
 	for _, again := range r.planWhole(file) {
@@ -146,7 +145,7 @@ func (r *Reader) planWhole(file int) []span {
 	return planFile(r.m.Placement.Packs, f, file, 0, len(f.Chunks))
 }
 
-// fileCheck verifies the digest of whole files whose parts come in order.
+// fileCheck verifies the digests of whole files. Their parts come in order.
 type fileCheck struct {
 	m *manifest.Manifest
 	h hash.Hash

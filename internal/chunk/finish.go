@@ -12,8 +12,8 @@ import (
 
 // Result is what a Writer stored.
 type Result struct {
-	Files  []manifest.File // by path; with chunks, unless all is inline
-	Inline []byte          // the files end to end, if they are not in packs
+	Files  []manifest.File // in the order of paths; with chunks, unless they are inline
+	Inline []byte          // the bytes of the files end to end, if they are not in packs
 	Packs  []manifest.Pack
 	// Evidence is the earliest store time at which any of the packs was
 	// certainly there: the commit has Times.Window from then. Zero without
@@ -22,7 +22,7 @@ type Result struct {
 	Stats    Stats
 }
 
-// Finish stores what is left and ends the Writer.
+// Finish stores the rest and ends the Writer.
 func (w *Writer) Finish() (*Result, error) {
 	defer w.Abort()
 	if err := context.Cause(w.p.ctx); err != nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// getChunk reads one chunk and verifies it, into buf; raw is for what is read
-// if it is compressed.
+// getChunk reads one chunk into buf and verifies it. If the chunk is stored
+// compressed, it is first read into raw.
 func getChunk(ctx context.Context, st store.Store, pack manifest.Pack, c manifest.Chunk, buf, raw []byte) ([]byte, error) {
 	s := span{pack: pack, offset: c.Offset}
 	s.add(c, 0, 0)
@@ -25,7 +25,7 @@ type span struct {
 	parts        []part // in order of offset
 	plain        int64  // bytes of the parts, decompressed
 	packed       bool   // some of them are compressed
-	unverified   bool   // who reads it verifies the digest of the whole file
+	unverified   bool   // the reader verifies the digest of the whole file instead
 }
 
 // part is a chunk in a span, and where its bytes go.
@@ -39,12 +39,12 @@ type part struct {
 	at     int64 // offset in the file
 }
 
-// get reads a span and verifies its chunks, into buf if that is large enough.
-// What is damaged on the way, or in a cache, is read once more; what is damaged
-// in the store stays so.
+// get reads a span, into buf if that is large enough, and verifies its chunks.
+// It reads damaged bytes once more: damage on the way or in a cache is gone
+// then, damage in the store is not.
 //
-// If some chunks are compressed, what it returns are the bytes of all of them,
-// without what lies between; raw is for the bytes read.
+// If some chunks are stored compressed, it first reads into raw. Then it returns
+// the decompressed bytes of all parts end to end, without the gaps.
 func (s *span) get(ctx context.Context, st store.Store, buf, raw []byte) ([]byte, error) {
 	if !s.packed {
 		raw = buf
@@ -66,7 +66,7 @@ func (s *span) get(ctx context.Context, st store.Store, buf, raw []byte) ([]byte
 	return nil, err
 }
 
-// of returns the bytes of a part in what get has returned.
+// of returns the bytes of a part in the result of get.
 func (s *span) of(p *part, body []byte) []byte {
 	if s.packed {
 		return body[p.plain : p.plain+p.size]
@@ -83,7 +83,7 @@ func (s *span) read(ctx context.Context, st store.Store, buf []byte) ([]byte, er
 	return body, err
 }
 
-// open decompresses and verifies what was read of a span.
+// open decompresses and verifies the bytes of a span.
 func (s *span) open(body, buf []byte) ([]byte, error) {
 	if int64(len(body)) < s.size {
 		return nil, fmt.Errorf("%w: %s ends at byte %d of %d", ErrCorrupt, s.pack.Key(), s.offset+int64(len(body)), s.pack.Size)
@@ -106,7 +106,7 @@ func (s *span) open(body, buf []byte) ([]byte, error) {
 	return body, nil
 }
 
-// decompress puts the bytes of all parts end to end, each once.
+// decompress puts the bytes of all parts end to end, each chunk once.
 func (s *span) decompress(body, buf []byte) ([]byte, error) {
 	if int64(cap(buf)) < s.plain {
 		buf = make([]byte, s.plain)
@@ -116,7 +116,7 @@ func (s *span) decompress(body, buf []byte) ([]byte, error) {
 	done := int64(0)
 	for _, p := range s.parts {
 		if p.plain < done {
-			continue // the same as the one before, for another file
+			continue // the same chunk as before, for another file
 		}
 		done = p.plain + p.size
 		stored := body[p.offset : p.offset+p.len()]

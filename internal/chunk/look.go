@@ -2,7 +2,7 @@ package chunk
 
 import "github.com/mindtrace/registry/internal/manifest"
 
-// look is a look at one pack of a base, to be waited for.
+// look is a request for one pack of the base, and its result.
 type look struct {
 	done chan struct{}
 	ok   bool
@@ -11,14 +11,13 @@ type look struct {
 // maxAhead is at how many packs a base looks at once.
 const maxAhead = 16
 
-// there reports whether pack i of the base is in the store, whole by its
-// size: the bytes to be saved are at hand, and would be lost without a trace
-// if they were taken to be in a pack that somebody has deleted or cut short.
-// Damage inside a pack is not found this way; only reading it all finds it,
-// which is what Verify does.
+// there reports whether pack i of the base is in the store and has its size. If
+// the save relied on a pack that was deleted or cut short, the bytes, which are
+// at hand now, would be lost unnoticed. Damage inside a pack is not found this
+// way; Verify finds it, by reading everything.
 //
-// It costs one request for each pack that is asked for. Where one after the
-// other is asked for, the next ones are looked at ahead.
+// It costs one request for each pack that is used. If packs are used in order,
+// it looks at the next ones ahead.
 func (b *base) there(i int) bool {
 	if b.looks[i] == nil {
 		for n := i; n < min(i+b.ahead, len(b.packs)); n++ {
@@ -35,7 +34,7 @@ func (b *base) there(i int) bool {
 	}
 }
 
-// look begins to look at pack i.
+// look starts looking at pack i.
 func (b *base) look(i int) {
 	if b.looks[i] != nil {
 		return
@@ -49,8 +48,8 @@ func (b *base) look(i int) {
 	})
 }
 
-// stat reports whether the store has the pack. One that does not answer is
-// none to rely on.
+// stat reports whether the store has the pack. If the store does not answer,
+// the save does not rely on the pack.
 func (p *packing) stat(pack manifest.Pack) bool {
 	info, err := p.cfg.Store.Stat(p.putCtx, pack.Key())
 	if err == nil && info.Size == pack.Size {

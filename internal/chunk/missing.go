@@ -8,8 +8,8 @@ import (
 	"github.com/mindtrace/registry/internal/manifest"
 )
 
-// Have finds out which chunks of a file are in from already, at their places,
-// by reading and hashing them.
+// Have reads and hashes a file in from, and finds out which chunks of it are
+// there already, at their places. n is the number of their bytes.
 func (r *Reader) Have(file int, from io.ReaderAt) (have []bool, n int64, err error) {
 	f := &r.m.Content.Files[file]
 	have = make([]bool, len(f.Chunks))
@@ -35,8 +35,9 @@ func (r *Reader) Have(file int, from io.ReaderAt) (have []bool, n int64, err err
 	return have, n, nil
 }
 
-// FetchMissing writes the chunks of a file that are not there to dst, each
-// verified. It does not look at the digest of the file, nor call Done.
+// FetchMissing writes the chunks of a file to dst that have reports missing. It
+// verifies each chunk. It does not verify the digest of the file, and does not
+// call Done.
 func (r *Reader) FetchMissing(ctx context.Context, file int, have []bool, dst Dest) error {
 	f := &r.m.Content.Files[file]
 	if len(have) != len(f.Chunks) {

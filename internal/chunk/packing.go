@@ -19,28 +19,28 @@ import (
 // on timing: a save that was interrupted and is run again makes the same packs.
 type packing struct {
 	cfg    Config
-	ctx    context.Context // of all that is done for the object
+	ctx    context.Context // of all work for the object
 	cancel context.CancelCauseFunc
-	group  *errgroup.Group // of all goroutines but those that put
+	group  *errgroup.Group // all goroutines except those that put
 	files  []*file
 	frames *compressor // or nil
-	share  *share      // once it is known how large the object is
+	share  *share      // set once the size of the object is known
 
 	putter putter
 	puts   *errgroup.Group
-	putCtx context.Context // ends, too, when a put fails
-	slots  chan struct{}   // one for each put that needs its body
+	putCtx context.Context // also ends when a put fails
+	slots  chan struct{}   // an entry for each put that still needs its body
 
 	segs   *pool                     // buffers for segments, or nil
 	index  map[manifest.Digest]place // chunks of this object
 	base   *base
-	known  atomic.Pointer[base] // the same, for the goroutines that hash
-	spare  *pool                // buffers for the pack being collected
-	moving *pool                // buffers for a chunk that is moved, or nil
+	known  atomic.Pointer[base] // the same base, for the goroutines that hash
+	spare  *pool                // buffers for the pack being filled
+	moving *pool                // buffers for a chunk that relocate moves, or nil
 	pack   []byte
 	size   int
 	chunks []manifest.Digest // in pack, as they are stored
-	number int               // of the pack being collected
+	number int               // of the pack being filled
 
 	mu       sync.Mutex
 	packs    []manifest.Pack
@@ -75,7 +75,7 @@ func newPacking(ctx context.Context, cfg Config) *packing {
 	return p
 }
 
-// close gives the memory back, when nothing is under way any more.
+// close gives the memory back. Nothing may be under way any more.
 func (p *packing) close() {
 	if p.share != nil {
 		p.share.close()
@@ -83,7 +83,7 @@ func (p *packing) close() {
 	}
 }
 
-// result is what has been stored, once all is.
+// result returns what has been stored, once everything is.
 func (p *packing) result() *Result {
 	r := &Result{Evidence: p.evidence, Stats: p.stats}
 	for _, f := range p.files {
@@ -93,15 +93,16 @@ func (p *packing) result() *Result {
 	return r
 }
 
-// maxStaged is how many packs, above those that are put, may be with the store
-// and not yet durable. Their buffers are in use elsewhere already.
+// maxStaged is how many packs, in addition to those being put, the store may
+// have taken and not made durable yet. Their buffers are in use for other packs
+// already.
 const maxStaged = 16
 
 // run packs segments until there are no more, and waits for the puts.
 func (p *packing) run(segments <-chan *segment) error {
 	err := p.runAll(segments)
 	if err != nil {
-		p.cancel(err) // ends waits for a buffer
+		p.cancel(err) // this ends all waits for a buffer
 	}
 	if perr := p.puts.Wait(); perr != nil && (err == nil || p.ctx.Err() == nil) {
 		err = perr
@@ -135,7 +136,7 @@ func (p *packing) runAll(segments <-chan *segment) error {
 	return nil
 }
 
-// begin takes the time that all evidence of this save is later than, and
+// begin reads the store's time, which is before all evidence of this save, and
 // loads the base.
 func (p *packing) begin() error {
 	te, err := p.cfg.Clock.Fresh(p.putCtx, p.cfg.Store, time.Minute)
@@ -171,7 +172,7 @@ func (p *packing) add(s *segment) error {
 		at, known := p.lookup(c.sum, int64(c.end-c.start))
 		if !known {
 			b := s.buf[c.start:c.end]
-			if !c.tried { // it was taken to be in the base
+			if !c.tried { // not compressed ahead, since it seemed to be in the base
 				c.frame = p.frames.compress(b)
 			}
 			var err error
@@ -187,9 +188,8 @@ func (p *packing) add(s *segment) error {
 	return nil
 }
 
-// allNew reports whether no chunk of a full segment is stored anywhere yet,
-// and none is compressed: then the segment is a pack as it stands, and is not
-// copied.
+// allNew reports whether a full segment has only new, uncompressed chunks. Then
+// the segment can be put as a pack without a copy.
 func (p *packing) allNew(s *segment) bool {
 	if len(s.buf) < p.cfg.PackSize || s.n < p.cfg.PackSize {
 		return false
@@ -200,7 +200,7 @@ func (p *packing) allNew(s *segment) bool {
 		if c.end == c.start {
 			continue
 		}
-		if !c.tried && !p.base.has(c.sum) { // there was no memory for what it may come to
+		if !c.tried && !p.base.has(c.sum) { // no memory was free to compress it ahead
 			c.tried, c.frame = true, p.frames.compress(s.buf[c.start:c.end])
 		}
 		if c.frame != nil {
@@ -268,8 +268,8 @@ func (p *packing) adopt(i int) int {
 	return len(p.packs) - 1
 }
 
-// collect copies a chunk into the pack being collected: its frame, if there is
-// one.
+// collect copies a chunk, or its frame if f is not nil, into the pack being
+// filled.
 func (p *packing) collect(sum manifest.Digest, b []byte, f *frame) (place, error) {
 	sumStored := sum
 	if f != nil {
@@ -300,7 +300,7 @@ func (p *packing) collect(sum manifest.Digest, b []byte, f *frame) (place, error
 	return at, nil
 }
 
-// flush puts the pack being collected.
+// flush puts the pack that is being filled.
 func (p *packing) flush() error {
 	pack, size, number, sums := p.pack, p.size, p.number, p.chunks
 	p.pack, p.number, p.chunks = nil, -1, nil
@@ -314,7 +314,7 @@ func (p *packing) newPack() int {
 	return len(p.packs) - 1
 }
 
-// assign notes where a chunk of a file is.
+// assign records where a chunk of a file is stored.
 func (p *packing) assign(c *cut, at place, known bool) {
 	f, size := c.file, int64(c.end-c.start)
 	f.entry.Chunks = append(f.entry.Chunks, at.chunk(c.sum, size))
@@ -329,9 +329,9 @@ func (p *packing) assign(c *cut, at place, known bool) {
 	}
 }
 
-// put puts a pack in the background, and puts buf, which body lies in, back
-// when the store has taken it. It waits while as many puts as allowed are
-// under way.
+// put puts a pack in the background. When the store has taken the body, it puts
+// buf, which holds the body, back to its pool. It waits while as many puts as
+// allowed are under way.
 func (p *packing) put(number int, sums []manifest.Digest, body []byte, from *pool, buf []byte) error {
 	pack := manifest.Pack{ID: packID(sums), Size: int64(len(body))}
 	select {

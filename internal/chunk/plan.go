@@ -7,13 +7,13 @@ import (
 	"github.com/mindtrace/registry/internal/manifest"
 )
 
-// maxGap is how many bytes that nobody asked for are read rather than made
-// the reason for another request.
+// maxGap is how many unwanted bytes between two chunks are read to save
+// a request.
 const maxGap = 256 << 10
 
-// planSmall returns the spans that hold the files of one chunk among those
-// asked for. Each is read once, in the order of the packs, however many files
-// share a chunk.
+// planSmall returns the spans of the wanted files that have one chunk. They are
+// in the order of the packs. A chunk is read once, even if several files share
+// it.
 func planSmall(m *manifest.Manifest, want []int) []span {
 	type item struct {
 		manifest.Chunk
@@ -41,8 +41,8 @@ func planSmall(m *manifest.Manifest, want []int) []span {
 	return spans
 }
 
-// planFile returns the spans that hold the chunks from number first up to
-// but not including number last of a file, in the order of the file.
+// planFile returns the spans of the chunks [first, last) of a file, in the
+// order of the file.
 func planFile(packs []manifest.Pack, f *manifest.File, file, first, last int) []span {
 	var spans []span
 	var at int64
@@ -62,7 +62,7 @@ func planFile(packs []manifest.Pack, f *manifest.File, file, first, last int) []
 	return spans
 }
 
-// add makes the span reach to the end of c, which is not before its start.
+// add extends the span to the end of c, which does not begin before the span.
 func (s *span) add(c manifest.Chunk, file int, at int64) {
 	offset := c.Offset - s.offset
 	p := part{sum: c.SHA256, offset: offset, size: c.Size, stored: c.Stored, plain: s.plain, file: file, at: at}
@@ -82,6 +82,6 @@ func (s *span) ends(c *manifest.Chunk) bool {
 	return n > 0 && s.parts[n-1].offset == c.Offset-s.offset && s.parts[n-1].size == c.Size && s.parts[n-1].stored == c.Stored
 }
 
-// full reports whether the span's parts and c would be more than MaxPack
-// bytes, decompressed.
+// full reports whether the span's parts with c would exceed MaxPack bytes,
+// decompressed.
 func (s *span) full(c *manifest.Chunk) bool { return s.plain+c.Size > MaxPack && !s.ends(c) }

@@ -1,6 +1,6 @@
 package chunk
 
-// complete fills in what was left open.
+// complete fills in the defaults.
 func (c *Config) complete() {
 	if c.PackSize == 0 {
 		c.PackSize = MaxPack
@@ -15,24 +15,24 @@ func (c *Config) complete() {
 		c.Buffers = c.Puts + 4
 	}
 	if c.Parallel == nil {
-		// Two of the buffers belong to the packer.
+		// Two of the buffers are for filling packs.
 		c.Parallel = upTo(max(2, c.Buffers-2) - 2)
 	} else {
 		c.Puts = MaxParallel
 	}
 }
 
-// MaxParallel is at most how many packs are put, or read, at once.
+// MaxParallel is the largest number of packs that are put, or read, at once.
 const MaxParallel = 32
 
-// provide takes the memory to store an object of so many bytes, or of more
-// than MaxPack.
+// provide acquires the memory to store an object of total bytes. A total above
+// MaxPack stands for any larger size.
 func (p *packing) provide(total int64) (err error) {
 	if p.share != nil {
 		return nil
 	}
 	size := p.packSize(total)
-	n := 5 * size // segment, pack, frame, and a chunk that is moved, as it is stored and decompressed
+	n := 5 * size // segment, pack, frame, and a moved chunk, both as stored and decompressed
 	if total >= MaxPack {
 		n = 3*size + p.frameSize() // two segments, since one takes the tail of the other, and a pack
 	}
@@ -42,17 +42,18 @@ func (p *packing) provide(total int64) (err error) {
 	p.segs = newPool(p.share, p.cfg.PackSize, 2, func() int { return p.cfg.Parallel() + 2 })
 	p.spare = newPool(p.share, size, 1, func() int { return max(2, p.cfg.Parallel()-2) })
 	if size == p.cfg.PackSize {
-		p.moving = p.segs // which are all packed then
+		p.moving = p.segs // all segments are packed by then
 	}
 	return nil
 }
 
-// packSize is the size of the buffers to store an object of n bytes.
+// packSize returns the size of the buffers to store an object of n bytes.
 func (p *packing) packSize(n int64) int {
 	return min(class(int(min(n, MaxPack))), p.cfg.PackSize)
 }
 
-// frameSize is the memory for a chunk that is compressed when it is packed.
+// frameSize returns the memory for a chunk that is compressed when it is
+// packed.
 func (p *packing) frameSize() int {
 	if p.frames == nil {
 		return 0

@@ -21,17 +21,17 @@ var ErrMissing = errors.New("stored data is missing")
 // putter puts packs.
 type putter struct {
 	cfg     *Config
-	compare chan struct{} // held while a pack that is there already is read; nil: no need to
-	looking *looking      // nil: it does not look whether a pack is there before it puts it
+	compare chan struct{} // full while an existing pack is read; nil: no limit
+	looking *looking      // nil: do not look for a pack before putting it
 }
 
 // put puts a pack into the current era and returns that era.
 //
-// The answer tells the store's time. If the era has changed since the key was
-// made — or the clock was wrong — the put is no evidence that the pack stays,
-// and it is put again where the time says (rule E1). A pack that is there
-// already serves as well (rule E3: it answered, in its own era), once its
-// bytes are found to be these.
+// The answer has the store's time. If the era has changed since the key was
+// made, or the clock was wrong, the put is no evidence that the pack stays, and
+// the pack is put again into the era of that time (rule E1 of docs/protocol.md).
+// An existing pack serves as well, since it answered in its own era (rule E3),
+// once its bytes are found to be the same.
 //
 // taken is called when the body may be changed, if that is before put returns.
 func (u *putter) put(ctx context.Context, pack manifest.Pack, body []byte, taken func()) (era uint64, err error) {
@@ -45,7 +45,7 @@ func (u *putter) put(ctx context.Context, pack manifest.Pack, body []byte, taken
 	}
 	defer staged.Discard()
 	if early {
-		if u.looking != nil { // first: the caller looks at it once taken returns
+		if u.looking != nil { // set before taken is called, since the caller reads it afterwards
 			u.looking.always.Store(true)
 		}
 		taken()
@@ -58,7 +58,7 @@ func (u *putter) put(ctx context.Context, pack manifest.Pack, body []byte, taken
 		switch {
 		case errors.Is(err, store.ErrPrecondition):
 			info, err = u.confirm(ctx, pack, body)
-		case errors.Is(err, store.ErrUnknown): // the same bytes under the same key: no harm done twice
+		case errors.Is(err, store.ErrUnknown): // the same bytes under the same key may be put twice
 			err = fmt.Errorf("%w: %w", errMoved, err)
 		}
 		if errors.Is(err, errMoved) && b.Again(ctx, err) {
@@ -80,22 +80,22 @@ func (u *putter) put(ctx context.Context, pack manifest.Pack, body []byte, taken
 	}
 }
 
-// maxRepeats is how often a put is repeated whose outcome is unknown: for about
+// maxRepeats is how often a put with unknown outcome is repeated: for about
 // a minute, in which a server can restart.
 const maxRepeats = 18
 
 // maxTurns is how often the era may change under one put.
 const maxTurns = 10
 
-// looking is what a save has seen when it looked whether its packs are there.
+// looking is what a save has found while it looked for its packs in the store.
 type looking struct {
 	off    bool
-	misses atomic.Int32 // since the last that was there
-	always atomic.Bool  // the store takes bodies early: they have to be compared before that
-	found  atomic.Int64 // bytes of packs that were there
+	misses atomic.Int32 // missing packs since the last one found
+	always atomic.Bool  // keep looking: the store takes bodies early, and they have to be compared before that
+	found  atomic.Int64 // bytes of the packs found
 }
 
-// maxMisses is after how many packs that are not there a save stops looking.
+// maxMisses is the number of missing packs after which a save stops looking.
 const maxMisses = 4
 
 // find reports whether the pack is in its era already, as it is when an
@@ -124,7 +124,7 @@ func (u *putter) find(ctx context.Context, pack manifest.Pack, body []byte) (boo
 			return false, err
 		}
 	}
-	// The process that has put it may have died before it was durable.
+	// The process that put it may have died before the pack was durable.
 	if err := store.Flush(ctx, u.cfg.Store, pack.Key()); err != nil {
 		return false, err
 	}
@@ -136,9 +136,9 @@ func (u *putter) find(ctx context.Context, pack manifest.Pack, body []byte) (boo
 	return true, nil
 }
 
-// confirm makes sure that a pack that is there already is the right one. Where
-// the body has been given away, somebody has put the pack in the meantime, and
-// only its size is looked at.
+// confirm checks that an existing pack is the right one. If the body has been
+// given away already, another process has put the pack meanwhile; then it
+// checks only the size.
 func (u *putter) confirm(ctx context.Context, pack manifest.Pack, body []byte) (store.Info, error) {
 	if body != nil {
 		now, err := u.ensureSame(ctx, pack, body)
@@ -155,7 +155,7 @@ func (u *putter) confirm(ctx context.Context, pack manifest.Pack, body []byte) (
 }
 
 // timeOf returns the store's time of an answer, and asks for it if the answer
-// did not tell.
+// has none.
 func (u *putter) timeOf(ctx context.Context, info store.Info) (time.Time, error) {
 	if !info.Now.IsZero() {
 		return info.Now, nil

@@ -19,24 +19,24 @@ type Reader struct {
 	inline  []int64 // where each file starts in the inline bytes
 	budget  *Budget
 	gets    int
-	buffers func() int // that may be filled now
+	buffers func() int // how many may be in use now
 	byFile  bool
 }
 
 // ReaderOptions adjust NewReader. nil means the zero value.
 type ReaderOptions struct {
-	Budget  *Budget // the memory for all this; nil: as much as it takes
+	Budget  *Budget // limit of the memory; nil: no limit
 	Gets    int     // requests at a time; 0 means 4
-	Buffers int     // of MaxPack bytes, if the Budget has them; 0 means Gets and 4
+	Buffers int     // number of buffers of MaxPack bytes, if the Budget has them; 0 means Gets + 4
 
-	// Parallel, if not nil, tells how many requests are best made at once now,
-	// in place of Gets and Buffers.
+	// Parallel, if not nil, returns how many requests to make at once now, and
+	// replaces Gets and Buffers.
 	Parallel func() int
 
 	// FileDigests makes Fetch verify a file of several chunks by the digest of
-	// the file alone, which covers every byte of it, and so hash it once instead
-	// of twice. Only if that is not right, the file is read once more and each
-	// chunk verified, which tells what is damaged.
+	// the file only, which covers every byte. So the bytes are hashed once
+	// instead of twice. If the digest is wrong, Fetch reads the file once more
+	// and verifies each chunk, to report which is damaged.
 	FileDigests bool
 }
 
@@ -98,7 +98,7 @@ type fileReader struct {
 	rest  []byte
 	err   error
 
-	byChunk bool // there is no memory to read ahead
+	byChunk bool // no memory is free to read ahead
 	plain   []byte
 	off     int64
 }
@@ -168,7 +168,7 @@ func (f *fileReader) more() error {
 	return nil
 }
 
-// moreByChunk reads on where there is no memory to read ahead.
+// moreByChunk reads the next chunk while no memory is free to read ahead.
 func (f *fileReader) moreByChunk() error {
 	n, err := f.r.ReadAt(f.ctx, f.file, f.plain, f.off)
 	if n == 0 {
@@ -183,7 +183,7 @@ func (f *fileReader) moreByChunk() error {
 	return nil
 }
 
-// Close ends reading ahead.
+// Close ends the read-ahead and releases the memory.
 func (f *fileReader) Close() error {
 	f.begun, f.rest, f.err = true, nil, errClosed
 	if f.s != nil {
@@ -231,7 +231,7 @@ func eofIf(end bool) error {
 	return nil
 }
 
-// stream reads spans, once there is the memory for it.
+// stream waits for the memory to read the spans, and starts reading them.
 func (r *Reader) stream(ctx context.Context, spans []span, each func(*job) error) (*stream, error) {
 	gets := plan(spans, r.gets, r.buffers)
 	share, err := r.budget.take(ctx, gets.least())
@@ -244,7 +244,7 @@ func (r *Reader) stream(ctx context.Context, spans []span, each func(*job) error
 	return s, nil
 }
 
-// chunk hands a chunk to use.
+// chunk calls use with the verified bytes of a chunk.
 func (r *Reader) chunk(ctx context.Context, c manifest.Chunk, use func([]byte)) error {
 	cache := &r.budget.cache
 	if k := cache.get(c.SHA256); k != nil {
@@ -254,7 +254,7 @@ func (r *Reader) chunk(ctx context.Context, c manifest.Chunk, use func([]byte)) 
 	}
 	pack := r.m.Placement.Packs[c.Pack]
 	keep := cache.reserve(c.Size)
-	n, half := c.Stored, int64(0) // of the scratch: for what is read, after the chunk itself
+	n, half := c.Stored, int64(0) // the buffer holds the chunk, and behind it the stored bytes
 	var b []byte
 	if keep {
 		b = make([]byte, c.Size)

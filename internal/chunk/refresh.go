@@ -12,14 +12,15 @@ import (
 	"github.com/mindtrace/registry/internal/manifest"
 )
 
-// Refresh makes new evidence that packs are there, for a save that has been
-// at it for long, and returns the store time that it is later than. The
-// chunks of files and tables are in these packs.
+// Refresh makes new evidence for the packs of a save that has taken long. It
+// returns a store time that is before the new evidence. The chunks of files and
+// tables are in these packs.
 //
-// safe tells of a pack that other evidence vouches for (rule E2). A pack of
-// the current era needs only to answer (rule E3). One of an earlier era is
-// put once more, into the current one, without what files do not use; its entry in
-// packs is changed, and the places of chunks in files.
+// safe reports whether a pack has other evidence (rule E2 of
+// docs/protocol.md). A pack of the current era only needs to answer (rule E3).
+// A pack of an earlier era is put once more, into the current one, without the
+// chunks that files do not use. Refresh changes its entry in packs, and the
+// places of chunks in files.
 func Refresh(ctx context.Context, cfg Config, files []manifest.File, packs []manifest.Pack, safe func(manifest.Pack) bool) (time.Time, error) {
 	cfg.complete()
 	te, err := cfg.Clock.Fresh(ctx, cfg.Store, 0)
@@ -46,21 +47,21 @@ func Refresh(ctx context.Context, cfg Config, files []manifest.File, packs []man
 	return te, g.Wait()
 }
 
-// putAgain copies packs[i] into the current era, and changes its entry. Only the
-// chunks that files use are verified, so only they are copied: where others lie
-// between them, they become a pack of their own, and have other places in it.
+// putAgain copies packs[i] into the current era, and changes its entry. It can
+// verify only the chunks that files use, so it copies only those. If the pack
+// has other chunks too, the copy is a different pack, and the chunks move.
 func putAgain(ctx context.Context, cfg *Config, files []manifest.File, packs []manifest.Pack, i int) error {
 	var used []*manifest.Chunk
 	for f := range files {
 		for j := range files[f].Chunks {
-			if c := &files[f].Chunks[j]; c.Pack == i { // of the others, somebody else may change the place
+			if c := &files[f].Chunks[j]; c.Pack == i { // files of other packs are not read here: another goroutine may change them
 				used = append(used, c)
 			}
 		}
 	}
 	slices.SortFunc(used, func(a, b *manifest.Chunk) int { return cmp.Compare(a.Offset, b.Offset) })
 	size := class(int(packs[i].Size))
-	free, err := cfg.Budget.Hold(ctx, int64(size)+MaxChunk) // the pack, and a chunk decompressed
+	free, err := cfg.Budget.Hold(ctx, int64(size)+MaxChunk) // the pack, and one decompressed chunk
 	if err != nil {
 		return err
 	}
@@ -94,8 +95,9 @@ func holdsAll(body []byte, chunks []*manifest.Chunk) bool {
 	return !slices.ContainsFunc(chunks, func(c *manifest.Chunk) bool { return !Holds(body, *c) })
 }
 
-// compact moves chunks, which are in ascending order, to the start of body, end
-// to end. It returns the pack that they make, and their places in it.
+// compact moves the bytes of chunks, which are in ascending order, to the start
+// of body, end to end. It returns the pack of these bytes, and the places of
+// the chunks in it.
 func compact(body []byte, chunks []*manifest.Chunk) (pack manifest.Pack, places []int64) {
 	var stored [][]byte
 	last := int64(-1)

@@ -11,15 +11,15 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// errMoved: the pack is not what it was a moment ago. Looking again helps.
+// errMoved: the pack has changed a moment ago. Looking again helps.
 var errMoved = errors.New("pack changes while it is looked at")
 
-// ensureSame makes sure that the pack that is in the store already holds
-// body, and returns the store's time. A save that names a pack without having
-// put it vouches for bytes that somebody else has put, or damaged since.
+// ensureSame makes sure that an existing pack holds body, and returns the
+// store's time. Otherwise a save could name a pack that another process has put
+// with other bytes, or that was damaged since.
 //
-// What is damaged is put right, by a swap: a key says what its pack holds, so
-// there is only one right body for it. A swap that lands late, in an era long
+// It repairs a damaged pack by a swap. The key of a pack determines its bytes,
+// so only one body is right. A swap that is applied late, even in an era long
 // closed, replaces damaged bytes by right ones, or finds nothing to replace.
 func (u *putter) ensureSame(ctx context.Context, pack manifest.Pack, body []byte) (time.Time, error) {
 	key := pack.Key()
@@ -42,14 +42,14 @@ func (u *putter) ensureSame(ctx context.Context, pack manifest.Pack, body []byte
 	case errors.Is(err, store.ErrPrecondition), errors.Is(err, store.ErrRetry), errors.Is(err, store.ErrUnknown):
 		return time.Time{}, fmt.Errorf("%w: %w", errMoved, err)
 	case err != nil:
-		return time.Time{}, fmt.Errorf("%w: %s does not hold its bytes, and putting them right failed: %w", ErrCorrupt, key, err)
+		return time.Time{}, fmt.Errorf("%w: %s does not hold its bytes, and repairing it failed: %w", ErrCorrupt, key, err)
 	}
-	u.cfg.warn(ctx, "damaged pack put right", key)
+	u.cfg.warn(ctx, "damaged pack repaired", key)
 	return info.Now, nil
 }
 
-// compareBuffer returns memory to read a pack into. A Writer takes little of
-// it for this: re-running an interrupted save compares every pack.
+// compareBuffer returns memory to read a pack into. It limits how many packs
+// are compared at once, since a save that is run again compares every pack.
 func (u *putter) compareBuffer(ctx context.Context, size int64) (buf []byte, release func(), err error) {
 	if u.compare == nil {
 		return u.cfg.Budget.scratch(ctx, int(size))

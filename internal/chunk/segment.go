@@ -8,12 +8,12 @@ import (
 	"github.com/mindtrace/registry/internal/mechanism"
 )
 
-// segment is a stretch of the concatenated files, up to the size of a pack.
+// segment is a part of the concatenated files, up to the size of a pack.
 type segment struct {
 	buf  []byte
 	n    int // bytes filled
 	cuts []cut
-	work sync.WaitGroup // hashing
+	work sync.WaitGroup // goroutines that hash it
 }
 
 // cut is one chunk in a segment. An empty cut ends a file whose last chunk is
@@ -23,8 +23,8 @@ type cut struct {
 	file        *file
 	first, last bool // of the file
 	sum         manifest.Digest
-	tried       bool   // to compress it
-	frame       *frame // compressed, or nil
+	tried       bool   // the compressor has decided whether to compress it
+	frame       *frame // the compressed chunk, or nil
 }
 
 // file is a file being stored.

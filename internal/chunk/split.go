@@ -7,17 +7,16 @@ import (
 	"github.com/mindtrace/registry/internal/manifest"
 )
 
-// Sizes of chunks, in bytes. They and the gear table are part of the format
-// in so far as registries dedup well only if all writers cut alike; a reader
-// takes any cut.
+// Sizes of chunks, in bytes. Versions share chunks only if all writers use the
+// same sizes and the same gear table. A reader accepts any cuts.
 const (
 	MinChunk = 256 << 10
 	AvgChunk = 1 << 20
 	MaxChunk = manifest.MaxChunk
 )
 
-// A chunk ends where the rolling hash is below a threshold: hard to reach
-// before the average size, easy after it, which draws sizes together. This is
+// A chunk ends where the rolling hash is below a threshold. The threshold is
+// low before the average size and high after it, so that sizes vary less. This is
 // FastCDC with normalized chunking of level 2 (Xia et al., "FastCDC: a Fast
 // and Efficient Content-Defined Chunking Approach for Data Deduplication",
 // USENIX ATC 2016), except that it looks at the hash's top bits, which depend
@@ -52,7 +51,7 @@ type splitter struct {
 // chunk ends there; if not, all of p belongs to it.
 func (s *splitter) next(p []byte) (n int, end bool) {
 	i := 0
-	if s.n < MinChunk { // no boundary before it, so nothing to hash
+	if s.n < MinChunk { // no chunk ends before that, so there is nothing to hash
 		i = min(MinChunk-s.n, len(p))
 	}
 	h, table := s.hash, &gear
@@ -68,7 +67,7 @@ func (s *splitter) next(p []byte) (n int, end bool) {
 		for ; stop-i >= block; i += block {
 			last, hit := scanBlock((*[block]byte)(p[i:]), h, below)
 			if hit {
-				break // look closer
+				break // find the position in this block
 			}
 			h = last
 		}
@@ -89,9 +88,9 @@ func (s *splitter) next(p []byte) (n int, end bool) {
 	return i, false
 }
 
-// The hash at one position takes the one before, and so a processor's other
-// units idle. But it depends on the last 64 bytes alone: four stretches of
-// a block are hashed side by side.
+// The hash at one position needs the hash before it, so a processor could not
+// work on several at once. But a hash depends on the last 64 bytes only. So four
+// stretches of a block are hashed side by side.
 const (
 	stretch = 1 << 10
 	block   = 4 * stretch

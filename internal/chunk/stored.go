@@ -13,9 +13,9 @@ import (
 // value is ready; it is for one goroutine.
 type decompressor struct{ dec *zstd.Decoder }
 
-// plain returns the size bytes that the frames in stored hold, in dst if that
-// has room for them. However much the frames claim to hold, they get no more
-// memory than that.
+// plain decompresses the frames in stored, which must hold size bytes, into dst
+// if that has room. It uses no more memory than size, whatever sizes the frames
+// claim.
 func (d *decompressor) plain(dst, stored []byte, size int64) ([]byte, error) {
 	if d.dec == nil {
 		dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecodeAllCapLimit(true),
@@ -38,8 +38,8 @@ func (d *decompressor) plain(dst, stored []byte, size int64) ([]byte, error) {
 	return b, nil
 }
 
-// chunk returns the bytes of a chunk that is stored in these bytes, verified.
-// They are in dst, or in stored itself if it is not compressed.
+// chunk returns the verified bytes of a chunk from its stored bytes. They are
+// in dst, or in stored itself if the chunk is not compressed.
 func (d *decompressor) chunk(dst, stored []byte, c *manifest.Chunk) ([]byte, error) {
 	b := stored
 	if c.Stored > 0 {
@@ -49,12 +49,12 @@ func (d *decompressor) chunk(dst, stored []byte, c *manifest.Chunk) ([]byte, err
 		}
 	}
 	if manifest.Sum(b) != c.SHA256 {
-		return nil, fmt.Errorf("it does not have its digest %s", c.SHA256)
+		return nil, fmt.Errorf("its bytes do not have the digest %s", c.SHA256)
 	}
 	return b, nil
 }
 
-// Holds reports whether a chunk is whole in the bytes of its pack.
+// Holds reports whether the bytes of a pack hold the chunk undamaged.
 func Holds(pack []byte, c manifest.Chunk) bool {
 	if c.Offset+c.Len() > int64(len(pack)) {
 		return false
@@ -63,8 +63,8 @@ func Holds(pack []byte, c manifest.Chunk) bool {
 	return err == nil
 }
 
-// PackID returns the id of a pack that is made of these stretches of stored
-// bytes.
+// PackID returns the id of a pack of these chunks. Each argument is one chunk,
+// as it is stored.
 func PackID(stored ...[]byte) manifest.Digest {
 	sums := make([]manifest.Digest, len(stored))
 	for i := range stored {
@@ -73,9 +73,9 @@ func PackID(stored ...[]byte) manifest.Digest {
 	return packID(sums)
 }
 
-// packID is the SHA-256 of the digests of what a pack is made of: its chunks
-// as they are stored, in order. Where they are not compressed, the bytes are
-// not hashed a second time.
+// packID is the SHA-256 of the digests of a pack's chunks, as they are stored,
+// in order. For an uncompressed chunk that is the chunk's own digest, so the
+// bytes are not hashed twice.
 func packID(sums []manifest.Digest) manifest.Digest {
 	h := sha256.New()
 	for i := range sums {
@@ -84,17 +84,17 @@ func packID(sums []manifest.Digest) manifest.Digest {
 	return manifest.Digest(h.Sum(nil))
 }
 
-// levels are what Restored tries, the usual one first.
+// levels are the levels that Restored tries, the usual one first.
 var levels = []zstd.EncoderLevel{zstd.SpeedFastest, zstd.SpeedDefault, zstd.SpeedBetterCompression, zstd.SpeedBestCompression}
 
 // minSkip is the size of the smallest frame that decoders skip: a magic number
-// and the length of what follows.
+// and the length of its content.
 const minSkip = 8
 
-// Restored returns the bytes of a chunk as they have to be put in its place in
-// a pack, which are c.Len() of them. Where it is compressed, they need not be
-// the ones that were there: another version of the encoder may have made
-// these. It fails if no frames of just that size can be made.
+// Restored returns the stored form of a chunk, c.Len() bytes, to repair a pack.
+// If the chunk is stored compressed, the bytes may differ from the lost ones,
+// which another version of the encoder may have made. Restored fails if it
+// cannot make frames of exactly that size.
 func Restored(plain []byte, c manifest.Chunk) ([]byte, error) {
 	if c.Stored == 0 {
 		return plain, nil
@@ -104,7 +104,7 @@ func Restored(plain []byte, c manifest.Chunk) ([]byte, error) {
 		if int64(len(b)) == c.Stored {
 			return b, nil
 		}
-		if rest := c.Stored - int64(len(b)); rest >= minSkip { // filled up with a frame that is skipped
+		if rest := c.Stored - int64(len(b)); rest >= minSkip { // a frame that decoders skip fills the rest
 			n := rest - minSkip
 			b = append(b, 0x50, 0x2a, 0x4d, 0x18, byte(n), byte(n>>8), byte(n>>16), byte(n>>24))
 			return append(b, make([]byte, n)...), nil

@@ -14,20 +14,20 @@ type stream struct {
 	cancel context.CancelFunc
 	queue  chan *job
 	bufs   *pool
-	raws   *pool // for what is decompressed into the others
+	raws   *pool // buffers for stored bytes, which are decompressed into the others
 	wg     sync.WaitGroup
-	ended  func() // gives back the memory, or nil
+	ended  func() // releases the memory, or nil
 }
 
 // job is one span of a stream.
 type job struct {
 	*span
 	body []byte
-	buf  []byte // to be put back
+	buf  []byte // goes back to the pool
 	err  error
 	done chan struct{}
 
-	frames []ahead // of its parts, if they are stored anew
+	frames []ahead // frames of its parts, if these are stored anew
 }
 
 // ahead is a frame that may have been made before it is wanted.
@@ -36,17 +36,17 @@ type ahead struct {
 	tried bool
 }
 
-// reading is what spans are read with.
+// reading is the memory and the parallelism with which spans are read.
 type reading struct {
-	size, rawSize int // of buffers for a span, and for one that is compressed; 0: none are needed
+	size, rawSize int // bytes of a buffer for a span, and for its compressed form; 0: no buffers needed
 	gets          int // requests at a time
 	max           func() int
 
 	bufs, raws *pool
 }
 
-// plan says what it takes to read the spans with up to gets requests at a
-// time into up to buffers buffers.
+// plan returns what is needed to read the spans with up to gets requests at
+// a time and up to buffers buffers.
 func plan(spans []span, gets int, buffers func() int) *reading {
 	r := &reading{gets: gets, max: buffers}
 	for i := range spans {
@@ -61,22 +61,22 @@ func plan(spans []span, gets int, buffers func() int) *reading {
 	return r
 }
 
-// least is the memory without which nothing can be read.
+// least returns the minimum memory to read, in bytes.
 func (r *reading) least() int64 { return int64(r.size + r.rawSize) }
 
-// open has the memory be that of a share, which was taken with the least.
+// open makes the buffers from a share that was acquired with least.
 func (r *reading) open(s *share) {
 	r.bufs = newPool(s, r.size, 1, r.max)
 	r.raws = newPool(s, r.rawSize, 1, r.max)
 }
 
-// buffered reports whether the span is read into a buffer. For others the
-// store makes one of the right size. Where a file may have to be read again,
-// there is one in any case.
+// buffered reports whether the span is read into a buffer of the pool. For
+// small spans the store makes a buffer. A span whose file may have to be read
+// again always has one.
 func (s *span) buffered() bool { return s.unverified || max(s.size, s.plain) > smallBody }
 
-// startStream starts reading the spans. each, if not nil, is called for each
-// span that was read and verified, at once from several goroutines.
+// startStream starts reading the spans. Several goroutines call each, if it is
+// not nil, for the spans that were read and verified.
 func startStream(ctx context.Context, st store.Store, spans []span, with *reading, each func(*job) error) *stream {
 	s := &stream{bufs: with.bufs, raws: with.raws, queue: make(chan *job, MaxParallel)}
 	s.ctx, s.cancel = context.WithCancel(ctx)
@@ -141,7 +141,7 @@ func (s *stream) next() (*job, error) {
 	return j, j.err
 }
 
-// release gives the memory of a span back.
+// release puts the buffer of a span back.
 func (s *stream) release(j *job) {
 	if j.buf != nil {
 		s.bufs.put(j.buf)
@@ -149,7 +149,7 @@ func (s *stream) release(j *job) {
 	}
 }
 
-// close ends the stream and waits until nothing of it is under way.
+// close ends the stream and waits for its goroutines.
 func (s *stream) close() {
 	s.cancel()
 	s.wg.Wait()

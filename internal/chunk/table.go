@@ -8,10 +8,9 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// OpenTable returns a reader of the table of a manifest whose Table is set,
-// for manifest.ReadTable. Each chunk is verified before its bytes are returned. A nil Budget
-// means as much memory as it takes. The caller may hold memory of
-// the Budget already. Close gives the memory back.
+// OpenTable returns a reader of a manifest's table, for manifest.ReadTable. It
+// verifies each chunk before it returns the bytes. A nil Budget means no limit.
+// The caller may hold memory of the Budget already. Close releases the memory.
 func OpenTable(ctx context.Context, st store.Store, t *manifest.Table, b *Budget) io.ReadCloser {
 	m := &manifest.Manifest{}
 	m.Placement.Packs = t.Packs
@@ -30,9 +29,9 @@ func OpenTable(ctx context.Context, st store.Store, t *manifest.Table, b *Budget
 type tableReader struct {
 	ctx    context.Context
 	r      *Reader
-	s      *stream // nil where there is no memory to read ahead
+	s      *stream // nil if no memory is free to read ahead
 	job    *job
-	chunks []manifest.Chunk // to come, without s
+	chunks []manifest.Chunk // still to read, if s is nil
 	rest   []byte
 	err    error
 }

@@ -22,48 +22,49 @@ type Config struct {
 	Clock *wrapstore.Clock // of Store
 	Times manifest.Times
 
-	// Base returns a manifest whose chunks may be reused because their packs
-	// are certainly there (rule E2 of the protocol): live, sound, and read
-	// after the Writer was made. It is called once, when the first pack fills.
-	// nil, or a nil manifest: reuse nothing.
+	// Base returns a manifest whose chunks may be reused, because their packs
+	// certainly exist (rule E2 of docs/protocol.md): its version is live and
+	// not late, and was read after the Writer was made. Base is called once,
+	// when the first pack is full. nil, or a nil manifest: reuse nothing.
 	Base func(context.Context) (*manifest.Manifest, error)
 
-	// MaxInline is up to how many bytes, in all, stay out of packs.
+	// MaxInline is the largest total size, in bytes, of files that are not
+	// stored in packs.
 	MaxInline int
 
 	// PackSize is the size of the largest pack, in bytes; 0 means MaxPack.
 	PackSize int
 
-	// Budget is the memory for all this. nil: as much as it takes.
+	// Budget limits the memory. nil: no limit.
 	Budget *Budget
-	// Buffers of MaxPack bytes that the Writer may fill, if the Budget has
-	// them; 0 means Puts and 4.
+	// Buffers is the number of buffers of MaxPack bytes that the Writer may
+	// fill, if the Budget has them; 0 means Puts + 4.
 	Buffers int
 	// Puts is how many packs are put at once; 0 means 4.
 	Puts int
-	// Parallel, if not nil, tells how many packs are best put at once now, in
-	// place of Buffers and Puts.
+	// Parallel, if not nil, returns how many packs to put at once now, and
+	// replaces Buffers and Puts.
 	Parallel func() int
 	// Compress stores chunks compressed where that pays.
 	Compress bool
-	// Progress, if not nil, is called as bytes are stored or found to be
-	// stored already. Calls do not overlap.
+	// Progress, if not nil, is called when bytes were stored or found stored
+	// already. Calls do not overlap.
 	Progress func(Stats)
-	// Logger gets what is damaged in the store. nil: nothing.
+	// Logger gets a warning for damage in the store. nil: no warnings.
 	Logger *slog.Logger
 }
 
 // Stats counts what a Writer did, in bytes and packs.
 type Stats struct {
 	Read   int64 // bytes taken in
-	Reused int64 // of these, found in the base or earlier in the same object
-	Stored int64 // bytes of packs put, or found there from an earlier try
+	Reused int64 // of Read: found in the base, or earlier in the same object
+	Stored int64 // bytes of the packs put, or found from an earlier try
 	Packs  int   // packs put, or found
-	Found  int64 // of Stored, what was found
+	Found  int64 // of Stored: found
 }
 
 // A Writer stores the files of one object: Create for each, then Finish.
-// It is for one goroutine; the work behind it is done by many.
+// It is for one goroutine; it starts others that hash, compress and put.
 type Writer struct {
 	p     *packing
 	open  *file // being written, or nil
@@ -81,11 +82,11 @@ type Writer struct {
 // NewWriter returns a Writer. End it with Finish or Abort.
 func NewWriter(ctx context.Context, cfg Config) *Writer { return &Writer{p: newPacking(ctx, cfg)} }
 
-// ErrAborted is the cause of the end of a Writer after Abort.
+// ErrAborted is the error of a Writer after Abort.
 var ErrAborted = errors.New("save aborted")
 
-// Abort ends the Writer. Packs that were put stay in the store, invisible,
-// until they are collected or a save of the same bytes finds them.
+// Abort ends the Writer. Its packs stay in the store, invisible, until
+// a collection deletes them or a save of the same bytes finds them.
 func (w *Writer) Abort() {
 	w.p.cancel(ErrAborted)
 	if w.started {
@@ -121,8 +122,8 @@ func (w *Writer) Add(f manifest.File) error {
 	return nil
 }
 
-// Create adds a regular file and returns a writer for its contents, to be
-// closed before the next is created.
+// Create adds a regular file and returns a writer for its contents. The caller
+// closes that before it creates the next file.
 func (w *Writer) Create(path string, exec bool) (*FileWriter, error) {
 	if err := w.Add(manifest.File{Path: path, Exec: exec}); err != nil {
 		return nil, err
@@ -131,7 +132,7 @@ func (w *Writer) Create(path string, exec bool) (*FileWriter, error) {
 	return &FileWriter{w, w.open}, nil
 }
 
-// FileWriter takes the contents of one file.
+// FileWriter is an io.WriteCloser for the contents of one file.
 type FileWriter struct {
 	w *Writer
 	f *file
@@ -181,7 +182,8 @@ func (fw *FileWriter) ReadFrom(r io.Reader) (int64, error) {
 	}
 }
 
-// readSize is how much is read at a time: cut while it is in the cache.
+// readSize is how many bytes are read at a time. They are split while they are
+// still in the processor's cache.
 const readSize = 256 << 10
 
 // Close ends the file.
@@ -203,7 +205,7 @@ func (fw *FileWriter) Close() error {
 	if w.start < s.n {
 		w.cut(s.n, f)
 	} else if len(s.cuts) == 0 || s.cuts[len(s.cuts)-1].file != f {
-		w.cut(w.start, f) // the last chunk has gone with the segment before
+		w.cut(w.start, f) // the last chunk is in the segment before
 	}
 	s.cuts[len(s.cuts)-1].last = true
 	return nil
@@ -217,7 +219,7 @@ func (w *Writer) cut(end int, f *file) {
 }
 
 // room returns free space in the current segment, at least a byte. want is
-// a hint of how much is to come.
+// a hint how many bytes will come.
 func (w *Writer) room(want int) ([]byte, error) {
 	if err := w.p.ctx.Err(); err != nil {
 		return nil, context.Cause(w.p.ctx)
@@ -231,7 +233,7 @@ func (w *Writer) room(want int) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		// What follows the last boundary goes on in the next segment.
+		// The bytes after the last boundary move to the next segment.
 		t := &segment{buf: next}
 		t.n = copy(t.buf, s.buf[w.start:s.n])
 		if err := w.dispatch(); err != nil {
@@ -262,7 +264,7 @@ func (w *Writer) room(want int) ([]byte, error) {
 	return s.buf[s.n:], nil
 }
 
-// advance takes in m bytes that were written to what room returned.
+// advance splits m bytes that were written into the space from room.
 func (w *Writer) advance(m int) {
 	s, f := w.seg, w.open
 	w.total += int64(m)
@@ -280,7 +282,7 @@ func (w *Writer) advance(m int) {
 	}
 }
 
-// dispatch sends the current segment to be hashed and packed.
+// dispatch sends the current segment to the goroutines that hash and pack it.
 func (w *Writer) dispatch() error {
 	if !w.started {
 		if err := w.p.provide(w.total); err != nil {

@@ -31,7 +31,7 @@ func inBubble(t *testing.T, test func(t *testing.T, fst *faultstore.Store)) {
 // locksOn returns the locks of one more process.
 func locksOn(st store.Store) *Locks {
 	clock := new(wrapstore.Clock)
-	return New(wrapstore.Watch(st, clock), clock)
+	return New(wrapstore.ObserveClock(st, clock), clock)
 }
 
 func mustLock(t *testing.T, s *Locks, o *Options) *Lease {

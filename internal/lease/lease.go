@@ -13,15 +13,15 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// ErrLost: the lock was lost before it was released. It could not be renewed
-// in time, or somebody broke it. It is the cause of the cancellation of the
-// lease's context.
+// ErrLost: the lock was lost before it was released. It was not renewed in
+// time, or another process broke it. The lease's context is cancelled with this
+// cause.
 var ErrLost = errors.New("lock lost")
 
 // releaseTime is how long Release tries.
 const releaseTime = 10 * time.Second
 
-// Lease is a lock that is held. It is renewed until Release.
+// Lease is a lock that this process holds. It is renewed until Release.
 type Lease struct {
 	s      *Locks
 	name   string
@@ -42,11 +42,12 @@ type Lease struct {
 	reg       *manifest.Lock // as it was written last
 	token     store.Token
 	undecided bool      // a renewal may have been applied
-	taken     bool      // the register is not ours any more
-	renewed   time.Time // when the latest that succeeded was sent, by the local clock
+	taken     bool      // the register no longer belongs to this lease
+	renewed   time.Time // when the latest successful renewal was sent, by the local clock
 }
 
-// newLease begins to renew what was written by a request sent at sent.
+// newLease returns the lease of a register that a request sent at sent has
+// written, and begins to renew it.
 func (s *Locks) newLease(ctx context.Context, key string, reg *manifest.Lock, token store.Token, sent time.Time) *Lease {
 	l := &Lease{
 		s: s, name: reg.Name, key: key, shared: reg.State == manifest.LockShared, epoch: reg.Epoch, ttl: reg.TTLD(),
@@ -60,22 +61,24 @@ func (s *Locks) newLease(ctx context.Context, key string, reg *manifest.Lock, to
 	return l
 }
 
-// Context is cancelled when the lease is lost, with the cause ErrLost, and
-// when it is released or its parent is cancelled.
+// Context returns the context of the lease. It is cancelled with the cause
+// ErrLost when the lease is lost, and also when the lease is released or the
+// parent context ends.
 func (l *Lease) Context() context.Context { return l.ctx }
 
-// Epoch is the fencing token: greater than that of every earlier exclusive
-// holder. A shared lease has that of the last one before it, or 0.
+// Epoch returns the fencing token: greater than that of every earlier exclusive
+// holder. A shared lease has the epoch of the last exclusive holder before it,
+// or 0.
 func (l *Lease) Epoch() uint64 { return l.epoch }
 
 // Shared reports whether the lease is a shared one.
 func (l *Lease) Shared() bool { return l.shared }
 
-// Check returns an error that is ErrLost if the lease is lost, also where the
-// process has been asleep and nothing has noticed yet. It makes no request.
+// Check returns ErrLost if the lease is lost. It also notices a loss while the
+// process was suspended. It makes no request.
 func (l *Lease) Check() error {
 	if left := l.left(); left <= 0 {
-		l.lose(fmt.Errorf("it was not renewed for %s", (l.limit() - left).Round(time.Millisecond)))
+		l.lose(fmt.Errorf("the lock was not renewed for %s", (l.limit() - left).Round(time.Millisecond)))
 	}
 	if err := context.Cause(l.ctx); errors.Is(err, ErrLost) {
 		return err
@@ -83,11 +86,12 @@ func (l *Lease) Check() error {
 	return nil
 }
 
-// limit is how long a lease is good without a renewal, by its holder's clock:
-// less than others wait by the store's, by a margin for whatever differs.
+// limit returns how long the lease counts as held without a renewal, by the
+// holder's clock. It is two thirds of the TTL. Others wait for the whole TTL,
+// by the store's clock; the rest is the margin for differences of the clocks.
 func (l *Lease) limit() time.Duration { return l.ttl * 2 / 3 }
 
-// left is how much of that is left.
+// left returns how much of the limit is left.
 func (l *Lease) left() time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -100,8 +104,8 @@ func (l *Lease) lose(why error) {
 	l.stop()
 }
 
-// watch cancels the lease in time, whatever becomes of the renewals. It looks
-// at the clock often, since a timer stands still while the machine sleeps.
+// watch cancels the lease in time, also if a renewal hangs. It reads the clock
+// often, since a timer stands still while the machine sleeps.
 func (l *Lease) watch(ctx context.Context) {
 	for l.Check() == nil {
 		if backoff.Sleep(ctx, min(l.left(), l.ttl/30, time.Second)) != nil {
@@ -122,7 +126,7 @@ func (l *Lease) keep(ctx context.Context) {
 	}
 }
 
-// renew reports whether the lease goes on.
+// renew renews the lease, and reports whether the lease continues.
 func (l *Lease) renew(ctx context.Context) bool {
 	l.mu.Lock()
 	next, match, sent := *l.reg, l.token, l.s.now()
@@ -139,10 +143,10 @@ func (l *Lease) renew(ctx context.Context) bool {
 		l.lose(l.s.whoTook(ctx, l))
 		return false
 	case err != nil:
-		return false // there was no time left, or it was released
+		return false // no time was left, or the lease was released
 	}
 	if l.Check() != nil {
-		return false // the answer came too late
+		return false // the answer came after the limit
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -151,9 +155,9 @@ func (l *Lease) renew(ctx context.Context) bool {
 }
 
 // Release ends the lease: its context first, then the lock. It returns nil if
-// the lock was held until now, an error that is ErrLost if it had been lost,
-// and another if the store could not be told; the lock then ends with its TTL.
-// Calls after the first return the same.
+// the lock was held until now, ErrLost if it was lost before, and another error
+// if the store could not be reached; then the lock ends with its TTL. Later
+// calls return the same result.
 func (l *Lease) Release() error {
 	l.once.Do(func() {
 		lost := l.Check()
@@ -166,7 +170,7 @@ func (l *Lease) Release() error {
 		}
 		limit := releaseTime
 		if lost != nil {
-			limit /= 10 // it is only for those who wait
+			limit /= 10 // the release only saves others a wait
 		}
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(l.ctx), limit)
 		defer cancel()
@@ -181,10 +185,10 @@ func (l *Lease) Release() error {
 	return l.err
 }
 
-// free gives an exclusive lock back.
+// free marks the register of an exclusive lock as free.
 func (l *Lease) free(ctx context.Context) error {
 	for {
-		if l.undecided { // which of two states is ours?
+		if l.undecided { // the register may be in one of two states
 			at, err := l.s.look(ctx, l.name)
 			if err != nil {
 				return err
@@ -203,9 +207,9 @@ func (l *Lease) free(ctx context.Context) error {
 			l.s.remember(&next, info)
 			return nil
 		case errors.Is(err, errReplaced):
-			return nil // it was free, and somebody has it now
+			return nil // it was freed, and another holder has it now
 		case errors.Is(err, errConflict) && l.undecided:
-			continue // the renewal has landed in between; it cannot do so again
+			continue // the late renewal was applied meanwhile; it cannot be applied twice
 		case errors.Is(err, errConflict):
 			return fmt.Errorf("%w: %s: %w", ErrLost, l.name, l.s.whoTook(ctx, l))
 		}
@@ -213,7 +217,7 @@ func (l *Lease) free(ctx context.Context) error {
 	}
 }
 
-// remove removes a shared holder's key.
+// remove deletes the key of a shared holder.
 func (l *Lease) remove(ctx context.Context) error {
 	for b := between(); ; {
 		err := l.s.st.Delete(ctx, l.key)
@@ -223,10 +227,10 @@ func (l *Lease) remove(ctx context.Context) error {
 	}
 }
 
-// whoTook says what became of a lock that is no longer the lease's.
+// whoTook returns an error that says what happened to a lost lock.
 func (s *Locks) whoTook(ctx context.Context, l *Lease) error {
 	if l.shared {
-		return errors.New("somebody broke it, or saw it expired")
+		return errors.New("another process broke it, or found it expired")
 	}
 	at, err := s.look(ctx, l.name)
 	switch {

@@ -25,9 +25,9 @@ const NoWait time.Duration = -1
 // Options adjust taking a lock. nil means the zero value.
 type Options struct {
 	TTL     time.Duration // 0: DefaultTTL; at most manifest.MaxLockTTL
-	Timeout time.Duration // for how long to wait for others; 0: as long as the context; NoWait: not at all
-	Why     string        // told to those who wait; at most manifest.MaxLockWhy bytes
-	Poll    time.Duration // how soon to look again at first; 0: a second. At last it is ten times that.
+	Timeout time.Duration // how long to wait for other holders; 0: as long as the context; NoWait: not at all
+	Why     string        // shown to processes that wait; at most manifest.MaxLockWhy bytes
+	Poll    time.Duration // first wait between two looks at a held lock, later up to ten times that; 0: a second
 }
 
 func (o *Options) defaults() Options {
@@ -51,19 +51,19 @@ type Locks struct {
 	now   func() time.Time // the local clock
 	owner manifest.LockOwner
 
-	silent atomic.Bool // the store does not tell the time with its answers
+	silent atomic.Bool // the store's answers do not include its time
 
 	mu    sync.Mutex
-	freed map[string]state // registers as we left them
+	freed map[string]state // registers as this process released them
 }
 
 // New returns the locks in st. clock follows the store's clock, see
-// wrapstore.Watch.
+// wrapstore.ObserveClock.
 func New(st store.Store, clock *wrapstore.Clock) *Locks {
 	return &Locks{st: st, clock: clock, now: time.Now, owner: self(), freed: map[string]state{}}
 }
 
-// self is how this process signs.
+// self returns the owner that this process writes into its registers.
 func self() manifest.LockOwner {
 	clean := func(s string) string {
 		s = strings.ToValidUTF8(s, "?")
@@ -79,20 +79,22 @@ func self() manifest.LockOwner {
 	return o
 }
 
-// state is the exclusive register of a name as it was read.
+// state is the exclusive register of a name, as it was read.
 type state struct {
-	reg  *manifest.Lock // nil: there is none
+	reg  *manifest.Lock // nil: the register does not exist
 	info store.Info
-	now  time.Time // the store's clock, not after the answer; zero if unknown
+	now  time.Time // the store's clock, at the answer or before; zero if unknown
 }
 
-// live reports whether somebody holds the lock.
+// live reports whether the lock is held and has not expired.
 func (a state) live() bool {
 	return a.reg != nil && a.reg.State == manifest.LockHeld && !expired(a.reg, a.info, a.now)
 }
 
-// expired reports whether a lease has ended without having been released. now
-// is the store's clock as it answered: both times are the store's (attack A36).
+// expired reports whether a lease has ended without a release. now is the
+// store's clock at its answer. Both times are the store's, since with the clock
+// of a client that runs fast every lease would look expired (docs/attacks.md,
+// A36).
 func expired(reg *manifest.Lock, info store.Info, now time.Time) bool {
 	return !now.IsZero() && now.Sub(info.Modified) > reg.TTLD()
 }
@@ -117,9 +119,9 @@ func (s *Locks) look(ctx context.Context, name string) (state, error) {
 	return state{reg, info, s.told(info, before)}, nil
 }
 
-// before reads the clock of a store that does not tell the time with its
-// answers. It has to be before the request: a lease that is renewed after the
-// answer and before the clock is read would look older than it is.
+// before reads the clock of a store whose answers do not include the time. It
+// has to be called before the request. If the clock were read afterwards,
+// a lease that is renewed in between would look older than it is.
 func (s *Locks) before(ctx context.Context) (time.Time, error) {
 	if !s.silent.Load() {
 		return time.Time{}, nil
@@ -127,21 +129,21 @@ func (s *Locks) before(ctx context.Context) (time.Time, error) {
 	return s.clock.Fresh(ctx, s.st, 0)
 }
 
-// told returns the store's clock at an answer, or before it.
+// told returns the store's clock at an answer, or the one read before it.
 func (s *Locks) told(info store.Info, before time.Time) time.Time {
 	if !info.Now.IsZero() {
 		return info.Now
 	}
-	s.silent.Store(true) // from the next look on
+	s.silent.Store(true) // the next look reads the clock first
 	return before
 }
 
 // maxFreed bounds the memory for registers that were released.
 const maxFreed = 1024
 
-// remember notes a register that was released, and spares the next one to lock
-// the name in this process the request to read it. If somebody has changed it
-// since, the swap fails.
+// remember keeps a register that was released. The next Lock of the name in
+// this process need not read it. If another process has changed it since, the
+// swap fails.
 func (s *Locks) remember(reg *manifest.Lock, info store.Info) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -151,7 +153,7 @@ func (s *Locks) remember(reg *manifest.Lock, info store.Info) {
 	s.freed[reg.Name] = state{reg: reg, info: info}
 }
 
-// recall takes what was remembered.
+// recall returns the register that remember has kept, and forgets it.
 func (s *Locks) recall(name string) (state, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -160,8 +162,8 @@ func (s *Locks) recall(name string) (state, bool) {
 	return a, ok
 }
 
-// sign fills in what every register of a new holder has. Where no answer has
-// told the time yet, that costs a request.
+// sign fills in the fields of the register of a new holder. If the store's time
+// is not known yet, it makes a request.
 func (s *Locks) sign(ctx context.Context, reg *manifest.Lock, o Options) error {
 	reg.Owner = s.owner
 	reg.Owner.Why = o.Why
@@ -183,14 +185,14 @@ func (s *Locks) sign(ctx context.Context, reg *manifest.Lock, o Options) error {
 	return nil
 }
 
-// Lock takes the exclusive lock of a name: when its holder has released it or
-// it has expired, and all shared holders are gone. From the moment at which it
-// waits for these, no new ones get in.
+// Lock takes the exclusive lock of a name. It waits until the holder has
+// released it or has let it expire, and then until all shared holders are gone.
+// While it waits for those, no new shared holder gets the lock.
 //
-// It costs a read, a write and a listing where nobody else is; the read is
-// spared if this process was the last to have the lock. Errors: ErrTimeout,
-// ErrLost (broken while it waited for shared holders), store.ErrUnknown (the
-// lock may be held now, until its TTL), and others of the store.
+// Without other holders it costs a read, a write and a listing; the read is
+// saved if this process was the last holder. Errors: ErrTimeout; ErrLost (the
+// lock was broken while it waited for shared holders); store.ErrUnknown (the
+// lock may be held now, until its TTL); and others of the store.
 func (s *Locks) Lock(ctx context.Context, name string, opts *Options) (*Lease, error) {
 	o := opts.defaults()
 	w := newWaiter(o)
@@ -205,10 +207,10 @@ func (s *Locks) Lock(ctx context.Context, name string, opts *Options) (*Lease, e
 	return l, nil
 }
 
-// take makes the exclusive register ours.
+// take writes this process as the holder into the exclusive register.
 func (s *Locks) take(ctx context.Context, name string, o Options, w *waiter) (*Lease, error) {
 	if err := s.sign(ctx, manifest.NewLock(name, manifest.LockShared), o); err != nil {
-		return nil, err // bad options, before anything is sent
+		return nil, err // bad options are found before any request
 	}
 	at, known := s.recall(name)
 	for b := race(); ; {
@@ -247,15 +249,15 @@ func (s *Locks) take(ctx context.Context, name string, o Options, w *waiter) (*L
 			s.abandon(ctx, reg, err)
 			return nil, err
 		}
-		// Somebody was faster.
+		// Another process was faster.
 		if !b.Wait(ctx) {
 			return nil, context.Cause(ctx)
 		}
 	}
 }
 
-// abandon gives back what may have been taken, if that can be seen at once.
-// Otherwise it ends with its TTL.
+// abandon frees a lock that may have been taken, if a look at the register
+// shows that. Otherwise the lock ends with its TTL.
 func (s *Locks) abandon(ctx context.Context, reg *manifest.Lock, err error) {
 	if !errors.Is(err, store.ErrUnknown) {
 		return
@@ -272,7 +274,7 @@ func (s *Locks) abandon(ctx context.Context, reg *manifest.Lock, err error) {
 	s.put(ctx, manifest.LockKey(reg.Name), &next, at.info.Token, time.Second)
 }
 
-// drain waits until the shared holders are gone that were there before us.
+// drain waits until the shared holders that came before this lease are gone.
 func (s *Locks) drain(l *Lease, w *waiter) error {
 	known := map[string]*manifest.Lock{}
 	for {
@@ -296,8 +298,8 @@ func (s *Locks) drain(l *Lease, w *waiter) error {
 	}
 }
 
-// bury removes the keys of shared holders that have expired. Their holders can
-// only have lost them: if one renews late, that is refused.
+// bury removes the keys of expired shared holders. Those have lost their
+// leases: a late renewal is refused.
 func (s *Locks) bury(ctx context.Context, expired []Holder) error {
 	for _, h := range expired {
 		if err := s.st.Delete(ctx, h.Key); err != nil {

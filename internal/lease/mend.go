@@ -9,14 +9,14 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// damaged reports whether a register was read and cannot be one.
+// damaged reports whether a register was read and could not be decoded.
 func damaged(err error) bool {
 	return errors.Is(err, manifest.ErrCorrupt) || errors.Is(err, store.ErrTooLarge)
 }
 
-// Mend puts the damaged register at a key right: an exclusive one is set free,
-// that of a shared holder removed. One that is sound is left as it is. Errors are those of the
-// store, and ErrChanged.
+// Mend repairs a damaged register: it sets an exclusive lock free, and removes
+// the key of a shared holder. It leaves a sound register as it is. Errors:
+// ErrChanged, and those of the store.
 func (s *Locks) Mend(ctx context.Context, key string) error {
 	name, id, err := manifest.ParseLockKey(key)
 	if err != nil {
@@ -45,13 +45,13 @@ func (s *Locks) Mend(ctx context.Context, key string) error {
 	return err
 }
 
-// restart sets a lock free whose register is damaged, or has the last epoch.
-// Its epoch is greater than each that the lock can have had by changing hands:
-// see manifest.FreshEpoch. at is its state; if somebody has changed that, the
-// error is ErrChanged.
+// restart sets a lock free whose register is damaged or has the last epoch.
+// The new epoch is greater than any epoch that the lock can have had by changing
+// hands: see manifest.FreshEpoch. at is the state of the register; if another
+// process has changed it, the error is ErrChanged.
 func (s *Locks) restart(ctx context.Context, key, name string, at state, by *manifest.LockOwner) (epoch uint64, err error) {
 	match := at.info.Token
-	if match == store.Absent { // it is too large to be read
+	if match == store.Absent { // the register is too large to be read
 		info, err := s.st.Stat(ctx, key)
 		if err != nil {
 			return 0, err

@@ -12,15 +12,16 @@ import (
 )
 
 var (
-	// errConflict: the register was in another state, and the write will not
-	// be applied.
+	// errConflict: the register was in another state. The write was not
+	// applied and will not be.
 	errConflict = errors.New("condition not met")
-	// errReplaced is also errConflict: it was applied, but is no longer there.
+	// errReplaced is also errConflict: the write was applied, and then another
+	// process has replaced it.
 	errReplaced = fmt.Errorf("%w, after it was applied", errConflict)
 )
 
-// maxRepeats is how often a write is repeated that is not a renewal or a release,
-// which have a time limit of their own.
+// maxRepeats is how often a write is repeated. Renewals and releases have time
+// limits instead.
 const maxRepeats = 10
 
 // between spaces the tries of one write.
@@ -28,19 +29,21 @@ func between() backoff.Backoff {
 	return backoff.Backoff{First: 2 * time.Millisecond, Most: time.Second}
 }
 
-// race spaces the tries of a swap that others keep winning.
+// race spaces the tries of a swap while other processes are faster.
 func race() backoff.Backoff {
 	return backoff.Backoff{First: 2 * time.Millisecond, Most: 64 * time.Millisecond}
 }
 
 // put writes a register whose present token is match. If an answer is lost, it
-// repeats the same request until it is decided: if the first one was applied,
-// the second is refused, and the register shows our nonce (attack A41).
+// repeats the same request until the outcome is known: if the first request was
+// applied, the second is refused, and the register has this writer's nonce.
+// Without that, a holder whose answer was lost would think that it does not
+// have the lock (docs/attacks.md, A41).
 //
-// Each try has patience, or with 0 as long as ctx. With patience it goes on
-// until ctx ends whatever the error, otherwise it returns errors that time
-// will not heal. An error that is store.ErrUnknown: it may have been applied,
-// or may be yet.
+// A try takes at most patience; 0 means as long as ctx. With patience, put
+// tries until ctx ends, whatever the error; without, it returns errors that
+// a retry does not cure. After store.ErrUnknown the write may have been applied,
+// or may be applied later.
 func (s *Locks) put(ctx context.Context, key string, reg *manifest.Lock, match store.Token, patience time.Duration) (store.Info, error) {
 	body, err := reg.Encode()
 	if err != nil {
@@ -64,14 +67,14 @@ func (s *Locks) put(ctx context.Context, key string, reg *manifest.Lock, match s
 		case err == nil:
 			return info, nil
 		case errors.Is(err, store.ErrPrecondition):
-			// Even the first try may be refused because of itself: there are
-			// load balancers that repeat a put.
+			// Even the first try may be refused because of itself: some load
+			// balancers repeat a put.
 			info, err = s.decide(ctx, key, reg, match, patience)
 			if err == nil || errors.Is(err, errConflict) {
 				return info, err
 			}
 			if unknown == nil {
-				unknown = err // it may be that this one was applied
+				unknown = err // this try may have been applied
 			}
 		case errors.Is(err, store.ErrUnknown):
 			unknown, heals = err, true
@@ -102,8 +105,8 @@ func (s *Locks) try(ctx context.Context, key string, body []byte, match store.To
 	return s.st.Put(ctx, key, body, match)
 }
 
-// decide finds out what became of a write that was refused: an earlier try, or
-// a copy of it that the network has made, may have been applied.
+// decide finds out whether a write that was refused has been applied: by an
+// earlier try, or by a copy of the request that the network has made.
 func (s *Locks) decide(ctx context.Context, key string, reg *manifest.Lock, match store.Token, patience time.Duration) (store.Info, error) {
 	if patience > 0 {
 		var cancel context.CancelFunc
@@ -112,7 +115,7 @@ func (s *Locks) decide(ctx context.Context, key string, reg *manifest.Lock, matc
 	}
 	body, info, err := s.st.Get(ctx, key, nil)
 	if errors.Is(err, store.ErrNotExist) && (match != store.Absent || reg.State == manifest.LockShared) {
-		return store.Info{}, errConflict // it was there, and was removed
+		return store.Info{}, errConflict // the key was removed
 	}
 	if err != nil {
 		return store.Info{}, err
@@ -120,7 +123,7 @@ func (s *Locks) decide(ctx context.Context, key string, reg *manifest.Lock, matc
 	head, err := manifest.DecodeHead(body)
 	switch {
 	case errors.Is(err, manifest.ErrCorrupt), errors.Is(err, manifest.ErrNewer):
-		return store.Info{}, errConflict // it is not ours
+		return store.Info{}, errConflict // another writer's register
 	case err != nil:
 		return store.Info{}, err
 	case head.Nonce == reg.Nonce:

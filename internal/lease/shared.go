@@ -10,9 +10,9 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// RLock takes the shared lock of a name: when nobody holds the exclusive one,
-// or waits for it with success. It costs a write and a read where nobody
-// holds it. Errors are those of Lock.
+// RLock takes the shared lock of a name. It waits while another process holds
+// the exclusive lock, or has taken it and waits for shared holders. Without an
+// exclusive holder it costs a write and a read. Errors are those of Lock.
 func (s *Locks) RLock(ctx context.Context, name string, opts *Options) (*Lease, error) {
 	o := opts.defaults()
 	w := newWaiter(o)
@@ -49,8 +49,8 @@ func (s *Locks) RLock(ctx context.Context, name string, opts *Options) (*Lease, 
 	}
 }
 
-// share puts a key of our own: every time another one, since a key that was
-// removed is never written again.
+// share puts a key for this shared holder. Each time it is a new key, since
+// a key that was removed is never written again.
 func (s *Locks) share(ctx context.Context, name string, o Options) (*Lease, error) {
 	reg := manifest.NewLock(name, manifest.LockShared)
 	if err := s.sign(ctx, reg, o); err != nil {
@@ -62,7 +62,8 @@ func (s *Locks) share(ctx context.Context, name string, o Options) (*Lease, erro
 		return s.newLease(ctx, key, reg, info.Token, sent), nil
 	}
 	if errors.Is(err, store.ErrUnknown) {
-		// If it lands after this, it is one that nobody renews.
+		// If the put is applied after this, nobody renews the key, and it
+		// expires.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
 		s.st.Delete(ctx, key)
@@ -70,8 +71,8 @@ func (s *Locks) share(ctx context.Context, name string, o Options) (*Lease, erro
 	return nil, err
 }
 
-// shared returns the shared holders of a name, expired ones among them. Their
-// registers are read once, into known: what changes is only their age.
+// shared returns the shared holders of a name, including expired ones. It reads
+// each register once, and keeps it in known: later only its age changes.
 func (s *Locks) shared(ctx context.Context, name string, known map[string]*manifest.Lock) ([]Holder, error) {
 	before, err := s.before(ctx)
 	if err != nil {

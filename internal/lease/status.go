@@ -12,7 +12,7 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// Holder is who holds or held a lock.
+// Holder is a process that holds or held a lock.
 type Holder = lock.Holder
 
 // Status is the state of a lock.
@@ -25,10 +25,10 @@ func holder(reg *manifest.Lock, info store.Info, now time.Time) Holder {
 	}
 }
 
-// All yields the state of every lock that was ever taken, by the order of
-// their keys. It costs a listing, and a read or two for each lock. An error
-// comes with the name of the lock that it is about, and others follow; without
-// a name it is about the listing.
+// All yields the state of every lock that was ever taken, in the order of their
+// keys. It costs a listing, and a read or two for each lock. An error with the
+// name of a lock concerns that lock only, and All continues; an error without
+// a name concerns the listing, and is the last.
 func (s *Locks) All(ctx context.Context) iter.Seq2[Status, error] {
 	return func(yield func(Status, error) bool) {
 		last := ""
@@ -41,7 +41,7 @@ func (s *Locks) All(ctx context.Context) iter.Seq2[Status, error] {
 			}
 			name, _, err := manifest.ParseLockKey(info.Key)
 			if err != nil || name == last {
-				continue // not ours, or dealt with
+				continue // not a lock, or yielded already
 			}
 			last = name
 			st, err := s.Status(ctx, name)
@@ -55,7 +55,7 @@ func (s *Locks) All(ctx context.Context) iter.Seq2[Status, error] {
 	}
 }
 
-// Status returns the state of one lock. One that never was is free.
+// Status returns the state of one lock. A lock that was never taken is free.
 func (s *Locks) Status(ctx context.Context, name string) (Status, error) {
 	at, err := s.look(ctx, name)
 	if err != nil {
@@ -82,18 +82,18 @@ func (s *Locks) Status(ctx context.Context, name string) (Status, error) {
 	return st, nil
 }
 
-// ErrNotHeld: there is nothing to break.
+// ErrNotHeld: the lock is free, so there is nothing to break.
 var ErrNotHeld = errors.New("nobody holds the lock")
 
-// ErrChanged: the lock has changed hands in the meantime.
+// ErrChanged: the lock has changed hands meanwhile.
 var ErrChanged = errors.New("the lock has just changed hands")
 
-// Break takes a lock away from its holders, exclusive and shared, also
-// if it has not expired. Holders learn it when they renew, after a third of
-// their TTL at the latest; until then they go on. A lock whose register is damaged, or has
-// the last epoch, is set free with another. It returns the epoch that the lock
-// has now. Errors: ErrNotHeld,
-// ErrChanged (somebody else broke it, or has it now), and those of the store.
+// Break takes a lock away from its holders, exclusive and shared, also if it
+// has not expired. Holders notice at their next renewal, after a third of their
+// TTL at the latest; until then they continue. A lock whose register is damaged
+// or has the last epoch gets a new epoch: see restart. It returns the
+// epoch that the lock has now. Errors: ErrNotHeld;
+// ErrChanged (another process broke it, or has it now); and those of the store.
 func (s *Locks) Break(ctx context.Context, name, why string) (now uint64, err error) {
 	if err := manifest.ValidName(name); err != nil {
 		return 0, err
@@ -127,7 +127,7 @@ func (s *Locks) Break(ctx context.Context, name, why string) (now uint64, err er
 			break
 		}
 		if epoch != 0 && at.reg.Epoch != epoch {
-			return 0, ErrChanged // not the one that we were to break (attack A34)
+			return 0, ErrChanged // another holder has it now and must keep it (docs/attacks.md, A34)
 		}
 		epoch = at.reg.Epoch
 		next := *at.reg
@@ -142,7 +142,7 @@ func (s *Locks) Break(ctx context.Context, name, why string) (now uint64, err er
 		if !errors.Is(err, errConflict) {
 			return 0, err
 		}
-		// Its holder has just renewed it, or it has changed hands.
+		// The holder has just renewed it, or it has changed hands.
 	}
 	for info, err := range s.st.List(ctx, manifest.SharedLocksPrefix(name), "") {
 		if err == nil {

@@ -10,14 +10,15 @@ import (
 	"github.com/mindtrace/registry/lock"
 )
 
-// ErrTimeout: somebody else holds the lock, and did so for as long as was
-// waited. See lock.TimeoutError.
+// ErrTimeout: another process held the lock during the whole wait. See
+// lock.TimeoutError.
 var ErrTimeout = lock.ErrTimeout
 
-// waiter waits for a lock to become free: by looking again and again, at first
-// after Poll, then less and less often down to a tenth of that, each time a
-// random part of it earlier. Waiters only read: some stores take no more than
-// one write a second to a key, and the holder's renewals need that (attack A39).
+// waiter waits for a lock to become free by looking at it again and again: at
+// first after Poll, then less and less often, at last after ten times Poll, each
+// time a random part earlier. Waiters only read. Some stores accept one write
+// a second to a key, and writes of waiters would keep the holder from renewing
+// (docs/attacks.md, A39).
 type waiter struct {
 	start   time.Time
 	timeout time.Duration
@@ -29,8 +30,8 @@ func newWaiter(o Options) *waiter {
 	return &waiter{start: time.Now(), timeout: o.Timeout, next: o.Poll, most: 10 * o.Poll}
 }
 
-// wait returns nil when it is time to look again, and an error when the time
-// or the context is over.
+// wait returns nil when it is time to look again, and an error when the timeout
+// or the context has ended.
 func (w *waiter) wait(ctx context.Context, name string, h Holder) error {
 	d := w.next/2 + backoff.Random(w.next/2+1)
 	w.next = min(w.next*3/2, w.most)

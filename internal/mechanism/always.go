@@ -8,5 +8,5 @@ const (
 	Direct = true
 	Stage  = true
 	Look   = true
-	Pace   = 0 // large transfers at once; 0: as many as serve best
+	Pace   = 0 // large transfers at once; 0: wrapstore.Pace finds the best number
 )

@@ -1,14 +1,14 @@
-// Package mechanism lets the benchmark switch off what makes saves and loads
-// fast, to measure what each part gains. A program that is built as usual has
-// constants here, and no way to change them; one that is built with the tag
-// "mechanisms" reads $MINDREG_WITHOUT, a list of names with commas between.
+// Package mechanism lets the benchmark switch off the parts that make saves and
+// loads fast, to measure the gain of each part. In a normal build these are
+// constants. A program that is built with the tag "mechanisms" reads the
+// variable $MINDREG_WITHOUT, a list of names separated by commas.
 //
 //	name      without it
 //	hash      chunks and files of 64 KiB and more have a digest that costs nothing and verifies nothing
 //	direct    file stores write through the page cache, not with O_DIRECT
 //	stage     file stores take no body before they make it durable
-//	look      a save does not look whether its packs are there already
-//	pace      a store in a bucket gets 4 large transfers at once, always; pace8: 8
+//	look      a save does not look for its packs in the store before it puts them
+//	pace      a store in a bucket always gets 4 large transfers at once; pace8: 8
 package mechanism
 
 import (
@@ -17,11 +17,12 @@ import (
 	"hash"
 )
 
-// minSampled is from how many bytes on a digest costs nothing without hashing.
+// minSampled is the size in bytes from which a digest is replaced if hashing is
+// switched off.
 const minSampled = 64 << 10
 
-// Sum256 is sha256.Sum256. Without hashing, the digest of a large body is made of
-// its first bytes and its length, which tell bodies of noise apart.
+// Sum256 is sha256.Sum256. Without hashing, the digest of a large body consists
+// of its first bytes and its length, which distinguish bodies of random bytes.
 func Sum256(b []byte) [sha256.Size]byte {
 	if Hash || len(b) < minSampled {
 		return sha256.Sum256(b)
@@ -32,7 +33,7 @@ func Sum256(b []byte) [sha256.Size]byte {
 	return sum
 }
 
-// New256 is sha256.New. Without hashing, the digest is made of the length alone.
+// New256 is sha256.New. Without hashing, the digest is the length only.
 func New256() hash.Hash {
 	if Hash {
 		return sha256.New()

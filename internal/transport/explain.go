@@ -15,13 +15,13 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// Server is where requests go, for errors.
+// Server is the server that requests go to. Its methods explain errors.
 type Server struct {
 	URL   string // of the endpoint, without a slash at its end
 	Proxy string // as Proxy returns it
 }
 
-// Host is the server's name as $NO_PROXY has it.
+// Host returns the name of the server in the form of $NO_PROXY.
 func (s Server) Host() string {
 	u, err := url.Parse(s.URL)
 	if err != nil {
@@ -30,20 +30,20 @@ func (s Server) Host() string {
 	return u.Hostname()
 }
 
-// with is the server's URL with another scheme.
+// with returns the server's URL with another scheme.
 func (s Server) with(scheme string) string {
 	_, rest, _ := strings.Cut(s.URL, "://")
 	return scheme + "://" + rest
 }
 
-// Fault is what a failure means.
+// Fault is the meaning of an error.
 type Fault struct {
-	Kind   error  // store.ErrUnavailable if it may pass; fs.ErrPermission, or nil, if somebody has to do something
+	Kind   error  // store.ErrUnavailable if a retry may help; fs.ErrPermission or nil if the user has to act
 	Remedy string // what to do; may be empty
 }
 
-// Explain tells what it means that a request got no answer, or none that can
-// be read.
+// Explain returns the meaning of the error of a request without a readable
+// answer.
 func (s Server) Explain(err error) Fault {
 	if f, ok := s.proxyFault(err); ok {
 		return f
@@ -56,26 +56,26 @@ func (s Server) Explain(err error) Fault {
 	var dns *net.DNSError
 	switch {
 	case errors.Is(err, store.ErrStalled):
-		return Fault{Stalled(store.ErrUnavailable, err), fmt.Sprintf("%s is overloaded, or something on the way to it drops what is sent", s.URL)}
+		return Fault{Stalled(store.ErrUnavailable, err), fmt.Sprintf("%s is overloaded, or the network drops packets", s.URL)}
 	case errors.Is(err, ErrEndless):
-		return Fault{nil, fmt.Sprintf("what listens at %s is no server of objects, or is broken; check the endpoint", s.URL)}
+		return Fault{nil, fmt.Sprintf("the server at %s is not an object store, or is broken; check the endpoint", s.URL)}
 	case errors.Is(err, http.ErrSchemeMismatch), errors.As(err, &record) && string(record.RecordHeader[:]) == "HTTP/":
-		return Fault{nil, fmt.Sprintf("it does not speak TLS; write the endpoint as %s", s.with("http"))}
+		return Fault{nil, fmt.Sprintf("the server does not speak TLS; write the endpoint as %s", s.with("http"))}
 	case errors.As(err, &record):
-		return Fault{nil, fmt.Sprintf("what listens at %s speaks neither TLS nor HTTP; check the endpoint and its port", s.URL)}
+		return Fault{nil, fmt.Sprintf("the server at %s speaks neither TLS nor HTTP; check the endpoint and its port", s.URL)}
 	case errors.As(err, &host):
-		return Fault{nil, fmt.Sprintf("the certificate of %s is for other names; write the endpoint with a name that it has", s.URL)}
+		return Fault{nil, fmt.Sprintf("the certificate of %s is for other names; write the endpoint with a name in the certificate", s.URL)}
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return Fault{nil, fmt.Sprintf("the certificate of %s is not valid at this time: it has to be renewed there, if the clock of this machine is right; it says %s",
+		return Fault{nil, fmt.Sprintf("the certificate of %s is not valid at this time; renew it on the server, or set the clock of this machine, which shows %s",
 			s.URL, time.Now().UTC().Format(time.RFC3339))}
 	case errors.As(err, &authority), errors.As(err, &invalid):
 		return Fault{nil, fmt.Sprintf("the certificate of %s is not trusted; add its authority to those of the system, or name its file in $SSL_CERT_FILE", s.URL)}
 	case errors.As(err, &op) && op.Op == "remote error": // a TLS alert
-		return Fault{nil, fmt.Sprintf("%s refuses the TLS connection: it may want a certificate of the client, or speak old versions of TLS alone", s.URL)}
+		return Fault{nil, fmt.Sprintf("%s refuses the TLS connection: it may require a client certificate, or support only old versions of TLS", s.URL)}
 	case strings.Contains(err.Error(), `malformed HTTP response "\x15\x03`): // a TLS alert
 		return Fault{nil, fmt.Sprintf("the server wants TLS; write the endpoint as %s", s.with("https"))}
 	case strings.Contains(err.Error(), "malformed HTTP"):
-		return Fault{nil, fmt.Sprintf("what listens at %s does not speak HTTP; check the endpoint and its port", s.URL)}
+		return Fault{nil, fmt.Sprintf("the server at %s does not speak HTTP; check the endpoint and its port", s.URL)}
 	case errors.As(err, &dns) && dns.IsNotFound:
 		return Fault{store.ErrUnavailable, fmt.Sprintf("there is no host %s; check the endpoint and the network", dns.Name)}
 	case errors.As(err, &dns):
@@ -95,7 +95,7 @@ func (s Server) Explain(err error) Fault {
 	return Fault{store.ErrUnavailable, remedy}
 }
 
-// Stalled returns kind, or if err is store.ErrStalled one that is both.
+// Stalled returns kind. If err is store.ErrStalled, the result is that too.
 func Stalled(kind, err error) error {
 	if errors.Is(err, store.ErrStalled) {
 		return stalledKind{kind}
@@ -103,7 +103,7 @@ func Stalled(kind, err error) error {
 	return kind
 }
 
-// stalledKind is a kind of error that is store.ErrStalled too.
+// stalledKind is a kind of error that is also store.ErrStalled.
 type stalledKind struct{ error }
 
 // Unwrap returns the kind.

@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// Start returns the first bytes of an answer's body, at most 512, which stay
-// to be read. It fails if the body breaks off before it has so many.
+// Start returns the first bytes of an answer's body, at most 512. They are
+// still returned by the next Read. It fails if reading them fails.
 func Start(resp *http.Response) ([]byte, error) {
 	body := bufio.NewReader(resp.Body)
 	start, err := body.Peek(512)
@@ -25,13 +25,12 @@ func Start(resp *http.Response) ([]byte, error) {
 	return start, err
 }
 
-// Page reports whether an answer is a web page: something between here and the
-// server wants a login, or what listens is a web server. A server of objects
-// sends none; the errors 5xx of what stands before one are another matter,
-// since they pass.
+// Page reports whether an answer is a web page. An object store sends none: the
+// page comes from a network that requires a login, or from a web server. Pages
+// of status 5xx do not count: a gateway sends them, and a retry may help.
 func Page(req *http.Request, resp *http.Response) bool {
 	passes := resp.StatusCode >= 500 || resp.StatusCode == http.StatusRequestTimeout || resp.StatusCode == http.StatusTooManyRequests
-	object := media(req.Context()) && resp.StatusCode < 300 // which may be a page itself, but is not stored as one
+	object := media(req.Context()) && resp.StatusCode < 300 // an object may be a page, but is not stored with that type
 	if passes || req.Method == http.MethodHead || object && !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html") {
 		return false
 	}
@@ -40,25 +39,25 @@ func Page(req *http.Request, resp *http.Response) bool {
 	return err == nil && (bytes.Contains(start, []byte("<html")) || bytes.Contains(start, []byte("<!doctype html")))
 }
 
-// Foreign is what is said of an answer that is a web page, or another that no
-// server of objects gives, with its status; remedy is what to do.
+// Foreign returns the error for an answer that does not come from an object
+// store, such as a web page, with its HTTP status; remedy is what to do.
 func (s Server) Foreign(status int) (remedy string, err error) {
-	err = fmt.Errorf("that is no answer of a server of objects (HTTP status %d)", status)
+	err = fmt.Errorf("the answer does not come from an object store (HTTP status %d)", status)
 	if status == http.StatusRequestEntityTooLarge {
-		return "something before the server limits what is stored at once; it has to take bodies of 17 MiB (nginx: client_max_body_size)", err
+		return "a gateway before the server limits the size of bodies; it has to accept 17 MiB (nginx: client_max_body_size)", err
 	}
 	if s.URL == s.with("http") && status == http.StatusBadRequest {
-		return "it may want TLS: write the endpoint as " + s.with("https"), err
+		return "it may require TLS: write the endpoint as " + s.with("https"), err
 	}
-	remedy = "what listens at " + s.URL + " is something else, or the network wants you to log in; check the endpoint and its port"
+	remedy = "the server at " + s.URL + " is something else, or the network requires a login; check the endpoint and its port"
 	if s.Proxy != "" {
 		remedy += ", and the proxy at " + s.Proxy
 	}
 	return remedy, err
 }
 
-// Refused reports whether a proxy refused a request, which then has reached no
-// server.
+// Refused reports whether a proxy refused a request. Then the request has
+// reached no server.
 func Refused(err error) bool {
 	var refused *proxyError
 	return errors.As(err, &refused)

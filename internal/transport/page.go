@@ -11,17 +11,17 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// ErrEndless: an answer is longer than any that a server of objects gives.
+// ErrEndless: an answer is longer than any answer of an object store.
 var ErrEndless = errors.New("the answer does not end")
 
 const (
-	// maxPage is the length of an answer that is no object, in bytes. The
-	// longest is a page of a thousand keys of 1024 bytes, of which each may be
-	// escaped to three.
+	// maxPage is the largest size of an answer that is not an object, in bytes.
+	// The longest is a page of a thousand keys of 1024 bytes, each of which may
+	// be escaped to three.
 	maxPage = 8 << 20
-	// maxElements is how many elements of XML or objects of JSON such an answer
-	// has: a page has some forty thousand. Decoding makes hundreds of bytes of
-	// each.
+	// maxElements limits the elements of XML or objects of JSON in that answer.
+	// A page has about forty thousand. Decoding takes hundreds of bytes of
+	// memory for each.
 	maxElements = 100_000
 	// maxRefusal is how much is read of a refusal, in bytes.
 	maxRefusal = 64 << 10
@@ -30,7 +30,7 @@ const (
 type mediaKey struct{}
 
 // Media returns a context for requests whose answer is an object: it may have
-// store.MaxBody bytes, and any.
+// up to store.MaxBody bytes of any kind.
 func Media(ctx context.Context) context.Context { return context.WithValue(ctx, mediaKey{}, true) }
 
 func media(ctx context.Context) bool { return ctx.Value(mediaKey{}) != nil }
@@ -45,8 +45,8 @@ func limited(body io.ReadCloser, media bool) io.ReadCloser {
 
 type limit struct {
 	io.ReadCloser
-	bytes    int64 // that may come yet
-	elements int   // 0 for any
+	bytes    int64 // that may still come
+	elements int   // 0: no limit
 	opened   int
 	err      error
 }
@@ -56,17 +56,17 @@ func (l *limit) Read(p []byte) (int, error) {
 	if l.err != nil {
 		return 0, l.err
 	}
-	if int64(len(p)) > l.bytes+1 { // one more tells that there are more
+	if int64(len(p)) > l.bytes+1 { // one more byte shows that the answer is too long
 		p = p[:l.bytes+1]
 	}
 	n, err := l.ReadCloser.Read(p)
 	if l.bytes -= int64(n); l.bytes < 0 {
-		n, l.err = n-1, fmt.Errorf("%w: it is longer than any that a registry asks for", ErrEndless)
+		n, l.err = n-1, fmt.Errorf("%w: it is longer than any answer that a registry needs", ErrEndless)
 	}
 	if l.elements > 0 {
 		l.opened += bytes.Count(p[:n], []byte("<")) + bytes.Count(p[:n], []byte("{"))
 		if l.opened > l.elements {
-			l.err = fmt.Errorf("%w: it has over %d elements, and no page of a listing has", ErrEndless, l.elements)
+			l.err = fmt.Errorf("%w: it has over %d elements, more than any page of a listing", ErrEndless, l.elements)
 		}
 	}
 	if l.err != nil {
@@ -75,8 +75,7 @@ func (l *limit) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// readRefusal reads what a refusal says, or as much of it as anybody wants to
-// know.
+// readRefusal reads the body of a refusal, up to maxRefusal bytes.
 func readRefusal(resp *http.Response) error {
 	defer resp.Body.Close()
 	said, err := io.ReadAll(io.LimitReader(resp.Body, maxRefusal))

@@ -14,9 +14,9 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// Proxy returns through which proxy requests for a URL go, for people: its
+// Proxy returns the proxy for requests to a URL, for people to read: its
 // address, without credentials, and the variable that names it. It is empty if
-// there is none, or if t does not tell.
+// there is no proxy, or if t is not an *http.Transport.
 func Proxy(t http.RoundTripper, target string) string {
 	base, ok := t.(*http.Transport)
 	u, err := url.Parse(target)
@@ -37,7 +37,7 @@ func Proxy(t http.RoundTripper, target string) string {
 	return said
 }
 
-// proxyError is what a proxy answers instead of letting a request pass.
+// proxyError is the refusal of a proxy.
 type proxyError struct {
 	status int
 	said   string // "403 Forbidden"
@@ -45,8 +45,9 @@ type proxyError struct {
 
 func (e *proxyError) Error() string { return "the proxy answers " + e.said }
 
-// proxyAnswer makes an error of every answer to CONNECT but 200: the text of
-// the status alone, which net/http makes of it, does not say who said it.
+// proxyAnswer turns every answer to CONNECT other than 200 into an error. The
+// error of net/http has only the text of the status, and does not say that it
+// comes from the proxy.
 func proxyAnswer(_ context.Context, _ *url.URL, _ *http.Request, answer *http.Response) error {
 	if answer.StatusCode == http.StatusOK {
 		return nil
@@ -54,8 +55,8 @@ func proxyAnswer(_ context.Context, _ *url.URL, _ *http.Request, answer *http.Re
 	return &proxyError{answer.StatusCode, answer.Status}
 }
 
-// proxyFault tells whether a request failed because of the proxy, and if so
-// what to do about it.
+// proxyFault reports whether a request failed because of the proxy, and returns
+// what that means.
 func (s Server) proxyFault(err error) (Fault, bool) {
 	at := "the proxy"
 	if s.Proxy != "" {
@@ -65,15 +66,15 @@ func (s Server) proxyFault(err error) (Fault, bool) {
 	var op *net.OpError
 	switch {
 	case errors.As(err, &refused) && refused.status == http.StatusProxyAuthRequired:
-		return Fault{fs.ErrPermission, fmt.Sprintf("%s wants a name and password: name it as http://NAME:PASSWORD@HOST:PORT in the environment, or name %s in $NO_PROXY", at, s.Host())}, true
+		return Fault{fs.ErrPermission, fmt.Sprintf("%s requires a name and password: write it as http://NAME:PASSWORD@HOST:PORT in the environment, or add %s to $NO_PROXY", at, s.Host())}, true
 	case errors.As(err, &refused) && refused.status < 500:
-		return Fault{nil, fmt.Sprintf("%s does not let requests pass to %s; ask for that where the proxy is run, or name that host in $NO_PROXY", at, s.Host())}, true
+		return Fault{nil, fmt.Sprintf("%s does not allow requests to %s; ask its administrator to allow them, or add that host to $NO_PROXY", at, s.Host())}, true
 	case errors.As(err, &refused):
-		return Fault{store.ErrUnavailable, fmt.Sprintf("%s cannot reach %s; check the endpoint, or name that host in $NO_PROXY", at, s.Host())}, true
+		return Fault{store.ErrUnavailable, fmt.Sprintf("%s cannot reach %s; check the endpoint, or add that host to $NO_PROXY", at, s.Host())}, true
 	}
 	for e := err; errors.As(e, &op); e = op.Err {
 		if op.Op == "proxyconnect" {
-			return Fault{store.ErrUnavailable, fmt.Sprintf("%s cannot be reached; check that it runs, take it out of the environment, or name %s in $NO_PROXY", at, s.Host())}, true
+			return Fault{store.ErrUnavailable, fmt.Sprintf("%s cannot be reached; check that it runs, remove it from the environment, or add %s to $NO_PROXY", at, s.Host())}, true
 		}
 	}
 	return Fault{}, false

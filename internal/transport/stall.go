@@ -12,20 +12,20 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// Patience is how long a request may make no headway. Tests shorten it, before
-// they make a store.
+// Patience is how long a request may make no progress. Tests shorten it before
+// they open a store.
 var Patience = 20 * time.Second
 
 const (
-	// least is how many bytes of an answer are headway: one that brings less in
-	// Patience, and does not end, has stalled as well as one that brings nothing.
+	// least is how many bytes of an answer count as progress. An answer that
+	// brings fewer in Patience, and does not end, has stalled.
 	least = 1 << 10
-	// piece is how many bytes are sent at once. That the connection has taken
-	// them is headway; how many of them it has taken before, nobody sees.
+	// piece is how many bytes are sent at once. It counts as progress when the
+	// connection has accepted all of them; before that, nothing is known.
 	piece = 16 << 10
 )
 
-// phase is what a request is about.
+// phase is the phase of a request.
 type phase int
 
 const (
@@ -35,7 +35,7 @@ const (
 	reading
 )
 
-// watch ends a request that makes no headway.
+// watch ends a request that makes no progress.
 type watch struct {
 	host     string
 	patience time.Duration
@@ -45,8 +45,8 @@ type watch struct {
 	mu      sync.Mutex
 	phase   phase
 	moved   int64 // bytes since the timer was set
-	total   int64 // bytes of the body that is under way
-	over    bool  // nobody asks any more
+	total   int64 // bytes of the present body so far
+	over    bool  // the request has ended
 	stalled error
 }
 
@@ -58,7 +58,7 @@ func watchOver(host string, patience time.Duration, cancel context.CancelCauseFu
 	return w
 }
 
-// trace takes note of the steps of a request.
+// trace records the phases of a request.
 func (w *watch) trace() *httptrace.ClientTrace {
 	return &httptrace.ClientTrace{
 		GotConn:      func(httptrace.GotConnInfo) { w.enter(sending) },
@@ -91,16 +91,16 @@ type sent struct {
 	w *watch
 }
 
-// Read implements io.Reader. It is called for the next bytes when the
-// connection has taken the last ones.
+// Read implements io.Reader. A call for the next bytes means that the
+// connection has accepted the last ones.
 func (s *sent) Read(p []byte) (int, error) {
 	n, err := s.ReadCloser.Read(p[:min(len(p), piece)])
 	s.w.headway(n)
 	return n, err
 }
 
-// enter takes note of the next step. An early answer overtakes the sending of
-// the body, of which nothing more matters then.
+// enter begins the next phase. If the answer comes early, before the body is
+// sent, the sending does not matter any more.
 func (w *watch) enter(p phase) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -111,14 +111,14 @@ func (w *watch) enter(p phase) {
 	w.extend()
 }
 
-// extend gives the request time for the next step.
+// extend gives the request time for the next progress.
 func (w *watch) extend() {
 	if !w.over && w.stalled == nil {
 		w.timer.Reset(w.patience)
 	}
 }
 
-// headway takes note of n bytes of a body.
+// headway counts n bytes of a body.
 func (w *watch) headway(n int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -140,7 +140,7 @@ func (w *watch) stall() {
 	}
 }
 
-// end ends the watch, and whatever is left of the request.
+// end ends the watch and the request.
 func (w *watch) end() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -149,7 +149,7 @@ func (w *watch) end() {
 	w.cancel(nil)
 }
 
-// rest ends the watch; the answer is read to its end.
+// rest ends the watch when the answer has been read to its end.
 func (w *watch) rest() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -157,7 +157,7 @@ func (w *watch) rest() {
 	w.timer.Stop()
 }
 
-// why returns why a request failed with err.
+// why returns the stall that ended a request, or else err.
 func (w *watch) why(err error) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -167,7 +167,7 @@ func (w *watch) why(err error) error {
 	return err
 }
 
-// stalledError is how a request ends that makes no headway.
+// stalledError is the error of a request that made no progress.
 type stalledError struct {
 	host     string
 	patience time.Duration
@@ -179,9 +179,9 @@ type stalledError struct {
 func (e *stalledError) Error() string {
 	switch e.phase {
 	case connecting:
-		return fmt.Sprintf("%s took no connection for %v", e.host, e.patience)
+		return fmt.Sprintf("%s accepted no connection for %v", e.host, e.patience)
 	case sending:
-		return fmt.Sprintf("%s took less than 16 KiB in %v, after %d bytes of what is sent", e.host, e.patience, e.bytes)
+		return fmt.Sprintf("%s accepted less than 16 KiB in %v, after %d bytes of the body", e.host, e.patience, e.bytes)
 	case waiting:
 		return fmt.Sprintf("%s did not answer for %v", e.host, e.patience)
 	}

@@ -1,6 +1,11 @@
-// Package transport is how the backends of buckets speak HTTP: what ends a
-// request that makes no headway, what ends an answer that has no end, and what
-// the failure to get an answer means.
+// Package transport has what s3store and gcsstore share for HTTP.
+//
+//	transport.go  Base: a transport with time-outs; Guard: limits for each request
+//	stall.go      a request that makes no progress is ended
+//	page.go       an answer that is too long is ended
+//	foreign.go    answers that do not come from an object store
+//	proxy.go      proxies, and errors that come from them
+//	explain.go    Server.Explain: what the error of a request means, and what to do
 package transport
 
 import (
@@ -12,9 +17,9 @@ import (
 	"time"
 )
 
-// Base returns an http.Transport that gives up on a host that does not take a
-// connection in seconds, and that says what a proxy answers. It uses the
-// proxies that the environment names.
+// Base returns an http.Transport that gives up on a host that does not accept
+// a connection within seconds, and that reports the answers of proxies. It uses
+// the proxies of the environment.
 func Base() *http.Transport {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.DialContext = (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}).DialContext
@@ -25,23 +30,22 @@ func Base() *http.Transport {
 	return t
 }
 
-// Guard returns next with each request and its answer guarded:
+// Guard returns next with limits for each request and its answer:
 //
-//   - A request that makes no headway for Patience ends with an error that is
-//     store.ErrStalled: while it connects, while its body is sent, while the
-//     answer is waited for, and while that is read. Headway is the next step,
-//     the next 16 KiB sent, the next KiB received.
-//   - An answer longer than any that a store gives ends with ErrEndless. The
-//     bytes of an object are more than those of other answers: see Media.
-//   - A refusal, which is every answer but 2xx, is read before it is returned:
-//     at most 64 KiB of it, in Patience.
-//   - An answer 407, which only proxies give, is an error.
+//   - A request that makes no progress for Patience ends with an error that is
+//     store.ErrStalled: while it connects, sends its body, waits for the answer,
+//     or reads it. Progress is the next of these phases, the next 16 KiB sent,
+//     or the next KiB received.
+//   - An answer that is longer than any answer of an object store ends with
+//     ErrEndless. Objects have another limit than other answers: see Media.
+//   - A refusal, which is every answer other than 2xx, is read before it is
+//     returned: at most 64 KiB of it, within Patience.
+//   - An answer 407, which only proxies send, is an error.
 //
-// Package net/http ends the request of a context that ends; next has to do so
-// too.
+// next must end a request when its context ends, as package net/http does.
 func Guard(next http.RoundTripper) http.RoundTripper { return GuardFor(next, Patience) }
 
-// GuardFor is Guard with another patience.
+// GuardFor is Guard with its own patience.
 func GuardFor(next http.RoundTripper, patience time.Duration) http.RoundTripper {
 	return &guard{next, patience}
 }
@@ -79,7 +83,7 @@ func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// answer is a body that is watched.
+// answer is the watched body of an answer.
 type answer struct {
 	io.ReadCloser
 	w *watch

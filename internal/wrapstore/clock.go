@@ -14,11 +14,11 @@ import (
 // how long ago the store last told the time.
 type Clock struct {
 	mu   sync.Mutex
-	at   time.Time // what the store said
-	here time.Time // the local clock then, wall and monotonic
+	at   time.Time // the store's time in its last answer
+	here time.Time // the local clock at that moment, wall and monotonic
 }
 
-// Observe takes note of an answer of the store. The zero time says nothing.
+// Observe records the store's time in an answer. It ignores the zero time.
 func (c *Clock) Observe(at time.Time) {
 	if at.IsZero() {
 		return
@@ -28,7 +28,7 @@ func (c *Clock) Observe(at time.Time) {
 	c.at, c.here = at, time.Now()
 }
 
-// Last returns what the store last said, and how long ago that was.
+// Last returns the store's time in its last answer, and how long ago that was.
 // Without an observation the time is zero.
 func (c *Clock) Last() (at time.Time, ago time.Duration) {
 	c.mu.Lock()
@@ -49,9 +49,9 @@ func (c *Clock) Now() time.Time {
 	return at.Add(ago)
 }
 
-// Elapsed is how long it took from one reading of the local clock to another:
-// the longer of the wall clock's and the monotonic clock's answer. The monotonic
-// one stands still while the machine sleeps, the wall clock may be set back.
+// Elapsed returns the time between two readings of the local clock: the longer
+// of the wall clock's and the monotonic clock's. The monotonic clock stands
+// still while the machine sleeps, and the wall clock may be set back.
 func Elapsed(from, to time.Time) time.Duration {
 	return max(to.Sub(from), to.Round(0).Sub(from.Round(0)), 0)
 }
@@ -70,8 +70,9 @@ func (c *Clock) Fresh(ctx context.Context, st store.Store, maxAge time.Duration)
 	return at, nil
 }
 
-// Watch returns st with the Now of every answer observed by c.
-func Watch(st store.Store, c *Clock) store.Store {
+// ObserveClock returns st with a wrapper that lets c observe the time in every
+// answer.
+func ObserveClock(st store.Store, c *Clock) store.Store {
 	return watched{st, c}
 }
 
@@ -80,7 +81,7 @@ type watched struct {
 	clock *Clock
 }
 
-// Unwrap returns the store that is watched.
+// Unwrap returns the store below.
 func (w watched) Unwrap() store.Store { return w.st }
 
 func (w watched) Get(ctx context.Context, key string, opts *store.GetOptions) ([]byte, store.Info, error) {
@@ -107,7 +108,7 @@ func (w watched) List(ctx context.Context, prefix, after string) iter.Seq2[store
 	return func(yield func(store.Info, error) bool) {
 		var last time.Time
 		for info, err := range w.st.List(ctx, prefix, after) {
-			if info.Now != last { // once a page
+			if info.Now != last { // once for each page
 				last = info.Now
 				w.clock.Observe(last)
 			}
@@ -118,7 +119,7 @@ func (w watched) List(ctx context.Context, prefix, after string) iter.Seq2[store
 	}
 }
 
-// Keys tell no time, so the clock learns nothing from them.
+// Keys come without a time, so the clock learns nothing from them.
 func (w watched) Keys(ctx context.Context, prefix, after string) iter.Seq2[string, error] {
 	return KeysBelow(ctx, w.st, prefix, after)
 }

@@ -189,7 +189,7 @@ func TestFreshAfterSuspend(t *testing.T) {
 }
 
 // Every answer tells the time, also one that says no.
-func TestWatch(t *testing.T) {
+func TestObserveClock(t *testing.T) {
 	ctx := t.Context()
 	for name, call := range map[string]func(store.Store){
 		"get":  func(st store.Store) { st.Get(ctx, "k", nil) },
@@ -200,12 +200,12 @@ func TestWatch(t *testing.T) {
 		for _, err := range []error{nil, store.ErrNotExist, store.ErrPrecondition} {
 			synctest.Test(t, func(t *testing.T) {
 				var c Clock
-				call(Watch(&clockStore{now: storeClock, err: err}, &c))
+				call(ObserveClock(&clockStore{now: storeClock, err: err}, &c))
 				if now := c.Now(); !now.Equal(storeClock) {
 					t.Errorf("%s, %v: now %s", name, err, now)
 				}
 				time.Sleep(time.Second)
-				call(Watch(&clockStore{err: store.ErrUnavailable}, &c)) // no answer, no time
+				call(ObserveClock(&clockStore{err: store.ErrUnavailable}, &c)) // no answer, no time
 				if now := c.Now(); !now.Equal(storeClock.Add(time.Second)) {
 					t.Errorf("%s, %v, then no answer: now %s", name, err, now)
 				}
@@ -213,14 +213,14 @@ func TestWatch(t *testing.T) {
 		}
 	}
 	var c Clock
-	if err := Watch(&clockStore{now: storeClock, err: store.ErrRetry}, &c).Delete(ctx, "k"); !errors.Is(err, store.ErrRetry) || !c.Now().IsZero() {
+	if err := ObserveClock(&clockStore{now: storeClock, err: store.ErrRetry}, &c).Delete(ctx, "k"); !errors.Is(err, store.ErrRetry) || !c.Now().IsZero() {
 		t.Errorf("delete: %v, now %s", err, c.Now())
 	}
 }
 
-func TestWatchPassesAnswersOn(t *testing.T) {
+func TestObserveClockPassesAnswersOn(t *testing.T) {
 	ctx, c := t.Context(), new(Clock)
-	st := Watch(&clockStore{now: storeClock, err: store.ErrRetry}, c)
+	st := ObserveClock(&clockStore{now: storeClock, err: store.ErrRetry}, c)
 	want := store.Info{Key: "k", Now: storeClock}
 	if body, info, err := st.Get(ctx, "k", nil); string(body) != "body" || info != want || err != store.ErrRetry {
 		t.Errorf("get: %q, %+v, %v", body, info, err)
@@ -237,13 +237,13 @@ func TestWatchPassesAnswersOn(t *testing.T) {
 }
 
 // A listing tells the time with every page.
-func TestWatchList(t *testing.T) {
+func TestObserveClockOncePerPage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var c Clock
 		st := &clockStore{now: storeClock, err: store.ErrUnavailable}
 		var seen []time.Time
 		var last error
-		for info, err := range Watch(st, &c).List(t.Context(), "", "") {
+		for info, err := range ObserveClock(st, &c).List(t.Context(), "", "") {
 			if last = err; err == nil {
 				seen = append(seen, c.Now())
 				if !c.Now().Equal(info.Now) {
@@ -263,7 +263,7 @@ func TestWatchList(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var c Clock
 		page := pageStore{clockStore{now: storeClock}}
-		for range Watch(&page, &c).List(t.Context(), "", "") {
+		for range ObserveClock(&page, &c).List(t.Context(), "", "") {
 			time.Sleep(time.Minute) // what the caller does with a key
 		}
 		if now := c.Now(); !now.Equal(storeClock.Add(3 * time.Minute)) {
@@ -271,7 +271,7 @@ func TestWatchList(t *testing.T) {
 		}
 	})
 	var c Clock
-	for range Watch(&clockStore{now: storeClock}, &c).List(t.Context(), "", "") {
+	for range ObserveClock(&clockStore{now: storeClock}, &c).List(t.Context(), "", "") {
 		break
 	}
 	if c.Now().IsZero() {

@@ -2,15 +2,15 @@ package wrapstore
 
 import "github.com/mindtrace/registry/store"
 
-// Forgetter is an optional interface of stores that keep copies of keys, which never
-// change, and answer from them.
+// Forgetter is an optional interface of stores that cache keys which never
+// change.
 type Forgetter interface {
-	// Forget drops what was kept of size bytes of key from offset, since they
-	// turned out to be damaged. The next Get of them asks the store below.
+	// Forget drops the cached copy of size bytes of key from offset, which are
+	// damaged. The next Get of them asks the store below.
 	Forget(key string, offset, size int64)
 }
 
-// Forget tells st, if it is a Forgetter, or wraps one.
+// Forget calls Forget of the Forgetter that st is or wraps, if any.
 func Forget(st store.Store, key string, offset, size int64) {
 	if f, ok := store.As[Forgetter](st); ok {
 		f.Forget(key, offset, size)

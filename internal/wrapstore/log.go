@@ -10,7 +10,8 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// Log returns st with every request noted in log, at level Debug.
+// Log returns st with a wrapper that writes every request to log, at level
+// Debug.
 func Log(st store.Store, log *slog.Logger) store.Store {
 	return logged{st, log}
 }

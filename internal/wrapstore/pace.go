@@ -10,11 +10,11 @@ import (
 	"github.com/mindtrace/registry/internal/mechanism"
 )
 
-// Pace finds out how many transfers at once a store serves best. It goes up by
-// one as long as that brings more bytes a second, and a step back when it does
-// not, to try again later; when the store says that it is asked too much, it goes
-// down by a third. It is for the transfers of one direction, and may be used by
-// many goroutines.
+// Pace finds out how many transfers at once a store serves best. It raises the
+// number by one as long as that brings more bytes a second. If it does not, it
+// lowers the number by one and tries again later. If the store is overloaded, it
+// lowers the number by a third. A Pace is for the transfers of one direction,
+// and may be used by many goroutines.
 type Pace struct {
 	mu      sync.Mutex
 	most    int
@@ -23,20 +23,20 @@ type Pace struct {
 	waiting []chan struct{}
 
 	since  time.Time // when the round began
-	n      int       // transfers finished in it
+	n      int       // transfers finished in the round
 	bytes  int64
-	full   bool    // somebody has waited, or nearly
-	before float64 // bytes a second at one less
-	rest   int     // rounds until the next try
-	cut    int     // transfers that began before the last step down
+	full   bool    // the limit was reached in the round
+	before float64 // bytes a second with a limit of one less
+	rest   int     // rounds until the limit is raised again
+	cut    int     // transfers still under way that began before the limit was lowered
 }
 
 const (
-	fewest = 4  // transfers that a pace begins with at least
-	rests  = 16 // rounds between tries that have brought nothing
+	fewest = 4  // smallest limit to begin with
+	rests  = 16 // rounds to wait after raising the limit was useless
 )
 
-// NewPace returns a Pace that goes up to most transfers at once.
+// NewPace returns a Pace with at most most transfers at once.
 func NewPace(most int) *Pace {
 	if mechanism.Pace > 0 {
 		return newPace(min(most, mechanism.Pace), mechanism.Pace)
@@ -46,7 +46,7 @@ func NewPace(most int) *Pace {
 
 func newPace(most, first int) *Pace { return &Pace{most: most, limit: max(1, min(most, first))} }
 
-// Limit returns how many transfers are made at once now.
+// Limit returns the present limit of transfers at once.
 func (p *Pace) Limit() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -56,7 +56,7 @@ func (p *Pace) Limit() int {
 // begin waits until one more transfer may begin.
 func (p *Pace) begin(ctx context.Context) error {
 	p.mu.Lock()
-	if p.under == 0 { // what was measured before is of another time
+	if p.under == 0 { // after a pause, the measurement starts anew
 		p.round()
 	}
 	if p.under < p.limit && len(p.waiting) == 0 {
@@ -85,13 +85,14 @@ func (p *Pace) begin(ctx context.Context) error {
 	}
 }
 
-// end takes note of a transfer of n bytes that has ended.
+// end records the end of a transfer of n bytes. busy means that the store was
+// overloaded.
 func (p *Pace) end(n int64, busy bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.under--
 	switch {
-	case p.cut > 0: // it was asked for at the pace before
+	case p.cut > 0: // the transfer began with the limit before
 		if p.cut--; p.cut == 0 {
 			p.round()
 		}
@@ -108,7 +109,7 @@ func (p *Pace) end(n int64, busy bool) {
 	p.next()
 }
 
-// next lets those begin who may.
+// next starts waiting transfers up to the limit.
 func (p *Pace) next() {
 	for len(p.waiting) > 0 && p.under < p.limit {
 		p.under++
@@ -119,12 +120,12 @@ func (p *Pace) next() {
 
 func (p *Pace) round() { p.since, p.n, p.bytes, p.full = time.Now(), 0, 0, p.under >= p.limit }
 
-// step changes the limit after a round in which it was reached.
+// step changes the limit after a round, if the limit was reached in it.
 func (p *Pace) step() {
 	rate, full := float64(p.bytes)/max(time.Since(p.since).Seconds(), 1e-9), p.full
 	p.round()
 	if !full {
-		return // the store was not what all waited for
+		return // the limit was not what slowed the transfers down
 	}
 	switch {
 	case p.rest > 0:

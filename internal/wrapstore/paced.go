@@ -8,14 +8,14 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// Paced returns st with its large transfers at the paces of gets and puts.
-// Wrap it in Retry, not the other way round: no transfer is under way while
-// Retry waits.
+// Paced returns st with a wrapper that limits large transfers by the paces gets
+// and puts. Retry goes around it, so that a transfer does not count while Retry
+// waits.
 func Paced(st store.Store, gets, puts *Pace) store.Store {
 	return paced{st, gets, puts}
 }
 
-// largeTransfer is from how many bytes on a transfer counts.
+// largeTransfer is the smallest transfer that counts, in bytes.
 const largeTransfer = 256 << 10
 
 type paced struct {
@@ -50,8 +50,8 @@ func (p paced) Put(ctx context.Context, key string, body []byte, match store.Tok
 	return p.Store.Put(ctx, key, body, match)
 }
 
-// tooMuch reports whether an answer may mean that the store is asked too much:
-// 429, 503 and what else passes.
+// tooMuch reports whether an error may mean that the store is overloaded: 429,
+// 503 and other temporary errors.
 func tooMuch(ctx context.Context, err error) bool {
 	return ctx.Err() == nil && (errors.Is(err, store.ErrRetry) || errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrUnknown))
 }
@@ -61,8 +61,8 @@ func (p paced) Keys(ctx context.Context, prefix, after string) iter.Seq2[string,
 	return KeysBelow(ctx, p.Store, prefix, after)
 }
 
-// Stage implements Stager. Bodies that are staged keep no pace: the store takes
-// them in at once.
+// Stage implements Stager. Staged bodies are not limited: the store takes them
+// in at once.
 func (p paced) Stage(ctx context.Context, key string, body []byte) (store.Staged, error) {
 	return StageBelow(ctx, p.Store, key, body, func(s store.Staged) store.Staged { return s })
 }

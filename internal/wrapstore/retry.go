@@ -12,29 +12,30 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// RetryPolicy says how long Retry goes on. The zero value means the defaults.
+// RetryPolicy is how long Retry repeats a call. The zero value means the
+// defaults.
 type RetryPolicy struct {
-	// First is for how long a call is repeated as long as the store has never
-	// answered: an address that is wrong should be found out in seconds. 0
-	// means 4 s.
+	// First is how long while the store has never answered: a wrong address
+	// should be reported within seconds. 0 means 4 s.
 	First time.Duration
-	// Later is for how long once it has answered: long enough for a server to
-	// be restarted. 0 means 1 min.
+	// Later is how long once the store has answered: long enough for a server
+	// to restart. 0 means 1 min.
 	Later time.Duration
 }
 
-// Retry returns st with calls repeated that failed for a reason that passes:
+// Retry returns st with a wrapper that repeats calls that failed for
+// a temporary reason:
 //
-//   - Get, Stat, List and Now on ErrUnavailable and ErrRetry; a List goes on
-//     after the last key that it has yielded;
-//   - Put on the same two, which say that nothing was changed, and never on
-//     ErrUnknown: what that needs, only the caller can know;
-//   - Delete on ErrUnknown too, since it may be repeated.
+//   - Get, Stat, List and Now after ErrUnavailable and ErrRetry; a List
+//     continues after the last key that it has yielded;
+//   - Put after the same two, which mean that nothing was changed. Put is never
+//     repeated after ErrUnknown: only the caller can find out the outcome;
+//   - Delete also after ErrUnknown, since it is idempotent.
 //
 // Between tries it waits for a random time, up to a limit that doubles from
 // 100 ms to 5 s. When the time of the policy is over, or two tries of the call
-// have stalled, the last error is returned. A call that does not
-// fail costs no more requests than without Retry.
+// have stalled, it returns the last error. A call that succeeds at once costs
+// no extra request.
 func Retry(st store.Store, policy RetryPolicy) store.Store {
 	if policy.First == 0 {
 		policy.First = 4 * time.Second
@@ -64,8 +65,8 @@ func (r *retrying) call() call {
 	return call{r, backoff.Backoff{First: 100 * time.Millisecond, Most: 5 * time.Second}}
 }
 
-// again takes note of the end of a try. It reports whether to try once more,
-// after having waited; if not, it returns the error to return.
+// again is called after each try. It waits, and reports whether to try once
+// more; if not, it returns the error of the call.
 func (c *call) again(ctx context.Context, err error, kinds ...error) (bool, error) {
 	if !errors.Is(err, store.ErrUnavailable) && !errors.Is(err, store.ErrUnknown) && ctx.Err() == nil {
 		c.r.answered.Store(true)
@@ -143,7 +144,7 @@ func (r *retrying) List(ctx context.Context, prefix, after string) iter.Seq2[sto
 	return resume(ctx, r, list, after, func(i store.Info) string { return i.Key })
 }
 
-// resume goes on with a listing that fails, after the last key it has yielded.
+// resume repeats a listing that fails, from the last key that it has yielded.
 func resume[T any](ctx context.Context, r *retrying, list func(after string) iter.Seq2[T, error], after string, key func(T) string) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		after := after // a Seq2 may be run more than once
@@ -162,7 +163,7 @@ func resume[T any](ctx context.Context, r *retrying, list func(after string) ite
 					break
 				}
 				after = key(entry)
-				c.Reset() // it makes headway
+				c.Reset() // the listing makes progress
 				r.answered.Store(true)
 				if !yield(entry, nil) {
 					return

@@ -45,7 +45,7 @@ func (p *parted) List(_ context.Context, _, after string) iter.Seq2[store.Info, 
 // tells it once, through all that the registry puts around a store.
 func TestListingGoesOnBehindAnUnreadablePart(t *testing.T) {
 	p := &parted{Store: memstore.New(nil)}
-	st := wrapstore.Watch(wrapstore.Retry(p, wrapstore.RetryPolicy{}), new(wrapstore.Clock))
+	st := wrapstore.ObserveClock(wrapstore.Retry(p, wrapstore.RetryPolicy{}), new(wrapstore.Clock))
 	var got []string
 	for info, err := range st.List(t.Context(), "", "") {
 		if bad := (*store.UnreadableError)(nil); errors.As(err, &bad) && errors.Is(err, fs.ErrPermission) {

@@ -7,8 +7,8 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// KeysBelow is Keys for a Store that wraps st: nil if st lists keys no more
-// cheaply than by List, which the wrapper has too.
+// KeysBelow implements Keys for a wrapper of st. It returns nil if st cannot
+// list keys more cheaply than List, which the wrapper has too.
 func KeysBelow(ctx context.Context, st store.Store, prefix, after string) iter.Seq2[string, error] {
 	if l, ok := st.(store.KeyLister); ok {
 		return l.Keys(ctx, prefix, after)
@@ -16,8 +16,8 @@ func KeysBelow(ctx context.Context, st store.Store, prefix, after string) iter.S
 	return nil
 }
 
-// StageBelow is Stage for a Store that wraps st. wrap adds to Commit what the
-// wrapper's Put does; it is not called if st takes no body early.
+// StageBelow implements Stage for a wrapper of st. wrap adds to Commit what the
+// wrapper's Put does. It is not called if st takes no body early.
 func StageBelow(ctx context.Context, st store.Store, key string, body []byte, wrap func(store.Staged) store.Staged) (store.Staged, error) {
 	s, taken, err := store.Stage(ctx, st, key, body)
 	if err != nil || !taken {

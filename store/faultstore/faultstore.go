@@ -1,6 +1,7 @@
-// Package faultstore makes a store fail on purpose, in the ways that real
-// stores do: a request that never arrives, an answer that gets lost after the
-// request was applied, a request that lands late.
+// Package faultstore makes a store fail on purpose, like real stores do:
+// a request never arrives, an answer is lost after the request was applied,
+// a request is applied late. Tests wrap a store with [New], and a plan decides
+// for each [Call] which [Fault] it gets.
 package faultstore
 
 import (
@@ -14,24 +15,24 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// Call is a request about to be made.
+// Call is a request that is about to be made.
 type Call struct {
-	N   int    // calls before this one, of all kinds
+	N   int    // how many calls of all kinds came before this one
 	Op  string // "get", "stat", "put", "delete", "list", "now"
-	Key string // or prefix
+	Key string // the key, or the prefix of a list
 }
 
-// Fault says what becomes of a call. The zero value lets it pass.
+// Fault is what happens to a call. The zero value lets it pass.
 type Fault struct {
-	// Before, if not nil, is returned without the request being made.
+	// Before, if not nil, is the error of a request that is not made.
 	Before error
-	// After, if not nil, is returned although the request was made and
-	// applied.
+	// After, if not nil, is the error of a request that is made and applied.
 	After error
-	// Late lets a Put or Delete be applied only when Release is called, and
-	// returns store.ErrUnknown now.
+	// Late makes a Put or Delete return store.ErrUnknown at once. Release
+	// applies it.
 	Late bool
-	// Do, if not nil, is called first: to pause, to cancel, to let others act.
+	// Do, if not nil, is called first: to pause, to cancel, or to let others
+	// act.
 	Do func()
 	// Body, if not nil, changes what a Get returns.
 	Body func([]byte) []byte
@@ -54,21 +55,21 @@ func New(st store.Store, plan func(Call) Fault) *Store { return &Store{st: st, p
 // Unwrap returns the store below.
 func (s *Store) Unwrap() store.Store { return s.st }
 
-// Plan replaces the plan, and starts counting calls again.
+// Plan replaces the plan, and counts calls from 0 again.
 func (s *Store) Plan(plan func(Call) Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.plan, s.n = plan, 0
 }
 
-// Calls returns how many calls there were since the plan began.
+// Calls returns how many calls were made since the plan was set.
 func (s *Store) Calls() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.n
 }
 
-// Release applies the requests that were made late.
+// Release applies the requests that a Fault has made late.
 func (s *Store) Release() {
 	s.mu.Lock()
 	late := s.late
@@ -94,7 +95,7 @@ func (s *Store) ask(op, key string) Fault {
 	return f
 }
 
-// do makes a call with its fault.
+// do makes a call, with the fault that the plan gives it.
 func (s *Store) do(op, key string, call func() error) error {
 	f := s.ask(op, key)
 	switch {
@@ -147,7 +148,7 @@ func (s *Store) Put(ctx context.Context, key string, body []byte, match store.To
 	})
 	switch {
 	case errors.Is(err, store.ErrUnknown):
-		return store.Info{}, err // a late request may be writing info just now
+		return store.Info{}, err // a late request may be writing info at this moment
 	case err != nil:
 		info = store.Info{Now: info.Now}
 	}

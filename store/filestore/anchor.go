@@ -12,9 +12,9 @@ import (
 
 var _ store.Anchorer = (*Store)(nil)
 
-// anchor is a key without which the root is not the one that was opened, even
-// if it is the same directory: somebody has emptied it, or filled it with
-// something else.
+// anchor is a key that must exist with the right body. Without it the root is
+// not the registry that was opened, even if it is the same directory: somebody
+// has emptied it, or filled it with something else.
 type anchor struct {
 	key   string
 	check func(body []byte) error
@@ -26,7 +26,7 @@ func (s *Store) Anchor(key string, check func(body []byte) error) {
 	s.anchor.Store(&anchor{key: key, check: check})
 }
 
-// anchored returns an error unless the anchor is there, and the right one.
+// anchored returns an error unless the anchor exists and is the right one.
 func (s *Store) anchored() error {
 	a := s.anchor.Load()
 	if a == nil {
@@ -34,7 +34,7 @@ func (s *Store) anchored() error {
 	}
 	st, err := s.state(a.key)
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%w: %s is gone from %s; put back what was there", store.ErrNoRoot, a.key, s.root)
+		return fmt.Errorf("%w: %s is gone from %s; restore the directory", store.ErrNoRoot, a.key, s.root)
 	}
 	if err != nil {
 		return err

@@ -2,23 +2,23 @@ package filestore
 
 import "sync"
 
-// chain is a directory that is not known to be durable, and those above it of
-// which the same holds, from the lowest up.
+// chain is a directory that is not known to be durable, with those of its
+// parents that are not known to be durable either, from the lowest up.
 type chain struct {
 	links []link
-	top   bool // the highest is the store's own: those above it belong to others
+	top   bool // the highest link is the root; the directories above it belong to others
 }
 
 // link is one directory of a chain.
 type link struct {
 	dir string
 	id  identity
-	in  *folder // the directory that has its name; nil where it is the store, which has none
+	in  *folder // its parent, which holds its name; nil for the root of the store
 }
 
 // unsecured returns the directories from rel, open as d, upwards that secure
-// has to make durable; nil if there are none. They are held open from now on:
-// what comes in between cannot be an error of opening them.
+// has to make durable; nil if all are durable. They are held open from now on,
+// so that opening them cannot fail later.
 func (s *Store) unsecured(rel string, d *folder) (_ *chain, err error) {
 	var c *chain
 	defer func() {
@@ -51,9 +51,9 @@ func (s *Store) unsecured(rel string, d *folder) (_ *chain, err error) {
 	}
 }
 
-// flushChain begins to flush the names of the directories of c, all at once:
-// nothing builds on one of them before all are flushed. It returns a function
-// that waits for them.
+// flushChain starts flushing the names of the directories of c, all at once.
+// It returns a function that waits until all are flushed. Nothing relies on
+// any of them before that.
 func (s *Store) flushChain(c *chain) (wait func() error) {
 	if c == nil {
 		return func() error { return nil }
@@ -62,7 +62,7 @@ func (s *Store) flushChain(c *chain) (wait func() error) {
 	var wg sync.WaitGroup
 	for i, l := range c.links {
 		if known, ok := s.durable.Load(l.dir); ok && known == l.id {
-			continue // by now, and so are those above
+			continue // it is durable by now, and so are its parents
 		}
 		wg.Go(func() {
 			if l.in == nil {
@@ -87,7 +87,7 @@ func (s *Store) flushChain(c *chain) (wait func() error) {
 	}
 }
 
-// close lets go of the directories of c.
+// close closes the directories of c.
 func (c *chain) close() {
 	if c == nil {
 		return

@@ -9,8 +9,9 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// translate gives a failure of the file system its name in package store: here
-// and nowhere else. A parent that is a file means that the key does not exist.
+// translate adds to an error of the file system the matching error of package
+// store. It is the only place that does. If a parent of the key is a file, the
+// key does not exist.
 func translate(err error) error {
 	if err == nil || named(err) {
 		return err
@@ -19,7 +20,7 @@ func translate(err error) error {
 	case oserror.Absent:
 		return as(store.ErrNotExist, err)
 	case oserror.ReadOnly:
-		return as(fs.ErrPermission, fmt.Errorf("%w; nothing can be written there, loading and listing work", err))
+		return as(fs.ErrPermission, fmt.Errorf("%w; the file system is read-only: loading and listing work, saving does not", err))
 	case oserror.Unreachable:
 		return as(store.ErrUnavailable, err)
 	}
@@ -29,7 +30,7 @@ func translate(err error) error {
 	return err
 }
 
-// named reports whether err has a name of package store already.
+// named reports whether err is an error of package store already.
 func named(err error) bool {
 	for _, name := range []error{store.ErrNotExist, store.ErrPrecondition, store.ErrUnknown, store.ErrRetry,
 		store.ErrNoRoot, store.ErrForeign, store.ErrUnavailable, store.ErrTooLarge} {
@@ -40,7 +41,8 @@ func named(err error) bool {
 	return false
 }
 
-// classed is an error that has a name of package store, and says what it said.
+// classed is an error that is also an error of package store. It keeps its own
+// text.
 type classed struct{ name, err error }
 
 func as(name, err error) error { return &classed{name, err} }
@@ -48,12 +50,12 @@ func as(name, err error) error { return &classed{name, err} }
 func (c *classed) Error() string   { return c.err.Error() }
 func (c *classed) Unwrap() []error { return []error{c.name, c.err} }
 
-// foreign is an error about something that is in the way of a key.
+// foreign returns an ErrForeign about what blocks the path of a key.
 func foreign(op, path, what string) error {
 	return as(store.ErrForeign, &fs.PathError{Op: op, Path: path, Err: errors.New(what)})
 }
 
 const (
-	isLink  = "this is a symbolic link, which is not followed in a registry; put there what it leads to, or remove it"
-	isOther = "this is not a file, and no registry has put it there; move it away"
+	isLink  = "this is a symbolic link, which a registry does not follow; replace it by its target, or remove it"
+	isOther = "this is not a regular file, and no registry has put it there; move it away"
 )

@@ -14,12 +14,12 @@ import (
 
 var _ store.Cleaner = (*Store)(nil)
 
-// Clean implements store.Cleaner. It removes temporary files, which killed
-// writers leave, and empty directories.
+// Clean implements store.Cleaner. It removes the temporary files of killed
+// writers, and empty directories.
 //
-// A writer that is not dead but was asleep since before that time finds its
-// file gone and fails, with nothing changed. One that is about to put a file
-// into a directory makes it again (attack A49).
+// A writer that was suspended since before that time finds its file gone and
+// fails, with nothing changed. A writer whose directory is removed before it
+// has put a file into it makes the directory again (docs/attacks.md, A49).
 func (s *Store) Clean(ctx context.Context, prefixes []string, before time.Time, dryRun bool) (store.Cleaned, error) {
 	c := &cleaning{ctx: ctx, s: s, prefixes: prefixes, before: before, dryRun: dryRun}
 	err := s.here()
@@ -42,7 +42,7 @@ type cleaning struct {
 	before   time.Time
 	dryRun   bool
 	done     store.Cleaned
-	failed   []error // removals
+	failed   []error // of removals
 }
 
 // dir cleans the directory rel, and reports whether it is empty now.
@@ -52,7 +52,7 @@ func (c *cleaning) dir(rel string) (empty bool, err error) {
 	}
 	d, err := c.s.openFolder(rel)
 	if oserror.Of(err) == oserror.Absent || errors.Is(err, store.ErrForeign) {
-		return false, nil // pruned by somebody else, or made a link of
+		return false, nil // another process has pruned it, or put a link in its place
 	}
 	if err != nil {
 		return false, err
@@ -82,8 +82,8 @@ func (c *cleaning) dir(rel string) (empty bool, err error) {
 	return left == 0, nil
 }
 
-// entry cleans what is called name in d, and reports whether it is gone. It
-// enters what can be part of a key with one of the prefixes, and no link.
+// entry cleans the entry of that name in d, and reports whether it is gone. It
+// enters directories that can hold keys with one of the prefixes, and no links.
 func (c *cleaning) entry(d *folder, rel, name string, mode fs.FileMode) (gone bool, err error) {
 	switch {
 	case strings.HasPrefix(name, tempPrefix) && mode.IsRegular():
@@ -95,9 +95,9 @@ func (c *cleaning) entry(d *folder, rel, name string, mode fs.FileMode) (gone bo
 		c.done.Bytes += st.size
 		return true, nil
 	case store.ValidSegment(name) != nil, !mode.IsDir(), rel == "" && !slices.Contains(c.prefixes, name+"/"):
-		return false, nil // the locks, what others have put there
+		return false, nil // lock files, and files that others have put there
 	}
-	_, old := c.old(d, name) // before its entries are removed, which makes it young
+	_, old := c.old(d, name) // asked now, since removing its entries changes its time
 	below := strings.TrimPrefix(rel+"/"+name, "/")
 	if store.ValidKey(below) != nil {
 		return false, nil // too deep for keys
@@ -124,7 +124,7 @@ func (c *cleaning) remove(d *folder, name string, remove func(string) error) boo
 	c.s.note("remove", path)
 	err := c.s.do(effect{op: opRemove, path: path}, func() error { return remove(name) })
 	if err == nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, errNotEmpty) {
-		return err == nil // somebody has just removed it, or put something in
+		return err == nil // another process has just removed it, or put something into it
 	}
 	c.failed = append(c.failed, err)
 	return false

@@ -9,17 +9,17 @@ import (
 
 // reading is a reading of the file system's clock.
 type reading struct {
-	here   time.Time     // our own clock then, wall and monotonic
-	offset time.Duration // of the file system's clock from it
+	here   time.Time     // the local clock at that moment, wall and monotonic
+	offset time.Duration // of the file system's clock from the local one
 }
 
-// tick is how much clocks may differ and still be the same: file systems stamp
-// with a coarser one.
+// tick is a difference of two clocks that does not count: file systems stamp
+// files with a coarse clock.
 const tick = time.Second
 
 // Now implements store.Store. The clock is that of the file system, which on
-// a network mount is the server's: it is read off a new file. A directory
-// that cannot be written to has no clock but the one known before, or our own.
+// a network mount is the server's. Now reads it off a new file. In a directory
+// that cannot be written to, it uses the last reading, or else the local clock.
 func (s *Store) Now(ctx context.Context) (time.Time, error) {
 	if err := ctx.Err(); err != nil {
 		return time.Time{}, err
@@ -61,8 +61,8 @@ func (s *Store) stamp() (time.Time, error) {
 	return st.changed, err
 }
 
-// observe takes note of a time that the file system stamped between two
-// moments of our own clock. The zero time says nothing.
+// observe records a time that the file system stamped between two moments of
+// the local clock. It ignores the zero time.
 func (s *Store) observe(at, before, after time.Time) {
 	if at.IsZero() {
 		return
@@ -77,9 +77,9 @@ func (s *Store) observe(at, before, after time.Time) {
 	s.clock.Store(r)
 }
 
-// now is the file system's clock as far as it is known: zero before it was
-// first read, and after our own clock was set. Our own is never passed off
-// as the store's.
+// now computes the file system's clock from the last reading. It is zero
+// before the first reading, and after the local clock was set: the local clock
+// never stands in for the store's.
 func (s *Store) now() time.Time {
 	r := s.clock.Load()
 	if r == nil {

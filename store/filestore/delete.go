@@ -24,20 +24,20 @@ func (s *Store) delete(ctx context.Context, key string) error {
 	if err != nil && oserror.Of(err) != oserror.Absent {
 		return err
 	}
-	if err != nil || !st.mode.IsRegular() { // a directory is no key
+	if err != nil || !st.mode.IsRegular() { // a directory is not a key
 		return s.flushGone(key)
 	}
 	unlock, err := s.lock(ctx, key)
 	if oserror.Of(err) == oserror.Full {
-		// There is no room for a lock file, but this is how to make some.
+		// The disk has no room for a lock file. The deletion makes room.
 		if err := s.remove(key); err != nil {
 			return err
 		}
 		if _, err := s.status("delete", lockKey(key)); err != nil {
 			return nil
 		}
-		// Somebody has found room for it meanwhile, and may just be replacing
-		// the key. Once the lock is ours they are through.
+		// Another process has made the lock file meanwhile, and may be
+		// replacing the key. Once this process has the lock, that is over.
 		if unlock, err = s.lock(ctx, key); err != nil {
 			return fmt.Errorf("%w: %w", store.ErrUnknown, err)
 		}
@@ -49,7 +49,7 @@ func (s *Store) delete(ctx context.Context, key string) error {
 	return s.remove(key)
 }
 
-// remove removes a file, durably.
+// remove removes the file of a key, and flushes its directory.
 func (s *Store) remove(key string) error {
 	d, err := s.openFolder(parent(key))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -74,8 +74,8 @@ func (s *Store) remove(key string) error {
 	return nil
 }
 
-// flushGone makes the absence of a file durable: another process may have
-// removed it just now, or an earlier Delete, whose flush failed.
+// flushGone makes the absence of a file durable. Another process, or an
+// earlier Delete whose flush failed, may have removed it without a flush.
 func (s *Store) flushGone(key string) error {
 	for rel := key; rel != ""; {
 		rel = parent(rel)

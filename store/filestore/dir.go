@@ -11,13 +11,14 @@ import (
 
 var _ store.Flusher = (*Store)(nil)
 
-// secure makes dir durable, with every directory above it. One that is there
-// already may be another process's that has not flushed it yet, so each
-// process flushes all of them once (attack A42).
+// secure makes the directory d durable, with every directory above it. Another
+// process may have made one of them and not flushed it yet, so each process
+// flushes all of them once. Otherwise a power failure could take a directory
+// away with acknowledged files in it (docs/attacks.md, A42).
 //
-// A directory is known again by its identity, not by its path: it may have
-// been pruned, and made anew by somebody else (attack A49). The caller has
-// a file in it, so neither it nor one above it can be removed meanwhile.
+// A directory is recognized by its identity, not by its path: it may have been
+// pruned, and made anew by another process (A49). The caller has a file in it,
+// so neither it nor its parents can be removed meanwhile.
 func (s *Store) secure(rel string, d *folder) error {
 	c, err := s.unsecured(rel, d)
 	if err != nil {
@@ -39,8 +40,8 @@ func (s *Store) secureIn(rel string) error {
 	return s.flush(d)
 }
 
-// Flush implements store.Flusher: the name of key may be another process's that
-// has not flushed it yet. Its bytes were flushed before it was named.
+// Flush implements store.Flusher. Another process may have given key its name
+// and not flushed that yet. The bytes were flushed before the name was given.
 func (s *Store) Flush(ctx context.Context, key string) error {
 	if err := check(ctx, key); err != nil {
 		return err
@@ -52,8 +53,8 @@ func (s *Store) Flush(ctx context.Context, key string) error {
 	return err
 }
 
-// flushAbove flushes the directories above the store's own. They belong to
-// somebody else and may not be readable for us: then that is their concern.
+// flushAbove flushes the directories above the root. They belong to others.
+// One that this process may not read is left out.
 func (s *Store) flushAbove() error {
 	tops := []string{s.root}
 	if real, err := filepath.EvalSymlinks(s.root); err == nil && real != s.root {

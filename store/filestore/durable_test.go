@@ -361,7 +361,7 @@ func TestFlushOfOthers(t *testing.T) {
 	s := open(t, dir)
 	r := record(s)
 	for _, want := range [][]string{{"syncdir .", "syncdir ./a", "syncdir ./a/b"}, {"syncdir ./a/b"}} {
-		if err := store.Flush(t.Context(), wrapstore.Watch(s, new(wrapstore.Clock)), "a/b/k"); err != nil {
+		if err := store.Flush(t.Context(), wrapstore.ObserveClock(s, new(wrapstore.Clock)), "a/b/k"); err != nil {
 			t.Fatal(err)
 		}
 		wantOps(t, "Flush", inStore(s, r.take()), want...)

@@ -6,11 +6,12 @@ import (
 )
 
 // effect is a change that a Store makes to the file system, or the flush of
-// one. These are all, but for the lock files and the reserve, which hold nothing.
+// one. Every change is an effect, except those of the lock files and of the
+// reserve, which hold no data.
 type effect struct {
 	op   effectOp
-	path string    // what gets or loses its name
-	file *os.File  // what is written, flushed or named
+	path string    // the name that is given or removed
+	file *os.File  // the file that is written, flushed or named
 	data []byte    // opWrite: the bytes
 	time time.Time // opTime: the modification time
 }
@@ -29,8 +30,8 @@ const (
 	opSyncDir effectOp = "syncdir" // flushes the names in the directory file
 )
 
-// do has an effect. Tests watch it, or keep it from happening: what they see
-// is what is done, since there is no other way to do it.
+// do makes an effect happen. There is no other way to change the file system,
+// so tests see every change here, and can prevent it.
 func (s *Store) do(e effect, happen func() error) error {
 	if s.around == nil {
 		return happen()

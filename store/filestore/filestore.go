@@ -2,9 +2,9 @@
 // system. The path of a key is the key itself, so the directory can be read,
 // copied and mirrored with any tool.
 //
-// URLs: a bare path, or file:///path. Its root is made by MakeRoot alone, and
-// held open from New on: see root.go. Until it is closed by the collector of
-// garbage, its file system cannot be unmounted but lazily.
+// URLs: a bare path, or file:///path. Only MakeRoot makes the root. The root
+// is held open from New on (see root.go) until Go's garbage collector closes
+// it; until then, its file system can only be unmounted lazily.
 //
 // # How it keeps the contract
 //
@@ -15,29 +15,50 @@
 //     killed leaves nothing else behind.
 //   - The directory is flushed after it, and before it every parent that might
 //     be new. Put returns when all of that is on the medium. A Put that is
-//     refused, and a Delete of what is gone, flush what they found: it may be
-//     somebody's who has not flushed it yet, and the caller builds on it. Flush
-//     is for those who build on what Get or Stat have shown.
+//     refused, and a Delete of an absent key, flush the state that they found:
+//     another process may not have flushed it yet, and the caller relies on
+//     it. A caller that relies on what Get or Stat have shown uses Flush.
 //   - The token is the file's modification time, which replacements make
-//     strictly increase. Modified is the inode's change time: it tells when
-//     the name was given, and no program can set it. Copying a registry, or
+//     strictly increase. Modified is the inode's change time: the time when
+//     the name was given, which no program can set. Copying a registry, or
 //     chmod and chown on its files, makes it later, never earlier.
 //   - Only replacements and deletions take a file lock, a non-blocking flock
 //     in .locks. Creating, and so saving, never depends on one. Mounts known
 //     to ignore file locks are refused for replacements.
 //
-// A key is a regular file. The root may be a symbolic link; below it, none is
-// followed, and one where a key or a directory of keys could be is an error,
-// also of List: what it leads to may be part of the registry to somebody, and
-// a listing without it would have a collection delete what it names.
+// A key is a regular file. The root may be a symbolic link. No link below it
+// is followed, and a link in the place of a key or of a directory of keys is
+// an error, also of List: its target may hold registers, and a collection that
+// does not see them would delete the packs that they name.
 // Everything whose name cannot be part of a key is ignored, as are named pipes,
 // sockets and devices.
 //
-// When the disk is full, puts that serve to free space get what was set aside in
-// .reserve, a mebibyte: see store.Reserver.
+// When the disk is full, puts that serve to free space may use the mebibyte
+// that is set aside in .reserve: see store.Reserver.
 //
 // On Windows, directories cannot be flushed; a rename with write-through
-// stands in for it.
+// is used instead.
+//
+// # Files of this package
+//
+//	filestore.go  Store, New; Get and Stat
+//	put.go        Put: create by link, replace by rename under a lock
+//	delete.go     Delete
+//	list.go       List, Keys: directories are read until two readings agree
+//	stage.go      Stage: write now, flush and name later
+//	root.go       the root, held open; anchor.go: the key that identifies it
+//	folder.go     one directory held open; folder_unix.go, folder_windows.go
+//	temp.go       temporary files and their modification times; write.go: their bytes
+//	dir.go        which directories have to be flushed, with chain.go
+//	effect.go     every change of the file system goes through do, which tests watch
+//	lock.go       the file locks of replacements and deletions; lock_unix.go, lock_windows.go
+//	verdict.go    may replacements be trusted here? mount_linux.go, hidden_linux.go: why not
+//	clock.go      the file system's clock
+//	readdir_*.go  reading a directory, and whether it was one moment
+//	clean.go      leftovers; prune.go: empty directories; reserve.go: room for deletions
+//	foreign.go    files that are not keys; inspect.go: links and mounts, for doctor
+//	class.go      errors of the file system as errors of package store
+//	sys_*.go      system calls
 package filestore
 
 import (
@@ -69,25 +90,26 @@ func init() {
 // Store is a store in a directory.
 type Store struct {
 	root   string                   // its path
-	held   atomic.Pointer[heldRoot] // nil: there was none
-	anchor atomic.Pointer[anchor]   // nil: none
+	held   atomic.Pointer[heldRoot] // nil: the directory does not exist yet
+	anchor atomic.Pointer[anchor]   // nil: no anchor
 
 	durable sync.Map                // directories known to be on the medium: path → identity
-	clock   atomic.Pointer[reading] // of the file system's clock, the last one
+	clock   atomic.Pointer[reading] // the last reading of the file system's clock
 	locks   [lockFiles]chan struct{}
-	slow    atomic.Int32 // bodies of late that the disk took long for: see writeDirect
+	slow    atomic.Int32 // bodies in a row that the disk was slow with: see writeDirect
 	cas     verdict      // whether replacements can be trusted here
 
 	patience time.Duration                             // see List
 	trace    func(op, path string)                     // tests watch the order of system calls
-	around   func(e effect, happen func() error) error // and what they do
+	around   func(e effect, happen func() error) error // tests watch or prevent changes
 	early    int                                       // see Stage
 
-	piecemeal bool // no directory is taken to have been read at one moment
+	piecemeal bool // tests: treat no directory as read at one moment
 }
 
-// New returns the store in the directory dir, and takes hold of that. If there
-// is none, the store is empty until MakeRoot makes it.
+// New returns the store in the directory dir, and holds that directory open.
+// If dir does not exist, the store is empty until MakeRoot makes dir. Errors:
+// fs.ErrPermission, and others of opening a directory.
 func New(dir string) (*Store, error) {
 	if dir == "" {
 		return nil, errors.New("file store: empty directory name")
@@ -106,8 +128,9 @@ func New(dir string) (*Store, error) {
 func (s *Store) path(key string) string { return filepath.Join(s.root, filepath.FromSlash(key)) }
 
 // tokenOf makes the token of a modification time: see replace for why it
-// never repeats. Outside the years that count in nanoseconds, 1678 to 2262, it
-// has seconds and nanoseconds apart: somebody may have dated a file so.
+// never repeats. An int64 of nanoseconds covers the years 1678 to 2262 only.
+// A program may have set another date; then the token has seconds and
+// nanoseconds apart.
 func tokenOf(modified time.Time) store.Token {
 	if year := modified.UTC().Year(); year < 1678 || year >= 2262 {
 		return store.Token(strconv.FormatInt(modified.Unix(), 36) + "." + strconv.Itoa(modified.Nanosecond()))
@@ -134,7 +157,7 @@ func (s *Store) Get(ctx context.Context, key string, opts *store.GetOptions) ([]
 	return body, info, nil
 }
 
-// getAgain is get, again where the file was replaced in between.
+// getAgain calls get again if the file was replaced meanwhile.
 func (s *Store) getAgain(ctx context.Context, key string, opts *store.GetOptions) ([]byte, store.Info, error) {
 	for try := 0; ; try++ {
 		body, info, err := s.get(ctx, key, opts)
@@ -189,8 +212,8 @@ func (s *Store) openFile(key string) (*os.File, error) {
 	}
 	f, err := held.file(s.path(key), key)
 	if errors.Is(err, fs.ErrNotExist) {
-		// On FUSE a name may lead to a file that is replaced before it is
-		// opened, and then there is none: but the name is there.
+		// On FUSE, opening a file that is being replaced may fail like this
+		// although the name exists.
 		if st, serr := s.status("get", key); serr == nil && st.mode.IsRegular() {
 			return nil, errStale
 		}
@@ -201,8 +224,8 @@ func (s *Store) openFile(key string) (*os.File, error) {
 	return f, nil
 }
 
-// lostName reports whether the open file of a key has no name any more. Some
-// FUSE drivers count no names at all, so the count alone says nothing.
+// lostName reports whether the open file of a key has lost its name. Some FUSE
+// drivers always report zero names, so it compares the files too.
 func (s *Store) lostName(key string, open status) bool {
 	if open.names > 0 {
 		return false
@@ -212,10 +235,10 @@ func (s *Store) lostName(key string, open status) bool {
 }
 
 // errStale: the file was replaced or deleted just after it was opened. That
-// moves its change time, so the state that it was cannot be told any more.
+// moves its change time, so its Modified is lost.
 var errStale = errors.New("file was replaced while it was read")
 
-// maxStale is how often a file is opened again that was replaced meanwhile.
+// maxStale is how often a file that was replaced meanwhile is opened again.
 const maxStale = 20
 
 // ioSize is the size of one read or write: large enough to be cheap, small
@@ -232,7 +255,7 @@ func readAt(ctx context.Context, f *os.File, buf []byte, off int64) error {
 		m, err := f.ReadAt(buf[n:end], off+int64(n))
 		n += m
 		if err == io.EOF && n < len(buf) {
-			return &fs.PathError{Op: "get", Path: f.Name(), Err: io.ErrUnexpectedEOF} // somebody truncated it
+			return &fs.PathError{Op: "get", Path: f.Name(), Err: io.ErrUnexpectedEOF} // another program has truncated it
 		}
 		if err != nil && err != io.EOF {
 			return err

@@ -11,9 +11,9 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// folder is a directory of the store that is held open. What has a name in it
-// is reached through it, by that name alone: no link is followed, and nobody
-// can put another directory in between.
+// folder is a directory of the store that is held open. Its entries are
+// reached through it by name, so no link is followed, and nobody can put
+// another directory in between.
 type folder struct {
 	path string
 	f    *os.File // nil on Windows
@@ -25,7 +25,7 @@ func (d *folder) close() {
 	}
 }
 
-// parent and base divide a key.
+// parent returns the part of a key before its last slash, or "".
 func parent(key string) string {
 	if i := strings.LastIndexByte(key, '/'); i >= 0 {
 		return key[:i]
@@ -33,9 +33,10 @@ func parent(key string) string {
 	return ""
 }
 
+// base returns the part of a key after its last slash.
 func base(key string) string { return key[strings.LastIndexByte(key, '/')+1:] }
 
-// openFolder opens a directory below the root, or with "" the root.
+// openFolder opens a directory below the root, or the root for "".
 func (s *Store) openFolder(rel string) (*folder, error) {
 	held := s.held.Load()
 	if held == nil {
@@ -48,8 +49,7 @@ func (s *Store) openFolder(rel string) (*folder, error) {
 	return d, nil
 }
 
-// makeFolder makes a directory below the root, and those of its parents that
-// are not there.
+// makeFolder makes a directory below the root, with its missing parents.
 func (s *Store) makeFolder(rel string) error {
 	if rel == "" {
 		return nil // see MakeRoot
@@ -72,13 +72,13 @@ func (s *Store) makeFolder(rel string) error {
 	}
 	if err == nil {
 		s.note("mkdir", dir)
-		s.durable.Delete(dir) // the one known was another, since pruned
+		s.durable.Delete(dir) // that was an earlier directory, since pruned
 	}
 	return err
 }
 
-// linkAt returns err, which came of opening rel, unless a link on the way there
-// is its reason: then that is said.
+// linkAt returns the error of opening rel. If a symbolic link on the way is
+// the reason, it returns an ErrForeign that names the link instead.
 func (s *Store) linkAt(op, rel string, err error) error {
 	if class := oserror.Of(err); class != oserror.Link && !(class == oserror.Absent && !errors.Is(err, fs.ErrNotExist)) {
 		return err
@@ -88,14 +88,14 @@ func (s *Store) linkAt(op, rel string, err error) error {
 			return foreign(op, s.path(at), isLink)
 		}
 	}
-	if oserror.Of(err) == oserror.Link { // it is gone by now
+	if oserror.Of(err) == oserror.Link { // the link is gone by now
 		return as(store.ErrRetry, err)
 	}
 	return err
 }
 
-// status returns what is known of a file or directory below the root. It is an
-// error if there is a link in its place.
+// status returns the status of a file or directory below the root. A link in
+// its place is an error.
 func (s *Store) status(op, rel string) (status, error) {
 	held := s.held.Load()
 	if held == nil {
@@ -113,8 +113,8 @@ func (s *Store) status(op, rel string) (status, error) {
 	}
 }
 
-// regular returns an error unless st is of a file. Everything else but a link
-// is no key, and not there.
+// regular returns nil if st belongs to a regular file. A link is ErrForeign;
+// anything else is not a key, so ErrNotExist.
 func (st status) regular(op, path string) error {
 	switch {
 	case st.mode&fs.ModeSymlink != 0:

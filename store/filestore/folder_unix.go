@@ -14,12 +14,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// heldRoot is the root of a store, held open: as long as it is, no other
-// directory has its identity.
+// heldRoot is the root of a store, held open. While it is open, no other
+// directory can have its identity.
 type heldRoot struct{ f *os.File }
 
-// holdRoot opens the directory that is at a path. The last part of it may be
-// a link: here, and nowhere below.
+// holdRoot opens the directory at a path. The path may lead through links;
+// below the root no link is followed.
 func holdRoot(dir string) (*heldRoot, error) {
 	fd, err := again(func() (int, error) { return unix.Open(dir, handle|unix.O_DIRECTORY|unix.O_CLOEXEC, 0) })
 	if err != nil {
@@ -28,9 +28,9 @@ func holdRoot(dir string) (*heldRoot, error) {
 	return &heldRoot{os.NewFile(uintptr(fd), dir)}, nil
 }
 
-// isAt reports whether the root is what a path leads to now. Both are asked
-// now: on some file systems (overlayfs), a directory that is written to for the
-// first time changes its number.
+// isAt reports whether a path leads to the root now. It reads both inode
+// numbers now: on some file systems (overlayfs) the number of a directory
+// changes with the first write to it.
 func (h *heldRoot) isAt(dir string) (bool, error) {
 	var mine, there unix.Stat_t
 	if err := unix.Fstat(h.fd(), &mine); err != nil {
@@ -44,7 +44,7 @@ func (h *heldRoot) isAt(dir string) (bool, error) {
 
 func (h *heldRoot) fd() int { return int(h.f.Fd()) }
 
-// open opens what is below the root, without following any link.
+// open opens a file or directory below the root, without following any link.
 func (h *heldRoot) open(path, rel string, flags int) (int, error) {
 	fd, err := again(func() (int, error) { return openAt(h.fd(), rel, flags|unix.O_CLOEXEC) })
 	if err != nil {
@@ -53,7 +53,7 @@ func (h *heldRoot) open(path, rel string, flags int) (int, error) {
 	return fd, nil
 }
 
-// openAt is openBelow but in tests.
+// openAt is openBelow; tests put walkBelow in its place.
 var openAt = openBelow
 
 // walkBelow is openBelow in steps, one directory after the other.
@@ -66,7 +66,7 @@ func walkBelow(dir int, rel string, flags int) (int, error) {
 			if at != dir {
 				unix.Close(at)
 			}
-			if err == nil && flags&handle == handle { // which may open a link itself
+			if err == nil && flags&handle == handle { // these flags may open a link itself
 				var st unix.Stat_t
 				if err = unix.Fstat(fd, &st); err == nil && st.Mode&unix.S_IFMT == unix.S_IFLNK {
 					err = unix.ELOOP
@@ -122,24 +122,24 @@ func (h *heldRoot) status(path, rel string) (status, error) {
 	return statusOf(fd, path)
 }
 
-// status is what a file system says of a file.
+// status is what the file system reports about a file.
 type status struct {
 	mode     fs.FileMode // its kind
 	size     int64
 	modified time.Time
-	changed  time.Time // by the kernel, which no program sets
+	changed  time.Time // set by the kernel; no program can choose it
 	device   uint64
 	inode    uint64
-	names    uint64 // how many it has
+	names    uint64 // number of hard links
 }
 
 func (st status) same(other status) bool { return st.device == other.device && st.inode == other.inode }
 
-// statusOf is the status of what is open as fd.
+// statusOf returns the status of the open file fd.
 func statusOf(fd int, path string) (status, error) {
 	var st unix.Stat_t
 	err := unix.Fstat(fd, &st)
-	if err == unix.ENOENT { // on FUSE, of what is open and replaced
+	if err == unix.ENOENT { // on FUSE, an open file that was replaced
 		return status{}, errStale
 	}
 	if err != nil {
@@ -160,14 +160,14 @@ var kinds = map[uint32]fs.FileMode{
 	unix.S_IFSOCK: fs.ModeSocket, unix.S_IFCHR: fs.ModeDevice | fs.ModeCharDevice, unix.S_IFBLK: fs.ModeDevice,
 }
 
-// statusOfFile is the status of an open file.
+// statusOfFile returns the status of an open file.
 func statusOfFile(f *os.File) (status, error) { return statusOf(int(f.Fd()), f.Name()) }
 
 func (d *folder) fd() int { return int(d.f.Fd()) }
 
 func (d *folder) join(name string) string { return d.path + string(os.PathSeparator) + name }
 
-// status returns the status of a name in the directory: of a link itself.
+// status returns the status of an entry of the directory; for a link, its own.
 func (d *folder) status(name string) (status, error) {
 	var st unix.Stat_t
 	if err := unix.Fstatat(d.fd(), name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
@@ -225,13 +225,13 @@ func (d *folder) publish(f *os.File, name string) error {
 	from := filepath.Base(f.Name())
 	err := unix.Linkat(d.fd(), from, d.fd(), name, 0)
 	if err == unix.EPERM || err == unix.ENOTSUP || err == unix.EOPNOTSUPP || err == unix.ENOSYS {
-		// No hard links here (FAT, some FUSE and SMB mounts).
+		// This file system has no hard links (FAT, some FUSE and SMB mounts).
 		err = renameExclusive(d.fd(), from, name)
 	}
 	return outcome(d.renamed("link", from, name, err), d, f, name)
 }
 
-// replace gives the temporary file f the name, whatever has it.
+// replace gives the temporary file f the name, in place of the file that has it.
 func (d *folder) replace(f *os.File, name string) error {
 	from := filepath.Base(f.Name())
 	return outcome(d.renamed("rename", from, name, unix.Renameat(d.fd(), from, d.fd(), name)), d, f, name)
@@ -244,7 +244,7 @@ func (d *folder) renamed(op, from, to string, err error) error {
 	return &os.LinkError{Op: op, Old: d.join(from), New: d.join(to), Err: err}
 }
 
-// again repeats a system call that a signal has interrupted.
+// again repeats a system call that a signal interrupts.
 func again(call func() (int, error)) (int, error) {
 	for {
 		n, err := call()

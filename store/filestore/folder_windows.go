@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// heldRoot is the root of a store. Windows does not let a directory that is
-// held open be renamed or removed, so its identity is kept instead.
+// heldRoot is the root of a store. On Windows an open directory cannot be
+// renamed or removed, so the store keeps its identity instead of a handle.
 type heldRoot struct {
 	dir string
 	fi  fs.FileInfo
@@ -26,14 +26,14 @@ func holdRoot(dir string) (*heldRoot, error) {
 	return &heldRoot{dir, fi}, nil
 }
 
-// isAt reports whether the root is what a path leads to now.
+// isAt reports whether a path leads to the root now.
 func (h *heldRoot) isAt(dir string) (bool, error) {
 	fi, err := os.Stat(dir)
 	return err == nil && os.SameFile(h.fi, fi), err
 }
 
-// noLink returns an error if a part of rel is a link or a junction. Somebody
-// may put one there just after that.
+// noLink returns an error if a part of rel is a link or a junction. It cannot
+// see a link that is put there just afterwards.
 func (h *heldRoot) noLink(rel string) error {
 	at := h.dir
 	for name := range strings.SplitSeq(rel, "/") {
@@ -81,17 +81,17 @@ func (h *heldRoot) status(path, rel string) (status, error) {
 	return statusOfFile(f)
 }
 
-// status is what a file system says of a file.
+// status is what the file system reports about a file.
 type status struct {
 	mode     fs.FileMode // its kind
 	size     int64
 	modified time.Time
-	device   uint64    // unknown here
-	changed  time.Time // by the file system, which no program sets
-	names    uint64    // how many it has; nobody counts them here
+	device   uint64    // always 0 on Windows
+	changed  time.Time // set by the file system; no program can choose it
+	names    uint64    // always 1 on Windows
 }
 
-// same: files that are open are not replaced here.
+// same is always true: on Windows an open file cannot be replaced.
 func (st status) same(status) bool { return true }
 
 func statusOfFile(f *os.File) (status, error) {
@@ -137,6 +137,6 @@ func (d *folder) publish(f *os.File, name string) error { return move(f, d.join(
 
 func (d *folder) replace(f *os.File, name string) error { return replaceFile(f, d.join(name)) }
 
-// namedAt returns the status of the file f, which has just got its name, and is
-// closed.
+// namedAt returns the status of the file that has just got its name. The file
+// is closed already.
 func namedAt(_ *os.File, d *folder, name string) (status, error) { return d.status(name) }

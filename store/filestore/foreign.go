@@ -11,9 +11,9 @@ import (
 
 var _ store.Shared = (*Store)(nil)
 
-// Foreign implements store.Shared: it looks for a file whose name is no part
-// of a key. Hidden files do not count, nor do what file systems themselves
-// put into their top directory, and empty directories.
+// Foreign implements store.Shared: it looks for a file whose name cannot be
+// part of a key. Hidden files, empty directories, and the files that a file
+// system keeps in its own top directory do not count.
 func (s *Store) Foreign(ctx context.Context) (string, error) {
 	found, err := s.foreignIn(ctx, "")
 	return found, s.found(err)
@@ -25,7 +25,7 @@ func (s *Store) foreignIn(ctx context.Context, rel string) (found string, err er
 	}
 	d, err := s.openFolder(rel)
 	if oserror.Of(err) == oserror.Absent {
-		return "", nil // not there yet, or gone since
+		return "", nil // not made yet, or removed meanwhile
 	}
 	if err != nil {
 		return "", err
@@ -52,4 +52,5 @@ func (s *Store) foreignIn(ctx context.Context, rel string) (found string, err er
 	return found, err
 }
 
+// ofSystem are names that file systems keep in their top directory.
 var ofSystem = map[string]bool{"lost+found": true, "System Volume Information": true, "$RECYCLE.BIN": true}

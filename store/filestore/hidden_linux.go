@@ -9,18 +9,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// hiddenPrefix is of the names that libfuse gives to open files that are
+// hiddenPrefix begins the names that libfuse gives to open files that are
 // replaced or removed.
 const hiddenPrefix = ".fuse_hidden"
 
 func errHides(dir string) error {
-	return fmt.Errorf("file store: %s is on a FUSE mount on which a file has no name for a moment while it is replaced: others would find "+
-		"nothing there, or put something there that is lost; mount it with -o hard_remove, or use the directory behind it", dir)
+	return fmt.Errorf("file store: %s is on a FUSE mount where a file has no name for a moment while it is replaced: another process "+
+		"could miss it, or create a file that is then lost; mount it with -o hard_remove, or use the directory behind the mount", dir)
 }
 
-// hidesReplaced reports whether a file that is replaced while it is open is
-// given another name first. Drivers on libfuse's high level do so, in two steps:
-// in between, the key is absent.
+// hidesReplaced reports whether the mount renames an open file before it
+// replaces it. Drivers on libfuse's high-level interface do; the key is absent
+// between the two steps.
 // https://libfuse.github.io/doxygen/structfuse__config.html (hard_remove)
 func (s *Store) hidesReplaced() (bool, error) {
 	d, err := s.openFolder("")

@@ -12,11 +12,11 @@ import (
 
 var _ store.Inspector = (*Store)(nil)
 
-// maxTold is how many things of one kind Inspect names.
+// maxTold is how many links, and how many mounts, Inspect names.
 const maxTold = 10
 
-// Inspect implements store.Inspector: it names the links below the root, which
-// are not followed, and the mount points.
+// Inspect implements store.Inspector: it names the symbolic links below the
+// root, which the store does not follow, and the mount points.
 func (s *Store) Inspect(ctx context.Context) ([]store.Fact, error) {
 	if s.held.Load() == nil {
 		return nil, nil
@@ -28,7 +28,7 @@ func (s *Store) Inspect(ctx context.Context) ([]store.Fact, error) {
 	return append(facts("link", in.links, isLink), facts("mount point", in.mounts, isMount)...), s.found(nil)
 }
 
-const isMount = "another file system is mounted within the registry; while it is not, a collection takes all that is on it for deleted"
+const isMount = "another file system is mounted inside the registry; whenever it is not mounted, a collection sees its files as deleted"
 
 func facts(name string, paths []string, warning string) (all []store.Fact) {
 	for i, path := range paths {
@@ -46,14 +46,14 @@ type inspection struct {
 	links, mounts []string
 }
 
-// dir looks at what is in the directory rel, which is in one on device.
+// dir inspects the directory rel, whose parent is on the given device.
 func (in *inspection) dir(rel string, device uint64) error {
 	if err := in.ctx.Err(); err != nil {
 		return err
 	}
 	d, err := in.s.openFolder(rel)
 	switch oserror.Of(err) {
-	case oserror.Absent, oserror.Denied: // gone since, or told by who needs it
+	case oserror.Absent, oserror.Denied: // removed meanwhile, or an error of the call that needs it
 		return nil
 	}
 	if err != nil {

@@ -32,7 +32,7 @@ func TestKeysAreThoseOfList(t *testing.T) {
 				}
 				want = append(want, info.Key)
 			}
-			for _, st := range []store.Store{s, wrapstore.Watch(wrapstore.Log(s, log), new(wrapstore.Clock))} {
+			for _, st := range []store.Store{s, wrapstore.ObserveClock(wrapstore.Log(s, log), new(wrapstore.Clock))} {
 				if _, ok := st.(store.KeyLister); !ok {
 					t.Fatalf("%T lists no keys", st)
 				}

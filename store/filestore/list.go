@@ -14,32 +14,32 @@ import (
 )
 
 // A listing is made of pages. A page is read again until two readings in
-// a row agree: a directory that changes while it is read may miss files that
-// were there before others that it shows (on ext4, one listing in six beside
-// busy writers). Then every file that was there before any file of the page
-// was begun is in the page. A page that is one directory, which was read at one
-// moment, is not read again.
+// a row agree. The reason: while a directory changes, a reading may show a new
+// file and miss an older one (on ext4, one listing in six beside busy
+// writers). After two equal readings, the page has every file that existed
+// before the oldest file of the page was begun. A page that is one directory,
+// read at one moment, is not read again.
 //
-// Beside writers who never rest, two readings of a large directory never
+// Beside writers that never pause, two readings of a large directory never
 // agree as a whole. After a while, the page ends where they begin to differ.
 const (
-	smallPage = 1 << 5  // keys, for who expects few
+	smallPage = 1 << 5  // keys, if the caller expects few
 	firstPage = 1 << 10 // keys; later pages are larger
 	maxPage   = 1 << 16
-	patience  = 3 * time.Second // with the first page, which may be the whole listing
+	patience  = 3 * time.Second // for the first page, which may be the whole listing
 )
 
 // List implements store.Store.
 func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[store.Info, error] {
 	return func(yield func(store.Info, error) bool) {
-		var in *folder // where the last key was: the next one is mostly there, too
+		var in *folder // directory of the last key, and mostly of the next one too
 		defer func() { in.close() }()
 		for key, err := range s.Keys(ctx, prefix, after) {
 			info := store.Info{}
 			if err == nil {
 				info, err = s.statListed(ctx, &in, key)
 				if errors.Is(err, fs.ErrNotExist) {
-					continue // deleted since
+					continue // deleted meanwhile
 				}
 				if err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrNoRoot) {
 					err = &store.UnreadableError{Prefix: key, Err: err}
@@ -52,8 +52,8 @@ func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[store.
 	}
 }
 
-// statListed is Stat of a key that was listed, by way of its directory, which
-// is held in *in.
+// statListed is Stat for a listed key. It goes through the directory of the
+// key, which it keeps open in *in.
 func (s *Store) statListed(ctx context.Context, in **folder, key string) (store.Info, error) {
 	if dir := s.path(parent(key)); *in == nil || (*in).path != dir {
 		(*in).close()
@@ -68,11 +68,11 @@ func (s *Store) statListed(ctx context.Context, in **folder, key string) (store.
 	return s.info(key, st), nil
 }
 
-// Keys implements store.KeyLister: it looks at directories and not at files.
+// Keys implements store.KeyLister: it reads directories, and no files.
 func (s *Store) Keys(ctx context.Context, prefix, after string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
-		// All keys with the prefix lie below its last slash. Nothing does if
-		// that is no part of a key: "../", or where the locks are.
+		// All keys with the prefix lie below its last slash. If that part
+		// cannot begin a key ("../", ".locks/"), there are no keys.
 		top := prefix[:strings.LastIndexByte(prefix, '/')+1]
 		if top != "" && store.ValidKey(strings.TrimSuffix(top, "/")) != nil {
 			return
@@ -80,7 +80,7 @@ func (s *Store) Keys(ctx context.Context, prefix, after string) iter.Seq2[string
 		deadline := time.Now().Add(s.patience)
 		size := firstPage
 		if store.Expected(ctx) > 0 {
-			size = smallPage // perhaps the first key is all that is wanted
+			size = smallPage // the caller may want the first key only
 		}
 		for ; ; size = min(size*4, maxPage) {
 			w := walk{ctx: ctx, store: s, prefix: prefix, after: after, size: size, highest: store.HighestOf(ctx)}
@@ -121,15 +121,15 @@ type walk struct {
 	store         *Store
 	prefix, after string
 	size          int
-	highest       int // look for so many of the highest keys, from the highest down; 0: for all, from the lowest up
+	highest       int // if not 0, collect only so many of the highest keys, from the highest down
 
-	keys   []string         // and what begins those of directories that cannot be read,
-	bad    map[string]error // with why
+	keys   []string         // found, and the prefixes of directories that cannot be read
+	bad    map[string]error // why these cannot be read
 	dirs   int              // how many directories were read
-	moment bool             // the last of them at one moment
+	moment bool             // the last of them was read at one moment
 }
 
-// shortKey is a length that is not too long for any key.
+// shortKey is a length below which a path is never too long for a key.
 const shortKey = 256
 
 var _ store.Picker = (*Store)(nil)
@@ -139,7 +139,7 @@ func (s *Store) PicksHighest() {}
 
 var errPageFull = errors.New("page is full")
 
-// page returns the keys of the page, and whether there may be more.
+// page returns the keys of the page, and whether more may follow.
 func (w *walk) page(top string, deadline time.Time) ([]string, bool, error) {
 	for try := 0; ; try++ {
 		last := w.keys
@@ -150,7 +150,7 @@ func (w *walk) page(top string, deadline time.Time) ([]string, bool, error) {
 		}
 		if w.highest > 0 {
 			slices.Reverse(w.keys)
-			err = nil // there are more, and they are not wanted
+			err = nil // the keys below these are not wanted
 		}
 		if w.dirs == 1 && w.moment {
 			return w.keys, err == errPageFull, nil
@@ -189,10 +189,10 @@ func (w *walk) dir(rel string) error {
 	}
 	if err != nil {
 		if rel == "" || w.ctx.Err() != nil || errors.Is(err, store.ErrNoRoot) {
-			return err // nothing is known of the rest
+			return err // the whole listing fails
 		}
 		if w.highest > 0 {
-			return &store.UnreadableError{Prefix: rel, Err: err} // what is higher may be in there
+			return &store.UnreadableError{Prefix: rel, Err: err} // it may hold higher keys
 		}
 		w.keys, w.bad[rel] = append(w.keys, rel), err
 		return nil
@@ -202,7 +202,7 @@ func (w *walk) dir(rel string) error {
 	}
 	for _, key := range keys {
 		if sub, ok := strings.CutSuffix(key, "/"); ok {
-			// Everything below sub starts with key.
+			// All keys in the directory sub start with key.
 			overlaps := strings.HasPrefix(key, w.prefix) || strings.HasPrefix(w.prefix, key)
 			passed := w.after > key && (!strings.HasPrefix(w.after, key) || w.after == key+store.AfterAll)
 			if !overlaps || passed {
@@ -224,7 +224,7 @@ func (w *walk) dir(rel string) error {
 	return nil
 }
 
-// read returns what is in the directory of key prefix rel: see readDir.
+// read opens the directory of key prefix rel and reads it: see readDir.
 func (w *walk) read(rel string) (keys []string, moment bool, err error) {
 	d, err := w.store.openFolder(strings.TrimSuffix(rel, "/"))
 	if err != nil {
@@ -234,18 +234,19 @@ func (w *walk) read(rel string) (keys []string, moment bool, err error) {
 	return w.readDir(d, rel)
 }
 
-// readDir returns what the names in a directory make of rel: keys, and what
-// they begin with for directories, with a slash at the end, all in order: "a-b"
-// comes before "a/". It reports whether that is how the directory was at one
-// moment.
+// readDir returns the entries of a directory, as keys that begin with rel.
+// Those of subdirectories end in a slash. They are in the order of keys: "a-b"
+// comes before "a/". moment reports whether the directory was in that state at
+// one moment.
 //
-// A symbolic link that could be a key, or a directory of keys, in the range is
-// something that cannot be read: to list the rest as if it were all would be
-// a lie that garbage collection believes.
+// A symbolic link in the place of a key or of a directory of keys cannot be
+// read, so it is an error if it is in the range. Without it, a listing would
+// look complete, and a collection would delete the packs that only the hidden
+// registers name.
 func (w *walk) readDir(d *folder, rel string) (keys []string, moment bool, err error) {
 	var dirs, links []string
 	var key []byte
-	lowest := w.after // keys up to it are not wanted
+	lowest := w.after // keys up to this one are not wanted
 	moment, err = d.each(func(name []byte, mode fs.FileMode) error {
 		key = append(append(key[:0], rel...), name...)
 		if mode.IsRegular() && string(key) <= lowest {
@@ -253,12 +254,12 @@ func (w *walk) readDir(d *folder, rel string) (keys []string, moment bool, err e
 		}
 		whole := string(key)
 		if store.ValidSegment(whole[len(rel):]) != nil {
-			return nil // temporaries, locks, what others have put there
+			return nil // temporary files, locks, files that others have put there
 		}
 		switch {
 		case mode&fs.ModeSymlink != 0:
 			if whole <= w.after || !w.concerns(whole) {
-				return nil // it was told on an earlier page, or is not in the range
+				return nil // reported on an earlier page, or not in the range
 			}
 			err := foreign("list", d.join(string(name)), isLink)
 			if w.highest > 0 {
@@ -270,7 +271,7 @@ func (w *walk) readDir(d *folder, rel string) (keys []string, moment bool, err e
 			dirs = append(dirs, whole+"/")
 			return nil
 		case !mode.IsRegular(), !strings.HasPrefix(whole, w.prefix), whole <= lowest:
-			return nil // no key, or not wanted
+			return nil // not a key, or not wanted
 		}
 		if keys = append(keys, whole); w.highest > 0 && len(keys) == 2*w.highest {
 			keys = w.cut(keys)
@@ -286,14 +287,14 @@ func (w *walk) readDir(d *folder, rel string) (keys []string, moment bool, err e
 	return keys, moment, err
 }
 
-// cut returns the highest of keys, in order.
+// cut returns the w.highest highest of keys, in order.
 func (w *walk) cut(keys []string) []string {
 	slices.Sort(keys)
 	return keys[:copy(keys, keys[len(keys)-w.highest:])]
 }
 
-// concerns reports whether a key, or a directory of that name, is in the range
-// that is listed.
+// concerns reports whether the listed range includes this key, or keys in
+// a directory of this name.
 func (w *walk) concerns(key string) bool {
 	return strings.HasPrefix(key, w.prefix) && key > w.after ||
 		strings.HasPrefix(w.prefix, key+"/") || strings.HasPrefix(key+"/", w.prefix) && key+"0" > w.after // '0' follows '/'

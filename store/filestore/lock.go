@@ -16,19 +16,20 @@ const (
 	lockFiles = 64
 )
 
-// lockNumber tells which of the locks guards key.
+// lockNumber returns the number of the lock that guards key.
 func lockNumber(key string) int {
 	h := fnv.New32a()
 	h.Write([]byte(key))
 	return int(h.Sum32() % lockFiles)
 }
 
-// lockKey is the path of the lock file of key, below the root.
+// lockKey returns the path of the lock file of key, below the root.
 func lockKey(key string) string { return fmt.Sprintf("%s/%02x", lockDir, lockNumber(key)) }
 
 // lock takes the lock that guards replacing and deleting key. flock excludes
-// other processes, the channel the goroutines of this one. A lock file must
-// not be removed while a store is in use: it would exclude nobody any more.
+// other processes, the channel excludes the goroutines of this one. A lock
+// file must not be removed while a store is in use: two processes could then
+// lock two different files.
 func (s *Store) lock(ctx context.Context, key string) (unlock func(), err error) {
 	i := lockNumber(key)
 	select {
@@ -47,8 +48,8 @@ func (s *Store) lock(ctx context.Context, key string) (unlock func(), err error)
 	}, nil
 }
 
-// lockFile locks a lock file. Somebody may prune its directory while that is
-// empty.
+// lockFile locks a lock file. It makes the directory of the lock files again
+// if another process prunes it meanwhile.
 func (s *Store) lockFile(ctx context.Context, rel string) (release func(), err error) {
 	const tries = 1000
 	for try := 0; ; try++ {
@@ -67,7 +68,7 @@ func (s *Store) lockFile(ctx context.Context, rel string) (release func(), err e
 
 func (s *Store) tryLock(ctx context.Context, rel string) (release func(), err error) {
 	d, err := s.openFolder(parent(rel))
-	if oserror.Of(err) == oserror.Absent && !errors.Is(err, fs.ErrNotExist) { // it is no directory
+	if oserror.Of(err) == oserror.Absent && !errors.Is(err, fs.ErrNotExist) { // it is not a directory
 		return nil, foreign("lock", s.path(parent(rel)), isNoLock)
 	}
 	if err != nil {
@@ -77,8 +78,8 @@ func (s *Store) tryLock(ctx context.Context, rel string) (release func(), err er
 	return d.lock(ctx, base(rel))
 }
 
-// makeLockDir makes the directory of the lock files. It holds nothing that has
-// to be durable, and so is no effect.
+// makeLockDir makes the directory of the lock files. These do not have to be
+// durable, so making it is not an effect.
 func (s *Store) makeLockDir() error {
 	d, err := s.openFolder("")
 	if err != nil {
@@ -91,7 +92,7 @@ func (s *Store) makeLockDir() error {
 	return nil
 }
 
-const isNoLock = "here should be the locks of the registry, and is something else; move it away"
+const isNoLock = "the locks of the registry belong here, and this is not one; move it away"
 
 // poll repeats a try for a lock until it succeeds or fails.
 func poll(ctx context.Context, try func() (bool, error)) error {

@@ -13,8 +13,9 @@ import (
 	"github.com/mindtrace/registry/internal/oserror"
 )
 
-// lock locks the file name in the directory, which it makes if need be: with
-// flock, which excludes other open files of it, in this process and in others.
+// lock locks a file in the directory with flock, and makes the file if it does
+// not exist. flock excludes every other open file description, in this process
+// and in others.
 func (d *folder) lock(ctx context.Context, name string) (release func(), err error) {
 	f, err := d.lockable(name, unix.O_RDONLY)
 	if err != nil {
@@ -22,7 +23,7 @@ func (d *folder) lock(ctx context.Context, name string) (release func(), err err
 	}
 	err = poll(ctx, func() (bool, error) {
 		err := flock(f)
-		if errors.Is(err, unix.EBADF) || errors.Is(err, unix.EIO) { // NFS locks only what can be written
+		if errors.Is(err, unix.EBADF) || errors.Is(err, unix.EIO) { // NFS locks only files that are open for writing
 			f.Close()
 			if f, err = d.lockable(name, unix.O_RDWR); err == nil {
 				err = flock(f)
@@ -38,12 +39,13 @@ func (d *folder) lock(ctx context.Context, name string) (release func(), err err
 		return nil, err
 	}
 	return func() {
-		unix.Flock(int(f.Fd()), unix.LOCK_UN) // a child that was just forked may have it open
+		unix.Flock(int(f.Fd()), unix.LOCK_UN) // a forked child may hold the file open still
 		f.Close()
 	}, nil
 }
 
-// lockable opens a lock file. O_NONBLOCK is for a named pipe in its place.
+// lockable opens a lock file. With O_NONBLOCK, a named pipe in its place does
+// not block.
 func (d *folder) lockable(name string, flags int) (*os.File, error) {
 	f, err := d.open(name, flags|unix.O_CREAT|unix.O_NONBLOCK)
 	switch {

@@ -6,7 +6,7 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// lock locks the file name in the directory, which it makes if need be.
+// lock locks a file in the directory, and makes the file if it does not exist.
 func (d *folder) lock(ctx context.Context, name string) (release func(), err error) {
 	if st, err := d.status(name); err == nil && !st.mode.IsRegular() {
 		return nil, foreign("lock", d.join(name), isNoLock)

@@ -9,12 +9,13 @@ import (
 	"strings"
 )
 
-// mountRefusal tells why a compare-and-swap in dir cannot be trusted: some
-// mounts accept flock and lock nothing, or lock nothing for other machines.
+// mountRefusal returns an error if a compare-and-swap in dir cannot be
+// trusted: some mounts accept flock and lock nothing, or do not lock for other
+// machines.
 func mountRefusal(dir string) error {
 	f, err := os.Open("/proc/self/mountinfo")
 	if err != nil {
-		return nil // not Linux's usual /proc: nothing known against it
+		return nil // no /proc: accept the mount
 	}
 	defer f.Close()
 	if real, err := filepath.EvalSymlinks(dir); err == nil {
@@ -23,13 +24,14 @@ func mountRefusal(dir string) error {
 	return findMount(f, dir).refusal()
 }
 
-// mount is a line of /proc/self/mountinfo, as far as it matters here.
+// mount is a line of /proc/self/mountinfo, with the fields that matter here.
 type mount struct {
 	point, fstype, source, options string
 }
 
 // findMount returns the mount that dir is on: the one with the longest mount
-// point above it, and of several at one point the last, which hides the others.
+// point above dir. Of several mounts at one point it is the last, which hides
+// the others.
 // https://man7.org/linux/man-pages/man5/proc_pid_mountinfo.5.html
 func findMount(mountinfo io.Reader, dir string) mount {
 	var best mount
@@ -63,8 +65,8 @@ func (m mount) refusal() error {
 	case "lustre":
 		return m.refuseOptions(local, "localflock")
 	}
-	// A FUSE driver that does not implement locks gets the kernel's, which are
-	// this machine's only. Some drivers are named by the type, some by the source.
+	// For a FUSE driver without locks, the kernel locks within this machine
+	// only. Some drivers appear in the type, some in the source.
 	driver, ok := strings.CutPrefix(m.fstype, "fuse.")
 	if m.fstype == "fuse" {
 		driver, ok = m.source, true

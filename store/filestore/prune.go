@@ -11,8 +11,8 @@ import (
 
 var _ store.Pruner = (*Store)(nil)
 
-// Prune implements store.Pruner. Nothing has to be made durable: a directory
-// that comes back when the power fails is empty.
+// Prune implements store.Pruner. It flushes nothing: a directory that comes
+// back after a power failure is empty.
 func (s *Store) Prune(ctx context.Context, prefix string) error {
 	rel := strings.TrimSuffix(prefix, "/")
 	err := s.pruneBelow(ctx, rel)
@@ -56,8 +56,8 @@ func (s *Store) pruneBelow(ctx context.Context, rel string) error {
 	return err
 }
 
-// pruneOne removes a directory if it is empty, and reports whether it is gone. If
-// it cannot be removed, a collection says so.
+// pruneOne removes a directory if it is empty, and reports whether it is gone.
+// It does not report why a removal fails; the next collection does.
 func (s *Store) pruneOne(rel string) (gone bool, err error) {
 	in, err := s.openFolder(parent(rel))
 	if oserror.Of(err) == oserror.Absent {

@@ -31,7 +31,7 @@ func (s *Store) Put(ctx context.Context, key string, body []byte, match store.To
 	return s.ended(info, err)
 }
 
-// ended is how a put ends.
+// ended returns the results of a put, after a last look at the root.
 func (s *Store) ended(info store.Info, err error) (store.Info, error) {
 	if err = s.done(err, err == nil); err != nil {
 		return store.Info{Now: info.Now}, err
@@ -41,7 +41,7 @@ func (s *Store) ended(info store.Info, err error) (store.Info, error) {
 
 // create gives body the name of key if that name is free.
 func (s *Store) create(ctx context.Context, key string, body []byte) (store.Info, error) {
-	if _, err := s.status("put", key); err == nil || errors.Is(err, store.ErrForeign) { // spare the flush; link decides
+	if _, err := s.status("put", key); err == nil || errors.Is(err, store.ErrForeign) { // saves the flush; the link is what decides
 		return s.refused(key)
 	}
 	t, err := s.writeTemp(ctx, parent(key), body)
@@ -55,7 +55,7 @@ func (s *Store) create(ctx context.Context, key string, body []byte) (store.Info
 	return s.name(ctx, key, t)
 }
 
-// name gives t, which is flushed, the name of key if that is free.
+// name gives the flushed file t the name of key if that name is free.
 func (s *Store) name(ctx context.Context, key string, t *temp) (store.Info, error) {
 	if err := errors.Join(ctx.Err(), s.here()); err != nil {
 		return store.Info{}, err
@@ -75,11 +75,11 @@ func (s *Store) name(ctx context.Context, key string, t *temp) (store.Info, erro
 
 // replace gives body the name of key if its present token is match.
 //
-// The token is the modification time, and a replacement always gets a later
-// one than what it replaces, so a token never comes back: the A-B-A problem
-// of content hashes does not arise.
+// The token is the modification time. A replacement always gets a later time
+// than the file that it replaces, so a token never comes back. The A-B-A
+// problem of content hashes does not arise.
 func (s *Store) replace(ctx context.Context, key string, body []byte, match store.Token) (store.Info, error) {
-	if st, err := s.state(key); err != nil || tokenOf(st.modified) != match { // spare the flush
+	if st, err := s.state(key); err != nil || tokenOf(st.modified) != match { // saves the flush
 		return s.refused(key)
 	}
 	if err := s.cas.of(s); err != nil {
@@ -119,7 +119,8 @@ func (s *Store) replace(ctx context.Context, key string, body []byte, match stor
 	return s.finish(key, t, before)
 }
 
-// state is the status of the file of key: what is no file is none.
+// state returns the status of the file of key. Anything but a regular file is
+// an error.
 func (s *Store) state(key string) (status, error) {
 	st, err := s.status("put", key)
 	if err == nil {
@@ -128,8 +129,8 @@ func (s *Store) state(key string) (status, error) {
 	return st, err
 }
 
-// finish makes the new name durable. The name is visible already: an error
-// leaves the outcome open.
+// finish makes the new name durable. The name is visible already, so after an
+// error the outcome is unknown.
 func (s *Store) finish(key string, t *temp, before time.Time) (store.Info, error) {
 	t.unname()
 	st, err := namedAt(t.f, t.dir, base(key))
@@ -149,14 +150,15 @@ func (s *Store) finish(key string, t *temp, before time.Time) (store.Info, error
 	}, nil
 }
 
-// refused tells that key is in another state than the caller named. The
-// caller builds on that state, which may be a put that is still to be flushed,
-// or our own whose flush has failed: so it is flushed first.
+// refused returns the ErrPrecondition of a put. It flushes the state that it
+// found first, because the caller relies on it: it may be the put of another
+// process that is not flushed yet, or an own one whose flush has failed.
 func (s *Store) refused(key string) (store.Info, error) {
 	st, err := s.status("put", key)
 	switch {
 	case err == nil && !st.mode.IsRegular():
-		// No key, and never will be: the caller would try for ever.
+		// This can never become a key. With ErrPrecondition the caller would
+		// try for ever.
 		return store.Info{}, foreign("put", s.path(key), isOther)
 	case err == nil:
 		if err := s.secureIn(parent(key)); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -11,18 +11,18 @@ import (
 )
 
 const (
-	smallRead = 64 << 10 // bytes of names that a directory is read with, in one call
-	largeRead = 8 << 20  // the same, of a large directory
+	smallRead = 64 << 10 // bytes of the buffer for one call of getdents
+	largeRead = 8 << 20  // the same for a large directory
 )
 
 var readBuffers = sync.Pool{New: func() any { return new([smallRead]byte) }}
 
 // each calls visit for each entry of the directory, in no order, with its
-// type. It reports whether that is how the directory was at one moment.
+// type. It reports whether all entries are the directory's state at one moment.
 //
-// The kernel holds a directory's lock, which whoever changes it takes for
-// himself, for as long as one call reads it. So what a single call returns is
-// of one moment if the call after it finds that nothing was left.
+// One call of getdents holds the directory's lock, and every change of the
+// directory needs that lock exclusively. So the entries of a single call are
+// the state of one moment, if the next call finds that none are left.
 // https://docs.kernel.org/filesystems/locking.html (iterate_shared)
 func (d *folder) each(visit func(name []byte, mode fs.FileMode) error) (moment bool, err error) {
 	fail := func(op string, err error) (bool, error) { return false, &fs.PathError{Op: op, Path: d.path, Err: err} }
@@ -34,7 +34,7 @@ func (d *folder) each(visit func(name []byte, mode fs.FileMode) error) (moment b
 	small := readBuffers.Get().(*[smallRead]byte)
 	defer readBuffers.Put(small)
 	buf := small[:]
-	if st.Size > smallRead/2 { // entries are read larger than they are stored
+	if st.Size > smallRead/2 { // entries are larger in the buffer than on the disk
 		buf = make([]byte, min(2*st.Size, largeRead))
 	}
 	for calls := 0; ; calls++ {
@@ -69,7 +69,7 @@ func (d *folder) eachEntry(entries []byte, visit func(name []byte, mode fs.FileM
 		if !known {
 			st, err := d.status(string(name))
 			if errors.Is(err, fs.ErrNotExist) {
-				continue // removed since
+				continue // removed meanwhile
 			}
 			if err != nil {
 				return err
@@ -83,15 +83,15 @@ func (d *folder) eachEntry(entries []byte, visit func(name []byte, mode fs.FileM
 	return nil
 }
 
-// modes are the kinds of entries; some file systems do not tell them.
+// modes are the kinds of entries. Some file systems do not report them.
 var modes = map[byte]fs.FileMode{
 	unix.DT_REG: 0, unix.DT_DIR: fs.ModeDir, unix.DT_LNK: fs.ModeSymlink, unix.DT_FIFO: fs.ModeNamedPipe,
 	unix.DT_SOCK: fs.ModeSocket, unix.DT_CHR: fs.ModeCharDevice, unix.DT_BLK: fs.ModeDevice,
 }
 
-// locksDirectories reports whether a directory is on one of the file systems
-// of this machine alone that leave the lock to the kernel. On all others,
-// somebody elsewhere may change a directory while it is read.
+// locksDirectories reports whether a directory is on a local file system that
+// leaves the lock to the kernel. On all others, another machine may change
+// a directory while it is read.
 func locksDirectories(fd int) bool {
 	var st unix.Statfs_t
 	if err := unix.Fstatfs(fd, &st); err != nil {

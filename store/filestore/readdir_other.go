@@ -5,8 +5,8 @@ package filestore
 import "io/fs"
 
 // each calls visit for each entry of the directory, in no order, with its
-// type. It reports whether that is how the directory was at one moment: here,
-// nobody promises it.
+// type. moment is always false: this system does not promise that the entries
+// are the state of one moment.
 func (d *folder) each(visit func(name []byte, mode fs.FileMode) error) (moment bool, err error) {
 	entries, err := d.entries()
 	if err != nil {

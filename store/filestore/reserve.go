@@ -11,19 +11,20 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// The reserve is some files that hold nothing. When the disk is full, they are
-// removed for a put that serves to free space, and made again after it: what is
-// lent is not spent, since such a put replaces a register by another, or is a
-// few bytes. Several files are several inodes, which may be what is used up: lock
-// files and directories that are made then take some for good.
+// The reserve is a number of files without content of use. When the disk is
+// full, a put that serves to free space removes them, and makes them again
+// afterwards. The room is only lent: the put replaces one register by another,
+// or writes a few bytes. There are several files because inodes may be what
+// the disk has run out of; lock files and directories keep those that they
+// take.
 //
-// Nothing depends on them. Any process may remove them, or find them removed;
-// only then may a deletion fail on a full disk.
+// No correctness depends on the reserve. Any process may remove the files, or
+// find them removed; then a deletion may fail on a full disk.
 const (
 	reserveDir   = ".reserve" // List does not show it
 	reserveFiles = 32
-	reserveSize  = 32 << 10 // of each file; together they have room for the largest register there is as a rule
-	lendTries    = 20       // so often others may take what was given up
+	reserveSize  = 32 << 10 // bytes of each file; together they fit the largest usual register
+	lendTries    = 20       // other processes may take the room this often
 )
 
 var _ store.Reserver = (*Store)(nil)
@@ -41,7 +42,7 @@ func (s *Store) Reserve(ctx context.Context) error {
 		}
 		if err := setAside(d, reserveName(i)); err != nil {
 			if oserror.Of(err) == oserror.Full {
-				return nil // it is all there is
+				return nil // the disk has no more room
 			}
 			return err
 		}
@@ -51,8 +52,8 @@ func (s *Store) Reserve(ctx context.Context) error {
 
 func reserveName(i int) string { return fmt.Sprintf("%02x", i) }
 
-// reserve opens the directory of the reserve, and makes it if need be. It holds
-// nothing that has to be durable, and so is no effect.
+// reserve opens the directory of the reserve, and makes it if it does not
+// exist. It does not have to be durable, so making it is not an effect.
 func (s *Store) reserve() (*folder, error) {
 	top, err := s.openFolder("")
 	if err != nil {
@@ -67,8 +68,8 @@ func (s *Store) reserve() (*folder, error) {
 	return s.openFolder(reserveDir)
 }
 
-// setAside makes one file of the reserve, if it is not there and whole. What it
-// holds is random, so that no file system makes nothing of it.
+// setAside makes one file of the reserve, unless it exists and is whole. Its
+// bytes are random, so that no file system can compress them away.
 func setAside(d *folder, name string) error {
 	if st, err := d.status(name); err == nil {
 		if st.size >= reserveSize {
@@ -80,20 +81,20 @@ func setAside(d *folder, name string) error {
 	}
 	f, err := d.create(name)
 	if oserror.Of(err) == oserror.Exists {
-		return nil // somebody else makes it just now
+		return nil // another process is making it
 	}
 	if err != nil {
 		return err
 	}
 	body := make([]byte, reserveSize)
 	rand.Read(body)
-	_, err = f.Write(body) // or as much as there is
+	_, err = f.Write(body) // as much of it as fits
 	return errors.Join(err, f.Close())
 }
 
-// lend gives a put what is set aside, if the disk is full and ctx says that the
-// put serves to free space. Others may take it first; they fail for want of
-// more, mostly, and then it is there again.
+// lend runs a put. If the disk is full and ctx says that the put serves to
+// free space, it gives up the reserve and tries again. Another process may
+// take the room first; mostly it needs more, fails, and leaves it.
 func (s *Store) lend(ctx context.Context, put func() error) error {
 	err := put()
 	if !lacksRoom(err) || !store.IsFreeing(ctx) {
@@ -110,11 +111,11 @@ func (s *Store) lend(ctx context.Context, put func() error) error {
 		s.giveUp()
 		err = put()
 	}
-	s.Reserve(context.WithoutCancel(ctx)) // what does not work now does after the next collection
+	s.Reserve(context.WithoutCancel(ctx)) // if this fails, the next collection makes the reserve
 	return err
 }
 
-// lacksRoom reports whether a put has failed for want of space, and has changed
+// lacksRoom reports whether a put has failed for lack of space and has changed
 // nothing.
 func lacksRoom(err error) bool {
 	return oserror.Of(err) == oserror.Full && !errors.Is(err, store.ErrUnknown)
@@ -128,6 +129,6 @@ func (s *Store) giveUp() {
 	}
 	defer d.close()
 	for i := range reserveFiles {
-		d.remove(reserveName(i)) // who has removed it before us has made the same room
+		d.remove(reserveName(i)) // if another process was faster, the room is free as well
 	}
 }

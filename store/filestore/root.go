@@ -14,13 +14,13 @@ import (
 
 var _ store.RootMaker = (*Store)(nil)
 
-// A Store takes hold of its root when it is opened, and reaches everything
-// below through it: so nothing is ever written to another directory that has
-// got the path meanwhile, and none is made anew. Before a call ends, the path
-// and the anchor are looked at: a directory that was renamed or unmounted still
-// takes in files, but nobody finds them where they belong.
+// A Store opens its root once, keeps it open, and reaches everything below
+// through it. So it never writes to another directory that has got the same
+// path meanwhile, and never makes the root anew. Before a call ends, it checks
+// the path and the anchor: a directory that was renamed or unmounted still
+// accepts files, but no reader would find them at the path.
 
-// hold takes hold of the root, if it is there.
+// hold opens the root and keeps it open, if it exists.
 func (s *Store) hold() error {
 	held, err := holdRoot(s.root)
 	if err == nil {
@@ -53,8 +53,8 @@ func (s *Store) MakeRoot(ctx context.Context) error {
 	return s.here()
 }
 
-// makeAbove makes the root, and those of the directories above it that are not
-// there.
+// makeAbove makes a directory, the root or one above it, with its missing
+// parents.
 func (s *Store) makeAbove(dir string) error {
 	mkdir := func() error { return os.Mkdir(dir, 0o777) }
 	err := s.do(effect{op: opMkdir, path: dir}, mkdir)
@@ -84,7 +84,7 @@ func (s *Store) here() error {
 	case err == nil && same:
 		return translate(s.anchored())
 	case err == nil:
-		return fmt.Errorf("%w: there is another directory at %s; open the registry again, or put the one that was opened back", store.ErrNoRoot, s.root)
+		return fmt.Errorf("%w: there is another directory at %s; open the registry again, or put the first directory back", store.ErrNoRoot, s.root)
 	case class == oserror.Absent:
 		return fmt.Errorf("%w: there is no directory at %s; mount it or put it back, and open the registry again", store.ErrNoRoot, s.root)
 	default:
@@ -92,11 +92,11 @@ func (s *Store) here() error {
 	}
 }
 
-// found is how a call ends that has only looked: whatever it came to says
-// nothing if the root is not there.
+// found returns the error of a call that has only read. If the root is not at
+// its place, that is the error, since the result means nothing.
 func (s *Store) found(err error) error {
 	if s.held.Load() == nil {
-		return translate(err) // nothing is there, and that is what it says
+		return translate(err) // the directory does not exist yet: the store is empty
 	}
 	if gone := s.here(); gone != nil {
 		return gone
@@ -104,8 +104,8 @@ func (s *Store) found(err error) error {
 	return translate(err)
 }
 
-// done is how a call ends that may have changed something: an error of the
-// root leaves that open if it did.
+// done returns the error of a call that may have changed something. If the
+// root is not at its place after a change, the outcome is unknown.
 func (s *Store) done(err error, changed bool) error {
 	gone := s.here()
 	switch {

@@ -14,7 +14,7 @@ var (
 	_ store.KeyLister = (*Store)(nil)
 )
 
-// Stage implements store.Stager. The body is written to a temporary file, and
+// Stage implements store.Stager. It writes the body to a temporary file, and
 // the disk begins to write it.
 func (s *Store) Stage(ctx context.Context, key string, body []byte) (store.Staged, error) {
 	if err := check(ctx, key); err != nil {
@@ -36,7 +36,7 @@ func (s *Store) Stage(ctx context.Context, key string, body []byte) (store.Stage
 	return &staged{s: s, key: key, t: t}, nil
 }
 
-// minStaged is how large a body must be for the disk to be told to begin.
+// minStaged is the size in bytes from which staging a body pays.
 const minStaged = 1 << 20
 
 // staged is a temporary file that is written and perhaps not flushed.
@@ -64,7 +64,7 @@ func (g *staged) commit(ctx context.Context, key string) (store.Info, error) {
 	if !g.t.named && parent(key) == parent(g.key) {
 		return g.s.name(ctx, key, g.t)
 	}
-	// The time has come for another key meanwhile.
+	// The body is committed under a key in another directory, or once more.
 	body := make([]byte, g.t.size)
 	if err := readAt(ctx, g.t.f, body, 0); err != nil {
 		return store.Info{}, err

@@ -10,10 +10,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// handle opens what only its identity and its names are wanted of.
+// handle are the flags to open a file only to learn its identity, or to reach
+// its entries.
 const handle = unix.O_RDONLY | unix.O_NONBLOCK
 
-// openBelow opens what is below a directory, without following any link.
+// openBelow opens a path below a directory, without following any link.
 func openBelow(dir int, rel string, flags int) (int, error) { return walkBelow(dir, rel, flags) }
 
 func renameExclusive(dir int, from, to string) error {
@@ -33,8 +34,8 @@ func (d *folder) entries() ([]fs.DirEntry, error) { return d.f.ReadDir(-1) }
 
 func mountRefusal(string) error { return nil }
 
-// identity tells a directory from another that had its path, or even its
-// inode number, before.
+// identity distinguishes a directory from an earlier one with the same path,
+// or even the same inode number.
 type identity struct {
 	device int32
 	inode  uint64
@@ -50,8 +51,8 @@ func identify(d *os.File) (identity, error) {
 	return identity{st.Dev, st.Ino, st.Birthtimespec}, nil
 }
 
-// writeBack: this system offers nothing of the kind.
+// writeBack does nothing: macOS has no such call.
 func writeBack(*os.File, int64, int64) {}
 
-// setDirect: nor is this.
+// setDirect fails: macOS has no O_DIRECT.
 func setDirect(*os.File, bool) error { return errors.ErrUnsupported }

@@ -8,12 +8,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// handle opens what only its identity and its names are wanted of. It needs no
-// permission.
+// handle are the flags to open a file only to learn its identity, or to reach
+// its entries. Opening with them needs no permission on the file itself.
 const handle = unix.O_PATH
 
-// openBelow opens what is below a directory, without following any link, in one
-// step where the kernel has that (5.6, and no filter against it).
+// openBelow opens a path below a directory, without following any link. It is
+// one system call on Linux 5.6 and later, unless a filter forbids it.
 func openBelow(dir int, rel string, flags int) (int, error) {
 	fd, err := unix.Openat2(dir, rel, &unix.OpenHow{Flags: uint64(flags), Resolve: unix.RESOLVE_NO_SYMLINKS})
 	if err == unix.ENOSYS || err == unix.EPERM {
@@ -34,12 +34,12 @@ func setTime(d *folder, name string, at time.Time) error {
 	return unix.UtimesNanoAt(d.fd(), name, []unix.Timespec{{Nsec: unix.UTIME_OMIT}, ts}, unix.AT_SYMLINK_NOFOLLOW)
 }
 
-// identity tells a directory from another that had its path, or even its
-// inode number, before.
+// identity distinguishes a directory from an earlier one with the same path,
+// or even the same inode number.
 type identity struct {
 	major, minor uint32
 	inode        uint64
-	born         unix.StatxTimestamp // zero where the file system does not say
+	born         unix.StatxTimestamp // zero if the file system does not report it
 }
 
 func identify(d *os.File) (identity, error) {
@@ -60,14 +60,14 @@ func identify(d *os.File) (identity, error) {
 	return id, nil
 }
 
-// writeBack has the kernel begin to write n bytes of f at off to the disk.
-// Whether that goes well, the flush tells.
+// writeBack makes the kernel start writing n bytes of f at off to the disk. An
+// error of the disk shows in the flush.
 func writeBack(f *os.File, off, n int64) {
 	_ = unix.SyncFileRange(int(f.Fd()), off, n, unix.SYNC_FILE_RANGE_WRITE)
 }
 
-// setDirect has writes to f go to the disk itself, or no longer. Some file
-// systems do not know that.
+// setDirect turns O_DIRECT on or off for f. Some file systems do not support
+// it.
 func setDirect(f *os.File, on bool) error {
 	flags, err := unix.FcntlInt(f.Fd(), unix.F_GETFL, 0)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// holdDir opens a directory to be flushed, by its path: one above the root.
+// holdDir opens a directory above the root, to flush it.
 func holdDir(path string) (*os.File, error) {
 	fd, err := again(func() (int, error) {
 		return syscall.Open(path, syscall.O_RDONLY|syscall.O_DIRECTORY|syscall.O_CLOEXEC, 0)
@@ -23,11 +23,12 @@ func holdDir(path string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), path), nil
 }
 
-// errNotEmpty is why a directory cannot be removed. It may be EEXIST as well.
+// errNotEmpty: a directory cannot be removed because it has entries. Some
+// systems report EEXIST, which is the same to errors.Is.
 var errNotEmpty error = syscall.ENOTEMPTY
 
 // flushDir flushes the names in a directory. Some file systems (CIFS, FUSE)
-// have no such operation and keep names by other means.
+// do not have this operation and make names durable in other ways.
 func flushDir(d *os.File) error {
 	err := d.Sync()
 	if errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTSUP) || errors.Is(err, syscall.EOPNOTSUPP) {
@@ -39,14 +40,16 @@ func flushDir(d *os.File) error {
 // namedAt returns the status of the file f, which has just got its name.
 func namedAt(f *os.File, _ *folder, _ string) (status, error) { return statusOfFile(f) }
 
-// isStale reports whether opening the file again will help. NFS says ESTALE
-// where another machine has replaced the open file.
+// isStale reports whether opening the file again helps. NFS returns ESTALE
+// when another machine has replaced the open file.
 func isStale(err error) bool { return errors.Is(err, errStale) || errors.Is(err, syscall.ESTALE) }
 
-// outcome tells what became of a change of names that failed with err. A
-// network file system may have sent the request twice and told us the second
-// answer (attack A45): then name is f already. The number of its names is no
-// proof of that, others may link it elsewhere.
+// outcome returns nil if a change of names was applied although it failed with
+// err, err if it was not applied, and ErrUnknown otherwise. A network file
+// system may have sent the request twice and reported the second answer, which
+// is "exists already" for a link that succeeded (docs/attacks.md, A45). Then
+// name leads to f. The number of hard links would be no proof: another program
+// may have linked f elsewhere.
 func outcome(err error, d *folder, f *os.File, name string) error {
 	if err == nil {
 		return nil
@@ -63,11 +66,11 @@ func outcome(err error, d *folder, f *os.File, name string) error {
 			return err
 		}
 	}
-	// EIO, ETIMEDOUT, ESTALE, ...: the server may have done it, or still do.
+	// EIO, ETIMEDOUT, ESTALE, ...: the server may apply it, or has applied it.
 	return fmt.Errorf("%w: %w", store.ErrUnknown, err)
 }
 
-// refusals are errors of system calls that have not changed anything.
+// refusals are errors of system calls that prove that nothing was changed.
 var refusals = []error{
 	fs.ErrExist, fs.ErrNotExist, fs.ErrPermission, syscall.EROFS, syscall.ENOSPC, syscall.EDQUOT,
 	syscall.ENOTDIR, syscall.EISDIR, syscall.ENAMETOOLONG, syscall.EMLINK, syscall.ELOOP, syscall.EXDEV,

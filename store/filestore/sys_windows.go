@@ -14,8 +14,8 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// openShared opens a file for reading so that others may rename and delete it
-// meanwhile, as everywhere else.
+// openShared opens a file for reading. Other programs may rename and delete it
+// meanwhile, as on other systems.
 func openShared(path string) (*os.File, error) {
 	p, err := windows.UTF16PtrFromString(path)
 	if err != nil {
@@ -35,8 +35,8 @@ func openNew(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
 }
 
-// Directories cannot be flushed here, so none is held for it, and none needs
-// to be told from another.
+// Windows cannot flush directories, so the store holds none open for it and
+// compares no identities.
 func holdDir(string) (*os.File, error)    { return nil, nil }
 func flushDir(*os.File) error             { return nil }
 func identify(*os.File) (identity, error) { return identity{}, nil }
@@ -61,7 +61,7 @@ func changeTime(f *os.File, fi fs.FileInfo) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, &fs.PathError{Op: "stat", Path: f.Name(), Err: err}
 	}
-	if b.ChangeTime == 0 { // FAT has none
+	if b.ChangeTime == 0 { // FAT has no change time
 		return fi.ModTime(), nil
 	}
 	ft := windows.Filetime{LowDateTime: uint32(b.ChangeTime), HighDateTime: uint32(b.ChangeTime >> 32)}
@@ -70,8 +70,8 @@ func changeTime(f *os.File, fi fs.FileInfo) (time.Time, error) {
 
 func isStale(error) bool { return false }
 
-// setModTime uses the handle that was written through: closing that would set
-// the time once more, had it been set through another.
+// setModTime uses the handle that the file was written through. If another
+// handle set the time, closing this one would overwrite it.
 // https://learn.microsoft.com/windows/win32/api/fileapi/nf-fileapi-setfiletime
 func setModTime(f *os.File, at time.Time) error {
 	ft := windows.NsecToFiletime(at.UnixNano())
@@ -108,8 +108,8 @@ func removeFile(path string) error {
 	return outcome(retryShared(func() error { return os.Remove(path) }))
 }
 
-// outcome marks a change of names as undecided that failed with err: unless
-// the error is one of a call that has not changed anything.
+// outcome adds ErrUnknown to the error of a change of names, unless the error
+// proves that nothing was changed.
 func outcome(err error) error {
 	if err == nil || errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) || oserror.Of(err) == oserror.Full {
 		return err
@@ -126,8 +126,8 @@ func outcome(err error) error {
 	return fmt.Errorf("%w: %w", store.ErrUnknown, err)
 }
 
-// retryShared repeats what a virus scanner or indexer that has the file open
-// makes fail for a moment.
+// retryShared repeats a call that fails for a moment because a virus scanner
+// or an indexer has the file open.
 func retryShared(do func() error) error {
 	for wait := time.Millisecond; ; wait *= 2 {
 		err := do()
@@ -141,8 +141,8 @@ func retryShared(do func() error) error {
 
 func mountRefusal(string) error { return nil }
 
-// writeBack: this system offers nothing of the kind.
+// writeBack does nothing: Windows has no such call.
 func writeBack(*os.File, int64, int64) {}
 
-// setDirect: nor is this.
+// setDirect fails: Windows cannot change this on an open file.
 func setDirect(*os.File, bool) error { return errors.ErrUnsupported }

@@ -11,23 +11,24 @@ import (
 	"time"
 )
 
-const tempPrefix = ".tmp-" // of names that List does not show
+const tempPrefix = ".tmp-" // begins the names of temporary files, which List does not show
 
-// temp is a written file that has no proper name yet.
+// temp is a temporary file with a body that does not have the name of its key
+// yet.
 type temp struct {
 	s *Store
 	f *os.File
-	// dir is the directory it is in, to be flushed once the file has its
-	// name. It is opened before: afterwards, an error would leave the outcome
-	// open.
+	// dir is the directory of the file, which is flushed once the file has
+	// its name. It is open already: an error of opening it later would make
+	// the outcome unknown.
 	dir      *folder
-	parents  *chain // to be flushed before it has a proper name; nil: none
+	parents  *chain // directories to flush before the file gets its name; nil: none
 	modified time.Time
 	size     int64
 	named    bool // its temporary name is gone
 
 	flushed  bool  // nothing has changed since the last flush
-	flushErr error // final: a second flush would say nothing (attack A42)
+	flushErr error // final: a second flush proves nothing (docs/attacks.md, A42)
 }
 
 // writeTemp writes a body into a new file in the directory rel.
@@ -52,9 +53,9 @@ func (s *Store) writeTemp(ctx context.Context, rel string, body []byte) (_ *temp
 	return t, t.setModified(time.Now())
 }
 
-// openTemp creates a temporary file in the directory rel, and that if need be.
-// Somebody may prune the empty directory in between, again and again, until the
-// file is in it (attack A49).
+// openTemp creates a temporary file in the directory rel, which it makes if it
+// does not exist. Another process may prune the directory while it is empty,
+// again and again, until the file is in it (docs/attacks.md, A49).
 func (s *Store) openTemp(ctx context.Context, rel string) (*folder, *os.File, error) {
 	const tries = 1000
 	for try := 0; ; try++ {
@@ -88,14 +89,14 @@ func (s *Store) createTemp(d *folder) (f *os.File, err error) {
 	return f, err
 }
 
-// removeTemp removes what createTemp has created. Where that fails, Clean
-// will.
+// removeTemp removes a file that createTemp has created. If that fails, Clean
+// removes it later.
 func (s *Store) removeTemp(d *folder, f *os.File) {
 	s.do(effect{op: opRemove, path: f.Name()}, func() error { return d.remove(filepath.Base(f.Name())) })
 }
 
-// sync flushes the file, unless it is flushed already, and beside it the
-// directories above that may be new: the disk has them all to do at once.
+// sync flushes the file, unless it is flushed already, and at the same time
+// the directories above that may be new.
 func (t *temp) sync() error {
 	if t.flushErr != nil {
 		return t.flushErr
@@ -124,7 +125,7 @@ func (t *temp) setModified(at time.Time) error {
 	if err != nil {
 		return err
 	}
-	t.modified = st.modified // as precise as this file system can say it
+	t.modified = st.modified // with the precision of this file system
 	t.flushed = false
 	return nil
 }
@@ -132,9 +133,9 @@ func (t *temp) setModified(at time.Time) error {
 // laterThan makes the modification time later than at, by as little as the
 // file system can express.
 //
-// Somebody may have given the file the last date that there is here. It was none
-// of ours, so what follows it starts anew with the present one, which is later
-// than all of ours before.
+// Another program may have given the file the last date that the file system
+// can express. No Store gave it that date, so the next token is the present
+// time, which is later than every date that a Store has given.
 func (t *temp) laterThan(at time.Time) error {
 	if t.modified.After(at) {
 		return nil
@@ -158,8 +159,8 @@ func (t *temp) laterThan(at time.Time) error {
 	return fmt.Errorf("file store: %s does not keep modification times", t.dir.path)
 }
 
-// foreignDate is how far in the future a date is that no writer has given
-// a file, each of which adds some seconds at most.
+// foreignDate is how far in the future a date has to be to come from another
+// program: each writer of a Store adds a few seconds at most.
 const foreignDate = 100 * 365 * 24 * time.Hour
 
 // unname removes the temporary name; the file stays open.
@@ -170,7 +171,8 @@ func (t *temp) unname() {
 	}
 }
 
-// discard releases what t holds. The file is gone if it has no proper name.
+// discard closes the file and its directories. It removes the file unless that
+// has got the name of a key.
 func (t *temp) discard() {
 	t.f.Close()
 	t.unname()

@@ -2,16 +2,16 @@ package filestore
 
 import "sync"
 
-// verdict is whether replacements can be trusted where a store is, found out
-// once.
+// verdict is whether replacements can be trusted at the place of a store. It
+// is found out once.
 type verdict struct {
 	mu    sync.Mutex
 	known bool
 	err   error // why not
 }
 
-// of returns an error if replacements in s could lose something. What could not
-// be found out is asked again the next time.
+// of returns an error if replacements in s could lose data. After an error of
+// finding out, the next call tries again.
 func (v *verdict) of(s *Store) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()

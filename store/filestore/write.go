@@ -11,22 +11,22 @@ import (
 	"github.com/mindtrace/registry/internal/mechanism"
 )
 
-// Large bodies go to the disk from the memory where they are, if the file
-// system offers that (O_DIRECT). Written the usual way they are copied into
-// memory of the kernel first, which has to be found and cleared, and pushes out
-// of it what the machine is working with: next to the digests, that was what
-// a save took most of its time for. It gains nothing by it, since a pack is
-// written once and flushed at once.
+// Large bodies go to the disk straight from the memory of the process, if the
+// file system supports that (O_DIRECT). A usual write copies them into the
+// kernel's page cache first. The kernel has to find and clear that memory, and
+// evicts other data for it; next to the digests, that was the largest part of
+// a save's time. The copy gains nothing, since a pack is written once and
+// flushed at once.
 //
-// What gets lost is that a load on the same machine finds the pack in memory.
-// Where the disk is slow, that is worth more than the copy costs.
+// The price: a load on the same machine does not find the pack in the page
+// cache. Where the disk is slow, that is worth more than the copy costs.
 const (
 	minDirect   = 1 << 20 // bytes of a body
 	directSize  = 4 << 20 // of one write
 	directAlign = 4 << 10 // of memory, offsets and lengths: enough for all disks
 
-	slowDirect = 32 << 20 // bytes a second of one body, among a few others: less is slow
-	maxSlow    = 4        // slow bodies in a row, and no more are written so
+	slowDirect = 32 << 20 // bytes a second: a body, written beside a few others, is slow below that
+	maxSlow    = 4        // slow bodies in a row before the store stops writing directly
 )
 
 // writeBody writes the bytes of a new file.
@@ -35,7 +35,7 @@ func (s *Store) writeBody(ctx context.Context, f *os.File, body []byte) error {
 	if err != nil {
 		return err
 	}
-	early := at // up to where the disk has begun to write
+	early := at // the disk has begun to write the bytes up to here
 	for at < len(body) {
 		n, err := s.writePart(ctx, f, body[at:min(at+ioSize, len(body))])
 		if err != nil {
@@ -49,8 +49,8 @@ func (s *Store) writeBody(ctx context.Context, f *os.File, body []byte) error {
 	return nil
 }
 
-// earlySize is how much the disk is told to write at a time, while the rest
-// is still to come: the flush finds little left to do.
+// earlySize is how many bytes the disk is told to write at a time while the
+// rest is still coming, so that the flush finds little left to do.
 const earlySize = 4 << 20
 
 func (s *Store) writePart(ctx context.Context, f *os.File, part []byte) (n int, err error) {
@@ -61,9 +61,9 @@ func (s *Store) writePart(ctx context.Context, f *os.File, part []byte) (n int, 
 	return n, err
 }
 
-// writeDirect writes as much of a large body as it can to the disk itself, and
-// returns how many bytes that are: none where the file system, or what is below
-// it, does not take them so.
+// writeDirect writes as much of a large body as it can with O_DIRECT, and
+// returns how many bytes it has written: 0 if the file system, or the device
+// below it, does not support that.
 func (s *Store) writeDirect(ctx context.Context, f *os.File, body []byte) (at int, err error) {
 	if !mechanism.Direct || len(body) < minDirect || s.slow.Load() >= maxSlow || !aligned(body) || setDirect(f, true) != nil {
 		return 0, nil
@@ -75,7 +75,7 @@ func (s *Store) writeDirect(ctx context.Context, f *os.File, body []byte) (at in
 		at += n
 	}
 	s.paced(at, time.Since(start))
-	if errors.Is(err, syscall.EINVAL) { // it wants another alignment, or none of this
+	if errors.Is(err, syscall.EINVAL) { // it needs another alignment, or does not support this
 		s.slow.Store(maxSlow)
 		err = nil
 	}
@@ -84,7 +84,7 @@ func (s *Store) writeDirect(ctx context.Context, f *os.File, body []byte) (at in
 
 func aligned(b []byte) bool { return uintptr(unsafe.Pointer(unsafe.SliceData(b)))%directAlign == 0 }
 
-// paced notes how long the disk took for n bytes.
+// paced records how long the disk took for n bytes.
 func (s *Store) paced(n int, took time.Duration) {
 	switch {
 	case took.Seconds() > float64(n)/slowDirect:

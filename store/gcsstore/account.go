@@ -22,25 +22,25 @@ import (
 
 const scope = "https://www.googleapis.com/auth/devstorage.read_write"
 
-// account is where credentials come from.
+// account finds credentials, and hands out tokens made with them.
 type account struct {
-	none   string       // why there are none, if so
-	from   string       // where they come from
-	client *http.Client // for tokens
-	given  []byte       // the JSON of explicit ones
+	none   string       // why requests carry no credentials; empty if they do
+	from   string       // where the credentials come from
+	client *http.Client // for requests for tokens
+	given  []byte       // the JSON of explicit credentials
 	kind   google.CredentialsType
 
-	patience time.Duration // how long a token is waited for
+	patience time.Duration // how long to wait for a token
 
 	mu    sync.Mutex
-	creds *google.Credentials // nil until they are needed
+	creds *google.Credentials // nil until the first request
 
 	renewing sync.Mutex  // held while a token is fetched, or found to be fresh
-	offline  atomic.Bool // no server of tokens answered
-	stalled  atomic.Bool // it took a request, and no more
+	offline  atomic.Bool // the server of tokens did not answer
+	stalled  atomic.Bool // it accepted a request and did not answer that
 }
 
-// accountOf decides whose credentials to use. It does not look for those of
+// accountOf decides which credentials to use. It does not look for those of
 // the environment yet.
 func accountOf(o Options, ep endpoint, guarded http.RoundTripper) (*account, error) {
 	a := &account{patience: transport.Patience}
@@ -48,9 +48,9 @@ func accountOf(o Options, ep endpoint, guarded http.RoundTripper) (*account, err
 	explicit := o.CredentialsFile != "" || len(o.CredentialsJSON) > 0
 	switch {
 	case explicit && o.Anonymous:
-		return nil, errors.New("it is either anonymous or has credentials, not both")
+		return nil, errors.New("anonymous and credentials exclude each other; give one of them")
 	case explicit && o.CredentialsFile != "" && len(o.CredentialsJSON) > 0:
-		return nil, errors.New("there are two sets of credentials, a file and JSON; give one")
+		return nil, errors.New("both a file of credentials and their JSON are given; give one of them")
 	case explicit && !ep.secure:
 		return nil, fmt.Errorf("credentials are not sent over http, where everybody on the way can read them; use https, or leave them out for an emulator at %s", ep.root)
 	case o.Anonymous:
@@ -58,14 +58,14 @@ func accountOf(o Options, ep endpoint, guarded http.RoundTripper) (*account, err
 	case !ep.secure:
 		a.none = "none (an emulator's endpoint)"
 	case !ep.google && !explicit:
-		// A token is the whole power of its owner for an hour: whoever can
-		// have a URL opened must not be able to have it sent to him.
+		// A token gives all rights of its owner for an hour. An attacker who
+		// can make a program open a URL must not receive it.
 		a.none = "none (" + ep.root + " is not Google's; name credentials for it with ?credentials=)"
 	case o.CredentialsFile != "":
 		b, err := os.ReadFile(o.CredentialsFile)
 		if err != nil {
-			// Not wrapped: fs.ErrNotExist would be taken for an absent key.
-			return nil, fmt.Errorf("the file of credentials cannot be read: %v", err)
+			// Not wrapped: callers would take fs.ErrNotExist for an absent key.
+			return nil, fmt.Errorf("cannot read the file of credentials: %v", err)
 		}
 		a.given, a.from = b, o.CredentialsFile
 	case explicit:
@@ -88,7 +88,7 @@ func (a *account) find() (*google.Credentials, error) {
 	if a.creds != nil {
 		return a.creds, nil
 	}
-	// Of no call: tokens are renewed with it for as long as the store lives.
+	// Not the context of a call: it renews tokens as long as the store lives.
 	ctx := context.WithValue(context.Background(), oauth2.HTTPClient, a.client)
 	var creds *google.Credentials
 	var err error
@@ -96,7 +96,7 @@ func (a *account) find() (*google.Credentials, error) {
 	switch {
 	case a.given != nil:
 		creds, err = google.CredentialsFromJSONWithType(ctx, a.given, a.kind, scope)
-	case named != "" && named != os.Getenv(adcVariable): // which the library would look for as it is
+	case named != "" && named != os.Getenv(adcVariable): // the library would not trim the name
 		from = "$" + adcVariable + ", " + named
 		creds, err = fromFile(ctx, named)
 	default:
@@ -129,8 +129,8 @@ func fromFile(ctx context.Context, path string) (*google.Credentials, error) {
 
 const adcVariable = "GOOGLE_APPLICATION_CREDENTIALS"
 
-// token returns a token, or ctx's error when that is over first: neither the
-// search nor a renewal can be cancelled.
+// token returns a token, or ctx's error if ctx ends first. The search for
+// credentials and the renewal of a token cannot be cancelled.
 func (a *account) token(ctx context.Context) (*oauth2.Token, error) {
 	type result struct {
 		token *oauth2.Token
@@ -150,11 +150,11 @@ func (a *account) token(ctx context.Context) (*oauth2.Token, error) {
 		return nil, ctx.Err()
 	case <-t.C:
 		from := "Google's credentials"
-		if a.mu.TryLock() { // it is not still looking for them
+		if a.mu.TryLock() { // the search has ended
 			from = a.owner()
 			a.mu.Unlock()
 		}
-		return nil, &credentialsError{from: from, again: true, err: fmt.Errorf("%w: nobody handed one out for %v", store.ErrStalled, a.patience)}
+		return nil, &credentialsError{from: from, again: true, err: fmt.Errorf("%w: no token came for %v", store.ErrStalled, a.patience)}
 	}
 }
 
@@ -179,8 +179,8 @@ func (a *account) fetch() (*oauth2.Token, error) {
 	return t, nil
 }
 
-// line notes when there is no answer: the errors of package oauth2 keep only
-// the text of that.
+// line is a transport that records when a request gets no answer. The errors
+// of package oauth2 keep only the text of the cause.
 type line struct {
 	account *account
 	next    http.RoundTripper
@@ -193,7 +193,7 @@ func (l line) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// said says whose credentials they are.
+// said names the owner of the credentials, for messages.
 func (a *account) said() string {
 	if a.none != "" {
 		return a.none
@@ -203,7 +203,7 @@ func (a *account) said() string {
 	return a.owner()
 }
 
-// owner says whose credentials they are. It is called with mu held.
+// owner names the owner of the credentials. It is called with mu held.
 func (a *account) owner() string {
 	if a.creds == nil && a.given == nil {
 		return "application default credentials (not looked for yet)"
@@ -215,7 +215,7 @@ func (a *account) owner() string {
 	return owner(b) + " (" + a.from + ")"
 }
 
-// owner names whom the JSON of credentials belongs to.
+// owner names the owner of credentials in JSON.
 func owner(b []byte) string {
 	if b == nil {
 		return "the service account of this machine"
@@ -239,8 +239,8 @@ func owner(b []byte) string {
 	return f.Type
 }
 
-// projectFound is the project that the credentials name, if they have been
-// looked for.
+// projectFound returns the project that the credentials name, or "" before the
+// first request.
 func (a *account) projectFound() string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -281,12 +281,12 @@ func (t authorized) RoundTrip(req *http.Request) (*http.Response, error) {
 	return t.next.RoundTrip(req)
 }
 
-// credentialsError means that no request could be made for want of a token.
-// It does not unwrap: a file of credentials that does not exist must not pass
-// for a key that does not.
+// credentialsError means that no request could be made for lack of a token.
+// It does not unwrap to its cause: a missing file of credentials must not look
+// like an absent key.
 type credentialsError struct {
 	from  string
-	none  bool // nobody has named any
+	none  bool // no credentials are configured
 	again bool // trying again may help
 	err   error
 }

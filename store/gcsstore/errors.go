@@ -20,7 +20,7 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// exchange is what became of one call, below the client library.
+// exchange records what happened to one call below the client library.
 type exchange struct {
 	ctx  context.Context
 	date time.Time   // of the last answer
@@ -29,17 +29,18 @@ type exchange struct {
 
 type exchangeKey struct{}
 
-// watch returns a context with which a call tells what becomes of it.
+// watch returns a context whose call is recorded in the exchange.
 func watch(ctx context.Context) (context.Context, *exchange) {
 	ex := &exchange{ctx: ctx}
 	return context.WithValue(ctx, exchangeKey{}, ex), ex
 }
 
-// tap notes whether a request got a connection, and the Date of each answer.
-// It is below the authorisation, so that requests for tokens do not count.
+// tap is a transport that records whether a request got a connection, and the
+// Date of each answer. It is below the authorisation, so that requests for
+// tokens do not count.
 type tap struct {
 	next   http.RoundTripper
-	traced bool // it tells when it has a connection
+	traced bool // the transport below reports when it has a connection
 }
 
 // pageError is an answer that is a web page.
@@ -58,11 +59,11 @@ func (t tap) RoundTrip(req *http.Request) (*http.Response, error) {
 			GotConn: func(httptrace.GotConnInfo) { ex.sent.Store(true) },
 		})
 	} else {
-		ex.sent.Store(true) // who knows
+		ex.sent.Store(true) // it may have been sent
 	}
 	req = req.Clone(ctx)
 	if req.URL.Query().Get("alt") == "media" {
-		// The bytes as they are stored, whatever the transport can decode.
+		// Ask for the bytes as they are stored, not decoded by the transport.
 		req.Header.Set("Accept-Encoding", "identity")
 	}
 	resp, err := t.next.RoundTrip(req)
@@ -78,7 +79,7 @@ func (t tap) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// status is the HTTP status of a refusal, 0 for other errors and none.
+// status returns the HTTP status of a refusal, and 0 for nil and other errors.
 func status(err error) int {
 	var ge *googleapi.Error
 	if errors.As(err, &ge) {
@@ -87,13 +88,13 @@ func status(err error) int {
 	return 0
 }
 
-// refusal returns what the server said, or nil if it said nothing.
+// refusal returns the error answer of the server, or nil if there is none.
 func refusal(err error) *googleapi.Error {
 	var ge *googleapi.Error
 	if !errors.As(err, &ge) {
 		return nil
 	}
-	if ge.Message == "" && ge.Body != "" { // the library does not read those of downloads
+	if ge.Message == "" && ge.Body != "" { // the library does not parse the error body of a download
 		if parsed := googleapi.CheckResponseWithBody(&http.Response{StatusCode: ge.Code, Header: ge.Header}, []byte(ge.Body)); parsed != nil {
 			errors.As(parsed, &ge)
 		}
@@ -101,8 +102,7 @@ func refusal(err error) *googleapi.Error {
 	return ge
 }
 
-// readError translates the failure of a call about one key that changes
-// nothing.
+// readError translates the error of a call that reads one key.
 func (s *Store) readError(ctx context.Context, op, key string, err error, ex *exchange) error {
 	if status(err) == http.StatusNotFound {
 		return s.notFound(ctx, op, key, err)
@@ -110,7 +110,7 @@ func (s *Store) readError(ctx context.Context, op, key string, err error, ex *ex
 	return s.translate(op, key, err, ex)
 }
 
-// listError translates the failure of a call about the bucket.
+// listError translates the error of a call about the bucket.
 func (s *Store) listError(prefix string, err error, ex *exchange) error {
 	if status(err) == http.StatusNotFound {
 		return s.noBucket("list", prefix)
@@ -118,9 +118,9 @@ func (s *Store) listError(prefix string, err error, ex *exchange) error {
 	return s.translate("list", prefix, err, ex)
 }
 
-// notFound finds out what is missing, the key or the bucket. Google says it
-// in words alone, and other servers not at all; so until the bucket has shown
-// itself once it is asked for.
+// notFound finds out what is missing: the key or the bucket. Google says so
+// only in the text of the error, and other servers not at all. So until the
+// bucket is known to exist, notFound asks for it.
 func (s *Store) notFound(ctx context.Context, op, key string, err error) error {
 	said := refusal(err)
 	switch text := said.Message + said.Body; {
@@ -129,7 +129,8 @@ func (s *Store) notFound(ctx context.Context, op, key string, err error) error {
 	case strings.Contains(text, "No such object"), s.found.Load():
 		return fmt.Errorf("%s %s: %w", op, key, store.ErrNotExist)
 	}
-	// Who may not list cannot tell, and is believed to have the right name.
+	// Without the permission to list, this cannot be found out. Then the
+	// bucket is assumed to exist.
 	if err := s.reachable(ctx); err != nil && !errors.Is(err, fs.ErrPermission) {
 		return fmt.Errorf("%s %s: %w", op, key, err)
 	}
@@ -141,7 +142,7 @@ func (s *Store) noBucket(op, key string) error {
 		op, key, store.ErrNoBucket, s.bucket, s.endpoint.root, s.bucket)
 }
 
-// putError translates the failure of a put: was it applied?
+// putError translates the error of a put into one of its outcomes.
 func (s *Store) putError(ctx context.Context, key string, err error, ex *exchange, match store.Token) error {
 	switch {
 	case status(err) == http.StatusPreconditionFailed:
@@ -158,20 +159,20 @@ func (s *Store) putError(ctx context.Context, key string, err error, ex *exchang
 	return s.writeError("put", key, err, ex)
 }
 
-// writeError translates the failure of a call that changes something.
+// writeError translates the error of a call that changes something.
 func (s *Store) writeError(op, key string, err error, ex *exchange) error {
 	code := status(err)
 	var page *pageError
 	switch {
 	case transport.Refused(err), errors.As(err, &page) && (page.status >= 300 || op == "delete"):
-		// It was stopped on the way.
+		// It never reached the storage.
 	case code == http.StatusNotImplemented, code == http.StatusInsufficientStorage, code == http.StatusNetworkAuthenticationRequired:
-		// They do not pass, and say that nothing was done.
+		// These are permanent, and mean that nothing was changed.
 	case code == http.StatusConflict:
 		return fmt.Errorf("%s %s: %w: %w", op, key, store.ErrRetry, brief(err))
 	case code >= 500, code == http.StatusRequestTimeout, code == 0 && ex.sent.Load():
-		// Also 503: a proxy may say so after the server has done it. And no
-		// answer, or none that could be read.
+		// Also 503, which a proxy may send after the server has applied the
+		// change; and no answer, or an answer that could not be read.
 		if ex.ctx.Err() != nil {
 			return fmt.Errorf("%s %s: %w: %w", op, key, store.ErrUnknown, brief(err))
 		}
@@ -180,7 +181,8 @@ func (s *Store) writeError(op, key string, err error, ex *exchange) error {
 	return s.translate(op, key, err, ex)
 }
 
-// translate names what both have in common, and the remedy.
+// translate translates the errors that reads and writes have in common, and
+// adds the remedy.
 func (s *Store) translate(op, key string, err error, ex *exchange) error {
 	fail := func(kind error, remedy string) error {
 		if remedy != "" {
@@ -205,7 +207,7 @@ func (s *Store) translate(op, key string, err error, ex *exchange) error {
 	case code == http.StatusInsufficientStorage:
 		return fail(nil, "the disks of the server are full, or nearly; free some of their space")
 	case code == http.StatusNetworkAuthenticationRequired:
-		return fail(nil, "the network wants you to log in before it lets anything through")
+		return fail(nil, "the network requires a login before it passes requests")
 	case code == http.StatusRequestEntityTooLarge:
 		remedy, _ := s.server.Foreign(code)
 		return fail(nil, remedy)
@@ -217,7 +219,8 @@ func (s *Store) translate(op, key string, err error, ex *exchange) error {
 	return fail(nil, "")
 }
 
-// tooFast tells limits that Google reports as 403.
+// tooFast reports whether the error is a rate limit, which Google may report
+// with status 403.
 func tooFast(ge *googleapi.Error) bool {
 	for _, e := range ge.Errors {
 		if e.Reason == "rateLimitExceeded" || e.Reason == "userRateLimitExceeded" {
@@ -229,8 +232,7 @@ func tooFast(ge *googleapi.Error) bool {
 
 var permissionName = regexp.MustCompile(`\bstorage\.[a-zA-Z]+\.[a-zA-Z]+\b`)
 
-// permission is the remedy when the server says that something is not
-// allowed.
+// permission returns the remedy when the server denies access.
 func (s *Store) permission(said *googleapi.Error) string {
 	used := "credentials used: " + s.account.said()
 	need := permissionName.FindString(said.Message + said.Body)
@@ -245,7 +247,7 @@ func (s *Store) permission(said *googleapi.Error) string {
 	return used + "; bucket " + s.bucket
 }
 
-// brief is err in the server's own words, or without the URL of the request.
+// brief returns err as the server's own text, or without the request's URL.
 func brief(err error) error {
 	if ge := refusal(err); ge != nil {
 		if ge.Message == "" {
@@ -260,9 +262,9 @@ func brief(err error) error {
 	return err
 }
 
-// networkError translates the failure to get any answer, or one that can be
-// read. Errors of the network are not wrapped: a time-out there calls itself a
-// context.DeadlineExceeded, and a refusal of the system fs.ErrPermission.
+// networkError translates the error of a call without a readable answer. It
+// does not wrap errors of the network: there, a time-out is also a
+// context.DeadlineExceeded, and a refusal of the system is fs.ErrPermission.
 func (s *Store) networkError(op, key string, err error, ex *exchange) error {
 	var creds *credentialsError
 	var page *pageError

@@ -9,37 +9,49 @@
 //	                            $GOOGLE_CLOUD_PROJECT, that of the credentials
 //	endpoint=http://h:4443      default: $STORAGE_EMULATOR_HOST, Google itself
 //
-// Credentials are looked for where all Google tools do (Application Default
-// Credentials): the file that $GOOGLE_APPLICATION_CREDENTIALS names, what
-// "gcloud auth application-default login" left, the service account of the
-// machine. They are renewed before they expire. They are never part of a URL,
-// and go to Google's hosts only, unless they were named together with the
-// endpoint; never over http. White space around the settings is dropped.
+// Credentials are found like in all Google tools (Application Default
+// Credentials): in the file that $GOOGLE_APPLICATION_CREDENTIALS names, in the
+// file of "gcloud auth application-default login", or from the service account
+// of the machine. They are renewed before they expire. They are never part of
+// a URL, and are never sent over http. They are sent to Google's hosts only,
+// unless they are named together with the endpoint. White space around the
+// settings is dropped.
 //
-// A request that makes no headway for 20 s ends, with an error that is
+// A request that makes no progress for 20 s ends with an error that is
 // store.ErrStalled.
 //
 // # How it keeps the contract
 //
 //   - The token is the generation, a number that Google never uses twice for
 //     a name. Every put is one request with ifGenerationMatch, and is never
-//     repeated here: a second try of a put whose answer got lost would be told
-//     that it lost against itself.
-//   - The body's CRC-32C goes with it, and the server refuses others; what is
-//     read whole is checked against the server's.
+//     repeated here: if the answer of a put got lost, a second try would fail
+//     its precondition because of the first.
+//   - The body's CRC-32C is sent along, and the server refuses a body that does
+//     not match it. An object that is read whole is checked against the
+//     server's checksum.
 //   - Bytes and generation of a Get come from the headers and the body of one
 //     answer.
 //   - Modified is the time the generation was created, in whole seconds. The
-//     JSON resource has it in milliseconds, but the answer that carries the
-//     bytes only in seconds, like Date, which is the clock: so all of them are
-//     cut to seconds, and compare. It is not the resource's "updated", which
-//     also moves when metadata is edited or a lifecycle rule changes the
+//     JSON resource has milliseconds, but the answer that carries the bytes
+//     only has seconds, like Date, which is the clock. So all times are cut to
+//     seconds and can be compared. It is not the resource's "updated", which
+//     also changes when metadata is edited or a lifecycle rule changes the
 //     storage class.
-//   - Everything is stored with Cache-Control: no-store. Without it Google
-//     lets caches keep what is public for an hour.
+//   - Everything is stored with Cache-Control: no-store. Without it, Google
+//     lets caches keep public objects for an hour.
 //
-// Google takes about one change a second of one name. Beyond that a put is
-// answered with store.ErrRetry, and nothing in this package waits.
+// Google accepts about one change a second of one name. A put above that rate
+// fails with store.ErrRetry. Nothing in this package waits.
+//
+// # Files of this package
+//
+//	gcsstore.go  Store: Get, Stat, Put, Delete, Now; Describe, MakeBucket
+//	list.go      List, page by page
+//	media.go     the headers and the checksum of an answer that carries bytes
+//	options.go   Options, New, the URL
+//	account.go   credentials and tokens
+//	errors.go    answers of the server as errors of package store, with remedies
+//	inspect.go   settings of the bucket that would hurt a registry, for doctor
 package gcsstore
 
 import (
@@ -73,7 +85,7 @@ type Store struct {
 
 var _ store.Store = (*Store)(nil)
 
-// infoFields are those that an Info is made of.
+// infoFields are the fields of an object's resource that an Info needs.
 const infoFields = "name,size,generation,timeCreated,crc32c"
 
 // Get implements store.Store.
@@ -93,7 +105,7 @@ func (s *Store) Get(ctx context.Context, key string, o *store.GetOptions) ([]byt
 			return body, info, err
 		}
 	}
-	return nil, store.Info{}, fmt.Errorf("get %s: %w: it is being replaced faster than it can be read", key, store.ErrUnavailable)
+	return nil, store.Info{}, fmt.Errorf("get %s: %w: the object is replaced faster than it can be read", key, store.ErrUnavailable)
 }
 
 // errMoved: the object was replaced between two requests about one state.
@@ -138,13 +150,13 @@ func (s *Store) read(ctx context.Context, key string, o *store.GetOptions) ([]by
 		return nil, store.Info{Now: ex.date}, s.readError(ctx, "get", key, fmt.Errorf("the body ends early: %w", err), ex)
 	}
 	if n, _ := io.ReadFull(resp.Body, make([]byte, 1)); n > 0 {
-		return nil, store.Info{Now: ex.date}, fmt.Errorf("get %s: the server sends more than the %d bytes that it has announced", key, got.length)
+		return nil, store.Info{Now: ex.date}, fmt.Errorf("get %s: the server sends more than the %d bytes that it announced", key, got.length)
 	}
 	if resp.StatusCode == http.StatusOK {
 		if err := checkCRC(resp.Header, buf); err != nil {
 			return nil, store.Info{Now: ex.date}, fmt.Errorf("get %s: %w", key, err)
 		}
-		buf = buf[min(o.Offset, got.size):] // a proxy may ignore the range
+		buf = buf[min(o.Offset, got.size):] // a proxy may have ignored the range
 		if o.Length > 0 {
 			buf = buf[:min(o.Length, int64(len(buf)))]
 		}
@@ -192,7 +204,7 @@ func (s *Store) Put(ctx context.Context, key string, body []byte, match store.To
 	if len(body) > store.MaxBody {
 		return store.Info{}, fmt.Errorf("put %s: %d bytes, the limit is %d", key, len(body), store.MaxBody)
 	}
-	var generation int64 // 0: there must be none
+	var generation int64 // 0: the object must not exist
 	if match != store.Absent {
 		n, err := strconv.ParseInt(string(match), 10, 64)
 		if err != nil || n <= 0 {
@@ -247,7 +259,7 @@ func (s *Store) Now(ctx context.Context) (time.Time, error) {
 	if err := ctx.Err(); err != nil {
 		return time.Time{}, err
 	}
-	// A key that is no key of a store, so that the answer is always the same.
+	// This name is not a valid key, so the answer is always the same.
 	ctx, ex := watch(ctx)
 	_, err := s.api.Objects.Get(s.bucket, s.prefix+".now").Context(ctx).Fields("name").Do()
 	if err != nil {
@@ -257,14 +269,15 @@ func (s *Store) Now(ctx context.Context) (time.Time, error) {
 		return time.Time{}, err
 	}
 	if ex.date.IsZero() {
-		return time.Time{}, fmt.Errorf("time %s: the server's answer has no Date", s.bucket)
+		return time.Time{}, fmt.Errorf("time %s: the answer of the server has no Date", s.bucket)
 	}
 	return ex.date, nil
 }
 
-// MakeBucket creates the bucket, in the project's default location and with
-// uniform access, if it does not exist. For another location create it with
-// "gcloud storage buckets create --location". It needs a project.
+// MakeBucket implements store.BucketMaker. It creates the bucket in the
+// project's default location and with uniform access. For another location,
+// create it with "gcloud storage buckets create --location". It needs
+// a project.
 func (s *Store) MakeBucket(ctx context.Context) error {
 	project, err := s.findProject(ctx)
 	if err != nil {
@@ -277,7 +290,7 @@ func (s *Store) MakeBucket(ctx context.Context) error {
 			UniformBucketLevelAccess: &storage.BucketIamConfigurationUniformBucketLevelAccess{Enabled: true},
 		},
 	}).Context(ctx).Do()
-	if status(err) == http.StatusConflict { // the name is taken: by us?
+	if status(err) == http.StatusConflict { // the name is taken, perhaps by the caller
 		if err := s.reachable(ctx); err != nil {
 			return fmt.Errorf("create bucket %s: the name is taken, but the bucket cannot be used: %w; choose another name", s.bucket, err)
 		}
@@ -290,8 +303,8 @@ func (s *Store) MakeBucket(ctx context.Context) error {
 	return nil
 }
 
-// reachable asks for the bucket, in the one way that needs no permission but
-// those on objects.
+// reachable returns an error if the bucket cannot be reached. It lists, which
+// is the one way that needs permissions on objects only.
 func (s *Store) reachable(ctx context.Context) error {
 	ctx, ex := watch(ctx)
 	_, err := s.api.Objects.List(s.bucket).Prefix(s.prefix).MaxResults(1).Fields("nextPageToken").Context(ctx).Do()
@@ -302,17 +315,17 @@ func (s *Store) reachable(ctx context.Context) error {
 	return nil
 }
 
-// Description says where a store is, for people.
+// Description is where a store is, for people to read. It holds no secrets.
 type Description struct {
 	Endpoint    string // URL of the server
 	Bucket      string
 	Prefix      string // of all keys; empty, or ends in a slash
 	Project     string // that a new bucket would belong to, if known
-	Credentials string // where they come from and whose they are; no secret
+	Credentials string // their owner and where they come from
 }
 
-// Describe says where the store is. It sends no request: credentials that
-// have not been needed yet have not been looked for either.
+// Describe returns where the store is. It sends no request. Before the first
+// request, it does not know the credentials of the environment yet.
 func (s *Store) Describe() Description {
 	d := Description{
 		Endpoint: s.endpoint.root, Bucket: s.bucket, Prefix: s.prefix, Project: s.project, Credentials: s.account.said(),
@@ -330,11 +343,11 @@ func check(ctx context.Context, key string) error {
 	return store.ValidKey(key)
 }
 
-// infoOf reads an object's resource.
+// infoOf turns an object's resource into an Info.
 func infoOf(key string, obj *storage.Object, ex *exchange) (store.Info, error) {
 	created, err := time.Parse(time.RFC3339, obj.TimeCreated)
 	if err != nil || obj.Generation <= 0 {
-		return store.Info{}, fmt.Errorf("this is no answer of Cloud Storage: generation %d, created %q", obj.Generation, obj.TimeCreated)
+		return store.Info{}, fmt.Errorf("this is not an answer of Cloud Storage: generation %d, created %q", obj.Generation, obj.TimeCreated)
 	}
 	return store.Info{
 		Key: key, Size: int64(obj.Size), Token: tokenOf(obj.Generation), Modified: created.UTC().Truncate(time.Second), Now: ex.date,

@@ -15,7 +15,7 @@ import (
 // credentials, and its settings of versioning, soft deletion, retention and
 // lifecycle.
 func (s *Store) Inspect(ctx context.Context) ([]store.Fact, error) {
-	err := s.reachable(ctx) // looks for credentials, and finds the server
+	err := s.reachable(ctx) // this looks for credentials and for the server
 	d := s.Describe()
 	facts := []store.Fact{
 		{Name: "endpoint", Value: d.Endpoint}, {Name: "bucket", Value: d.Bucket}, {Name: "prefix", Value: d.Prefix},
@@ -30,14 +30,14 @@ func (s *Store) Inspect(ctx context.Context) ([]store.Fact, error) {
 	b, err := s.api.Buckets.Get(s.bucket).Context(ctx).Do()
 	switch {
 	case status(err) == http.StatusForbidden, status(err) == http.StatusUnauthorized:
-		return append(facts, store.Fact{Name: "settings", Value: "not to be seen with these credentials (storage.buckets.get)"}), nil
+		return append(facts, store.Fact{Name: "settings", Value: "not visible with these credentials, which lack the permission storage.buckets.get"}), nil
 	case err != nil:
-		return append(facts, store.Fact{Name: "settings", Value: "not to be found out: " + err.Error()}), nil
+		return append(facts, store.Fact{Name: "settings", Value: "unknown: " + err.Error()}), nil
 	}
 	return append(facts, s.settings(b)...), nil
 }
 
-// settings tells which settings of a bucket would hurt.
+// settings returns the settings of a bucket, with warnings about harmful ones.
 func (s *Store) settings(b *storage.Bucket) []store.Fact {
 	location := store.Fact{Name: "location", Value: strings.ToLower(b.Location + " " + b.StorageClass)}
 	versioning := store.Fact{Name: "versioning", Value: "off"}
@@ -52,7 +52,7 @@ func (s *Store) settings(b *storage.Bucket) []store.Fact {
 	retention := store.Fact{Name: "retention", Value: "off"}
 	if b.RetentionPolicy != nil && b.RetentionPolicy.RetentionPeriod > 0 {
 		retention.Value = fmt.Sprintf("%d s", b.RetentionPolicy.RetentionPeriod)
-		retention.Warning = "registers cannot be changed while they are retained: deleting, tagging and locking fail; take the policy off this bucket"
+		retention.Warning = "registers cannot be changed during retention, so deleting, tagging and locking fail; remove the policy from this bucket"
 	}
 	lifecycle := store.Fact{Name: "lifecycle", Value: "no rules"}
 	if b.Lifecycle != nil && len(b.Lifecycle.Rule) > 0 {
@@ -66,7 +66,7 @@ func (s *Store) settings(b *storage.Bucket) []store.Fact {
 			case "Delete":
 				harm = append(harm, "a rule deletes objects: it will destroy this registry")
 			case "SetStorageClass":
-				harm = append(harm, fmt.Sprintf("a rule moves objects to %s: reading them gets dear", r.Action.StorageClass))
+				harm = append(harm, fmt.Sprintf("a rule moves objects to %s: reading them gets expensive", r.Action.StorageClass))
 			}
 		}
 		lifecycle.Warning = strings.Join(harm, "; ")
@@ -74,7 +74,8 @@ func (s *Store) settings(b *storage.Bucket) []store.Fact {
 	return []store.Fact{location, versioning, soft, retention, lifecycle}
 }
 
-// concerns reports whether a rule may apply to live objects of the store.
+// concerns reports whether a lifecycle rule may apply to live objects of the
+// store.
 func (s *Store) concerns(c *storage.BucketLifecycleRuleCondition) bool {
 	if c == nil {
 		return true

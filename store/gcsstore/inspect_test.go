@@ -22,7 +22,7 @@ func TestSettingsThatHurt(t *testing.T) {
 		{"expiring below", lifecycle("Delete", &storage.BucketLifecycleRuleCondition{MatchesPrefix: []string{"reg/packs"}}), "destroy"},
 		{"expiring elsewhere", lifecycle("Delete", &storage.BucketLifecycleRuleCondition{MatchesPrefix: []string{"logs/"}}), ""},
 		{"noncurrent", lifecycle("Delete", &storage.BucketLifecycleRuleCondition{IsLive: &no}), ""},
-		{"archiving", lifecycle("SetStorageClass", nil), "dear"},
+		{"archiving", lifecycle("SetStorageClass", nil), "expensive"},
 	} {
 		s := &Store{prefix: "reg/"}
 		var warnings []string

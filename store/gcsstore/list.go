@@ -15,8 +15,8 @@ import (
 // maxPage is how many keys a server lists at once.
 const maxPage = 1000
 
-// pageSize is how many keys the first page has. It is one more than the
-// caller expects, since the key that a listing starts after comes with it.
+// pageSize returns the size of the first page. It is one more than the caller
+// expects, since the page begins with the key that the listing starts after.
 func pageSize(ctx context.Context) int64 {
 	if n := store.Expected(ctx); n > 0 && n < maxPage {
 		return int64(n) + 1
@@ -24,8 +24,8 @@ func pageSize(ctx context.Context) int64 {
 	return maxPage
 }
 
-// List implements store.Store. A page has a thousand keys, the first one as
-// many as the caller expects.
+// List implements store.Store. A page has a thousand keys; the first page has
+// as many as the caller expects.
 func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[store.Info, error] {
 	return func(yield func(store.Info, error) bool) {
 		if err := ctx.Err(); err != nil {
@@ -36,7 +36,7 @@ func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[store.
 		call := s.api.Objects.List(s.bucket).Prefix(s.prefix + prefix).MaxResults(pageSize(ctx)).
 			Fields(googleapi.Field("nextPageToken,items(" + infoFields + ")")).Context(ctx)
 		if after != "" {
-			call.StartOffset(s.prefix + after) // itself included
+			call.StartOffset(s.prefix + after) // the page includes this key itself
 		}
 		token, barren := "", 0
 		for last := ""; ; {
@@ -53,7 +53,7 @@ func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[store.
 					return
 				}
 				last = key
-				if key == after || store.ValidKey(key) != nil { // the latter is not ours
+				if key == after || store.ValidKey(key) != nil { // an invalid key is not of a store
 					continue
 				}
 				info, err := infoOf(key, obj, ex)
@@ -80,23 +80,23 @@ func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[store.
 
 var errUnordered = errors.New("this server does not list keys in order, which a registry needs")
 
-// errListing: the server does not list as Google does, and asking on would lead
-// nowhere.
+// errListing: the pages of a listing do not come to an end.
 var errListing = errors.New("this server does not list its keys properly, which a registry needs")
 
-// maxBarren is how many pages in a row may hold no key of a store: empty ones,
-// and those of a million keys of others.
+// maxBarren is how many pages in a row may hold no key of a store. A thousand
+// allows for a million keys of others below the prefix.
 const maxBarren = 1000
 
-// goesOn refuses to follow the token of the next page in a circle. It is given
-// the last one, and how many pages in a row held no key of a store.
+// goesOn returns an error if the token of the next page is the last one again,
+// or if too many pages in a row held no key of a store. last and barren are
+// the state between the pages.
 func goesOn(next string, last *string, barren *int) error {
 	if next == *last {
-		return fmt.Errorf("%w: it says that page after page goes on at the same place", errListing)
+		return fmt.Errorf("%w: it sends the same token for one page after the other", errListing)
 	}
 	*last = next
 	if *barren++; *barren > maxBarren {
-		return fmt.Errorf("%w: %d pages in a row hold no key of a registry, and it says that there are more", errListing, maxBarren)
+		return fmt.Errorf("%w: %d pages in a row hold no key of a registry, and it announces more pages", errListing, maxBarren)
 	}
 	return nil
 }

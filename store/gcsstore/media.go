@@ -13,13 +13,13 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// media is what the headers of an answer that carries bytes say.
+// media is the content of the headers of an answer that carries bytes.
 type media struct {
 	token    store.Token
 	size     int64     // of the object
 	offset   int64     // of the bytes sent
 	length   int64     // of the bytes sent
-	modified time.Time // zero if it is not said
+	modified time.Time // zero if unknown
 }
 
 func parseMedia(resp *http.Response) (media, error) {
@@ -27,7 +27,7 @@ func parseMedia(resp *http.Response) (media, error) {
 	h := resp.Header
 	generation, err := strconv.ParseInt(h.Get("X-Goog-Generation"), 10, 64)
 	if err != nil || generation <= 0 {
-		return m, errors.New("this is no answer of Cloud Storage: it has no X-Goog-Generation; check the endpoint and proxies")
+		return m, errors.New("this is not an answer of Cloud Storage: it has no X-Goog-Generation; check the endpoint and proxies")
 	}
 	m.token = tokenOf(generation)
 	m.length = resp.ContentLength
@@ -40,7 +40,7 @@ func parseMedia(resp *http.Response) (media, error) {
 		}
 		m.length = last - m.offset + 1
 	case http.StatusOK:
-		// In its own encoding it has no Content-Length.
+		// An object with a content encoding has no Content-Length.
 		if n, err := strconv.ParseInt(h.Get("X-Goog-Stored-Content-Length"), 10, 64); err == nil && m.length < 0 {
 			m.length = n
 		}
@@ -52,10 +52,10 @@ func parseMedia(resp *http.Response) (media, error) {
 	case m.length < 0:
 		return m, errors.New("the server does not say how many bytes it sends")
 	case m.length > store.MaxBody:
-		return m, fmt.Errorf("%w: the server says it sends %d bytes; no object of a store is so long", store.ErrTooLarge, m.length)
+		return m, fmt.Errorf("%w: the server says it sends %d bytes; every object of a store is smaller", store.ErrTooLarge, m.length)
 	}
-	// Last-Modified may move with the metadata. As long as those are the
-	// first, it is the time of creation.
+	// Last-Modified changes with the metadata. If these are the first, it is
+	// the time of creation.
 	if mg := h.Get("X-Goog-Metageneration"); mg == "" || mg == "1" {
 		if at, err := http.ParseTime(h.Get("Last-Modified")); err == nil {
 			m.modified = at.UTC()
@@ -72,7 +72,7 @@ func checkCRC(h http.Header, body []byte) error {
 		for part := range strings.SplitSeq(line, ",") {
 			if sum, ok := strings.CutPrefix(strings.TrimSpace(part), "crc32c="); ok {
 				if got := store.CRC32C(body); got != sum {
-					return fmt.Errorf("%w (CRC-32C %s, stored with %s); if it happens again, something on the way to the server damages data", errAltered, got, sum)
+					return fmt.Errorf("%w (CRC-32C %s, stored with %s); if this happens again, a proxy or the network damages data", errAltered, got, sum)
 				}
 				return nil
 			}
@@ -81,12 +81,12 @@ func checkCRC(h http.Header, body []byte) error {
 	return nil
 }
 
-// borrowed reads a body that belongs to the caller of Put, who may change it
-// as soon as Put returns. The HTTP transport may still be sending then, if
-// the server answered early or the call was cancelled: it gets no more of it.
+// borrowed reads a body that belongs to the caller of Put. The caller may
+// change the body as soon as Put returns. The HTTP transport may still be
+// sending then, if the server answered early or the call was cancelled; it
+// gets no more bytes.
 //
-// It is also no type that the client library knows how to rewind, so that
-// the library could not repeat the request even if it wanted to.
+// The client library cannot rewind this type, so it cannot repeat the request.
 type borrowed struct {
 	mu       sync.Mutex
 	b        []byte

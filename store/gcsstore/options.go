@@ -38,14 +38,14 @@ type Options struct {
 	Project  string // that MakeBucket makes the bucket in
 	Endpoint string // URL, or host:port of an emulator
 
-	// One of these, or none for Application Default Credentials.
+	// At most one of these. Without one: Application Default Credentials.
 	CredentialsFile string // path of a JSON file
 	CredentialsJSON []byte // what such a file holds
 	Anonymous       bool
 
-	// Transport, for proxies or certificates of your own. nil means one with
-	// sensible time-outs. It has to end a request whose context ends: that is
-	// how one ends that makes no headway.
+	// Transport is for proxies or certificates of your own. nil means one
+	// with sensible time-outs. It has to end a request whose context ends:
+	// a stalled request is ended by its context.
 	Transport http.RoundTripper
 }
 
@@ -72,8 +72,8 @@ func parseURL(u *url.URL) (Options, error) {
 	return o, nil
 }
 
-// bucketName is the rule for the characters of names. The length is checked apart:
-// a count in the pattern would take half a millisecond of every start.
+// bucketName is the rule for the characters of names. validBucket checks the
+// length: a count in the pattern would add half a millisecond to every start.
 // https://cloud.google.com/storage/docs/buckets#naming
 var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]+[a-z0-9]$`)
 
@@ -83,7 +83,7 @@ func validBucket(name string) bool {
 }
 
 // New returns the store in a bucket. It sends no request, and does not look
-// for credentials yet.
+// for credentials yet. It fails if an option is missing or malformed.
 func New(o Options) (*Store, error) {
 	o = o.trimmed()
 	bad := func(format string, args ...any) (*Store, error) {
@@ -116,8 +116,9 @@ func New(o Options) (*Store, error) {
 	}
 	client := &http.Client{
 		Transport: chain,
-		// The JSON API never redirects; a proxy's login page would be
-		// followed, with the token, and a put sent again.
+		// The JSON API never redirects. A redirection comes from a proxy's
+		// login page; following it would send the token there, and a put
+		// twice.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	api, err := storage.NewService(context.Background(), option.WithHTTPClient(client), option.WithEndpoint(ep.root+"/storage/v1/"))
@@ -131,7 +132,8 @@ func New(o Options) (*Store, error) {
 	}, nil
 }
 
-// cleanPrefix leaves room for 900 bytes of key in the 1024 that a name has.
+// cleanPrefix checks a prefix, and adds a slash. A name has at most 1024 bytes,
+// of which a key needs 900.
 // https://cloud.google.com/storage/docs/objects#naming
 func cleanPrefix(prefix string) (string, error) {
 	prefix = strings.Trim(prefix, "/")
@@ -139,7 +141,7 @@ func cleanPrefix(prefix string) (string, error) {
 		return "", nil
 	}
 	if len(prefix) > 120 || !utf8.ValidString(prefix) || strings.ContainsFunc(prefix, unicode.IsControl) {
-		return "", fmt.Errorf("the prefix %.130q is not one of at most 120 bytes of text", prefix)
+		return "", fmt.Errorf("the prefix %.130q has more than 120 bytes, or is not text", prefix)
 	}
 	for part := range strings.SplitSeq(prefix, "/") {
 		if part == "" || part == "." || part == ".." {
@@ -152,17 +154,18 @@ func cleanPrefix(prefix string) (string, error) {
 type endpoint struct {
 	root   string // URL, without a slash at the end
 	secure bool   // https
-	google bool   // a host of Google's
+	google bool   // it is a host of Google
 }
 
-// endpointOf reads an endpoint as people write it, or the environment's.
+// endpointOf parses an endpoint as people write it; "" means that of the
+// environment.
 func endpointOf(s string) (endpoint, error) {
 	s = first(s, getenv("STORAGE_EMULATOR_HOST"))
 	if s == "" {
 		return endpoint{root: "https://storage.googleapis.com", secure: true, google: true}, nil
 	}
 	if !strings.Contains(s, "://") {
-		s = "http://" + s // as other clients read $STORAGE_EMULATOR_HOST
+		s = "http://" + s // like other clients read $STORAGE_EMULATOR_HOST
 	}
 	u, err := url.Parse(s)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.User != nil ||
@@ -175,11 +178,11 @@ func endpointOf(s string) (endpoint, error) {
 	}, nil
 }
 
-// getenv is a variable of the environment as it was meant: white space at the
-// ends is the newline of a file or of a copied line.
+// getenv returns a variable of the environment without white space at its
+// ends, which comes from the newline of a file or of a copied line.
 func getenv(name string) string { return strings.TrimSpace(os.Getenv(name)) }
 
-// trimmed is what was meant by options.
+// trimmed returns the options without white space at their ends.
 func (o Options) trimmed() Options {
 	for _, s := range []*string{&o.Bucket, &o.Project, &o.Endpoint, &o.CredentialsFile} {
 		*s = strings.TrimSpace(*s)
@@ -190,7 +193,7 @@ func (o Options) trimmed() Options {
 func defaultTransport() *http.Transport {
 	t := transport.Base()
 	t.WriteBufferSize, t.ReadBufferSize = 64<<10, 64<<10
-	// A connection that has died unnoticed is found out.
+	// Pings find out a connection that has died silently.
 	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 15 * time.Second}
 	return t
 }

@@ -117,7 +117,7 @@ func TestListingsEnd(t *testing.T) {
 		says     string
 		requests int64
 	}{
-		{"the same token again", func(n int) string { return page("more", fmt.Sprintf("p/%04d", n)) }, "at the same place", 2},
+		{"the same token again", func(n int) string { return page("more", fmt.Sprintf("p/%04d", n)) }, "the same token", 2},
 		{"empty pages", func(n int) string { return page(fmt.Sprint(n)) }, "no key of a registry", 1001},
 		{"keys that are none", func(n int) string { return page(fmt.Sprint(n), fmt.Sprintf("p/X%04d", n)) }, "no key of a registry", 1001},
 		{"a page without end", func(int) string { return page("more", strings.Repeat("k", 9<<20)) }, "does not end", 1},

@@ -3,8 +3,8 @@
 // one snapshot — and so the reference for every other backend, and the store
 // to use in tests.
 //
-// URLs: "mem:" is a new, empty store; "mem://name" is one that all users of
-// that name in the process share.
+// URLs: "mem:" is a new, empty store; "mem://name" is one store for all users
+// of that name in the process.
 package memstore
 
 import (
@@ -58,7 +58,7 @@ type Store struct {
 	objects map[string]object
 	dirs    map[string]int // how many keys lie below each path
 	puts    uint64         // applied so far: the source of tokens
-	last    time.Time      // the latest time told
+	last    time.Time      // the latest time that now has returned
 }
 
 type object struct {
@@ -71,7 +71,8 @@ func (o object) info(key string, now time.Time) store.Info {
 	return store.Info{Key: key, Size: int64(len(o.body)), Token: o.token, Modified: o.modified, Now: now}
 }
 
-// now never goes back, whatever the clock does. s.mu is held.
+// now returns the clock's time, or the last one if the clock was set back. s.mu
+// is held.
 func (s *Store) now() time.Time {
 	if t := s.clock().Round(0); t.After(s.last) {
 		s.last = t
@@ -134,7 +135,7 @@ func (s *Store) Put(ctx context.Context, key string, body []byte, match store.To
 	}
 	if match == store.Absent {
 		if s.nested(key) {
-			return store.Info{}, fmt.Errorf("put %s: the caller broke its promise: another key is a path prefix of this one, or this of another", key)
+			return store.Info{}, fmt.Errorf("put %s: the caller broke its promise: one of this key and another key is a path prefix of the other", key)
 		}
 		for dir := range parents(key) {
 			s.dirs[dir]++

@@ -16,10 +16,10 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// account is where credentials come from.
+// account provides the credentials of requests.
 type account struct {
 	provider credentials.Provider
-	source   func() string // what was found, for messages
+	source   func() string // where they come from, for messages
 }
 
 func accountOf(o Options, profile map[string]string) (account, error) {
@@ -71,7 +71,7 @@ func accountOf(o Options, profile map[string]string) (account, error) {
 	return account{c, c.found}, nil
 }
 
-// refused is a provider that only says why it has no credentials.
+// refused is a provider that has no credentials, only the reason for that.
 type refused struct{ err error }
 
 // RetrieveWithCredContext implements credentials.Provider.
@@ -90,15 +90,15 @@ func said(s string) func() string { return func() string { return s } }
 type named struct {
 	name string
 	credentials.Provider
-	meant bool // somebody has said that there are credentials
+	meant bool // the configuration says that there are credentials
 }
 
-// chain asks one provider after the other, and stays with the first that has
-// credentials. Unlike that of minio-go it fails if there are none, instead of
-// going on without.
+// chain asks one provider after the other, and keeps the first that has
+// credentials. If no provider has any, it fails; the chain of minio-go would
+// continue without credentials.
 type chain struct {
 	links []named
-	only  string // the profile that is to have them, or ""
+	only  string // the profile that must have them, or ""
 
 	mu      sync.Mutex
 	current *named
@@ -146,7 +146,7 @@ func (c *chain) IsExpired() bool {
 	return c.current == nil || c.current.IsExpired()
 }
 
-// found names the link that had credentials.
+// found names the provider that had credentials.
 func (c *chain) found() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -156,15 +156,15 @@ func (c *chain) found() string {
 	return c.current.name
 }
 
-// credentialsError means that no request could be made for want of
+// credentialsError means that no request could be made for lack of
 // credentials.
 type credentialsError struct {
 	why     []error
-	profile string // that was asked for, or ""
-	again   bool   // whoever should hand them out did not answer
+	profile string // the requested profile, or ""
+	again   bool   // the service that hands out credentials did not answer
 }
 
-// kind is what the error is besides.
+// kind returns the error of package store that this one also is, or nil.
 func (e *credentialsError) kind() error {
 	if e.again {
 		return store.ErrUnavailable
@@ -175,7 +175,7 @@ func (e *credentialsError) kind() error {
 func (e *credentialsError) Error() string {
 	none := errNoCredentials
 	if e.profile != "" {
-		none = fmt.Errorf("profile %q has no credentials: check its name, in ~/.aws/credentials, ~/.aws/config or where $AWS_SHARED_CREDENTIALS_FILE and $AWS_CONFIG_FILE say", e.profile)
+		none = fmt.Errorf("profile %q has no credentials: check its name in ~/.aws/credentials and ~/.aws/config, or in the files that $AWS_SHARED_CREDENTIALS_FILE and $AWS_CONFIG_FILE name", e.profile)
 	}
 	if len(e.why) == 0 {
 		return none.Error()
@@ -185,7 +185,7 @@ func (e *credentialsError) Error() string {
 
 func (e *credentialsError) Is(target error) bool { return !e.again && target == os.ErrPermission }
 
-// Unwrap returns why: a request for credentials may have stalled.
+// Unwrap returns the causes, which may be stalled requests for credentials.
 func (e *credentialsError) Unwrap() []error {
 	if e.again {
 		return e.why
@@ -193,8 +193,8 @@ func (e *credentialsError) Unwrap() []error {
 	return nil
 }
 
-// loadProfile reads what the shared configuration says of a profile, beside
-// its credentials. What cannot be read says nothing.
+// loadProfile reads the settings of a profile in the shared configuration. It
+// ignores a file that cannot be read.
 func loadProfile(name string) map[string]string {
 	name = first(name, getenv("AWS_PROFILE"), "default")
 	path := os.Getenv("AWS_CONFIG_FILE")

@@ -20,27 +20,26 @@ func (s *Store) MakeBucket(ctx context.Context) error {
 	case err == nil, minio.ToErrorResponse(err).Code == "BucketAlreadyOwnedByYou":
 		return nil
 	case minio.ToErrorResponse(err).Code == "BucketAlreadyExists":
-		// Off AWS, where names are not shared with all the world, it may mean one's own.
+		// Servers other than AWS may answer like this if the caller owns the bucket.
 		if own, err := s.core.Client.BucketExists(ctx, s.bucket); !s.endpoint.aws && own && err == nil {
 			return nil
 		}
-		return fmt.Errorf("create bucket %s: %w: it belongs to somebody else; choose another name", s.bucket, fs.ErrExist)
+		return fmt.Errorf("create bucket %s: %w: it belongs to another account; choose another name", s.bucket, fs.ErrExist)
 	}
 	return s.writeError(ctx, "create bucket", s.bucket, err, ex, store.Absent)
 }
 
-// Description is what a Store is made of, for people to look at. It holds no
-// secrets.
+// Description is where a store is, for people to read. It holds no secrets.
 type Description struct {
 	Endpoint    string // URL
-	Region      string // empty: asked for with the first request
+	Region      string // empty before the first request, if it is not given
 	Bucket      string
 	Prefix      string // of all keys; empty, or ends in a slash
 	PathStyle   bool   // http://host/bucket/key, not http://bucket.host/key
 	Credentials string // where they come from; "none found" before the first request
 }
 
-// Describe tells what the store is made of.
+// Describe returns where the store is. It sends no request.
 func (s *Store) Describe() Description {
 	return Description{
 		Endpoint: s.endpoint.url(), Region: s.region, Bucket: s.bucket, Prefix: s.prefix,

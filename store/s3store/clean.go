@@ -16,14 +16,14 @@ import (
 )
 
 // White space at the ends of a credential, an endpoint, a region or a name is
-// no part of it, wherever it comes from: it is the newline of a file, of a
-// secret made with echo, of a copied line. Where the client library reads
-// a variable itself, the error names it.
+// dropped, wherever it comes from: it is the newline of a file, of a secret
+// made with echo, or of a copied line. Where the client library reads
+// a variable itself, this is an error that names the variable.
 
-// getenv is a variable of the environment as it was meant.
+// getenv returns a variable of the environment without white space at its ends.
 func getenv(name string) string { return strings.TrimSpace(os.Getenv(name)) }
 
-// trimmed is what was meant by options.
+// trimmed returns the options without white space at their ends.
 func (o Options) trimmed() Options {
 	for _, s := range []*string{&o.Bucket, &o.Endpoint, &o.Region, &o.Profile, &o.AccessKey, &o.SecretKey, &o.SessionToken} {
 		*s = strings.TrimSpace(*s)
@@ -31,7 +31,8 @@ func (o Options) trimmed() Options {
 	return o
 }
 
-// misspelt is an error if one of the variables begins or ends with white space.
+// misspelt returns an error if one of the variables begins or ends with white
+// space.
 func misspelt(names ...string) error {
 	for _, name := range names {
 		if v := os.Getenv(name); v != strings.TrimSpace(v) {
@@ -41,8 +42,8 @@ func misspelt(names ...string) error {
 	return nil
 }
 
-// cleaned returns credentials as they were meant, or what is wrong with them,
-// without showing them.
+// cleaned returns credentials without white space at their ends. Its errors do
+// not show the credentials.
 func cleaned(v credentials.Value) (credentials.Value, error) {
 	for _, part := range []struct {
 		name  string
@@ -58,8 +59,8 @@ func cleaned(v credentials.Value) (credentials.Value, error) {
 	return v, nil
 }
 
-// metadataClient asks the services that hand out credentials. It does not wait
-// for one that is not there.
+// metadataClient returns the client for the services that hand out
+// credentials. It gives up soon if a service does not exist.
 func metadataClient() *http.Client {
 	t := transport.Base()
 	t.DialContext = (&net.Dialer{Timeout: time.Second}).DialContext
@@ -68,7 +69,7 @@ func metadataClient() *http.Client {
 	return &http.Client{Timeout: 2 * patience, Transport: cleanHeader{transport.GuardFor(t, patience)}}
 }
 
-// cleanHeader takes white space off a token that was read from a file.
+// cleanHeader is a transport that trims a token that was read from a file.
 type cleanHeader struct{ next http.RoundTripper }
 
 // RoundTrip implements http.RoundTripper.

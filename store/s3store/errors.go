@@ -18,7 +18,8 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// failure is an error of the client library on its way to the caller.
+// failure is an error of the client library, with what is needed to translate
+// it.
 type failure struct {
 	s       *Store
 	ctx     context.Context
@@ -33,22 +34,22 @@ func (f failure) is(kind error, remedy string, args ...any) error {
 	if remedy = fmt.Sprintf(remedy, args...); remedy != "" {
 		remedy = "; " + remedy
 	}
-	what := strings.TrimSpace(f.op + " " + f.key) // a listing of everything has no key
+	what := strings.TrimSpace(f.op + " " + f.key) // a listing of all keys has no key
 	if kind == nil {
 		return fmt.Errorf("%s: %w%s", what, f.err, remedy)
 	}
-	// Not wrapped: a time-out on the network calls itself a
-	// context.DeadlineExceeded, and is not one.
+	// Not wrapped: a time-out of the network is also a
+	// context.DeadlineExceeded, but the context of the call has not ended.
 	return fmt.Errorf("%s: %w: %v%s", what, kind, f.err, remedy)
 }
 
-// absent reports whether the server says that there is no such key. An
-// answer without a body is given the first of these codes.
+// absent reports whether the server says that the key does not exist. The
+// client library gives an answer without a body the first of these codes.
 func absent(resp minio.ErrorResponse) bool {
 	return resp.StatusCode == http.StatusNotFound && (resp.Code == minio.NoSuchKey || resp.Code == "NotFound" || resp.Code == "NoSuchVersion")
 }
 
-// readError translates the failure of a call that changes nothing.
+// readError translates the error of a call that changes nothing.
 func (s *Store) readError(ctx context.Context, op, key string, err error, ex *exchange) error {
 	f := failure{s, ctx, op, key, err, ex}
 	switch {
@@ -60,7 +61,8 @@ func (s *Store) readError(ctx context.Context, op, key string, err error, ex *ex
 	return f.translate()
 }
 
-// writeError translates the failure of a put or a delete: was it applied?
+// writeError translates the error of a put or a delete into one of its
+// outcomes.
 func (s *Store) writeError(ctx context.Context, op, key string, err error, ex *exchange, match store.Token) error {
 	resp := minio.ToErrorResponse(err)
 	f := failure{s, ctx, op, key, err, ex}
@@ -75,9 +77,10 @@ func (s *Store) writeError(ctx context.Context, op, key string, err error, ex *e
 		resp.StatusCode == http.StatusConflict && conflicts[resp.Code]:
 		return f.is(store.ErrRetry, "")
 	case resp.StatusCode >= 500 && !final[resp.StatusCode], resp.StatusCode == http.StatusRequestTimeout:
-		// Also 503 and 408: a proxy may say so after the server has done it.
+		// Also 503 and 408, which a proxy may send after the server has
+		// applied the change.
 		return f.is(store.ErrUnknown, "")
-	case resp.StatusCode == 0 && ex.changed.Load() && !transport.Refused(err): // no answer, or none that can be read
+	case resp.StatusCode == 0 && ex.changed.Load() && !transport.Refused(err): // no answer, or an answer that cannot be read
 		if ctx.Err() != nil {
 			return fmt.Errorf("%s %s: %w: %w", op, key, store.ErrUnknown, ctx.Err())
 		}
@@ -86,23 +89,25 @@ func (s *Store) writeError(ctx context.Context, op, key string, err error, ex *e
 	return f.translate()
 }
 
-// final are the answers 5xx that do not pass, and say that nothing was done.
+// final are the answers 5xx that are permanent and mean that nothing was
+// changed.
 var final = map[int]bool{
 	http.StatusNotImplemented: true, http.StatusInsufficientStorage: true, http.StatusNetworkAuthenticationRequired: true,
 }
 
-// conflicts are the codes of those answers 409 that a repetition may turn
-// into success. An answer without a body is made the last but one of them. The
-// last is the Versity gateway's where a directory is made or pruned at the same moment:
-// no key of a store is a path prefix of another.
+// conflicts are the codes of the answers 409 after which a retry may succeed.
+// The client library gives an answer without a body the last code but one. The
+// last code comes from the Versity gateway when a directory is made or pruned
+// at the same moment. It cannot mean a real conflict, since no key of a store
+// is a path prefix of another.
 var conflicts = map[string]bool{
 	"ConditionalRequestConflict": true, "OperationAborted": true, minio.Conflict: true, "ExistingObjectIsDirectory": true,
 }
 
-// maxSaid is how many bytes of what a server says are repeated.
+// maxSaid is how many bytes of a server's text an error repeats.
 const maxSaid = 300
 
-// translate finds the kind of a failure, and what to do about it.
+// translate finds the kind of an error, and adds what to do about it.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 func (f failure) translate() error {
 	s, resp := f.s, minio.ToErrorResponse(f.err)
@@ -119,9 +124,9 @@ func (f failure) translate() error {
 	case "RequestTimeTooSkewed":
 		return f.skewed()
 	case "SignatureDoesNotMatch":
-		return f.is(fs.ErrPermission, "the secret key is not that of the access key (credentials: %s)", s.account.source())
+		return f.is(fs.ErrPermission, "the secret key does not belong to the access key (credentials: %s)", s.account.source())
 	case "InvalidAccessKeyId", "XAdminUserNotFound", "InvalidToken", "InvalidClientTokenId":
-		return f.is(fs.ErrPermission, "%s knows no such access key (credentials: %s)", s.endpoint.url(), s.account.source())
+		return f.is(fs.ErrPermission, "%s does not know this access key (credentials: %s)", s.endpoint.url(), s.account.source())
 	case "AuthorizationHeaderMalformed", "PermanentRedirect", "InvalidRegion", "IllegalLocationConstraintException":
 		return f.otherRegion(resp)
 	case "SlowDown", "SlowDownRead", "SlowDownWrite", "ServiceUnavailable", "RequestTimeout", minio.InternalError:
@@ -129,7 +134,7 @@ func (f failure) translate() error {
 	}
 	unsaid := f.op == "stat" || f.op == "time" // an answer to HEAD has no body
 	switch status := resp.StatusCode; {
-	case status == 0 && resp.Code != "": // it is the client library that cannot make sense of the answer
+	case status == 0 && resp.Code != "": // the client library cannot parse the answer
 		f.err = fmt.Errorf("the answer is none of an S3 server: %w", f.err)
 		return f.is(nil, "check the endpoint, %s", s.endpoint.url())
 	case status == http.StatusConflict && conflicts[resp.Code]:
@@ -137,11 +142,11 @@ func (f failure) translate() error {
 	case status == http.StatusForbidden && unsaid && !f.ex.date.IsZero() && time.Since(f.ex.date).Abs() > 14*time.Minute:
 		return f.skewed()
 	case status == http.StatusForbidden, status == http.StatusUnauthorized:
-		return f.is(fs.ErrPermission, "it needs the right %s on %s/%s* (credentials: %s)", rights[f.op], s.bucket, s.prefix, s.account.source())
+		return f.is(fs.ErrPermission, "this needs the permission %s on %s/%s* (credentials: %s)", rights[f.op], s.bucket, s.prefix, s.account.source())
 	case status == http.StatusBadRequest && unsaid && resp.Region != "" && resp.Region != s.region:
 		return f.otherRegion(resp)
 	case status == http.StatusBadRequest && unsaid:
-		return f.is(nil, "the answer does not say why: expired credentials, another region, or no server of objects at %s; mindreg doctor asks in another way", s.endpoint.url())
+		return f.is(nil, "the answer gives no reason; it may be expired credentials, a wrong region, or no S3 server at %s; mindreg doctor finds out more", s.endpoint.url())
 	case f.ex.moved != "":
 		return f.elsewhere()
 	case status == http.StatusMovedPermanently, status == http.StatusTemporaryRedirect:
@@ -152,11 +157,11 @@ func (f failure) translate() error {
 	case status == http.StatusBadRequest && strings.Contains(resp.Message, "HTTPS server"):
 		return f.is(nil, "the server wants TLS; write the endpoint as https://%s", s.endpoint.host)
 	case status == http.StatusNotImplemented, resp.Code == "NotImplemented": // Alibaba's OSS says so with 400
-		return f.is(errors.ErrUnsupported, "%s cannot do what a registry needs; conditional puts are among it", s.endpoint.url())
+		return f.is(errors.ErrUnsupported, "%s lacks an operation that a registry needs, such as conditional puts", s.endpoint.url())
 	case status == http.StatusInsufficientStorage:
 		return f.is(nil, "the disks of the server are full, or nearly; free some of their space")
 	case status == http.StatusNetworkAuthenticationRequired:
-		return f.is(nil, "the network wants you to log in before it lets anything through")
+		return f.is(nil, "the network requires a login before it passes requests")
 	case status == http.StatusRequestEntityTooLarge:
 		remedy, _ := s.server.Foreign(status)
 		return f.is(nil, "%s", remedy)
@@ -168,8 +173,8 @@ func (f failure) translate() error {
 	return f.network()
 }
 
-// rights are what each call needs of AWS and servers like it. Without the
-// right to list, an absent key is refused instead of being absent.
+// rights are the permissions that each call needs on AWS and servers like it.
+// Without the permission to list, the answer for an absent key is a refusal.
 var rights = map[string]string{
 	"get": "s3:GetObject (and s3:ListBucket)", "stat": "s3:GetObject (and s3:ListBucket)", "time": "s3:GetObject (and s3:ListBucket)",
 	"put": "s3:PutObject", "delete": "s3:DeleteObject", "list": "s3:ListBucket", "create bucket": "s3:CreateBucket",
@@ -183,20 +188,20 @@ func (f failure) otherRegion(resp minio.ErrorResponse) error {
 }
 
 func (f failure) skewed() error {
-	return f.is(fs.ErrPermission, "the clock of this machine is off; it says %s, the server %s: set it",
+	return f.is(fs.ErrPermission, "the clock of this machine is wrong: it shows %s, that of the server %s; set it",
 		time.Now().UTC().Format(time.RFC3339), f.ex.date.Format(time.RFC3339))
 }
 
-// elsewhere is what a redirection means that is none of S3's.
+// elsewhere translates a redirection that does not come from an S3 server.
 func (f failure) elsewhere() error {
-	f.err = fmt.Errorf("%s sends to %.200q instead of answering", f.s.endpoint.url(), f.ex.moved)
+	f.err = fmt.Errorf("%s redirects to %.200q instead of answering", f.s.endpoint.url(), f.ex.moved)
 	if u, err := url.Parse(f.ex.moved); err == nil && u.Scheme == "https" && !f.s.endpoint.secure && strings.EqualFold(u.Hostname(), f.s.server.Host()) {
 		return f.is(nil, "write the endpoint as https://%s", u.Host)
 	}
-	return f.is(nil, "check the endpoint, and whether the network wants you to log in")
+	return f.is(nil, "check the endpoint, and whether the network requires a login")
 }
 
-// foreign says that an answer is none of an S3 server.
+// foreign returns the error for an answer that does not come from an S3 server.
 func (s *Store) foreign(op, key string, ex *exchange, kind error) error {
 	f := failure{s: s, op: op, key: key}
 	if ex.moved != "" {
@@ -208,8 +213,8 @@ func (s *Store) foreign(op, key string, ex *exchange, kind error) error {
 	return f.is(kind, "%s", remedy)
 }
 
-// expired asks for credentials again, after the server has called those of
-// the request expired.
+// expired drops the cached credentials, after the server has called them
+// expired, so that the next request gets new ones.
 func (f failure) expired() error {
 	s := f.s
 	cc := &credentials.CredContext{Context: f.ctx}
@@ -217,7 +222,7 @@ func (f failure) expired() error {
 		v, err := s.creds.GetWithContext(cc)
 		return err != nil || v.SessionToken == f.ex.token
 	}
-	if used() { // nobody has renewed them in the meantime
+	if used() { // no other call has renewed them meanwhile
 		s.creds.Expire()
 		if used() {
 			return f.is(fs.ErrPermission, "renew the credentials (%s)", s.account.source())
@@ -226,7 +231,7 @@ func (f failure) expired() error {
 	return f.is(store.ErrRetry, "")
 }
 
-// network translates the failure to get any answer.
+// network translates the error of a call without an answer.
 func (f failure) network() error {
 	if err := f.ctx.Err(); err != nil {
 		return fmt.Errorf("%s %s: %w", f.op, f.key, err)
@@ -238,7 +243,7 @@ func (f failure) network() error {
 		return f.is(transport.Stalled(creds.kind(), f.err), "")
 	}
 	if ue := (*url.Error)(nil); errors.As(f.err, &ue) {
-		f.err = ue.Err // op and key are said already
+		f.err = ue.Err // the message names the operation and the key already
 	}
 	switch {
 	case errors.Is(f.err, errListing):

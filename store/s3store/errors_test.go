@@ -99,9 +99,9 @@ func TestWrongKeyID(t *testing.T) {
 		}
 		t.Setenv("AWS_ACCESS_KEY_ID", "nobody")
 		errs := everyCall(t.Context(), open(t, s.URL(bucket)))
-		wantAll(t, errs, fs.ErrPermission, "knows no such access key", "stat", "now")
+		wantAll(t, errs, fs.ErrPermission, "does not know this access key", "stat", "now")
 		_, err := registry.Open(t.Context(), s.URL(bucket), nil)
-		wantAll(t, map[string]error{"open": err}, fs.ErrPermission, "knows no such access key (credentials: environment)")
+		wantAll(t, map[string]error{"open": err}, fs.ErrPermission, "does not know this access key (credentials: environment)")
 	})
 }
 
@@ -134,7 +134,7 @@ func TestReadOnly(t *testing.T) {
 		t.Errorf("loaded %q, %v", got, err)
 	}
 	_, err = public.Save(t.Context(), "m", "changed")
-	wantAll(t, map[string]error{"save": err}, fs.ErrPermission, "it needs the right s3:PutObject on "+bucket+"/models/* (credentials: none (anonymous))")
+	wantAll(t, map[string]error{"save": err}, fs.ErrPermission, "this needs the permission s3:PutObject on "+bucket+"/models/* (credentials: none (anonymous))")
 	_, err = public.Delete(t.Context(), "m@1.0.0", nil)
 	wantAll(t, map[string]error{"delete": err}, fs.ErrPermission, "s3:PutObject")
 }

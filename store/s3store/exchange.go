@@ -11,40 +11,40 @@ import (
 	"github.com/mindtrace/registry/internal/transport"
 )
 
-// exchange is what became of one call, below the client library.
+// exchange records what happened to one call below the client library.
 type exchange struct {
 	date    time.Time   // of the last answer
 	token   string      // session token of the last request
 	changed atomic.Bool // a request that changes something may have reached the server
 	status  int         // of the last answer
-	foreign bool        // which is none that an S3 server gives
-	moved   string      // where it sends to, if it is none of an S3 server
+	foreign bool        // that answer does not come from an S3 server
+	moved   string      // the target of a redirection that does not come from an S3 server
 	versity bool        // the server is the Versity gateway
-	known   bool        // it says that it is a server which lists in the order of bytes
+	known   bool        // the server's name is one of those that list in the order of bytes
 
-	progress // of a listing
+	progress // of this call, if it is a listing
 }
 
 type exchangeKey struct{}
 
-// observe returns a context with which a call tells what becomes of it.
+// observe returns a context whose call is recorded in the exchange.
 func observe(ctx context.Context) (context.Context, *exchange) {
 	ex := new(exchange)
 	return context.WithValue(ctx, exchangeKey{}, ex), ex
 }
 
-// tap sees every request and answer.
+// tap is a transport that records requests and answers.
 type tap struct{ next http.RoundTripper }
 
 // RoundTrip implements http.RoundTripper.
 func (t tap) RoundTrip(req *http.Request) (*http.Response, error) {
 	ex, ok := req.Context().Value(exchangeKey{}).(*exchange)
-	if !ok || req.Header.Get("X-Amz-Sso_bearer_token") != "" { // which asks for credentials
+	if !ok || req.Header.Get("X-Amz-Sso_bearer_token") != "" { // a request for credentials
 		return t.next.RoundTrip(req)
 	}
 	ex.token = req.Header.Get("X-Amz-Security-Token")
 	if req.Method != http.MethodGet && req.Method != http.MethodHead {
-		// Until there is a connection, nothing can have been sent.
+		// Before there is a connection, nothing can have been sent.
 		req = req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
 			GotConn: func(httptrace.GotConnInfo) { ex.changed.Store(true) },
 		}))
@@ -73,9 +73,10 @@ func (t tap) RoundTrip(req *http.Request) (*http.Response, error) {
 
 const requestID = "X-Amz-Request-Id"
 
-// foreign recognizes servers of something else, whose 404 does not mean that a
-// key is absent, nor their 200 that a listing is empty, that something is stored or
-// deleted: the client library does not tell them from S3.
+// foreign reports whether an answer comes from something other than an S3
+// server. Its 404 does not mean that a key is absent, and its 200 does not mean
+// that a listing is empty or that an object was stored or deleted. The client
+// library does not notice the difference.
 func foreign(req *http.Request, resp *http.Response) bool {
 	root := "<Error"
 	switch {

@@ -31,26 +31,27 @@ func (s *Store) Get(ctx context.Context, key string, o *store.GetOptions) ([]byt
 		if minio.ToErrorResponse(err).StatusCode != http.StatusRequestedRangeNotSatisfiable {
 			return body, info, err
 		}
-		// The range begins at the end, or after it: there is nothing to return
-		// but the Info, unless the object has grown since.
+		// The range begins at the end or behind it. There are no bytes to
+		// return, only the Info, unless the object has grown meanwhile.
 		if info, err = s.Stat(ctx, key); err != nil || info.Size <= o.Offset {
 			return nil, info, err
 		}
 	}
 }
 
-// maxTorn is how often an answer of two states is asked for again.
+// maxTorn is how often a Get is repeated whose answer mixes two states.
 const maxTorn = 10
 
-// maxMutable is the size of objects that are looked at for being of one state:
-// more than that of any that ever changes.
+// maxMutable is the size up to which answers are checked for being of one
+// state. Objects that change are always smaller.
 const maxMutable = 4 << 20
 
 // oneState reports whether the bytes and the ETag of an answer belong
-// together. With S3 itself and with MinIO they do; the Versity gateway may
-// answer, while an object is replaced, with the ETag of the old one and the bytes of the
-// new. Most servers' ETags are the MD5 of the body, which shows it; where that
-// says nothing, as of a range, a second look does.
+// together. On S3 itself and on MinIO they always do. While an object is
+// replaced, the Versity gateway may answer with the ETag of the old state and
+// the bytes of the new one. On most servers the ETag is the MD5 of the body,
+// which oneState compares. Where it cannot, as for a range, it looks at the
+// object again.
 func (s *Store) oneState(ctx context.Context, key string, body []byte, info store.Info) bool {
 	whole := int64(len(body)) == info.Size
 	if info.Size > maxMutable || whole && (s.opaque.Load() || len(info.Token) != 2*md5.Size) {
@@ -63,18 +64,18 @@ func (s *Store) oneState(ctx context.Context, key string, body []byte, info stor
 	if err != nil || now.Token != info.Token {
 		return err != nil
 	}
-	if whole { // ETags are something else here: they are encrypted objects', for instance
+	if whole { // this server's ETags are not MD5, for instance because it encrypts
 		s.opaque.Store(true)
 	}
 	return true
 }
 
-// freshFor is how long after it was put an object may be listed in two states.
+// freshFor is how long after a put a listing may mix two states of an object.
 const freshFor = 3 * time.Second
 
-// settled asks for a listed object until two answers are the same. The Versity
-// gateway reads the size and the ETag of an entry one after the other, and the
-// object may be replaced in between.
+// settled asks for a listed object until two answers agree. The Versity gateway
+// reads the size and the ETag of an entry one after the other, and the object
+// may be replaced in between.
 func (s *Store) settled(ctx context.Context, info store.Info) (store.Info, error) {
 	for range maxTorn {
 		now, err := s.Stat(ctx, info.Key)
@@ -86,8 +87,8 @@ func (s *Store) settled(ctx context.Context, info store.Info) (store.Info, error
 	return info, nil
 }
 
-// get makes one request. The answer to a range past the end is returned as
-// the client library gives it.
+// get makes one request. For a range past the end, it returns the error of the
+// client library.
 func (s *Store) get(ctx context.Context, key string, o *store.GetOptions) ([]byte, store.Info, error) {
 	var opts minio.GetObjectOptions
 	var err error
@@ -112,7 +113,7 @@ func (s *Store) get(ctx context.Context, key string, o *store.GetOptions) ([]byt
 	if ex.foreign {
 		return nil, store.Info{Now: ex.date}, s.foreign("get", key, ex, nil)
 	}
-	// What is sent, and of how much; -1 for what the server did not say.
+	// The bytes of the answer and of the object; -1 if unknown.
 	size, total, err := announced(info.Size, header.Get("Content-Range"), o)
 	if err != nil {
 		return nil, store.Info{Now: ex.date}, fmt.Errorf("get %s: %w", key, err)
@@ -132,7 +133,7 @@ func (s *Store) get(ctx context.Context, key string, o *store.GetOptions) ([]byt
 	if info.Size = total; total < 0 {
 		info.Size = int64(len(body))
 	}
-	if header.Get("Content-Range") == "" && (o.Offset > 0 || o.Length > 0) { // all of it came
+	if header.Get("Content-Range") == "" && (o.Offset > 0 || o.Length > 0) { // the whole object came
 		body = body[min(o.Offset, info.Size):]
 		if o.Length > 0 {
 			body = body[:min(o.Length, int64(len(body)))]
@@ -141,8 +142,8 @@ func (s *Store) get(ctx context.Context, key string, o *store.GetOptions) ([]byt
 	return body, s.info(key, info, ex), nil
 }
 
-// readAll reads size bytes into buf, if that is large enough, or all there are
-// if size is negative. There must not be more.
+// readAll reads size bytes, or all bytes if size is negative, into buf if that
+// is large enough. It is an error if more bytes follow.
 func readAll(r io.Reader, size int64, buf []byte) ([]byte, error) {
 	if size < 0 {
 		return io.ReadAll(r)
@@ -160,11 +161,11 @@ func readAll(r io.Reader, size int64, buf []byte) ([]byte, error) {
 	return buf, nil
 }
 
-var errLonger = errors.New("the server sends more than it has announced")
+var errLonger = errors.New("the server sends more bytes than it announced")
 
-// announced is how many bytes an answer has, and the object of which it is
-// a part; -1 for what is not said. An answer with other bytes than those asked
-// for is an error.
+// announced returns the size of an answer and that of the object, from the
+// headers; -1 means unknown. An answer with other bytes than the requested ones
+// is an error.
 func announced(length int64, contentRange string, o *store.GetOptions) (size, total int64, err error) {
 	if contentRange == "" {
 		return length, length, nil
@@ -175,7 +176,7 @@ func announced(length int64, contentRange string, o *store.GetOptions) (size, to
 	}
 	size = last - first + 1
 	if first != o.Offset || size < 0 || last >= total || o.Length > 0 && size > o.Length || length >= 0 && length != size {
-		return 0, 0, fmt.Errorf("the server sends other bytes than those asked for: %.100q, of length %d", contentRange, length)
+		return 0, 0, fmt.Errorf("the server sends other bytes than the requested ones: %.100q, of length %d", contentRange, length)
 	}
 	return size, total, nil
 }

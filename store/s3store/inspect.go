@@ -15,7 +15,7 @@ import (
 // Inspect implements store.Inspector: how the bucket is addressed, with whose
 // credentials, and its settings of versioning, object lock and lifecycle.
 func (s *Store) Inspect(ctx context.Context) ([]store.Fact, error) {
-	_, err := s.Now(ctx) // looks for credentials, and finds the server
+	_, err := s.Now(ctx) // this looks for credentials and for the server
 	d := s.Describe()
 	addressing := "virtual host (http://bucket.host/key)"
 	if d.PathStyle {
@@ -36,7 +36,7 @@ func (s *Store) Inspect(ctx context.Context) ([]store.Fact, error) {
 	if errors.Is(err, store.ErrUnavailable) {
 		return facts, err
 	}
-	if lerr := s.listable(ctx); lerr != nil { // which says why, unlike the answer to HEAD before it
+	if lerr := s.listable(ctx); lerr != nil { // its answer has a reason; that to a HEAD request has none
 		return facts, lerr
 	}
 	if err != nil {
@@ -45,7 +45,7 @@ func (s *Store) Inspect(ctx context.Context) ([]store.Fact, error) {
 	return append(facts, s.versioning(ctx), s.objectLock(ctx), s.lifecycle(ctx)), nil
 }
 
-// listable tells whether the bucket is there and can be listed.
+// listable returns an error unless the bucket exists and can be listed.
 func (s *Store) listable(ctx context.Context) error {
 	for _, err := range s.List(ctx, "", "") {
 		return err
@@ -53,13 +53,13 @@ func (s *Store) listable(ctx context.Context) error {
 	return nil
 }
 
-// unknown is the fact that something cannot be found out.
+// unknown returns the Fact that a setting cannot be read.
 func unknown(name string, err error) store.Fact {
 	r := minio.ToErrorResponse(err)
 	if r.StatusCode == 403 {
-		return store.Fact{Name: name, Value: "not to be seen with these credentials"}
+		return store.Fact{Name: name, Value: "not visible with these credentials"}
 	}
-	return store.Fact{Name: name, Value: "not to be found out: " + err.Error()}
+	return store.Fact{Name: name, Value: "unknown: " + err.Error()}
 }
 
 func (s *Store) versioning(ctx context.Context) store.Fact {
@@ -86,7 +86,7 @@ func (s *Store) objectLock(ctx context.Context) store.Fact {
 		f.Value = "on"
 		if mode != nil && validity != nil && unit != nil {
 			f.Value = fmt.Sprintf("on, %s for %d %s", *mode, *validity, strings.ToLower(string(*unit)))
-			f.Warning = "garbage collection cannot delete what is retained; it keeps it and says so"
+			f.Warning = "garbage collection cannot delete retained objects; it keeps them and reports it"
 		}
 	}
 	return f
@@ -120,8 +120,8 @@ func (s *Store) lifecycle(ctx context.Context) store.Fact {
 	return f
 }
 
-// concerns reports whether a rule applies to keys of the store, as far as its
-// prefix tells.
+// concerns reports whether a rule may apply to keys of the store, judged by its
+// prefix.
 func (s *Store) concerns(r lifecycle.Rule) bool {
 	prefix := first(r.Prefix, r.RuleFilter.Prefix, r.RuleFilter.And.Prefix)
 	return strings.HasPrefix(prefix, s.prefix) || strings.HasPrefix(s.prefix, prefix)

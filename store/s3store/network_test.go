@@ -33,11 +33,11 @@ func TestAnswersOnTheWay(t *testing.T) {
 		}, nil, "the network wants you to log in", "stat now"},
 		{"a redirection to a page", func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "https://portal.example/login", http.StatusFound)
-		}, nil, `sends to "https://portal.example/login" instead of answering`, ""},
+		}, nil, `redirects to "https://portal.example/login" instead of answering`, ""},
 		{"a redirection to TLS", func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "https://127.0.0.1:9443"+r.URL.Path, http.StatusMovedPermanently)
 		}, nil, "write the endpoint as https://127.0.0.1:9443", ""},
-		{"a network that wants a login", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(511) }, nil, "log in before it lets anything through", ""},
+		{"a network that wants a login", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(511) }, nil, "requires a login", ""},
 		{"a proxy that wants one", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(407) }, fs.ErrPermission, "wants a name and password", ""},
 		{"nginx before it", func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(413)
@@ -129,7 +129,7 @@ func TestClockOffWithoutBody(t *testing.T) {
 		w.Header().Set("Date", time.Now().Add(-20*time.Minute).UTC().Format(http.TimeFormat))
 		w.WriteHeader(403)
 	})
-	if _, err := st.Stat(t.Context(), "k"); !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), "the clock of this machine is off") {
+	if _, err := st.Stat(t.Context(), "k"); !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), "the clock of this machine is wrong") {
 		t.Error(err)
 	}
 }
@@ -150,7 +150,7 @@ func TestInspectSaysWhy(t *testing.T) {
 	st, _ := answering(t, func(w http.ResponseWriter, r *http.Request) {
 		refusal(w, r, 403, "SignatureDoesNotMatch", "The request signature we calculated does not match.")
 	})
-	if _, err := st.Inspect(t.Context()); err == nil || !strings.Contains(err.Error(), "the secret key is not that of the access key") {
+	if _, err := st.Inspect(t.Context()); err == nil || !strings.Contains(err.Error(), "the secret key does not belong to the access key") {
 		t.Error(err)
 	}
 }

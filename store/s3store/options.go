@@ -34,21 +34,21 @@ type Options struct {
 	Prefix string // of all keys; "a/b" and "a/b/" are the same
 
 	Endpoint string // host, host:port or URL
-	Insecure bool   // http, where Endpoint is not a URL that says so itself
+	Insecure bool   // http instead of https, if Endpoint has no scheme
 	Region   string
 
 	Profile   string // of the shared AWS configuration
 	Anonymous bool
-	// Static credentials, instead of looking for some.
+	// Static credentials, in place of those of the environment.
 	AccessKey, SecretKey, SessionToken string
 
 	// PathStyle is http://host/bucket/key, not http://bucket.host/key. nil: on
 	// all servers but AWS.
 	PathStyle *bool
 
-	// Transport, for proxies or certificates of your own. nil means one with
-	// sensible time-outs. It has to end a request whose context ends: that is
-	// how one ends that makes no headway.
+	// Transport is for proxies or certificates of your own. nil means one
+	// with sensible time-outs. It has to end a request whose context ends:
+	// a stalled request is ended by its context.
 	Transport http.RoundTripper
 }
 
@@ -87,7 +87,8 @@ func looksSecret(name string) bool {
 	return strings.Contains(name, "key") || strings.Contains(name, "secret") || strings.Contains(name, "token") || strings.Contains(name, "password")
 }
 
-// New returns the store in a bucket. It sends no request.
+// New returns the store in a bucket. It sends no request. It fails if an option
+// is missing or malformed.
 func New(o Options) (*Store, error) {
 	o = o.trimmed()
 	if err := s3utils.CheckValidBucketNameStrict(o.Bucket); err != nil {
@@ -107,13 +108,13 @@ func New(o Options) (*Store, error) {
 	}
 	region := first(o.Region, getenv("AWS_REGION"), getenv("AWS_DEFAULT_REGION"), profile["region"])
 	if region == "" && !ep.aws {
-		region = "us-east-1" // what servers other than AWS call theirs
+		region = "us-east-1" // the region of most servers other than AWS
 	}
 	acc, err := accountOf(o, profile)
 	if err != nil {
 		return nil, err
 	}
-	pathStyle := !ep.aws || strings.Contains(o.Bucket, ".") // no certificate is for *.*.amazonaws.com
+	pathStyle := !ep.aws || strings.Contains(o.Bucket, ".") // certificates do not cover *.*.amazonaws.com
 	if o.PathStyle != nil {
 		pathStyle = *o.PathStyle
 	}
@@ -133,7 +134,7 @@ func New(o Options) (*Store, error) {
 	client, err := minio.New(ep.host, &minio.Options{
 		Creds: creds, Secure: ep.secure, Region: region, BucketLookup: lookup, Transport: tap{transport.Guard(next)},
 		MaxRetries:      1,    // none: package store knows what may be repeated
-		TrailingHeaders: true, // or it takes no checksums, also not in headers
+		TrailingHeaders: true, // without it, the library sends no checksums at all
 	})
 	if err != nil {
 		return nil, fmt.Errorf("s3://%s: %w", o.Bucket, err)
@@ -182,7 +183,7 @@ func endpointOf(o Options, profile map[string]string) (endpoint, error) {
 func defaultTransport() *http.Transport {
 	t := transport.Base()
 	t.Protocols = new(http.Protocols)
-	t.Protocols.SetHTTP1(true) // one connection for each transfer: all in one is slower
+	t.Protocols.SetHTTP1(true) // a connection for each transfer is faster than one shared by all
 	return t
 }
 

@@ -15,38 +15,40 @@ import (
 // S3 lists keys in the order of their bytes. SeaweedFS walks through its
 // directories instead, and so lists by path component: a/b before a-b, since
 // "a" is before "a-b", though "/" is after "-". Its pages and its start-after
-// go by that order, too.
+// follow that order, too.
 //
-// A store lists in the order of bytes on both. What a walk shows of one
-// directory is held until the walk has left that directory and its
-// neighbours, the names that begin like it and go on with a byte below the
-// slash; then it is sorted and yielded. That is right for either order: a
-// server taken for the other kind costs requests, and nothing else.
+// A store lists in the order of bytes on both. It holds the keys of one
+// directory until the server's listing has left that directory and its
+// neighbours: the names that begin with its name and continue with a byte below
+// the slash. Then it sorts and yields them. The result is right for either
+// order; if the store takes the server for the wrong kind, that only costs
+// requests.
 
 // order is how a server lists.
 type order = int32
 
 const (
-	unseen      order = iota // sorted here, to be safe
-	byBytes                  // as S3 does
-	byComponent              // as SeaweedFS does
+	unseen      order = iota // not known yet: the store sorts
+	byBytes                  // like S3
+	byComponent              // like SeaweedFS
 )
 
-// belowSlash are the bytes of keys that come before the slash.
+// belowSlash are the bytes of keys that are less than the slash.
 const belowSlash = "!-."
 
-// afterNeighbours, put after the name of a directory, comes after all its
-// neighbours: no segment of a key is longer.
+// afterNeighbours, appended to the name of a directory, is greater than all its
+// neighbours, since no segment of a key is longer.
 var afterNeighbours = "." + strings.Repeat("~", 100)
 
-// maxHeld is how many keys a listing holds in order to sort them. What a
-// larger directory holds is listed part by part.
+// maxHeld is how many keys a listing holds in order to sort them. A larger
+// directory is listed part by part.
 var maxHeld = 10_000
 
 // errUnordered: the order of a listing is neither of the two.
-var errUnordered = errors.New("this store does not list keys in order (an S3 directory bucket? The order of SeaweedFS, by directory, would do), which a registry needs")
+var errUnordered = errors.New("this server does not list keys in order, which a registry needs; the order of bytes (S3) or of path components (SeaweedFS) would do; S3 directory buckets have no order")
 
-// sorted lists the keys of a prefix after another in the order of bytes.
+// sorted lists the keys with a prefix, greater than after, in the order of
+// bytes.
 func (s *Store) sorted(ctx context.Context, prefix, after string) iter.Seq2[store.Info, error] {
 	return func(yield func(store.Info, error) bool) {
 		(&sorter{s: s, ctx: ctx, last: after, yield: yield}).list(prefix)
@@ -57,19 +59,19 @@ func (s *Store) sorted(ctx context.Context, prefix, after string) iter.Seq2[stor
 type sorter struct {
 	s     *Store
 	ctx   context.Context
-	last  string // that was yielded; none before it is yielded
+	last  string // the last key that was yielded
 	yield func(store.Info, error) bool
-	asked bool // how the server lists: once a listing, should it fail
+	asked bool // inBytes has asked the server: once in a listing, even if that fails
 }
 
-// inBytes reports whether the server lists in the order of bytes. key is one
-// that it has just listed. To find out, a listing of the key's directory is
-// begun after all neighbours of the directory: by bytes the key is still to
-// come, by component it has gone by.
+// inBytes reports whether the server lists in the order of bytes. key is a key
+// that it has just listed. To find out, inBytes begins a listing behind all
+// neighbours of the key's directory: a server that lists by bytes shows the
+// key, a server that lists by component has passed it.
 func (l *sorter) inBytes(key string) bool {
 	s := l.s
 	slash := strings.LastIndexByte(key, '/')
-	if s.order.Load() != unseen || l.asked || slash < 0 { // a key in no directory says nothing
+	if s.order.Load() != unseen || l.asked || slash < 0 { // a key without a directory shows nothing
 		return s.order.Load() == byBytes
 	}
 	if s.endpoint.aws || s.known.Load() {
@@ -90,26 +92,26 @@ func (l *sorter) inBytes(key string) bool {
 		}
 		break
 	}
-	if _, err := s.Stat(l.ctx, key); err == nil { // so it was there all the time
+	if _, err := s.Stat(l.ctx, key); err == nil { // so the key existed all the time
 		s.order.Store(byComponent)
 	}
 	return false
 }
 
-// list yields the keys of prefix. It reports whether to go on.
+// list yields the keys with a prefix. It reports whether to continue.
 func (l *sorter) list(prefix string) bool {
 	base := prefix[:strings.LastIndexByte(prefix, '/')+1]
 	passed := passedBy(prefix, l.last)
 	for from := l.last; ; {
 		var held []store.Info
-		dir, large := "", false // the directory of what is held; is it too much?
+		dir, large := "", false // the directory of the keys held, and whether they are too many
 		for info, err := range l.s.pages(l.ctx, prefix, from) {
 			if err != nil {
 				l.yield(info, err)
 				return false
 			}
 			if l.last != "" && info.Key <= l.last {
-				continue // before where to begin, or yielded
+				continue // before the start, or yielded already
 			}
 			plain := l.inBytes(info.Key)
 			if plain {
@@ -152,7 +154,7 @@ func (l *sorter) list(prefix string) bool {
 	}
 }
 
-// flush yields what was held, in order.
+// flush yields the keys held, in order.
 func (l *sorter) flush(held []store.Info, passed *[]string) bool {
 	slices.SortFunc(held, func(a, b store.Info) int { return strings.Compare(a.Key, b.Key) })
 	for _, info := range held {
@@ -160,7 +162,7 @@ func (l *sorter) flush(held []store.Info, passed *[]string) bool {
 			return false
 		}
 		if l.last != "" && info.Key <= l.last {
-			continue // it was in a directory passed by
+			continue // yielded with a directory that was passed by
 		}
 		l.last = info.Key
 		if !l.yield(info, nil) {
@@ -170,8 +172,8 @@ func (l *sorter) flush(held []store.Info, passed *[]string) bool {
 	return true
 }
 
-// flushTo yields the directories that the walk has passed by and that come
-// before key, or all of them.
+// flushTo lists the directories that the walk has passed by and that come
+// before key, or all of them for "".
 func (l *sorter) flushTo(key string, passed *[]string) bool {
 	for len(*passed) > 0 && (key == "" || (*passed)[0] < key) {
 		next := (*passed)[0]
@@ -183,9 +185,9 @@ func (l *sorter) flushTo(key string, passed *[]string) bool {
 	return true
 }
 
-// passedBy returns the directories below prefix that a walk which begins after
-// a key leaves out, and that come after it in the order of bytes. They are in
-// that order, and end in a slash.
+// passedBy returns the directories below prefix that come after a key in the
+// order of bytes, but that a listing by component which begins after the key
+// leaves out. They are in the order of bytes, and end in a slash.
 func passedBy(prefix, after string) []string {
 	var dirs []string
 	if !strings.HasPrefix(after, prefix) {
@@ -199,8 +201,8 @@ func passedBy(prefix, after string) []string {
 	return dirs
 }
 
-// directory returns base and the first segment of key below it if key lies in
-// the directory of that name, and "" otherwise.
+// directory returns base with the first segment of key below it, if key lies
+// in the directory of that name, and "" otherwise.
 func directory(base, key string) string {
 	name, _, below := strings.Cut(key[len(base):], "/")
 	if !below {
@@ -209,21 +211,21 @@ func directory(base, key string) string {
 	return base + name
 }
 
-// together reports whether key lies in dir or a neighbour of it. "" is no
-// directory.
+// together reports whether key lies in dir or in a neighbour of dir. It is
+// false if dir is "".
 func together(dir, key string) bool {
 	rest, ok := strings.CutPrefix(key, dir)
 	return ok && dir != "" && (rest == "" || rest[0] == '/' || strings.IndexByte(belowSlash, rest[0]) >= 0)
 }
 
-// walk watches over the order in which one listing of a server comes.
+// walk checks the order of one listing of a server.
 type walk struct {
 	last             string // key; "" before the first
-	bytes, component bool   // whether it has left the order of bytes, or by component
+	bytes, component bool   // the listing has broken the order of bytes, or by component
 }
 
-// next takes note of a key. It reports whether the listing still has an order
-// that is allowed.
+// next takes the next key. It reports whether the listing still follows an
+// order that is allowed.
 func (w *walk) next(key string, o order) bool {
 	if w.last != "" {
 		w.bytes = w.bytes || key <= w.last

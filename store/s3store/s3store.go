@@ -11,26 +11,42 @@
 //	path_style=true          http://host/bucket/key, not http://bucket.host/key;
 //	                         the default for all servers but AWS
 //
-// Credentials are looked for in the usual places, in the usual order: the
-// environment, shared files and profiles (also of SSO and of processes), web
-// identity, container and instance roles. They are renewed before they
-// expire. They are never part of a URL. White space at their ends, and at those
-// of the other settings, is dropped.
+// Credentials come from the usual places, in the usual order: the environment,
+// shared files and profiles (also of SSO and of processes), web identity,
+// container and instance roles. They are renewed before they expire. They are
+// never part of a URL. White space at the ends of all settings is dropped.
 //
-// A request that makes no headway for 20 s ends, with an error that is
+// A request that makes no progress for 20 s ends with an error that is
 // store.ErrStalled.
 //
 // # How it keeps the contract
 //
-//   - Every put is one request, conditional, never multipart (whose condition
-//     is checked too late) and never retried here: a second try of a put whose
-//     answer got lost would be told that it lost against itself.
-//   - The token is the ETag. Where it is a hash of the body, bodies that can
-//     change carry a nonce.
-//   - The body's CRC-32C goes with it, and the server refuses others.
-//   - Servers that take an ETag in If-Match only without quotes, or list by
-//     path component, are found out by what they do: see swap and sorter.
-//   - Time is read from the Date of each answer.
+//   - Every put is one conditional request. It is never multipart, since the
+//     condition would be checked too late. It is never repeated here: if the
+//     answer of a put got lost, a second try would fail its precondition
+//     because of the first.
+//   - The token is the ETag. Where that is a hash of the body, a state could
+//     come back; so every body that can change carries a nonce.
+//   - The body's CRC-32C is sent along, and the server refuses a body that does
+//     not match it.
+//   - Some servers take an ETag in If-Match only without quotes, or list by
+//     path component. The store finds that out by their behaviour: see swap
+//     and sorter.
+//   - Time is the Date of an answer.
+//
+// # Files of this package
+//
+//	s3store.go   Store: Stat, Put, Delete, List, Keys, Now
+//	get.go       Get, and answers that mix two states
+//	swap.go      how a server wants the ETag of If-Match
+//	order.go     listing in the order of bytes on every server
+//	progress.go  listings whose pages do not end
+//	options.go   Options, New, the URL
+//	account.go   where credentials come from; clean.go: white space in them
+//	errors.go    answers of the server as errors of package store, with remedies
+//	exchange.go  what happens to a call below the client library
+//	bucket.go    MakeBucket, Describe
+//	inspect.go   settings of the bucket that would hurt a registry, for doctor
 package s3store
 
 import (
@@ -67,12 +83,12 @@ type Store struct {
 	versity atomic.Bool  // the server is the Versity gateway: see settled
 	quoting atomic.Int32 // a quoting: see swap
 	order   atomic.Int32 // an order: see sorter
-	known   atomic.Bool  // the server names itself as one that lists by bytes
+	known   atomic.Bool  // the server's name is one of those that list by bytes
 }
 
-// info translates what the server says of an object. Last-Modified is read to
-// the second: that is all that a header can say, and so the listings, which
-// may be finer, agree with it.
+// info turns the server's description of an object into an Info. Modified is
+// cut to seconds: a header has no finer time, and listings have to agree with
+// it.
 func (s *Store) info(key string, o minio.ObjectInfo, ex *exchange) store.Info {
 	return store.Info{
 		Key: key, Size: o.Size, Token: store.Token(o.ETag), Modified: o.LastModified.UTC().Truncate(time.Second), Now: ex.date,
@@ -131,7 +147,7 @@ func (s *Store) put(ctx context.Context, key string, body []byte, match ifMatch)
 		return store.Info{Now: ex.date}, s.foreign("put", key, ex, store.ErrUnknown)
 	}
 	if info.ETag == "" {
-		return store.Info{Now: ex.date}, fmt.Errorf("put %s: %w: %s sends no ETag, which a registry needs", key, store.ErrUnknown, s.endpoint.url())
+		return store.Info{Now: ex.date}, fmt.Errorf("put %s: %w: %s sent no ETag, which a registry needs", key, store.ErrUnknown, s.endpoint.url())
 	}
 	return store.Info{
 		Key: key, Size: int64(len(body)), Token: store.Token(info.ETag), Modified: ex.date, Now: ex.date,
@@ -160,7 +176,7 @@ func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[store.
 		for info, err := range s.sorted(ctx, prefix, after) {
 			if err == nil && s.versity.Load() && info.Now.Sub(info.Modified) < freshFor {
 				if info, err = s.settled(ctx, info); errors.Is(err, store.ErrNotExist) {
-					continue // deleted since
+					continue // deleted meanwhile
 				}
 			}
 			if !yield(info, err) || err != nil {
@@ -170,7 +186,8 @@ func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[store.
 	}
 }
 
-// Keys implements store.KeyLister: keys are of one state, whatever the server.
+// Keys implements store.KeyLister. Unlike List, it need not check that the
+// entries are of one state.
 func (s *Store) Keys(ctx context.Context, prefix, after string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		for info, err := range s.sorted(ctx, prefix, after) {
@@ -181,8 +198,8 @@ func (s *Store) Keys(ctx context.Context, prefix, after string) iter.Seq2[string
 	}
 }
 
-// pages lists in the order that the server has, in pages of a thousand keys. The first has as many as the caller
-// expects; if it looks at more, the next have a thousand again.
+// pages lists in the order of the server, in pages of a thousand keys. The
+// first page has as many keys as the caller expects.
 func (s *Store) pages(ctx context.Context, prefix, after string) iter.Seq2[store.Info, error] {
 	first := store.Expected(ctx)
 	if first <= 0 || first >= 1000 {
@@ -204,7 +221,7 @@ func (s *Store) pages(ctx context.Context, prefix, after string) iter.Seq2[store
 	}
 }
 
-// list lists in pages of so many keys, or of a thousand for 0.
+// list lists in pages of this many keys, or of a thousand for 0.
 func (s *Store) list(parent context.Context, prefix, after string, page int) iter.Seq2[store.Info, error] {
 	return func(yield func(store.Info, error) bool) {
 		if err := parent.Err(); err != nil {
@@ -215,10 +232,10 @@ func (s *Store) list(parent context.Context, prefix, after string, page int) ite
 		opts := minio.ListObjectsOptions{Prefix: s.prefix + prefix, Recursive: true, FetchOwner: new(bool), MaxKeys: page}
 		var w walk
 		switch {
-		case after == "", after < prefix: // which makes some servers list nothing
+		case after == "", after < prefix: // with that start, some servers list nothing
 		case strings.HasPrefix(after, prefix):
 			opts.StartAfter, w.last = s.prefix+after, after
-		default: // the prefix lies behind
+		default: // all keys with the prefix come before after
 			return
 		}
 		for o := range s.core.Client.ListObjectsIter(ctx, s.bucket, opts) {
@@ -237,7 +254,7 @@ func (s *Store) list(parent context.Context, prefix, after string, page int) ite
 				return
 			}
 			if store.ValidKey(key) != nil {
-				continue // not ours
+				continue // not a key of a store
 			}
 			ex.barren = 0
 			s.versity.Store(ex.versity)
@@ -246,7 +263,7 @@ func (s *Store) list(parent context.Context, prefix, after string, page int) ite
 				return
 			}
 		}
-		if err := parent.Err(); err != nil { // the client library ends its listing without a word
+		if err := parent.Err(); err != nil { // the client library ends a cancelled listing without an error
 			yield(store.Info{}, err)
 		} else if ex.foreign {
 			yield(store.Info{}, s.readError(ctx, "list", prefix, nil, ex))
@@ -259,7 +276,7 @@ func (s *Store) Now(ctx context.Context) (time.Time, error) {
 	if err := ctx.Err(); err != nil {
 		return time.Time{}, err
 	}
-	// A key that is no key of a store: the answer is always the same.
+	// This name is not a valid key, so the answer is always the same.
 	ctx, ex := observe(ctx)
 	_, err := s.core.Client.StatObject(ctx, s.bucket, s.prefix+".now", minio.StatObjectOptions{})
 	switch {

@@ -176,7 +176,7 @@ func TestListingsEnd(t *testing.T) {
 		says     string
 		requests int32 // of two pages that hold keys one more: it asks for the order
 	}{
-		{"the same token again", func(n int) string { return page("more", fmt.Sprintf("p/%04d", n)) }, "at the same place", 3},
+		{"the same token again", func(n int) string { return page("more", fmt.Sprintf("p/%04d", n)) }, "the same token", 3},
 		{"the same page again", func(n int) string { return page(fmt.Sprint(n), "p/a") }, "in order", 3},
 		{"empty pages", func(n int) string { return page(fmt.Sprint(n)) }, "no key of a registry", 1000},
 		{"keys that are none", func(n int) string { return page(fmt.Sprint(n), fmt.Sprintf("p/X%04d", n)) }, "no key of a registry", 1000},
@@ -218,10 +218,10 @@ func TestBodiesAsAnnounced(t *testing.T) {
 		want               error // nil for any
 		says               string
 	}{
-		{"without end", "", nil, 17 << 20, store.ErrTooLarge, "larger than anything"},
-		{"longer than its range", "bytes 0-9/100", &store.GetOptions{Length: 10}, 11, nil, "more than it has announced"},
-		{"another range", "bytes 5-14/100", &store.GetOptions{Length: 10}, 10, nil, "other bytes than those asked for"},
-		{"a longer range", "bytes 0-19/100", &store.GetOptions{Length: 10}, 20, nil, "other bytes than those asked for"},
+		{"without end", "", nil, 17 << 20, store.ErrTooLarge, "larger than any"},
+		{"longer than its range", "bytes 0-9/100", &store.GetOptions{Length: 10}, 11, nil, "more bytes than it announced"},
+		{"another range", "bytes 5-14/100", &store.GetOptions{Length: 10}, 10, nil, "other bytes than the requested ones"},
+		{"a longer range", "bytes 0-19/100", &store.GetOptions{Length: 10}, 20, nil, "other bytes than the requested ones"},
 		{"no range", "bytes */100", &store.GetOptions{Length: 10}, 10, nil, "Content-Range"},
 	} {
 		st, _ := answering(t, func(w http.ResponseWriter, r *http.Request) {

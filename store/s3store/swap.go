@@ -11,25 +11,25 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// quoting is how a server wants the ETag of If-Match to be written.
+// quoting is the form in which a server accepts the ETag of If-Match.
 type quoting = int32
 
 const (
-	undecided quoting = iota // no swap has succeeded yet: quoted, as the standard has it
+	undecided quoting = iota // no swap has succeeded yet; try the quoted form of the standard first
 	quoted                   // If-Match: "etag"
 	bare                     // If-Match: etag
 )
 
 // swap replaces the state match of a key.
 //
-// Ceph's gateway refuses each quoted ETag and takes a bare one; other servers
-// may know none but the quoted. So a swap that is refused, while none has
-// succeeded yet, looks at the key. If the key is in another state, the refusal
-// is right. If it is in the state that the caller named, then the server does
-// not know this form: no state comes twice. The swap is sent once more in the
-// other form, under the same condition, which the server checks: it cannot win
-// against another writer, nor be applied beside an earlier copy of itself.
-// The form that first succeeds is the server's from then on.
+// Ceph's gateway refuses every quoted ETag and accepts a bare one; other
+// servers may accept the quoted form only. So while no swap has succeeded yet,
+// a swap that is refused looks at the key. If the key is in another state, the
+// refusal is right. If it is in the state that the caller named, the server
+// does not know this form, since no state comes twice. Then the swap is sent
+// once more in the other form, under the same condition. The server checks
+// that condition, so the swap cannot overwrite another writer's state, and
+// cannot be applied twice. The store keeps the form that first succeeds.
 func (s *Store) swap(ctx context.Context, key string, body []byte, match store.Token) (store.Info, error) {
 	form := s.quoting.Load()
 	info, err := s.put(ctx, key, body, ifMatch{match, form})
@@ -39,7 +39,7 @@ func (s *Store) swap(ctx context.Context, key string, body []byte, match store.T
 		case errors.Is(serr, store.ErrNotExist):
 			return info, err
 		case serr != nil:
-			return info, fmt.Errorf("put %s: %w: it was refused, and the key cannot be looked at: %w", key, store.ErrUnknown, serr)
+			return info, fmt.Errorf("put %s: %w: it was refused, and reading the key failed: %w", key, store.ErrUnknown, serr)
 		case now.Token != match:
 			return info, err
 		}
@@ -52,12 +52,12 @@ func (s *Store) swap(ctx context.Context, key string, body []byte, match store.T
 	return info, err
 }
 
-// errNoKey: there was no key to swap.
+// errNoKey: the key to swap does not exist.
 var errNoKey = fmt.Errorf("%w: there is no such key", store.ErrPrecondition)
 
-// ifMatch is the condition of a swap as a header. The client library writes
-// none but the quoted form, and signs what it writes: this is the place where
-// it takes a header of somebody else's.
+// ifMatch is the condition of a swap as a header. The client library can write
+// the quoted form only. It accepts other headers through this interface, and
+// signs them.
 type ifMatch struct {
 	token store.Token
 	form  quoting

@@ -235,7 +235,7 @@ func TestBucketExists(t *testing.T) {
 			}
 		})
 		err := st.MakeBucket(t.Context())
-		if own && err != nil || !own && (err == nil || !strings.Contains(err.Error(), "somebody else")) {
+		if own && err != nil || !own && (err == nil || !strings.Contains(err.Error(), "another account")) {
 			t.Errorf("own %v: %v", own, err)
 		}
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// bodySizes: clause 14.
+// bodySizes checks clause 14: bodies of all sizes come back unchanged.
 func bodySizes(ctx context.Context, e *Env) error {
 	var seed [32]byte
 	rng := rand.NewChaCha8(seed)
@@ -24,7 +24,7 @@ func bodySizes(ctx context.Context, e *Env) error {
 			return fmt.Errorf("put of %d bytes: %w", size, err)
 		}
 		if info.Size != int64(size) {
-			return fmt.Errorf("put of %d bytes says %d", size, info.Size)
+			return fmt.Errorf("a put of %d bytes returned the size %d", size, info.Size)
 		}
 		got, info, err := e.conn(i+1).Get(ctx, key, nil)
 		if err != nil {
@@ -37,7 +37,7 @@ func bodySizes(ctx context.Context, e *Env) error {
 	return nil
 }
 
-// bodyTooLarge: clause 14.
+// bodyTooLarge checks clause 14: a body over the limit is refused.
 func bodyTooLarge(ctx context.Context, e *Env) error {
 	key := e.Prefix + "large"
 	if _, err := e.conn(0).Put(ctx, key, make([]byte, store.MaxBody+1), store.Absent); err == nil {
@@ -49,8 +49,8 @@ func bodyTooLarge(ctx context.Context, e *Env) error {
 	return nil
 }
 
-// cancel: clause 16. Calls are cancelled before and at random moments during
-// their work; whatever they say must be true.
+// cancel checks clause 16. It cancels calls before they begin and at random
+// moments while they work. Their results must be true.
 func cancel(ctx context.Context, e *Env) error {
 	gone, stop := context.WithCancel(ctx)
 	stop()
@@ -84,7 +84,7 @@ func cancel(ctx context.Context, e *Env) error {
 			continue
 		}
 		if _, serr := e.conn(i+1).Stat(ctx, key); !errors.Is(serr, store.ErrNotExist) {
-			return fmt.Errorf("a cancelled Put said %q, which means not applied, but the key is there (Stat: %v)", err, serr)
+			return fmt.Errorf("a cancelled Put returned %q, which means not applied, but the key exists (Stat: %v)", err, serr)
 		}
 	}
 	return nil

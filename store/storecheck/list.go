@@ -13,8 +13,9 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// lookalikes are keys that some file system or server mixes up: order of "-"
-// and "/", prefixes of names, escapes, one segment or two.
+// lookalikes are keys that some file system or server confuses or sorts
+// wrongly: "-" and "/", names that are prefixes of others, escapes, one segment
+// or two.
 var lookalikes = []string{
 	"a-b", "a.b", "a/b", "a0", "a/b0", "a/b-c", "a!b", "a!!b", "a~", "a@", "a_", "a/b.json", "a/@/x", "ab",
 	"!a", "b/!0/1", "b/!0.json", "b/0.json", "b/00.json", "c/d/e/f/g/h", "c/d.e", "c/d-e", "x.", "con1", "z",
@@ -24,7 +25,7 @@ func usable(keys []string) []string {
 	return slices.DeleteFunc(slices.Clone(keys), func(k string) bool { return store.ValidKey(k) != nil })
 }
 
-// listOrder: clause 8.
+// listOrder checks clause 8: every range is listed in the order of bytes.
 func listOrder(ctx context.Context, e *Env) error {
 	keys := usable(lookalikes)
 	rand.Shuffle(len(keys), func(i, j int) { keys[i], keys[j] = keys[j], keys[i] })
@@ -64,14 +65,14 @@ func listOrder(ctx context.Context, e *Env) error {
 	return nil
 }
 
-// listComplete: clause 9. Writers make keys one after the other; a lister
-// that sees one of them must see all that its writer, and every other, had
-// completed before that one was begun.
+// listComplete checks clause 9. Writers create keys one after the other. If
+// a listing shows a key, it must show all keys that were complete before that
+// key was begun.
 func listComplete(ctx context.Context, e *Env) error {
 	const writers = 3
 	each := e.rounds() * 10
 	var mu sync.Mutex
-	before := map[string][]string{} // key → keys completed when it was begun, of its own round
+	before := map[string][]string{} // key → the keys that were complete when it was begun
 	var completed []string
 	done := 0
 	dir := e.Prefix + "growing/"
@@ -134,7 +135,7 @@ func listComplete(ctx context.Context, e *Env) error {
 	})
 }
 
-// keysDistinct: clause 13.
+// keysDistinct checks clause 13: keys that look alike are different objects.
 func keysDistinct(ctx context.Context, e *Env) error {
 	keys := usable(lookalikes)
 	keys = append(keys, strings.Repeat("s", 100), strings.Repeat("s", 99), strings.Repeat("t/", 300)+"t")
@@ -152,12 +153,12 @@ func keysDistinct(ctx context.Context, e *Env) error {
 			return fmt.Errorf("key %q holds the body of %q", k, body)
 		}
 	}
-	for _, k := range []string{"a", "b", "c/d", "c"} { // directories are no keys
+	for _, k := range []string{"a", "b", "c/d", "c"} { // directories are not keys
 		if _, _, err := e.conn(0).Get(ctx, e.Prefix+k, nil); !errors.Is(err, store.ErrNotExist) {
-			return fmt.Errorf("a Get of %q, a mere prefix: got %v, want ErrNotExist", k, err)
+			return fmt.Errorf("a Get of %q, which is only a prefix of keys: got %v, want ErrNotExist", k, err)
 		}
 		if _, err := e.conn(0).Stat(ctx, e.Prefix+k); !errors.Is(err, store.ErrNotExist) {
-			return fmt.Errorf("a Stat of %q, a mere prefix: got %v, want ErrNotExist", k, err)
+			return fmt.Errorf("a Stat of %q, which is only a prefix of keys: got %v, want ErrNotExist", k, err)
 		}
 	}
 	if _, err := e.conn(0).Stat(ctx, e.Prefix+"z/below"); !errors.Is(err, store.ErrNotExist) {
@@ -166,7 +167,7 @@ func keysDistinct(ctx context.Context, e *Env) error {
 	return nil
 }
 
-// keysMany: clause 13.
+// keysMany checks clause 13: many keys under one prefix work.
 func keysMany(ctx context.Context, e *Env) error {
 	n, dir := e.keys(), e.Prefix+"many/"
 	const writers = 16
@@ -199,7 +200,7 @@ func keysMany(ctx context.Context, e *Env) error {
 		return err
 	}
 	if len(tail) != 2 {
-		return fmt.Errorf("a List after the third last key shows %d keys, want 2", len(tail))
+		return fmt.Errorf("a List after the last key but two shows %d keys, want 2", len(tail))
 	}
 	return nil
 }

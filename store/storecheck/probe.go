@@ -12,19 +12,26 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// ErrBroken means that a store was caught breaking its contract.
-var ErrBroken = errors.New("this store does not keep what a registry needs")
+// ErrBroken means that a store has broken its contract.
+var ErrBroken = errors.New("this store breaks a promise that a registry needs")
 
-// Probe asks a store about the promises whose absence would lose data at
-// once — a key that exists is not created again, of several creators one wins,
-// of several swaps of one state one wins, a swap needs the present token,
-// listings are ordered — in some hundred small requests, and removes its keys. It
-// proves nothing; it finds what other servers than those tested get wrong, such
-// as a MinIO of two server pools (creates succeed on existing keys), s3proxy
-// (all of several swaps at once succeed) and S3 directory buckets (listings
-// without order). The error is ErrBroken then. It ends with the first error,
-// and in bounded time. A network that loses or repeats requests is no fault of
-// the store: it is judged by what it certainly did.
+// Probe tests the promises of a store whose violation would lose data at once:
+//
+//   - a key that exists is not created again;
+//   - of several creators of one key, one wins;
+//   - of several swaps of one state, one wins;
+//   - a swap needs the present token;
+//   - listings are ordered.
+//
+// It sends some hundred small requests, and removes its keys. It uses e.Conns,
+// e.Prefix and e.Limit. It ends with the first error, and in bounded time. The
+// error is ErrBroken if the store breaks a promise.
+//
+// Success is no proof. Probe finds the mistakes of servers that are not
+// supported, such as a MinIO of two server pools (creates succeed on existing
+// keys), s3proxy (several swaps at once all succeed) and S3 directory buckets
+// (listings without order). If the network loses or repeats requests, Probe
+// judges the store only by requests whose outcome is certain.
 func Probe(ctx context.Context, e *Env) (err error) {
 	return within(judge)(ctx, e)
 }
@@ -44,11 +51,11 @@ func judge(ctx context.Context, e *Env) (err error) {
 	return nil
 }
 
-// cleanLimit is how long it may take to remove the keys of a check.
+// cleanLimit bounds the time to remove the keys of a check.
 const cleanLimit = 5 * time.Minute
 
-// Clean deletes all keys under a prefix, and the directories that are left of
-// them. Of several errors it returns one. It ends within five minutes.
+// Clean deletes all keys under a prefix, and then their empty directories. It
+// returns the first of its errors, and ends within five minutes.
 func Clean(ctx context.Context, st store.Store, prefix string) error {
 	ctx, cancel := context.WithTimeout(ctx, cleanLimit)
 	defer cancel()
@@ -91,8 +98,8 @@ const (
 
 func (p *probe) key(i int) string { return fmt.Sprintf("%sprobe/%d", p.Prefix, i) }
 
-// creates lets several create each of some keys at once, and then tries to
-// create them again.
+// creates lets several callers create each of some keys at once, and then
+// tries to create the keys again.
 func (p *probe) creates(ctx context.Context) error {
 	var won [probeKeys]int
 	var mu sync.Mutex
@@ -127,9 +134,9 @@ func (p *probe) creates(ctx context.Context) error {
 		}
 		switch first += n; {
 		case n == probeTries:
-			return fmt.Errorf("%w: %d creators of one key at once, and all were told that they won; the condition of a put (If-None-Match) seems to be ignored", ErrBroken, n)
+			return fmt.Errorf("%w: %d calls created the same key at the same time, and all succeeded; the server seems to ignore the condition of a put (If-None-Match)", ErrBroken, n)
 		case n != 1:
-			return fmt.Errorf("%w: %d creators of one key at once, and %d were told that they won", ErrBroken, probeTries, n)
+			return fmt.Errorf("%w: %d calls created the same key at the same time, and %d succeeded; only one may", ErrBroken, probeTries, n)
 		}
 	}
 	pass = "second"
@@ -141,13 +148,13 @@ func (p *probe) creates(ctx context.Context) error {
 		again += n
 	}
 	if again > 0 {
-		return fmt.Errorf("%w: %d of %d attempts to create a key that exists succeeded; are these several server pools, or a cache in front?", ErrBroken, again, probeKeys*probeTries)
+		return fmt.Errorf("%w: %d of %d attempts to create an existing key succeeded; the cause may be several server pools, or a cache in front of the server", ErrBroken, again, probeKeys*probeTries)
 	}
 	return nil
 }
 
-// swaps replaces a key with the right token, an old one, and where there is
-// no key.
+// swaps replaces a key with the right token and with an old one, and tries to
+// replace an absent key.
 func (p *probe) swaps(ctx context.Context) error {
 	key := p.Prefix + "swap"
 	first, err := create(ctx, p.conn(0), key, []byte("first"))
@@ -156,30 +163,30 @@ func (p *probe) swaps(ctx context.Context) error {
 	}
 	switch _, err := put(ctx, p.conn(1), key, []byte("second"), first.Token); {
 	case errors.Is(err, store.ErrPrecondition):
-		return fmt.Errorf("%w: replacing a key in its present state is refused; the server, or a gateway before it, does not understand the condition of a put (If-Match) or changes it. Use a newer release of it, or another store", ErrBroken)
+		return fmt.Errorf("%w: it refuses to replace a key with the right token; the server, or a gateway before it, does not understand the condition of a put (If-Match) or changes it. Use a newer release of it, or another store", ErrBroken)
 	case err != nil:
-		return fmt.Errorf("replacing a key in its present state: %w", err)
+		return fmt.Errorf("replacing a key with the right token: %w", err)
 	}
 	for i, c := range []struct{ what, key string }{
-		{"a key that has changed since", key}, {"a key that does not exist", key + "-absent"},
+		{"a key with an old token", key}, {"a key that does not exist", key + "-absent"},
 	} {
 		switch _, err := put(ctx, p.conn(2+i), c.key, []byte("third"), first.Token); {
 		case err == nil:
-			return fmt.Errorf("%w: replacing %s succeeds, and should be refused", ErrBroken, c.what)
+			return fmt.Errorf("%w: replacing %s succeeds, and must be refused", ErrBroken, c.what)
 		case !errors.Is(err, store.ErrPrecondition):
 			return fmt.Errorf("replacing %s: %w", c.what, err)
 		}
 	}
 	body, _, err := p.conn(3).Get(ctx, key, nil)
 	if err == nil && string(body) != "second" {
-		err = fmt.Errorf("%w: a key that was set to %q shows %q", ErrBroken, "second", body)
+		err = fmt.Errorf("%w: a key that was set to %q reads as %q", ErrBroken, "second", body)
 	}
 	return err
 }
 
-// swapRaces lets several replace the present state of each of some keys at
-// once: those that creates has made. A server that compares and then writes
-// passes what asks one call after the other.
+// swapRaces lets several callers replace the state of one key at the same
+// time, for each key that creates has made. A server that first compares and
+// then writes passes any check that makes one call after the other.
 func (p *probe) swapRaces(ctx context.Context) error {
 	var won [probeKeys][]string
 	var mu sync.Mutex
@@ -205,18 +212,18 @@ func (p *probe) swapRaces(ctx context.Context) error {
 		case err != nil:
 			return err
 		case len(winners) > 1:
-			return fmt.Errorf("%w: %d replacements of one state at once, and %d were told that they won; updates get lost", ErrBroken, probeTries, len(winners))
+			return fmt.Errorf("%w: %d calls replaced the same state at the same time, and %d succeeded; updates get lost", ErrBroken, probeTries, len(winners))
 		case info.Token == p.state[k]:
-			return fmt.Errorf("%w: %d replacements of one state at once, and none won", ErrBroken, probeTries)
+			return fmt.Errorf("%w: %d calls replaced the same state at the same time, and no call succeeded", ErrBroken, probeTries)
 		case len(winners) == 1 && string(body) != winners[0]: // 0: the answer to the winner was lost
-			return fmt.Errorf("%w: %q won against others that replaced the same state, but the key shows %q", ErrBroken, winners[0], body)
+			return fmt.Errorf("%w: the replacement by %q succeeded alone, but the key reads as %q", ErrBroken, winners[0], body)
 		}
 	}
 	return nil
 }
 
-// order lists keys that a directory, or a server that keeps no order, would
-// list in another.
+// order lists keys that a directory, or a server without order, lists in
+// another order.
 func (p *probe) order(ctx context.Context) error {
 	names := []string{"c", "a/b", "a-b", "!a", "b", "a.b", "a0", "a/a"}
 	err := p.together(ctx, len(names), func(i int, st store.Store) error {
@@ -236,7 +243,7 @@ func (p *probe) order(ctx context.Context) error {
 		listed = append(listed, strings.TrimPrefix(info.Key, p.Prefix+"order/"))
 	}
 	if !slices.Equal(listed, names) {
-		return fmt.Errorf("%w: it lists %q, not %q", ErrBroken, listed, names)
+		return fmt.Errorf("%w: it lists the keys in the order %q, not %q", ErrBroken, listed, names)
 	}
 	return nil
 }

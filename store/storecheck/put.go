@@ -13,7 +13,7 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// createRace: clause 3.
+// createRace checks clause 3: of several creators at once, one wins.
 func createRace(ctx context.Context, e *Env) error {
 	const racers = 8
 	for round := range e.rounds() {
@@ -36,7 +36,7 @@ func createRace(ctx context.Context, e *Env) error {
 			return err
 		}
 		if len(winners) != 1 {
-			return fmt.Errorf("%d creators at once: %d of them won (%v)", racers, len(winners), winners)
+			return fmt.Errorf("%d calls created one key at the same time, and %d succeeded (%v), want 1", racers, len(winners), winners)
 		}
 		for _, st := range e.Conns {
 			body, _, err := st.Get(ctx, key, nil)
@@ -44,15 +44,16 @@ func createRace(ctx context.Context, e *Env) error {
 				return err
 			}
 			if want := fmt.Sprintf("racer %d", winners[0]); string(body) != want {
-				return fmt.Errorf("%s won, but the body is that of %s", want, body)
+				return fmt.Errorf("%s created the key, but the body is that of %s", want, body)
 			}
 		}
 	}
 	return nil
 }
 
-// createExisting: clause 3. Twenty times, since a server with several pools
-// lets it through now and then.
+// createExisting checks clause 3: an existing key is not created again. It
+// tries twenty times, since a server with several pools succeeds only
+// sometimes.
 func createExisting(ctx context.Context, e *Env) error {
 	for k := range 5 {
 		key := fmt.Sprintf("%sexisting/%d", e.Prefix, k)
@@ -76,9 +77,9 @@ func createExisting(ctx context.Context, e *Env) error {
 	return nil
 }
 
-// casCounter: clause 4, the test that every store with conditional writes
-// should have: workers add to one key, and no addition may be lost. They add
-// words, not ones: so each can find its own, should the answer be lost.
+// casCounter checks clause 4: several workers add to one key, and no addition
+// may be lost. They add words, not numbers, so that a worker whose answer was
+// lost can look for its own word.
 func casCounter(ctx context.Context, e *Env) error {
 	const workers, each = 5, 10
 	key := e.Prefix + "counter"
@@ -103,12 +104,12 @@ func casCounter(ctx context.Context, e *Env) error {
 	words := strings.Fields(string(body))
 	slices.Sort(words)
 	if once := slices.Compact(slices.Clone(words)); len(words) != workers*each || len(once) != len(words) {
-		return fmt.Errorf("of %d additions to one key, %d are there, and %d twice", workers*each, len(once), len(words)-len(once))
+		return fmt.Errorf("of %d additions to one key, the key has %d, and %d of them twice", workers*each, len(once), len(words)-len(once))
 	}
 	return nil
 }
 
-// casRace: clause 4.
+// casRace checks clause 4: of several replacements of one state, one wins.
 func casRace(ctx context.Context, e *Env) error {
 	const racers = 8
 	key := e.Prefix + "swap"
@@ -138,24 +139,24 @@ func casRace(ctx context.Context, e *Env) error {
 			return err
 		}
 		if won != 1 {
-			return fmt.Errorf("%d replacements of one state at once: %d won", racers, won)
+			return fmt.Errorf("%d calls replaced the same state at the same time, and %d succeeded, want 1", racers, won)
 		}
 		got, stat, err := e.conn(round).Get(ctx, key, nil)
 		if err != nil {
 			return err
 		}
 		if string(got) != body || stat.Token != next.Token {
-			return fmt.Errorf("%q won with token %q, but Get shows %q with %q", body, next.Token, got, stat.Token)
+			return fmt.Errorf("a put of %q succeeded with token %q, but Get returns %q with %q", body, next.Token, got, stat.Token)
 		}
 		if _, err := put(ctx, e.conn(round+1), key, []byte("stale"), info.Token); !errors.Is(err, store.ErrPrecondition) {
-			return fmt.Errorf("replacing with a token of the state before: got %v, want ErrPrecondition", err)
+			return fmt.Errorf("replacing with the token of the state before: got %v, want ErrPrecondition", err)
 		}
 		info = next
 	}
 	return nil
 }
 
-// casAbsent: clause 4.
+// casAbsent checks clause 4: replacing an absent key is refused.
 func casAbsent(ctx context.Context, e *Env) error {
 	other, err := create(ctx, e.conn(0), e.Prefix+"other", []byte("x"))
 	if err != nil {
@@ -166,12 +167,12 @@ func casAbsent(ctx context.Context, e *Env) error {
 		return fmt.Errorf("replacing an absent key: got %v, want ErrPrecondition", err)
 	}
 	if _, err := e.conn(1).Stat(ctx, key); !errors.Is(err, store.ErrNotExist) {
-		return fmt.Errorf("replacing an absent key made it exist (Stat: %v)", err)
+		return fmt.Errorf("replacing an absent key created it (Stat: %v)", err)
 	}
 	return nil
 }
 
-// tokens: clause 5.
+// tokens checks clause 5.
 func tokens(ctx context.Context, e *Env) error {
 	key := e.Prefix + "token"
 	seen := map[store.Token]int{}
@@ -184,7 +185,7 @@ func tokens(ctx context.Context, e *Env) error {
 			return err
 		}
 		if before, ok := seen[info.Token]; ok || info.Token == store.Absent {
-			return fmt.Errorf("put %d returned the token %q, which put %d had", i, info.Token, before)
+			return fmt.Errorf("put %d returned the token %q, which put %d had returned before", i, info.Token, before)
 		}
 		seen[info.Token] = i
 		match = info.Token
@@ -205,22 +206,23 @@ func tokens(ctx context.Context, e *Env) error {
 		}
 		for what, got := range map[string]store.Info{"Get": get, "Stat": stat, "List": listed[0]} {
 			if got.Key != key || got.Token != info.Token || got.Size != int64(len(body)) {
-				return fmt.Errorf("%s says key %q token %q size %d; Put said %q %q %d",
+				return fmt.Errorf("%s returns key %q token %q size %d; Put returned %q %q %d",
 					what, got.Key, got.Token, got.Size, info.Key, info.Token, info.Size)
 			}
 			if !got.Modified.Equal(stat.Modified) {
-				return fmt.Errorf("%s says it was modified at %s, Stat at %s", what, got.Modified, stat.Modified)
+				return fmt.Errorf("%s returns the modification time %s, Stat returns %s", what, got.Modified, stat.Modified)
 			}
 			if got.Modified.Sub(info.Modified).Abs() > 2*time.Second {
-				return fmt.Errorf("%s says it was modified at %s, Put at %s", what, got.Modified, info.Modified)
+				return fmt.Errorf("%s returns the modification time %s, Put returned %s", what, got.Modified, info.Modified)
 			}
 		}
 	}
 	return nil
 }
 
-// outcomes: clause 6. What cannot be provoked from here (busy, unknown) is
-// tested with faults by each backend.
+// outcomes checks clause 6 for puts that are refused. The outcomes that cannot
+// be provoked from here (busy, unknown) are tested by each backend, with
+// faults.
 func outcomes(ctx context.Context, e *Env) error {
 	st, key := e.conn(0), e.Prefix+"outcome"
 	info, err := create(ctx, st, key, []byte("kept"))
@@ -246,7 +248,7 @@ func outcomes(ctx context.Context, e *Env) error {
 		return err
 	}
 	if !bytes.Equal(body, []byte("kept2")) || got.Token != next.Token {
-		return fmt.Errorf("a refused Put left %q", body)
+		return fmt.Errorf("a refused Put has changed the body to %q", body)
 	}
 	if _, err := st.Put(ctx, e.Prefix+"Bad:Key", nil, store.Absent); !errors.Is(err, store.ErrInvalidKey) {
 		return fmt.Errorf("an invalid key: got %v, want ErrInvalidKey", err)
@@ -257,7 +259,7 @@ func outcomes(ctx context.Context, e *Env) error {
 	return nil
 }
 
-// deletes: clause 7.
+// deletes checks clause 7.
 func deletes(ctx context.Context, e *Env) error {
 	key := e.Prefix + "gone"
 	if _, err := create(ctx, e.conn(0), key, []byte("x")); err != nil {
@@ -275,9 +277,9 @@ func deletes(ctx context.Context, e *Env) error {
 		}
 	}
 	if err := e.conn(0).Delete(ctx, e.Prefix+"never/was"); err != nil {
-		return fmt.Errorf("deleting a key that never was: %w", err)
+		return fmt.Errorf("deleting a key that never existed: %w", err)
 	}
-	// Many at once, of the same keys.
+	// Several callers delete the same keys at once.
 	return e.together(ctx, 4, func(i int, st store.Store) error {
 		for k := range 10 {
 			key := fmt.Sprintf("%smany/%d", e.Prefix, k)

@@ -13,7 +13,7 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// observed maps the tokens of every state a writer made to what belongs to it.
+// observed maps the token of each state that a writer has made to that state.
 type observed struct {
 	mu     sync.Mutex
 	states map[store.Token]state
@@ -37,13 +37,13 @@ func (o *observed) get(t store.Token) (state, bool) {
 	return s, ok
 }
 
-// shown is what a reader was shown of a key. Of a body it keeps what it is made
-// of: a writer that makes no headway leaves readers time for many.
+// shown is one reading of a key. It keeps a description of the body, not the
+// body: beside a slow writer there are very many readings.
 type shown struct {
 	info store.Info
 	size int   // of the body
 	fill byte  // its first byte
-	torn error // it is not made of that byte alone
+	torn error // not nil if other bytes of the body differ from the first
 }
 
 func showing(body []byte, info store.Info) shown {
@@ -57,10 +57,10 @@ func showing(body []byte, info store.Info) shown {
 	return s
 }
 
-// besideWriter replaces the state of key again and again, every state with
-// another size and fill, while read runs on three connections. seen is called
-// with all that read returned, after the writer's bookkeeping is complete, and
-// with what was recorded of that token.
+// besideWriter replaces the state of key again and again, each time with
+// another size and fill, while read runs on three connections. When the writer
+// has ended, it calls seen for each reading, with the state that has the same
+// token.
 func (e *Env) besideWriter(ctx context.Context, key string, size int,
 	read func(st store.Store) (shown, error), seen func(shown, state) error,
 ) error {
@@ -117,8 +117,8 @@ func (e *Env) besideWriter(ctx context.Context, key string, size int,
 	return nil
 }
 
-// pace is how long a reader waits after its nth reading: beside a writer that
-// makes no headway it is not to flood the store.
+// pace is how long a reader waits after its nth reading. Beside a slow writer
+// it must not flood the store.
 func pace(n int) time.Duration {
 	if n < 1000 {
 		return time.Millisecond
@@ -126,7 +126,7 @@ func pace(n int) time.Duration {
 	return 100 * time.Millisecond
 }
 
-// atomic: clause 1.
+// atomic checks clause 1: a Get beside a writer never returns a mixture.
 func atomic(ctx context.Context, e *Env) error {
 	key := e.Prefix + "torn"
 	return e.besideWriter(ctx, key, 300<<10,
@@ -136,13 +136,13 @@ func atomic(ctx context.Context, e *Env) error {
 		},
 		func(r shown, s state) error {
 			if r.info.Size != s.size || int64(r.size) != s.size || r.fill != s.fill {
-				return fmt.Errorf("a Get showed %d bytes of fill %d and said %d; the state has %d of %d", r.size, r.fill, r.info.Size, s.size, s.fill)
+				return fmt.Errorf("a Get returned %d bytes of fill %d and the size %d; the state has %d bytes of fill %d", r.size, r.fill, r.info.Size, s.size, s.fill)
 			}
 			return r.torn
 		})
 }
 
-// getVersion: clause 12.
+// getVersion checks clause 12: bytes and Info of a range are of one state.
 func getVersion(ctx context.Context, e *Env) error {
 	key := e.Prefix + "range"
 	const off, length = 1000, 200 << 10
@@ -153,14 +153,14 @@ func getVersion(ctx context.Context, e *Env) error {
 		},
 		func(r shown, s state) error {
 			if r.size != length || r.fill != s.fill || r.info.Size != s.size {
-				return fmt.Errorf("a range showed %d bytes of fill %d, object size %d; the token's state has fill %d, size %d",
+				return fmt.Errorf("a Get of a range returned %d bytes of fill %d and the size %d; the state of that token has fill %d and size %d",
 					r.size, r.fill, r.info.Size, s.fill, s.size)
 			}
 			return r.torn
 		})
 }
 
-// listState: clause 10.
+// listState checks clause 10.
 func listState(ctx context.Context, e *Env) error {
 	key := e.Prefix + "listed"
 	return e.besideWriter(ctx, key, 100,
@@ -176,19 +176,20 @@ func listState(ctx context.Context, e *Env) error {
 		},
 		func(r shown, s state) error {
 			if r.info.Size != s.size {
-				return fmt.Errorf("a List paired token %q with size %d; that state has %d", r.info.Token, r.info.Size, s.size)
+				return fmt.Errorf("a List shows token %q with size %d; that state has size %d", r.info.Token, r.info.Size, s.size)
 			}
 			return nil
 		})
 }
 
-// linearizable: clause 2. What one connection has been told, every
-// connection sees; and nobody sees time run backwards.
+// linearizable checks clause 2. After a call has returned on one connection,
+// every connection sees its effect, and no reader sees an older state after
+// a newer one.
 func linearizable(ctx context.Context, e *Env) error {
 	for i := range e.rounds() {
 		key := fmt.Sprintf("%sfresh/%d", e.Prefix, i)
 		if _, err := e.conn(i+1).Stat(ctx, key); !errors.Is(err, store.ErrNotExist) {
-			return fmt.Errorf("a Stat of a key not made yet: %v", err) // may be cached as absent
+			return fmt.Errorf("a Stat of a key that does not exist yet: %v", err) // a cache may keep the answer
 		}
 		info, err := create(ctx, e.conn(i), key, []byte("1"))
 		if err != nil {
@@ -250,7 +251,7 @@ func linearizable(ctx context.Context, e *Env) error {
 	})
 }
 
-// clock: clause 11. One second is the resolution of HTTP dates.
+// clock checks clause 11. The resolution of HTTP dates is one second.
 func clock(ctx context.Context, e *Env) error {
 	const grain = time.Second + 500*time.Millisecond
 	var last time.Time
@@ -282,14 +283,14 @@ func clock(ctx context.Context, e *Env) error {
 			return fmt.Errorf("its Modified went back from %s to %s", last, got.Modified)
 		}
 		if !got.Now.IsZero() && got.Now.Sub(after).Abs() > 2*grain {
-			return fmt.Errorf("a Stat says it is %s, Now says %s", got.Now, after)
+			return fmt.Errorf("a Stat returns the time %s, Now returns %s", got.Now, after)
 		}
 		last = got.Modified
 	}
 	return nil
 }
 
-// getRange: clause 12.
+// getRange checks clause 12: a Get returns the bytes of the range.
 func getRange(ctx context.Context, e *Env) error {
 	st, key := e.conn(0), e.Prefix+"bytes"
 	body := make([]byte, 100_000)

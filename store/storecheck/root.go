@@ -9,25 +9,26 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// Place is where a store is that has a root which can be taken away.
+// Place is the place of a store whose root can be taken away.
 type Place struct {
-	// Open opens the store at the place, as another process does. Its root is
-	// there.
+	// Open opens the store at the place, like another process does. Its root
+	// exists.
 	Open func() (store.Store, error)
-	// Ways are what can happen to the root.
+	// Ways are the ways to take the root away.
 	Ways []Way
 }
 
-// Way is something that can happen to a root.
+// Way is one way to take a root away.
 type Way struct {
-	Name string
-	// Lose has it happen. Seen describes all that is at the place then, and back
-	// undoes it; nil: it cannot be undone.
+	Name string // short, completes "root ..."
+	// Lose takes the root away. seen then describes everything at the place;
+	// back undoes Lose, and is nil if that is impossible.
 	Lose func() (seen func() (string, error), back func() error, err error)
 }
 
-// Root checks clause 17 of the contract: a store never makes its own root after
-// it was opened, and never writes to another root than the one opened.
+// Root checks clause 17 of the contract, with each way of p: a store never
+// makes its own root after it was opened, and never writes to another root than
+// the one opened. It returns the first violation.
 func Root(ctx context.Context, p Place) error {
 	for _, w := range p.Ways {
 		if err := p.lose(ctx, w); err != nil {
@@ -62,11 +63,11 @@ func (p Place) lose(ctx context.Context, w Way) (err error) {
 	}
 	for name, call := range lostCalls(st, staged, key, info.Token) {
 		if err := call(ctx); !errors.Is(err, store.ErrNoRoot) || errors.Is(err, store.ErrNotExist) {
-			return fmt.Errorf("%s ended with %v, want ErrNoRoot", name, err)
+			return fmt.Errorf("%s returned %v, want ErrNoRoot", name, err)
 		}
 	}
 	if after, err := seen(); err != nil || after != before {
-		return fmt.Errorf("what is at its place now was %q and has become %q (%v)", before, after, err)
+		return fmt.Errorf("the content of the place has changed from %q to %q (%v)", before, after, err)
 	}
 	if back == nil {
 		return nil
@@ -75,7 +76,7 @@ func (p Place) lose(ctx context.Context, w Way) (err error) {
 		return err
 	}
 	if body, _, err := st.Get(ctx, key("there"), nil); err != nil || string(body) != "1" {
-		return fmt.Errorf("once the root is back, a key shows %q, %v", body, err)
+		return fmt.Errorf("once the root is back, a key reads as %q, %v", body, err)
 	}
 	if _, err := st.Put(ctx, key("there"), []byte("2"), info.Token); err != nil {
 		return fmt.Errorf("once the root is back, a put: %w", err)
@@ -83,7 +84,7 @@ func (p Place) lose(ctx context.Context, w Way) (err error) {
 	return st.Delete(ctx, key("there"))
 }
 
-// lostCalls are all calls on a store without its root.
+// lostCalls are all the calls that must fail on a store without its root.
 func lostCalls(st store.Store, staged store.Staged, key func(string) string, match store.Token) map[string]func(context.Context) error {
 	list := func(ctx context.Context) error {
 		_, err := list(ctx, st, "", "")

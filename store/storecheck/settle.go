@@ -13,17 +13,17 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// How often a call is repeated before a check gives up: a store that always
-// gives the same answer must get its verdict, too.
+// How often a call is repeated before a check gives up. A check must also end
+// on a store that always gives the same answer.
 const (
-	busyTries    = 60   // of a put, while the store says that it is busy
+	busyTries    = 60   // of a put, while the store is busy
 	unknownTries = 10   // of a put whose outcome is unknown
-	refusedTries = 10   // of a swap that is refused though its state is the present one
-	swapTries    = 1000 // of a swap that others keep winning
+	refusedTries = 10   // of a swap that is refused with the right token
+	swapTries    = 1000 // of a swap while other callers are faster
 )
 
-// limit is how long a check may take: on a slow store contended keys take
-// seconds each.
+// limit is how long a check may take. On a slow store, each change of
+// a contended key takes seconds.
 func (e *Env) limit() time.Duration {
 	if e.Limit > 0 {
 		return e.Limit
@@ -44,7 +44,7 @@ func within(run func(context.Context, *Env) error) func(context.Context, *Env) e
 	}
 }
 
-// busy repeats a Put while the store says that it is busy.
+// busy repeats a Put while the store is busy (ErrRetry).
 func busy(ctx context.Context, st store.Store, key string, body []byte, match store.Token) (store.Info, error) {
 	b := backoff.Backoff{First: 10 * time.Millisecond, Most: 2 * time.Second, Repeats: busyTries - 1}
 	for {
@@ -61,7 +61,7 @@ func busy(ctx context.Context, st store.Store, key string, body []byte, match st
 	}
 }
 
-// repeat repeats a put until it is certain what it came to.
+// repeat repeats a put while its outcome is unknown.
 func repeat(ctx context.Context, put func() error) error {
 	for b := (backoff.Backoff{First: 10 * time.Millisecond, Most: 10 * time.Second, Repeats: unknownTries}); ; {
 		err := put()
@@ -71,9 +71,9 @@ func repeat(ctx context.Context, put func() error) error {
 	}
 }
 
-// tried is a Put of a body that nobody else puts under the key. Where the
-// outcome is unknown it looks at the key: a network loses answers, and a server may
-// call a race an error of its own.
+// tried is a Put of a body that no other caller puts under the key. If the
+// outcome is unknown, it reads the key to find out: the network may have lost
+// the answer, and a server may answer a race with an internal error.
 func tried(ctx context.Context, st store.Store, key string, body []byte, match store.Token) (info store.Info, err error) {
 	err = repeat(ctx, func() error {
 		if info, err = busy(ctx, st, key, body, match); !errors.Is(err, store.ErrUnknown) {
@@ -86,14 +86,14 @@ func tried(ctx context.Context, st store.Store, key string, body []byte, match s
 		case gerr == nil && now.Token != match:
 			return fmt.Errorf("%w: the key is in another state", store.ErrPrecondition)
 		}
-		return err // nothing has happened yet
+		return err // not applied yet
 	})
 	return info, err
 }
 
-// put is tried, and finds out more, as the registry does: if the put is refused
-// and its body is there, then a copy of it that the network has made was
-// applied.
+// put is tried, with one more step, like the registry does it: if the put is
+// refused but the key has its body, the network has delivered the request
+// twice, and the first copy was applied.
 func put(ctx context.Context, st store.Store, key string, body []byte, match store.Token) (store.Info, error) {
 	info, err := tried(ctx, st, key, body, match)
 	if !errors.Is(err, store.ErrPrecondition) {
@@ -113,9 +113,9 @@ func create(ctx context.Context, st store.Store, key string, body []byte) (store
 	return put(ctx, st, key, body, store.Absent)
 }
 
-// add appends a word to the body of key, however many others do so as well. A
-// word that nobody else adds is found again under what others have added since,
-// should the answer be lost: so it is added once.
+// add appends a word to the body of key, while other callers do the same. No
+// other caller adds the same word, so if an answer is lost, add finds the word
+// in the body and does not add it twice.
 func add(ctx context.Context, st store.Store, key, word string) error {
 	var last store.Token
 	same := 0
@@ -131,12 +131,12 @@ func add(ctx context.Context, st store.Store, key, word string) error {
 			same, last = 0, info.Token
 		}
 		if same == refusedTries {
-			return fmt.Errorf("replacing a key in its present state was refused %d times in a row", same)
+			return fmt.Errorf("replacing a key with the right token was refused %d times in a row", same)
 		}
 		_, err = put(ctx, st, key, append(bytes.Clone(body), word+" "...), info.Token)
 		if !errors.Is(err, store.ErrPrecondition) {
 			return err
 		}
 	}
-	return fmt.Errorf("replacing a key was refused %d times, each time with the state just read", swapTries)
+	return fmt.Errorf("replacing a key was refused %d times, each time with the token just read", swapTries)
 }

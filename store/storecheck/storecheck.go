@@ -1,10 +1,20 @@
 // Package storecheck tests the contract of package store on a real store,
 // without package testing, so that a command can run it on a user's own
-// bucket. Package storetest runs the same checks as Go tests.
+// bucket: mindreg doctor runs [All] of it, and a registry runs [Probe] before
+// it writes. Package storetest runs the same checks as Go tests.
 //
-// The checks race: their calls go out over several connections at the same
-// moment, because a store that keeps the contract only when asked politely,
-// one call at a time, loses data in production.
+// The checks race: they send calls over several connections at the same
+// moment. A store that keeps the contract only for one call at a time would
+// lose data in production.
+//
+//	storecheck.go  All: the checks with their clauses; Env
+//	put.go         creating, replacing, tokens, deleting
+//	read.go        reading beside a writer; ranges; the clock
+//	list.go        order and completeness of listings; keys
+//	body.go        sizes of bodies; cancellation
+//	root.go        Root: stores whose directory can be taken away
+//	probe.go       Probe: the promises that matter most, in some hundred requests
+//	settle.go      puts whose first answer is not the last word
 package storecheck
 
 import (
@@ -20,15 +30,15 @@ type Env struct {
 	// Conns are connections to one and the same store, four or more, best
 	// from different processes or machines.
 	Conns []store.Store
-	// Prefix begins the keys of the check, and ends in a slash. There are no
-	// such keys yet; what the check leaves there is the caller's to remove.
+	// Prefix begins the keys of the check, and ends in a slash. No key may
+	// exist there yet. The caller removes the keys afterwards: see Clean.
 	Prefix string
-	// Rounds is how often to try races. 0 means 20.
+	// Rounds is how often to run races. 0 means 20.
 	Rounds int
 	// Keys is how many keys to put under one prefix. 0 means 1000.
 	Keys int
-	// Limit is how long one check may take. 0 means a minute, and 6 s more a
-	// round and 20 ms a key.
+	// Limit is how long one check may take. 0 means a minute, plus 6 s for
+	// each round and 20 ms for each key.
 	Limit time.Duration
 }
 
@@ -37,14 +47,14 @@ type Check struct {
 	Clause  int                                     // number in the list at store.Store
 	Name    string                                  // short, for command lines and test names
 	Promise string                                  // what must hold, as a sentence
-	Run     func(ctx context.Context, e *Env) error // ends in bounded time on any store whose calls can be cancelled
+	Run     func(ctx context.Context, e *Env) error // nil if the store keeps the promise; ends within the Limit
 }
 
 // All returns the checks, in the order of the clauses.
 func All() []Check {
 	checks := []Check{
 		{1, "atomic", "Get, Stat and List never show part of a Put.", atomic},
-		{2, "linearizable", "What was acknowledged is seen by every later call, on every connection.", linearizable},
+		{2, "linearizable", "After a call returns, every later call on every connection sees its effect.", linearizable},
 		{3, "create-one-winner", "Of many creators of a key exactly one wins, and the body is the winner's.", createRace},
 		{3, "create-existing", "A key that exists is never created again.", createExisting},
 		{4, "cas-counter", "Concurrent compare-and-swap loses no update.", casCounter},
@@ -87,8 +97,8 @@ func (e *Env) keys() int {
 
 func (e *Env) conn(i int) store.Store { return e.Conns[i%len(e.Conns)] }
 
-// together runs n functions at once, each on a connection of its own as far
-// as there are that many, and returns one of their errors.
+// together runs n functions at once, spread over the connections, and returns
+// the first of their errors.
 func (e *Env) together(ctx context.Context, n int, do func(i int, st store.Store) error) error {
 	start := make(chan struct{})
 	errs := make([]error, n)
@@ -104,8 +114,8 @@ func (e *Env) together(ctx context.Context, n int, do func(i int, st store.Store
 	return one(errs)
 }
 
-// one returns the first error of several that were made at once: a store that
-// refuses them all has one reason, and it is said once.
+// one returns the first of several errors of calls that ran at once. If all
+// fail, it is mostly for one reason, which should be reported once.
 func one(errs []error) error {
 	for _, err := range errs {
 		if err != nil {
@@ -126,8 +136,8 @@ func list(ctx context.Context, st store.Store, prefix, after string) ([]store.In
 	return all, nil
 }
 
-// filled returns n bytes that all depend on seed, so that a mixture of two
-// bodies shows.
+// filled returns n bytes that all equal seed. A mixture of two bodies is
+// visible.
 func filled(seed byte, n int) []byte {
 	b := make([]byte, n)
 	for i := range b {

@@ -133,7 +133,7 @@ func TestVerdictOnAnyStore(t *testing.T) {
 	}
 }
 
-// A counter that nobody may change says that it is refused.
+// A store that refuses every swap gets a verdict that says so.
 func TestRefusedSwapsAreSaid(t *testing.T) {
 	d := &defect{Store: memstore.New(nil)}
 	d.put = refuseSwaps(d)
@@ -142,7 +142,7 @@ func TestRefusedSwapsAreSaid(t *testing.T) {
 	}
 	for _, c := range storecheck.All() {
 		if c.Name == "cas-counter" {
-			if err := c.Run(t.Context(), env()); err == nil || !strings.Contains(err.Error(), "present state was refused") {
+			if err := c.Run(t.Context(), env()); err == nil || !strings.Contains(err.Error(), "right token was refused") {
 				t.Error(err)
 			}
 		}
@@ -152,12 +152,12 @@ func TestRefusedSwapsAreSaid(t *testing.T) {
 	}
 }
 
-// A sound store is sound, also where races end in errors of the server's own,
-// as with Ceph's gateway, and where the network loses and repeats puts.
+// A sound store passes every check, also if races end in internal errors of the
+// server, as with Ceph's gateway, and if the network loses and repeats puts.
 func TestUnknownOutcomesAreSettled(t *testing.T) {
 	for _, c := range storecheck.All() {
 		if c.Name == "cancel" || c.Name == "outcomes" || c.Name == "body-sizes" {
-			continue // they make each put once, and see what was said of it; large bodies tell no more
+			continue // they make each put only once; large bodies add nothing
 		}
 		t.Run(c.Name, func(t *testing.T) {
 			t.Parallel()

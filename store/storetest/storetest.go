@@ -1,10 +1,11 @@
-// Package storetest runs the checks of package storecheck as Go tests. A
-// backend joins with one line:
+// Package storetest runs the checks of package storecheck as Go tests. The
+// tests of a backend need one line:
 //
 //	func TestContract(t *testing.T) { storetest.Run(t, conns, nil) }
 //
-// where conns are connections to one empty store. With [Main] and [Processes]
-// each connection lives in a process of its own.
+// where conns are four or more connections to one empty store. With [Main] and
+// [Processes] each connection lives in a process of its own. [Root] is for
+// stores whose root can be taken away.
 package storetest
 
 import (
@@ -17,13 +18,14 @@ import (
 
 // Options adjust Run. nil means the zero value.
 type Options struct {
-	Prefix string // of all keys, ends in a slash; "" means "contract/"
-	Rounds int    // see storecheck.Env
-	Keys   int    // see storecheck.Env
+	Prefix string // of all keys; ends in a slash; "" means "contract/"
+	Rounds int    // how often to run races; see storecheck.Env
+	Keys   int    // how many keys to put under one prefix; see storecheck.Env
 }
 
-// Run runs every check against the store that conns are connections to, each
-// as a subtest named by clause.
+// Run runs every check on one store. conns are connections to it, at least
+// four. Each check is a subtest, named like storecheck.Check.Name. With -short
+// there are fewer rounds and keys.
 func Run(t *testing.T, conns []store.Store, opts *Options) {
 	t.Helper()
 	if len(conns) < 4 {
@@ -34,7 +36,7 @@ func Run(t *testing.T, conns []store.Store, opts *Options) {
 		o = *opts
 	}
 	if testing.Short() {
-		o.Rounds, o.Keys = (o.Rounds+4)/5, o.Keys/10 // not to 0, which means another number
+		o.Rounds, o.Keys = (o.Rounds+4)/5, o.Keys/10 // not 0, which means the default
 	}
 	if o.Prefix == "" {
 		o.Prefix = "contract/"
@@ -52,7 +54,7 @@ func Run(t *testing.T, conns []store.Store, opts *Options) {
 	}
 }
 
-// Same returns n times the same connection: the racers are goroutines.
+// Same returns the same connection n times, for races between goroutines.
 func Same(st store.Store, n int) []store.Store {
 	conns := make([]store.Store, n)
 	for i := range conns {

@@ -1,5 +1,6 @@
 // Package tracestore counts and records the requests that reach a store, so
-// that a test can pin what an operation costs.
+// that a test can fix what an operation costs. [New] wraps a store; the golden
+// files of the registry's tests are texts of [Store.String].
 package tracestore
 
 import (
@@ -15,7 +16,8 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// Store passes every call on to another store and takes note of it.
+// Store passes every call on to another store and records it. It may be used
+// by many goroutines.
 type Store struct {
 	st store.Store
 
@@ -26,9 +28,9 @@ type Store struct {
 // Call is one request.
 type Call struct {
 	Op    string // "get", "stat", "put", "delete", "list", "now"
-	Key   string // or prefix
-	Bytes int64  // of the body sent or received
-	Err   error
+	Key   string // the key, or the prefix of a list
+	Bytes int64  // size of the body sent or received
+	Err   error  // what the call returned
 }
 
 // New returns a Store that records what reaches st.
@@ -51,7 +53,7 @@ func (s *Store) Calls() []Call {
 	return append([]Call(nil), s.calls...)
 }
 
-// Count returns how many calls there were of an operation, or in all for "".
+// Count returns the number of calls of an operation, or of all calls for "".
 func (s *Store) Count(op string) int {
 	n := 0
 	for _, c := range s.Calls() {
@@ -64,8 +66,8 @@ func (s *Store) Count(op string) int {
 
 var random = regexp.MustCompile(`\b\d{10}/[0-9a-f]{2}/[0-9a-f]{64}\b`)
 
-// String returns the calls, one a line, with the parts of keys left out that
-// differ from run to run.
+// String returns the calls, one a line. Parts of keys that differ from run to
+// run are replaced.
 func (s *Store) String() string {
 	var b strings.Builder
 	for _, c := range s.Calls() {
@@ -120,8 +122,8 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 // page is how many keys a server lists at once.
 const page = 1000
 
-// List implements store.Store. It counts as one call for each thousand keys,
-// of which the first may be fewer: what the caller expects.
+// List implements store.Store. It counts as one call for each page of
+// a thousand keys. The first page has as many keys as the caller expects.
 func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[store.Info, error] {
 	return func(yield func(store.Info, error) bool) {
 		s.note("list", prefix, 0, nil)
