@@ -77,7 +77,9 @@ func (f saveOption) applySave(o *saveOptions) { f(o) }
 // exist, and must never have existed.
 func WithVersion(version string) SaveOption {
 	return saveOption(func(o *saveOptions) {
-		o.once("WithVersion")
+		if version != "" {
+			o.once("WithVersion")
+		}
 		o.version = version
 	})
 }
@@ -103,7 +105,9 @@ func WithClass(class string) SaveOption {
 // of another object. Without it, it is the latest version of the same object.
 func WithBase(ref string) SaveOption {
 	return saveOption(func(o *saveOptions) {
-		o.once("WithBase")
+		if ref != "" {
+			o.once("WithBase")
+		}
 		o.base = ref
 	})
 }
