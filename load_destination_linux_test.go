@@ -13,10 +13,11 @@ import (
 	"syscall"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/mindtrace/registry/internal/tree"
 	"github.com/mindtrace/registry/store/faultstore"
 	"github.com/mindtrace/registry/store/tracestore"
-	"golang.org/x/sys/unix"
 )
 
 // mount mounts something until the end of the test.

@@ -12,9 +12,10 @@ import (
 	"syscall"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/mindtrace/registry/internal/tree"
 	"github.com/mindtrace/registry/store/faultstore"
-	"golang.org/x/sys/unix"
 )
 
 // planted is a place where a load goes, with something in its way.
