@@ -128,7 +128,7 @@ func TestLateVersionIsCopiedAnew(t *testing.T) {
 		src, _ := inMemory(t)
 		mustSave(t, src, "m", body)
 		r, fst, clock := unversioned(t)
-		late(t, r, fst, clock, body)
+		saveLate(t, r, fst, clock, body)
 		rep := must[*CopyReport](t)(Copy(t.Context(), r, src, "m", nil))
 		if rep.Present != 0 || len(rep.Copied) != 1 {
 			t.Errorf("%+v", rep)

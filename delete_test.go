@@ -222,7 +222,7 @@ func TestFrozenUndelete(t *testing.T) {
 	mustDelete(t, r, "m@1")
 	clock.advance(6 * day)
 	for _, purged := range []bool{false, true} {
-		fst.Plan(nth(0, "objects/", faultstore.Fault{Do: func() {
+		fst.Plan(atPut(0, "objects/", faultstore.Fault{Do: func() {
 			clock.advance(5 * day)
 			if purged {
 				clock.advance(30 * day)
@@ -270,7 +270,7 @@ func TestUndeleteBesideFrozenUndelete(t *testing.T) {
 func TestLateVersionStaysDeleted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, fst, _, clock := timed(t)
-		late(t, r, fst, clock, noise(1, 8<<20))
+		saveLate(t, r, fst, clock, noise(1, 8<<20))
 		mustDelete(t, r, "m@1.0.0")
 		wantErr(t, errOf(r.Undelete(t.Context(), "m@1.0.0", nil)), ErrDeleted)
 	})
@@ -282,7 +282,7 @@ func TestUnversionedUndeleteBesideSave(t *testing.T) {
 	other := openOn(t, fst.Unwrap(), nil)
 	mustSave(t, r, "m", "a")
 	must[*DeleteReport](t)(r.Delete(t.Context(), "m@latest", nil))
-	fst.Plan(nth(0, "objects/", faultstore.Fault{Do: func() { mustSave(t, other, "m", "b") }}))
+	fst.Plan(atPut(0, "objects/", faultstore.Fault{Do: func() { mustSave(t, other, "m", "b") }}))
 	wantErr(t, errOf(r.Undelete(t.Context(), "m@1.0.0", nil)), ErrConflict)
 	fst.Plan(nil)
 	wantLive(t, r, "1.0.1")

@@ -27,6 +27,8 @@ func faultyStrict(t *testing.T) (*Registry, *faultstore.Store, store.Store) {
 	return openOn(t, fst, strict), fst, mem
 }
 
+// timed returns a registry on a store whose faults can be planned, the store
+// below it, which never fails, and its clock, which the test moves.
 func timed(t *testing.T) (*Registry, *faultstore.Store, store.Store, *testClock) {
 	clock := newTestClock()
 	mem := newStoreAt(t, clock.now)
@@ -34,9 +36,9 @@ func timed(t *testing.T) (*Registry, *faultstore.Store, store.Store, *testClock)
 	return openOn(t, fst, nil), fst, mem, clock
 }
 
-// nth makes a plan that applies f to the nth put (from 0) of a key that
+// atPut makes a plan that applies f to the nth put (from 0) of a key that
 // contains part.
-func nth(n int, part string, f faultstore.Fault) func(faultstore.Call) faultstore.Fault {
+func atPut(n int, part string, f faultstore.Fault) func(faultstore.Call) faultstore.Fault {
 	seen := 0
 	return func(c faultstore.Call) faultstore.Fault {
 		if c.Op != "put" || !strings.Contains(c.Key, part) {
@@ -64,9 +66,9 @@ func atCall(n int, op, part string, f faultstore.Fault) func(faultstore.Call) fa
 	}
 }
 
-// late saves m so that its register lands after its time: it is live, never
+// saveLate saves m so that its register lands after its time: it is live, never
 // acknowledged, and its packs are there by chance.
-func late(t *testing.T, r *Registry, fst *faultstore.Store, clock *testClock, body []byte) {
+func saveLate(t *testing.T, r *Registry, fst *faultstore.Store, clock *testClock, body []byte) {
 	fst.Plan(func(c faultstore.Call) faultstore.Fault {
 		if c.Op == "put" && strings.HasPrefix(c.Key, "objects/") {
 			return faultstore.Fault{Late: true}

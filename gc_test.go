@@ -102,7 +102,7 @@ func TestPurged(t *testing.T) {
 // Packs that nothing names wait until no save can be about to name them.
 func TestGCYoung(t *testing.T) {
 	r, fst, mem, clock := timed(t)
-	fst.Plan(nth(0, "objects/", faultBefore))
+	fst.Plan(atPut(0, "objects/", faultBefore))
 	if _, err := r.Save(t.Context(), "m", noise(1, 1<<20)); err == nil {
 		t.Fatal("no error")
 	}
@@ -266,7 +266,7 @@ func TestGCKeepsTablesOfTheDeleted(t *testing.T) {
 func TestLateVersionMissesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, fst, mem, clock := timed(t)
-		late(t, r, fst, clock, noise(1, 8<<20))
+		saveLate(t, r, fst, clock, noise(1, 8<<20))
 		for _, key := range packKeys(t, mem) {
 			if err := mem.Delete(t.Context(), key); err != nil {
 				t.Fatal(err)

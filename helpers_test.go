@@ -262,5 +262,3 @@ func manyFiles(t *testing.T, seed uint64) string {
 	}
 	return writeFiles(t, files)
 }
-
-func second[T any](_ T, err error) error { return err }

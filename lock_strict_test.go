@@ -118,7 +118,7 @@ func TestStrictLoadHoldsToItsEnd(t *testing.T) {
 func TestLockLostDuringStrictSave(t *testing.T) {
 	r, fst, mem := faultyStrict(t)
 	other := openOn(t, mem, nil)
-	fst.Plan(nth(0, "objects/", faultstore.Fault{Before: store.ErrUnknown, Do: func() {
+	fst.Plan(atPut(0, "objects/", faultstore.Fault{Before: store.ErrUnknown, Do: func() {
 		if _, err := other.BreakLock(context.Background(), "m", &BreakLockOptions{Why: "test"}); err != nil {
 			t.Error(err)
 		}

@@ -221,7 +221,7 @@ func TestPurgeBesideSaver(t *testing.T) {
 	mustSave(t, r, "m", body)
 	clock.advance(30 * day)
 	other := openOn(t, mem, nil)
-	fst.Plan(nth(0, "objects/", faultstore.Fault{Do: func() {
+	fst.Plan(atPut(0, "objects/", faultstore.Fault{Do: func() {
 		mustPurge(t, other, "m@1.0.0", nil)
 		clock.advance(day - time.Hour)
 		if rep := mustGC(t, other); rep.Freed.Packs > 0 {
@@ -314,7 +314,7 @@ func TestUnversionedPurge(t *testing.T) {
 	for _, ref := range []string{"m@latest", "m@*", "m@1.0.1"} {
 		r, fst, clock := unversioned(t)
 		mustSave(t, r, "m", noise(1, 1<<20))
-		fst.Plan(nth(0, "a1.a0.a0~", faultBefore))
+		fst.Plan(atPut(0, "a1.a0.a0~", faultBefore))
 		mustSave(t, r, "m", noise(2, 1<<20), WithoutReuse())
 		fst.Plan(nil)
 		if rep := mustPurge(t, r, ref, nil); !slices.Equal(numbersOf(rep), []string{"1.0.0", "1.0.1"}) {
@@ -322,7 +322,7 @@ func TestUnversionedPurge(t *testing.T) {
 		}
 		wantErr(t, r.Load(t.Context(), "m", new([]byte)), ErrDeleted)
 		mustSave(t, r, "m", noise(3, 1<<20))
-		fst.Plan(nth(0, "objects/", faultstore.Fault{Do: func() { clock.advance(2 * day) }}))
+		fst.Plan(atPut(0, "objects/", faultstore.Fault{Do: func() { clock.advance(2 * day) }}))
 		_, err := r.Save(t.Context(), "m", noise(4, 1<<20))
 		wantErr(t, err, ErrTooSlow)
 		fst.Plan(nil)

@@ -281,7 +281,7 @@ func TestRepairFaults(t *testing.T) {
 			}
 			fst := faultstore.New(mem, nil)
 			r := openOn(t, fst, nil)
-			fst.Plan(nth(0, "packs/", fault))
+			fst.Plan(atPut(0, "packs/", fault))
 			rep := must[*RepairReport](t)(r.Repair(t.Context(), "", from, nil))
 			if !rep.OK() || len(rep.Packs) != 1 {
 				t.Errorf("%+v: %+v", fault, rep)
@@ -296,13 +296,13 @@ func TestRepairFaults(t *testing.T) {
 	overwrite(t, mem, key, func(b []byte) []byte { b[9] ^= 1; return b })
 	fst := faultstore.New(mem, nil)
 	r := openOn(t, fst, nil)
-	fst.Plan(nth(0, "packs/", faultstore.Fault{Do: func() { overwrite(t, mem, key, func(b []byte) []byte { return append(b, 1) }) }}))
+	fst.Plan(atPut(0, "packs/", faultstore.Fault{Do: func() { overwrite(t, mem, key, func(b []byte) []byte { return append(b, 1) }) }}))
 	rep := must[*RepairReport](t)(r.Repair(t.Context(), "", from, nil))
 	if rep.OK() || !strings.Contains(rep.Problems[0].Err.Error(), "changed meanwhile") {
 		t.Errorf("%+v", rep)
 	}
 	// No permission: said, and nothing else happens.
-	fst.Plan(nth(0, "packs/", faultstore.Fault{Before: fs.ErrPermission}))
+	fst.Plan(atPut(0, "packs/", faultstore.Fault{Before: fs.ErrPermission}))
 	rep = must[*RepairReport](t)(r.Repair(t.Context(), "", from, nil))
 	if rep.OK() {
 		t.Errorf("%+v", rep)

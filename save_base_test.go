@@ -32,7 +32,7 @@ func TestLateVersionIsNoBase(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, fst, _, clock := timed(t)
 		body := noise(1, 8<<20)
-		late(t, r, fst, clock, body)
+		saveLate(t, r, fst, clock, body)
 		var rep SaveReport
 		mustSave(t, r, "m", body, WithReport(&rep))
 		if rep.Reused > 0 {
@@ -50,7 +50,7 @@ func TestLateVersionWithoutPacksIsNoBase(t *testing.T) {
 func lateManifestIsNoBase(t *testing.T) {
 	r, fst, mem, clock := timed(t)
 	body := noise(1, 8<<20)
-	late(t, r, fst, clock, body)
+	saveLate(t, r, fst, clock, body)
 	for _, k := range packKeys(t, mem) { // what a collector would do
 		if err := mem.Delete(t.Context(), k); err != nil {
 			t.Fatal(err)
@@ -102,7 +102,7 @@ func TestDeletedBaseVouchesForNothing(t *testing.T) {
 		era := manifestOf(t, r, "m").Packs()[0].Era
 		clock.advance(8 * day)
 		// Its pack is in use by the time at which another one is put.
-		fst.Plan(nth(0, "packs/", faultstore.Fault{Do: func() {
+		fst.Plan(atPut(0, "packs/", faultstore.Fault{Do: func() {
 			clock.advance(13 * time.Hour)
 			if deleted {
 				mustDelete(t, r, "m@1.0.0")

@@ -33,7 +33,7 @@ func TestNotAfter(t *testing.T) {
 func TestNotAfterIsThatOfTheData(t *testing.T) {
 	r, fst, _, clock := timed(t)
 	start := clock.now()
-	fst.Plan(nth(0, "packs/", faultstore.Fault{Do: func() { clock.advance(11 * time.Hour) }}))
+	fst.Plan(atPut(0, "packs/", faultstore.Fault{Do: func() { clock.advance(11 * time.Hour) }}))
 	mustSave(t, r, "m", Path(manyFiles(t, 0)))
 	if f := manifestOf(t, r, "m"); f.Table == nil || f.NotAfter.After(start.Add(25*time.Hour)) {
 		t.Errorf("notAfter is %s after the start", f.NotAfter.Sub(start))
@@ -82,7 +82,7 @@ func TestLongSaveOfManyFilesRenewsItsTable(t *testing.T) {
 		files["some/long/directory/name/to/make/the/table/large/"+string(rune('a'+i%26))+"/"+strings.Repeat("x", 20)+string(noiseName(i))] = noise(uint64(i), 40)
 	}
 	dir := writeFiles(t, files)
-	fst.Plan(nth(1, "packs/", faultstore.Fault{Do: func() { clock.advance(4 * 24 * time.Hour) }}))
+	fst.Plan(atPut(1, "packs/", faultstore.Fault{Do: func() { clock.advance(4 * 24 * time.Hour) }}))
 	mustSave(t, r, "m", Path(dir))
 	fst.Plan(nil)
 	f := manifestOf(t, r, "m")
@@ -119,7 +119,7 @@ func TestPackAtTheEndOfAnEra(t *testing.T) {
 	end := times.EraEnd(times.EraOf(clock.now()))
 	clock.advance(end.Sub(clock.now()) - time.Second)
 	r = openOn(t, fst, nil)
-	fst.Plan(nth(0, "packs/", faultstore.Fault{Do: func() { clock.advance(2 * time.Second) }}))
+	fst.Plan(atPut(0, "packs/", faultstore.Fault{Do: func() { clock.advance(2 * time.Second) }}))
 	mustSave(t, r, "m", noise(1, 1<<20))
 	era := times.EraOf(clock.now())
 	for _, p := range manifestOf(t, r, "m").Packs() {
@@ -154,7 +154,7 @@ func TestSaveFrozenBeforeItsCommitIsUndone(t *testing.T) {
 		t.Errorf("next is %s", v)
 	}
 	// Small objects have no packs that could be gone.
-	fst.Plan(nth(0, "objects/", faultstore.Fault{Do: func() { clock.advance(100 * time.Hour) }}))
+	fst.Plan(atPut(0, "objects/", faultstore.Fault{Do: func() { clock.advance(100 * time.Hour) }}))
 	mustSave(t, r, "small", "x")
 }
 
@@ -162,7 +162,7 @@ func TestSaveFrozenBeforeItsCommitIsUndone(t *testing.T) {
 // is refused and undone (docs/attacks.md, A22).
 func TestSaveCollectedBeforeItsCommitIsUndone(t *testing.T) {
 	r, fst, mem, clock := timed(t)
-	fst.Plan(nth(0, "objects/", faultstore.Fault{Do: func() {
+	fst.Plan(atPut(0, "objects/", faultstore.Fault{Do: func() {
 		clock.advance(30 * day)
 		if rep := mustGC(t, openOn(t, mem, nil)); rep.Freed.Packs != 1 {
 			t.Errorf("%+v", rep)

@@ -14,7 +14,7 @@ import (
 func TestInterruptedSaveIsContinued(t *testing.T) {
 	r, fst, mem := faulty(t)
 	body := noise(1, 100<<20)
-	fst.Plan(nth(4, "packs/", faultBefore))
+	fst.Plan(atPut(4, "packs/", faultBefore))
 	if _, err := r.Save(t.Context(), "m", body); err == nil {
 		t.Fatal("no error")
 	}

@@ -20,7 +20,7 @@ import (
 func TestCreateWithLostAnswerIsOneSave(t *testing.T) {
 	r, fst, _ := faulty(t)
 	for _, opts := range [][]SaveOption{nil, {WithVersion("5.0.0")}} {
-		fst.Plan(nth(0, "objects/", faultstore.Fault{After: store.ErrUnknown}))
+		fst.Plan(atPut(0, "objects/", faultstore.Fault{After: store.ErrUnknown}))
 		v := mustSave(t, r, "m", "x", opts...)
 		fst.Plan(nil)
 		if got := liveVersions(t, r, "m"); got[len(got)-1] != v.String() {
@@ -36,7 +36,7 @@ func TestCreateWithLostAnswerIsOneSave(t *testing.T) {
 // version, whatever the order (docs/attacks.md, A2).
 func TestLateCreateIsOneVersion(t *testing.T) {
 	r, fst, _ := faulty(t)
-	fst.Plan(nth(0, "objects/", faultstore.Fault{Late: true}))
+	fst.Plan(atPut(0, "objects/", faultstore.Fault{Late: true}))
 	v := mustSave(t, r, "m", "x")
 	fst.Plan(nil)
 	fst.Release()
@@ -47,7 +47,7 @@ func TestLateCreateIsOneVersion(t *testing.T) {
 	// Somebody else takes the number in the meantime: the zombie is dead, and
 	// the save goes on to the next.
 	taken := false
-	plan := nth(0, "objects/", faultstore.Fault{Late: true})
+	plan := atPut(0, "objects/", faultstore.Fault{Late: true})
 	fst.Plan(func(c faultstore.Call) faultstore.Fault {
 		f := plan(c)
 		if c.Op == "put" && strings.Contains(c.Key, "objects/") && !f.Late && !taken {
@@ -76,8 +76,8 @@ func TestLateCreateIsOneVersion(t *testing.T) {
 func TestSaveDeletedBeforeItsCheckHasWon(t *testing.T) {
 	r, fst, mem := faulty(t)
 	other := openOn(t, mem, nil)
-	plan := nth(0, "objects/", faultstore.Fault{After: store.ErrUnknown})
-	second := nth(1, "objects/", faultstore.Fault{Do: func() {
+	plan := atPut(0, "objects/", faultstore.Fault{After: store.ErrUnknown})
+	second := atPut(1, "objects/", faultstore.Fault{Do: func() {
 		must[*DeleteReport](t)(other.Delete(context.Background(), "m@1.0.0", nil))
 	}})
 	fst.Plan(func(c faultstore.Call) faultstore.Fault {

@@ -273,7 +273,7 @@ func TestSaveIfLatestChangesMeanwhile(t *testing.T) {
 		r, fst, mem := faulty(t)
 		other := openOn(t, mem, nil)
 		mustSave(t, r, "m", "zero")
-		fst.Plan(nth(0, c.at, faultstore.Fault{Do: func() { mustSave(t, other, "m", "theirs", c.opts...) }}))
+		fst.Plan(atPut(0, c.at, faultstore.Fault{Do: func() { mustSave(t, other, "m", "theirs", c.opts...) }}))
 		_, err := r.Save(t.Context(), "m", c.body, WithIfLatest("1.0.0"))
 		fst.Plan(nil)
 		wantErr(t, err, ErrConflict)
@@ -284,7 +284,7 @@ func TestSaveIfLatestChangesMeanwhile(t *testing.T) {
 	// A lost answer is not a conflict with oneself.
 	r, fst, _ := faulty(t)
 	mustSave(t, r, "m", "zero")
-	fst.Plan(nth(0, "objects/", faultstore.Fault{After: store.ErrUnknown}))
+	fst.Plan(atPut(0, "objects/", faultstore.Fault{After: store.ErrUnknown}))
 	if v := mustSave(t, r, "m", "one", WithIfLatest("1.0.0")); v.String() != "1.0.1" {
 		t.Errorf("saved as %s", v)
 	}
@@ -307,7 +307,7 @@ func TestSaveWithTag(t *testing.T) {
 	wantTags(t, r, "m", "beta=1.0.1", "prod=1.0.1")
 
 	// The version stands although it could not be tagged.
-	fst.Plan(nth(0, "tags/", faultstore.Fault{Before: fs.ErrPermission}))
+	fst.Plan(atPut(0, "tags/", faultstore.Fault{Before: fs.ErrPermission}))
 	var report SaveReport
 	v, err := r.Save(t.Context(), "m", "two", WithTag("prod", "beta"), WithReport(&report))
 	fst.Plan(nil)

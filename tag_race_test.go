@@ -27,7 +27,7 @@ func TestTagBesideDeleteDoesNotDangle(t *testing.T) {
 		fst   *faultstore.Store
 	}
 	move := func(s setup) error { return errOf(s.r.Tag(s.t.Context(), "m@1.0.1", "prod", nil)) }
-	remove := func(s setup) error { return second(s.r.Delete(s.t.Context(), "m@1.0.1", nil)) }
+	remove := func(s setup) error { return errOf(s.r.Delete(s.t.Context(), "m@1.0.1", nil)) }
 	deletes := func(s setup, ref string, opts *DeleteOptions) func() {
 		return func() {
 			if _, err := s.other.Delete(context.Background(), ref, opts); err != nil {

@@ -124,8 +124,8 @@ func TestTagRefuses(t *testing.T) {
 		{errOf(r.Untag(ctx, "m", "v1", nil)), ErrInvalidTag, "taken for a version"},
 		{errOf(r.Untag(ctx, "a_b", "prod", nil)), ErrInvalidName, "a-b"},
 		{errOf(flat.Tag(ctx, "m", "prod", nil)), ErrInvalidTag, "has no tags"},
-		{second(flat.Save(ctx, "m", "y", WithTag("prod"))), ErrInvalidTag, "has no tags"},
-		{second(r.Save(ctx, "m", "y", WithTag("prod", "1.0"))), ErrInvalidTag, "taken for a version"},
+		{errOf(flat.Save(ctx, "m", "y", WithTag("prod"))), ErrInvalidTag, "has no tags"},
+		{errOf(r.Save(ctx, "m", "y", WithTag("prod", "1.0"))), ErrInvalidTag, "taken for a version"},
 	} {
 		if c.want != nil || c.err == nil {
 			wantErr(t, c.err, c.want)
@@ -245,7 +245,7 @@ func TestRequestsPerTagOperation(t *testing.T) {
 		step("list tags", func() { tagsOf(t, r, "m") })
 		step("its history", func() { must[[]TagMove](t)(r.TagHistory(t.Context(), "m", "prod")) })
 		step("delete a version without tags", func() { must[*DeleteReport](t)(r.Delete(t.Context(), "m@1.0.0", nil)) })
-		step("refuse to delete one with a tag", func() { wantErr(t, second(r.Delete(t.Context(), "m@1.0.1", nil)), ErrTagged) })
+		step("refuse to delete one with a tag", func() { wantErr(t, errOf(r.Delete(t.Context(), "m@1.0.1", nil)), ErrTagged) })
 		step("delete it", func() { must[*DeleteReport](t)(r.Delete(t.Context(), "m@1.0.1", &DeleteOptions{Force: true})) })
 		step("load by a removed tag", func() { wantErr(t, r.Load(t.Context(), "m@prod", new(string)), ErrNotFound) })
 		step("remove a tag", func() {

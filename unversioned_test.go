@@ -68,7 +68,7 @@ func TestUnversionedTooSlow(t *testing.T) {
 	r, fst, clock := unversioned(t)
 	mustSave(t, r, "m", noise(1, 1<<20))
 	for range 2 {
-		fst.Plan(nth(0, "objects/", faultstore.Fault{Do: func() { clock.advance(2 * day) }}))
+		fst.Plan(atPut(0, "objects/", faultstore.Fault{Do: func() { clock.advance(2 * day) }}))
 		_, err := r.Save(t.Context(), "m", noise(2, 1<<20))
 		wantErr(t, err, ErrTooSlow)
 	}

@@ -113,7 +113,7 @@ func TestUpdateBesideDelete(t *testing.T) {
 	r, fst, mem := faulty(t)
 	other := openOn(t, mem, nil)
 	mustSave(t, r, "m", noise(1, 1<<20))
-	fst.Plan(nth(0, "packs/", faultstore.Fault{Do: func() {
+	fst.Plan(atPut(0, "packs/", faultstore.Fault{Do: func() {
 		must[*DeleteReport](t)(other.Delete(context.Background(), "m@1.0.0", nil))
 	}}))
 	var from []bool
