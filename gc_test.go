@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/mindtrace/registry/internal/gc"
@@ -15,34 +16,10 @@ import (
 	"github.com/mindtrace/registry/store/tracestore"
 )
 
-const (
-	day   = 24 * time.Hour
-	grace = 7*day + day + time.Hour // R+W+ε
-)
-
-func mustGC(t testing.TB, r *Registry) *GCReport {
-	t.Helper()
-	return must[*GCReport](t)(r.GC(t.Context(), nil))
-}
-
 // wouldGC is a dry run.
 func wouldGC(t testing.TB, r *Registry) *GCReport {
 	t.Helper()
 	return must[*GCReport](t)(r.GC(t.Context(), &GCOptions{DryRun: true}))
-}
-
-func mustDelete(t testing.TB, r *Registry, ref string) {
-	t.Helper()
-	must[*DeleteReport](t)(r.Delete(t.Context(), ref, nil))
-}
-
-func mustVerify(t testing.TB, r *Registry) *VerifyReport {
-	t.Helper()
-	rep := must[*VerifyReport](t)(r.Verify(t.Context(), "", nil))
-	if !rep.OK() {
-		t.Errorf("verify found %v", rep.Problems)
-	}
-	return rep
 }
 
 // What was deleted is kept for exactly as long as it can come back and for
@@ -125,7 +102,7 @@ func TestPurged(t *testing.T) {
 // Packs that nothing names wait until no save can be about to name them.
 func TestGCYoung(t *testing.T) {
 	r, fst, mem, clock := timed(t)
-	fst.Plan(nth(0, "objects/", faultBefore))
+	fst.Plan(atPut(0, "objects/", faultBefore))
 	if _, err := r.Save(t.Context(), "m", noise(1, 1<<20)); err == nil {
 		t.Fatal("no error")
 	}
@@ -263,4 +240,40 @@ func TestGCCost(t *testing.T) {
 	if got := trace.Count("put") + trace.Count("delete"); got != 3 {
 		t.Errorf("%d changes when there is nothing to do, want the marker, its report, and the earlier marker's removal", got)
 	}
+}
+
+// The packs of a table's version stay while its deletion can be undone.
+func TestGCKeepsTablesOfTheDeleted(t *testing.T) {
+	r, _, mem, clock := timed(t)
+	mustSave(t, r, "m", Path(manyFiles(t, 0)))
+	if manifestOf(t, r, "m").Table == nil {
+		t.Fatal("the table is inside the register; make it larger")
+	}
+	clock.advance(30 * day)
+	mustDelete(t, r, "m@*")
+	clock.advance(6 * day)
+	if rep := mustGC(t, r); rep.Freed.Packs > 0 || rep.Tombstones.Packs != 2 || len(packKeys(t, mem)) != 2 {
+		t.Errorf("%+v", rep)
+	}
+	if _, err := r.Undelete(t.Context(), "m@1", nil); err != nil {
+		t.Fatal(err)
+	}
+	mustVerify(t, r)
+}
+
+// Packs of a version that came too late may be gone: nobody was told that it is
+// there, and a collection does not call that a loss.
+func TestLateVersionMissesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, fst, mem, clock := timed(t)
+		saveLate(t, r, fst, clock, noise(1, 8<<20))
+		for _, key := range packKeys(t, mem) {
+			if err := mem.Delete(t.Context(), key); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if rep := mustGC(t, r); rep.Missing != 0 || rep.Versions.Live != 1 {
+			t.Errorf("%+v", rep)
+		}
+	})
 }

@@ -4,16 +4,18 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/mindtrace/registry/internal/ledger"
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/store"
-	"github.com/mindtrace/registry/store/faultstore"
 	"github.com/mindtrace/registry/store/filestore"
 	"github.com/mindtrace/registry/store/memstore"
 )
@@ -170,7 +172,93 @@ func overwrite(t testing.TB, st store.Store, key string, edit func([]byte) []byt
 	}
 }
 
-var faultBefore = faultstore.Fault{Before: errors.New("boom")}
-
 // errOf returns the error of a call alone.
 func errOf[T any](_ T, err error) error { return err }
+
+const (
+	day   = 24 * time.Hour
+	grace = 7*day + day + time.Hour // R+W+ε
+)
+
+func mustDelete(t testing.TB, r *Registry, ref string) {
+	t.Helper()
+	must[*DeleteReport](t)(r.Delete(t.Context(), ref, nil))
+}
+
+func mustVerify(t testing.TB, r *Registry) *VerifyReport {
+	t.Helper()
+	rep := must[*VerifyReport](t)(r.Verify(t.Context(), "", nil))
+	if !rep.OK() {
+		t.Errorf("verify found %v", rep.Problems)
+	}
+	return rep
+}
+
+func mustGC(t testing.TB, r *Registry) *GCReport {
+	t.Helper()
+	return must[*GCReport](t)(r.GC(t.Context(), nil))
+}
+
+func liveVersions(t *testing.T, r *Registry, name string) []string {
+	t.Helper()
+	var vs []string
+	for i, err := range r.Versions(t.Context(), name) {
+		if errors.Is(err, ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		vs = append(vs, i.Version.String())
+	}
+	return vs
+}
+
+func manifestOf(t *testing.T, r *Registry, ref string) *ledger.Record {
+	t.Helper()
+	f := must[*ledger.Record](t)(r.ledger.Resolve(t.Context(), must[ledger.Ref](t)(ledger.ParseRef(ref))))
+	if err := r.ledger.Complete(t.Context(), f); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func keysOf(t testing.TB, st store.Store) []string {
+	t.Helper()
+	var keys []string
+	for info, err := range st.List(t.Context(), "", "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys = append(keys, info.Key)
+	}
+	return keys
+}
+
+// oneFile returns the path of a file with these bytes, called name.
+func oneFile(t testing.TB, name, body string) Path {
+	return Path(filepath.Join(writeFiles(t, map[string][]byte{name: []byte(body)}), name))
+}
+
+func wantFile(t *testing.T, path, want string) {
+	t.Helper()
+	if b, err := os.ReadFile(path); err != nil || string(b) != want {
+		t.Errorf("%s has %.40q, %v; want %.40q", path, b, err, want)
+	}
+}
+
+func symlink(t *testing.T, target, path string) {
+	t.Helper()
+	if err := os.Symlink(target, path); err != nil {
+		t.Skip(err)
+	}
+}
+
+// manyFiles is a tree whose list of files does not fit its register.
+func manyFiles(t *testing.T, seed uint64) string {
+	files := map[string][]byte{}
+	for i := range 8000 {
+		files[fmt.Sprintf("a/long/name/to/make/the/table/large/%s/%06d", strings.Repeat("x", 60), i)] = noise(seed+uint64(i), 40)
+	}
+	return writeFiles(t, files)
+}

@@ -4,15 +4,139 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
+	"maps"
+	"slices"
 	"testing"
 	"testing/synctest"
 
 	"github.com/mindtrace/registry/internal/ledger"
 	"github.com/mindtrace/registry/internal/manifest"
-	"github.com/mindtrace/registry/material"
+	"github.com/mindtrace/registry/store"
+	"github.com/mindtrace/registry/store/faultstore"
 	"github.com/mindtrace/registry/store/memstore"
+	"github.com/mindtrace/registry/store/tracestore"
 )
+
+func TestListing(t *testing.T) {
+	onEachStore(t, func(t *testing.T, st store.Store) {
+		r := openOn(t, st, nil)
+		for _, name := range []string{"b", "a", "a:b", "A", "a-b", "a:b:c", "gone", "my:model"} {
+			mustSave(t, r, name, "x")
+		}
+		mustSave(t, r, "a", "y")
+		must[*DeleteReport](t)(r.Delete(t.Context(), "gone@*", nil))
+		var names []string
+		for name, err := range r.Objects(t.Context(), "") {
+			if err != nil {
+				t.Fatal(err)
+			}
+			names = append(names, name)
+		}
+		slices.Sort(names)
+		if want := []string{"A", "a", "a-b", "a:b", "a:b:c", "b", "my:model"}; !slices.Equal(names, want) {
+			t.Errorf("objects are %q", names)
+		}
+		latest := map[string]string{}
+		for i, err := range r.Latest(t.Context(), "a:") {
+			if err != nil {
+				t.Fatal(err)
+			}
+			latest[i.Name] = i.Version.String()
+		}
+		if !maps.Equal(latest, map[string]string{"a:b": "1.0.0", "a:b:c": "1.0.0"}) {
+			t.Errorf("latest of a: are %v", latest)
+		}
+		for range r.Objects(t.Context(), "") {
+			break // may be left at any time
+		}
+		var versions []string
+		for i, err := range r.Versions(t.Context(), "a") {
+			if err != nil {
+				t.Fatal(err)
+			}
+			versions = append(versions, i.Version.String())
+		}
+		if !slices.Equal(versions, []string{"1.0.0", "1.0.1"}) {
+			t.Errorf("versions are %q", versions)
+		}
+		for _, err := range r.Versions(t.Context(), "gone") {
+			wantErr(t, err, ErrDeleted)
+		}
+		n := 0
+		for i, err := range r.AllVersions(t.Context(), "gone") {
+			if err != nil || i.Deleted == nil {
+				t.Errorf("%+v, %v", i, err)
+			}
+			n++
+		}
+		if n != 1 {
+			t.Errorf("%d deleted versions", n)
+		}
+		for ref, want := range map[string]bool{"a": true, "a@1.0.1": true, "a@1.0.2": false, "gone": false, "gone@1": false, "none": false} {
+			if got := must[bool](t)(r.Has(t.Context(), ref)); got != want {
+				t.Errorf("Has(%s) is %v", ref, got)
+			}
+		}
+	})
+}
+
+// The first objects of a listing come before the rest has been listed or read.
+func TestListingStreams(t *testing.T) {
+	const names = 5000
+	mem := newStore(t)
+	trace := tracestore.New(mem)
+	r := openOn(t, trace, nil)
+	for i := range names {
+		seed(t, mem, fmt.Sprintf("n%05d", i), 1, 1)
+	}
+	trace.Reset()
+	n := 0
+	for _, err := range r.Objects(t.Context(), "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n++; n == 10 {
+			break
+		}
+	}
+	if lists, gets := trace.Count("list"), trace.Count("get"); lists != 1 || gets > n+2*ledger.Ahead {
+		t.Errorf("for %d objects: %d listings, %d registers read", n, lists, gets)
+	}
+	seed(t, mem, "m", names, names)
+	trace.Reset()
+	for _, err := range r.Versions(t.Context(), "m") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		break
+	}
+	if lists, gets := trace.Count("list"), trace.Count("get"); lists != 1 || gets > 2*ledger.Ahead {
+		t.Errorf("for one version: %d listings, %d registers read", lists, gets)
+	}
+}
+
+// What no name starts with is no prefix of names.
+func TestListingRefusesPrefixes(t *testing.T) {
+	r, _ := inMemory(t)
+	mustSave(t, r, "my:w", "x")
+	for prefix, ok := range map[string]bool{
+		"": true, "m": true, "my:": true, "my:w": true, "my:w-": true, "other": true,
+		"my:w/@/": false, "my:w/": false, "_": false, ":": false, "my::": false, "my w": false, "my:w@1": false,
+	} {
+		for _, err := range r.Objects(t.Context(), prefix) {
+			if ok != (err == nil) {
+				t.Errorf("%q: %v", prefix, err)
+			}
+			if !ok {
+				wantErr(t, err, ErrInvalidName)
+				ok = true
+			}
+		}
+		if !ok {
+			t.Errorf("%q is a prefix", prefix)
+		}
+	}
+}
 
 // A listing that was cancelled says so: it never ends as if it were complete.
 func TestCancelledListing(t *testing.T) {
@@ -47,6 +171,31 @@ func TestCancelledListing(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A listing that is cancelled says so, also if what it has read ahead by then is
+// all that its caller looks at before it ends.
+func TestListingCancelledBehindItsReadAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := openOn(t, memstore.New(nil), nil)
+		for range ledger.Ahead + 5 {
+			mustSave(t, r, "m", "x")
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		n, last := 0, error(nil)
+		for _, err := range r.Versions(ctx, "m") {
+			if n++; n == 1 {
+				synctest.Wait() // what is read ahead has been read
+				cancel()
+				synctest.Wait()
+			}
+			last = err
+		}
+		if !errors.Is(last, context.Canceled) {
+			t.Errorf("it ends after %d versions, with %v", n, last)
+		}
+	})
 }
 
 // One damaged register hides neither the other objects nor the other
@@ -127,156 +276,53 @@ func TestDamagedRegisterIsAlone(t *testing.T) {
 	}
 }
 
-// What no name starts with is no prefix of names.
-func TestListingRefusesPrefixes(t *testing.T) {
-	r, _ := inMemory(t)
-	mustSave(t, r, "my:w", "x")
-	for prefix, ok := range map[string]bool{
-		"": true, "m": true, "my:": true, "my:w": true, "my:w-": true, "other": true,
-		"my:w/@/": false, "my:w/": false, "_": false, ":": false, "my::": false, "my w": false, "my:w@1": false,
+// The same while objects are listed, or copied to where only the latest
+// version counts: the object was there all the time, and is not left out.
+func TestListingAmongDeletions(t *testing.T) {
+	for name, look := range map[string]func(t *testing.T, r *Registry) []string{
+		"list": func(t *testing.T, r *Registry) (got []string) {
+			for info, err := range r.Latest(t.Context(), "") {
+				if err != nil {
+					t.Error(err)
+				}
+				got = append(got, info.Ref())
+			}
+			return got
+		},
+		"copy of a range": func(t *testing.T, r *Registry) (got []string) {
+			to := openOn(t, memstore.New(nil), &Options{Unversioned: true})
+			rep, err := Copy(t.Context(), to, r, "m@*", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, c := range rep.Copied {
+				got = append(got, mustLoad[string](t, to, c.Name))
+			}
+			return got
+		},
 	} {
-		for _, err := range r.Objects(t.Context(), prefix) {
-			if ok != (err == nil) {
-				t.Errorf("%q: %v", prefix, err)
+		t.Run(name, func(t *testing.T) {
+			r, fst, mem := faulty(t)
+			other := openOn(t, mem, nil)
+			first := mustSave(t, r, "m", "first")
+			met := false
+			fst.Plan(func(c faultstore.Call) (f faultstore.Fault) {
+				if c.Op == "get" && c.Key == manifest.VersionKey("m", first) && !met {
+					met = true
+					f.Do = func() {
+						mustSave(t, other, "m", "second")
+						must[*DeleteReport](t)(other.Delete(context.Background(), "m@"+first.String(), nil))
+					}
+				}
+				return f
+			})
+			want := []string{"m@1.0.1"}
+			if name == "copy of a range" {
+				want = []string{"second"}
 			}
-			if !ok {
-				wantErr(t, err, ErrInvalidName)
-				ok = true
-			}
-		}
-		if !ok {
-			t.Errorf("%q is a prefix", prefix)
-		}
-	}
-}
-
-// "*" is every version; other ranges hold a pre-release if they name one.
-func TestStarMeansAll(t *testing.T) {
-	r, _ := inMemory(t)
-	for _, v := range []string{"1.0.0-rc.1", "1.0.0", "2.0.0-rc.1"} {
-		mustSave(t, r, "pre", v, WithVersion(v))
-	}
-	for ref, want := range map[string]string{
-		"pre@*": "1.0.0", "pre@ * ": "1.0.0", "pre@>=1.0.0-0": "2.0.0-rc.1", "pre@>=1": "1.0.0",
-	} {
-		if got := mustLoad[string](t, r, ref); got != want {
-			t.Errorf("%s is %s, want %s", ref, got, want)
-		}
-	}
-	if all := must[*DeleteReport](t)(r.Delete(t.Context(), "pre@*", nil)).Deleted; len(all) != 3 {
-		t.Errorf("all versions are %v", all)
-	}
-}
-
-// What Copy counts are live versions.
-func TestCopyCountsLiveVersions(t *testing.T) {
-	source := func(t *testing.T, deleted ...string) *Registry {
-		r, _ := inMemory(t)
-		for _, v := range []string{"1.0.0", "1.1.0", "2.0.0"} {
-			mustSave(t, r, "m", v, WithVersion(v))
-		}
-		for _, v := range deleted {
-			must[*DeleteReport](t)(r.Delete(t.Context(), "m@"+v, nil))
-		}
-		return r
-	}
-	for _, c := range []struct {
-		ref, version string
-		unversioned  bool
-		deleted      []string
-		want         string // the highest copied
-		err          error
-	}{
-		{"m", "", true, []string{"2"}, "1.1.0", nil},
-		{"m@^1", "", true, []string{"1.1"}, "1.0.0", nil},
-		{"m@^1", "", true, []string{"1.0", "1.1"}, "", ErrDeleted},
-		{"m", "", false, []string{"1.0", "1.1", "2"}, "", ErrDeleted},
-		{"m@^1", "", false, []string{"1.0", "1.1"}, "", ErrDeleted},
-		{"m@^1", "7.0.0", false, []string{"1.1"}, "1.0.0", nil},
-		{"m@^1", "7.0.0", false, nil, "", ErrInvalidVersion},
-		{"m@^1", "7.0.0", false, []string{"1.0", "1.1"}, "", ErrDeleted},
-		{"m", "", false, []string{"1.0"}, "2.0.0", nil},
-	} {
-		t.Run(fmt.Sprintf("%s %s %v without %v", c.ref, c.version, c.unversioned, c.deleted), func(t *testing.T) {
-			to := openOn(t, newStore(t), &Options{Unversioned: c.unversioned})
-			rep, err := Copy(t.Context(), to, source(t, c.deleted...), c.ref, &CopyOptions{Version: c.version})
-			if c.err != nil {
-				wantErr(t, err, c.err)
-				return
-			}
-			if err != nil || len(rep.Copied) == 0 {
-				t.Fatalf("%+v, %v", rep, err)
-			}
-			if got := mustLoad[string](t, to, "m"); got != c.want {
-				t.Errorf("copied %s, want %s", got, c.want)
+			if got := look(t, r); !slices.Equal(got, want) || !met {
+				t.Errorf("found %q, not %q", got, want)
 			}
 		})
 	}
-}
-
-// Info.Path is a location: the options of a URL stay at its end.
-func TestInfoPath(t *testing.T) {
-	for url, want := range map[string]string{
-		"/srv/models":          "/srv/models/k",
-		"/srv/what?/":          "/srv/what?/k",
-		"s3://b/p":             "s3://b/p/k",
-		"s3://b/p/?region=x/y": "s3://b/p/k?region=x/y",
-		"s3://b?endpoint=e":    "s3://b/k?endpoint=e",
-	} {
-		if got := pathAt(url, "k"); got != want {
-			t.Errorf("%s: %s, want %s", url, got, want)
-		}
-	}
-	st := newStore(t)
-	openOn(t, st, nil)
-	r := must[*Registry](t)(OpenStore(t.Context(), st, "s3://b/p?x=y", nil))
-	mustSave(t, r, "m", "x")
-	if got, want := must[*Info](t)(r.Info(t.Context(), "m")).Path, "s3://b/p/"+manifest.VersionKey("m", Version{Major: 1})+"?x=y"; got != want {
-		t.Errorf("%s, want %s", got, want)
-	}
-}
-
-// A loader that is known by its name only.
-func TestRegisterMaterializer(t *testing.T) {
-	r, st := inMemory(t)
-	m := material.Func("upper", func(ctx context.Context, dst material.Sink, v string) error {
-		return material.Text{}.Save(ctx, dst, v)
-	}, func(context.Context, fs.FS) (string, error) { return "UPPER", nil })
-	mustSave(t, r, "m", "x", WithMaterializer(m))
-	other := must[*Registry](t)(OpenStore(t.Context(), st, "test:", nil))
-	wantErr(t, other.Load(t.Context(), "m", new(string)), ErrNoMaterializer)
-	if err := other.RegisterMaterializer(m); err != nil {
-		t.Fatal(err)
-	}
-	if got := mustLoad[string](t, other, "m"); got != "UPPER" {
-		t.Errorf("%q", got)
-	}
-	if err := other.RegisterMaterializer(material.Func("upper", func(context.Context, material.Sink, int) error { return nil }, func(context.Context, fs.FS) (int, error) { return 0, nil })); err == nil {
-		t.Error("two materializers of one name")
-	}
-}
-
-// A listing that is cancelled says so, also if what it has read ahead by then is
-// all that its caller looks at before it ends.
-func TestListingCancelledBehindItsReadAhead(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := openOn(t, memstore.New(nil), nil)
-		for range ledger.Ahead + 5 {
-			mustSave(t, r, "m", "x")
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		defer cancel()
-		n, last := 0, error(nil)
-		for _, err := range r.Versions(ctx, "m") {
-			if n++; n == 1 {
-				synctest.Wait() // what is read ahead has been read
-				cancel()
-				synctest.Wait()
-			}
-			last = err
-		}
-		if !errors.Is(last, context.Canceled) {
-			t.Errorf("it ends after %d versions, with %v", n, last)
-		}
-	})
 }

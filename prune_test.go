@@ -119,7 +119,7 @@ func TestPruneFailsHalfWay(t *testing.T) {
 	for range 5 {
 		mustSave(t, r, "m", "x")
 	}
-	fst.Plan(nth(2, "objects/", faultBefore))
+	fst.Plan(atPut(2, "objects/", faultBefore))
 	rep, err := r.Prune(t.Context(), &PruneOptions{KeepLast: 1})
 	fst.Plan(func(faultstore.Call) faultstore.Fault { return faultstore.Fault{} })
 	if err == nil || len(rep.Deleted) != 2 {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -222,7 +221,7 @@ func TestPurgeBesideSaver(t *testing.T) {
 	mustSave(t, r, "m", body)
 	clock.advance(30 * day)
 	other := openOn(t, mem, nil)
-	fst.Plan(nth(0, "objects/", faultstore.Fault{Do: func() {
+	fst.Plan(atPut(0, "objects/", faultstore.Fault{Do: func() {
 		mustPurge(t, other, "m@1.0.0", nil)
 		clock.advance(day - time.Hour)
 		if rep := mustGC(t, other); rep.Freed.Packs > 0 {
@@ -237,55 +236,6 @@ func TestPurgeBesideSaver(t *testing.T) {
 	}
 	if got := mustLoad[[]byte](t, r, "m"); !bytes.Equal(got, body) {
 		t.Error("wrong bytes")
-	}
-}
-
-// A save that lasts for more than half a window asks again: a base that was
-// deleted or purged meanwhile vouches for nothing any more. What the save uses of
-// its packs, and that may be a part, is put again.
-func TestLongSaveWhoseBaseGoes(t *testing.T) {
-	for _, goes := range []string{"deleted", "purged"} {
-		for _, lasts := range []time.Duration{13 * time.Hour, 3 * day} {
-			r, fst, mem, clock := timed(t)
-			base := noise(1, 12<<20)
-			mustSave(t, r, "m", base)
-			clock.advance(30 * day)
-			other := openOn(t, mem, nil)
-			body := slices.Concat(base[:8<<20], noise(2, 90<<20))
-			var once sync.Once
-			putting := make(chan struct{}) // closed when the base has been read
-			fst.Plan(func(c faultstore.Call) faultstore.Fault {
-				if c.Op == "put" && strings.HasPrefix(c.Key, "packs/") {
-					once.Do(func() { close(putting) })
-				}
-				return faultstore.Fault{}
-			})
-			var rep SaveReport
-			mustSave(t, r, "m", &slow{body: body, pause: func() {
-				<-putting
-				if clock.advance(lasts); goes == "deleted" {
-					mustDelete(t, other, "m@1.0.0")
-				} else {
-					mustPurge(t, other, "m@1.0.0", nil)
-				}
-			}}, WithReport(&rep))
-			fst.Plan(nil)
-			if rep.Reused < 4<<20 {
-				t.Errorf("%s: %d bytes were reused", goes, rep.Reused)
-			}
-			era := r.ledger.Settings.Times.EraOf(clock.now())
-			for _, p := range manifestOf(t, r, "m").Packs() {
-				if p.Era+1 < era {
-					t.Errorf("%s, %s: it names a pack of the base, of era %d; it is era %d", goes, lasts, p.Era, era)
-				}
-			}
-			clock.advance(30 * day)
-			mustGC(t, r)
-			mustVerify(t, r)
-			if got := mustLoad[[]byte](t, r, "m"); !bytes.Equal(got, body) {
-				t.Errorf("%s: wrong bytes", goes)
-			}
-		}
 	}
 }
 
@@ -364,7 +314,7 @@ func TestUnversionedPurge(t *testing.T) {
 	for _, ref := range []string{"m@latest", "m@*", "m@1.0.1"} {
 		r, fst, clock := unversioned(t)
 		mustSave(t, r, "m", noise(1, 1<<20))
-		fst.Plan(nth(0, "a1.a0.a0~", faultBefore))
+		fst.Plan(atPut(0, "a1.a0.a0~", faultBefore))
 		mustSave(t, r, "m", noise(2, 1<<20), WithoutReuse())
 		fst.Plan(nil)
 		if rep := mustPurge(t, r, ref, nil); !slices.Equal(numbersOf(rep), []string{"1.0.0", "1.0.1"}) {
@@ -372,7 +322,7 @@ func TestUnversionedPurge(t *testing.T) {
 		}
 		wantErr(t, r.Load(t.Context(), "m", new([]byte)), ErrDeleted)
 		mustSave(t, r, "m", noise(3, 1<<20))
-		fst.Plan(nth(0, "objects/", faultstore.Fault{Do: func() { clock.advance(2 * day) }}))
+		fst.Plan(atPut(0, "objects/", faultstore.Fault{Do: func() { clock.advance(2 * day) }}))
 		_, err := r.Save(t.Context(), "m", noise(4, 1<<20))
 		wantErr(t, err, ErrTooSlow)
 		fst.Plan(nil)

@@ -72,33 +72,6 @@ func forRepair(t *testing.T) (*Registry, store.Store) {
 	return r, mem
 }
 
-// Verify names every version that a pack hurts, the files, and the chunks.
-func TestVerifyTellsWhatIsHurt(t *testing.T) {
-	r, mem := forRepair(t)
-	f := manifestOf(t, r, "tree@1.0.0")
-	i := slices.IndexFunc(f.Content.Files, func(f manifest.File) bool { return f.Path == "d0/f7" })
-	c := f.Content.Files[i].Chunks[0]
-	key := f.Placement.Packs[c.Pack].Key()
-	overwrite(t, mem, key, func(b []byte) []byte { b[c.Offset+3] ^= 8; return b })
-	rep := must[*VerifyReport](t)(r.Verify(t.Context(), "", nil))
-	if len(rep.Problems) != 2 || len(rep.Damage) != 1 || rep.Damage[0].Key != key || rep.Damage[0].Missing {
-		t.Fatalf("%+v", rep)
-	}
-	for k, v := range []string{"tree@1.0.0", "tree@1.0.1"} {
-		want := Hurt{Ref: v, File: "d0/f7", Size: c.Size, SHA256: c.SHA256.Hex()}
-		if got := rep.Damage[0].Hurts[k]; got != want {
-			t.Errorf("got %+v, want %+v", got, want)
-		}
-	}
-	if err := mem.Delete(t.Context(), key); err != nil {
-		t.Fatal(err)
-	}
-	rep = must[*VerifyReport](t)(r.Verify(t.Context(), "tree@1.0.0", nil))
-	if len(rep.Damage) == 0 || !rep.Damage[0].Missing || len(rep.Damage[0].Hurts) < 60 {
-		t.Errorf("%+v", rep.Damage)
-	}
-}
-
 // Whatever is damaged is restored from whatever kind of mirror has it.
 func TestRepair(t *testing.T) {
 	damages := map[string]func(t *testing.T, r *Registry, mem store.Store){
@@ -308,7 +281,7 @@ func TestRepairFaults(t *testing.T) {
 			}
 			fst := faultstore.New(mem, nil)
 			r := openOn(t, fst, nil)
-			fst.Plan(nth(0, "packs/", fault))
+			fst.Plan(atPut(0, "packs/", fault))
 			rep := must[*RepairReport](t)(r.Repair(t.Context(), "", from, nil))
 			if !rep.OK() || len(rep.Packs) != 1 {
 				t.Errorf("%+v: %+v", fault, rep)
@@ -323,15 +296,60 @@ func TestRepairFaults(t *testing.T) {
 	overwrite(t, mem, key, func(b []byte) []byte { b[9] ^= 1; return b })
 	fst := faultstore.New(mem, nil)
 	r := openOn(t, fst, nil)
-	fst.Plan(nth(0, "packs/", faultstore.Fault{Do: func() { overwrite(t, mem, key, func(b []byte) []byte { return append(b, 1) }) }}))
+	fst.Plan(atPut(0, "packs/", faultstore.Fault{Do: func() { overwrite(t, mem, key, func(b []byte) []byte { return append(b, 1) }) }}))
 	rep := must[*RepairReport](t)(r.Repair(t.Context(), "", from, nil))
 	if rep.OK() || !strings.Contains(rep.Problems[0].Err.Error(), "changed meanwhile") {
 		t.Errorf("%+v", rep)
 	}
 	// No permission: said, and nothing else happens.
-	fst.Plan(nth(0, "packs/", faultstore.Fault{Before: fs.ErrPermission}))
+	fst.Plan(atPut(0, "packs/", faultstore.Fault{Before: fs.ErrPermission}))
 	rep = must[*RepairReport](t)(r.Repair(t.Context(), "", from, nil))
 	if rep.OK() {
 		t.Errorf("%+v", rep)
 	}
+}
+
+// A mirror that has other content under the same name and number repairs
+// nothing.
+func TestRepairTakesNoOtherContent(t *testing.T) {
+	r, mem := inMemory(t)
+	mustSave(t, r, "m", Path(manyFiles(t, 0)))
+	mirror, _ := inMemory(t)
+	mustSave(t, mirror, "m", Path(manyFiles(t, 100_000)))
+	f := manifestOf(t, r, "m")
+	overwrite(t, mem, f.Table.Packs[0].Key(), func(b []byte) []byte { b[len(b)/2] ^= 1; return b })
+	if rep, err := r.Repair(t.Context(), "", mirror, nil); err == nil && len(rep.Problems) == 0 {
+		t.Errorf("%+v", rep)
+	}
+	if got := must[*Info](t)(r.Info(t.Context(), "m")); got.Digest != f.Digest.String() {
+		t.Error("the version has become another one")
+	}
+}
+
+// The damaged register of a version that was purged is restored as that, though
+// the mirror has the version still; not before nobody builds on its packs.
+func TestRepairOfPurged(t *testing.T) {
+	r, _, mem, clock := timed(t)
+	mustSave(t, r, "m", noise(1, 1<<20))
+	mustSave(t, r, "m", "other")
+	mirror, _ := inMemory(t)
+	must[*CopyReport](t)(Copy(t.Context(), mirror, r, "", nil))
+	clock.advance(30 * day)
+	mustPurge(t, r, "m@1.0.0", nil)
+	overwrite(t, mem, manifest.VersionKey("m", Version{Major: 1}), func(b []byte) []byte {
+		return bytes.Replace(b, []byte(`"size"`), []byte(`"sise"`), 1)
+	})
+	for _, left := range []bool{true, false} {
+		rep := must[*RepairReport](t)(r.Repair(t.Context(), "", mirror, nil))
+		if rep.OK() == left || left && !strings.Contains(rep.Problems[0].Err.Error(), "repair it after 20") {
+			t.Errorf("%+v", rep)
+		}
+		clock.advance(purgeGrace)
+	}
+	wantErr(t, r.Load(t.Context(), "m@1.0.0", new([]byte)), ErrPurged)
+	wantErr(t, errOf(r.Undelete(t.Context(), "m@1.0.0", nil)), ErrPurged)
+	if rep := mustGC(t, r); rep.Freed.Packs != 1 || rep.Versions.Purged != 1 {
+		t.Errorf("%+v", rep)
+	}
+	mustVerify(t, r)
 }

@@ -5,15 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"math"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mindtrace/registry/material"
 	"github.com/mindtrace/registry/store"
+	"github.com/mindtrace/registry/store/faultstore"
+	"github.com/mindtrace/registry/store/tracestore"
 )
 
 type model struct {
@@ -184,184 +186,166 @@ func TestExistingVersionRefusedBeforeUpload(t *testing.T) {
 	}
 }
 
-func TestLoadRefuses(t *testing.T) {
-	r, _ := inMemory(t)
-	mustSave(t, r, "m", aModel)
-	mustSave(t, r, "m", aModel)
-	must[*DeleteReport](t)(r.Delete(t.Context(), "m@1.0.1", nil))
-	mustSave(t, r, "tree", Path(writeFiles(t, map[string][]byte{"a": nil, "b/c": []byte("x")})))
-	mustSave(t, r, "odd", 7, WithMaterializer(material.Func("nobody-knows",
-		func(ctx context.Context, dst material.Sink, v int) error { return material.Text{}.Save(ctx, dst, "7") },
-		func(context.Context, fs.FS) (int, error) { return 7, nil })))
-	var n int
-	var m model
-	var b []byte
-	var other struct{ Unrelated int }
+// A process that begins with a save knows when that was: it asks a store that
+// has not told it the time. A prune by age would take what has no time.
+func TestFirstSaveKnowsTheTime(t *testing.T) {
+	url := t.TempDir()
+	must[*Registry](t)(Open(t.Context(), url, &Options{Create: true}))
+	for _, opts := range [][]SaveOption{nil, {WithVersion("2.0.0")}, {WithIfLatest("2.0.0")}} {
+		st := must[store.Store](t)(store.Open(t.Context(), url)) // as in a new process
+		r := must[*Registry](t)(OpenStore(t.Context(), st, url, nil))
+		v := mustSave(t, r, "m", "x", opts...)
+		i := must[*Info](t)(r.Info(t.Context(), "m@"+v.String()))
+		if i.Created.Year() < 2000 {
+			t.Errorf("%s was created at %v", v, i.Created)
+		}
+	}
+	rep := must[*PruneReport](t)(must[*Registry](t)(Open(t.Context(), url, nil)).Prune(t.Context(), &PruneOptions{KeepWithin: 1 << 50}))
+	if len(rep.Deleted) != 0 {
+		t.Errorf("pruned %v", rep.Deleted)
+	}
+}
+
+func TestSaveIfLatest(t *testing.T) {
 	for _, c := range []struct {
-		ref  string
-		into any
-		err  error
-		says string
+		name  string
+		steps []string // versions to save, "-" before one to delete
+		opt   SaveOption
+		want  string // the version saved
+		err   error
 	}{
-		{"nothing", &m, ErrNotFound, "no object"},
-		{"m@3", &m, ErrNotFound, "3.0.0"},
-		{"m@>2", &m, ErrNotFound, "range"},
-		{"m@1.0.1", &m, ErrDeleted, "deleted"},
-		{"m@sha256:" + strings.Repeat("0", 64), &m, ErrNotFound, "digest"},
-		{"m@sha256:12", &m, ErrInvalidRef, "64"},
-		{"m@", &m, ErrInvalidRef, "leave it out"},
-		{"m@not.a.version", &m, ErrNotFound, "no tag or version"},
-		{"m@1.2.3.4", &m, ErrInvalidRef, "1.2.3"},
-		{"m@not+a+tag", &m, ErrInvalidRef, "as in prod"},
-		{"m@^1.x.y.z", &m, ErrInvalidRef, "range"},
-		{"my_model", &m, ErrInvalidName, "my-model"},
-		{"m", &n, ErrType, "int"},
-		{"m", &other, ErrType, "AllowUnknownFields"},
-		{"m", m, ErrType, "pointer"},
-		{"m", nil, ErrType, "pointer"},
-		{"m", (*model)(nil), ErrType, "nil"},
-		{"tree", &b, ErrType, "tree"},
-		{"odd", &n, ErrNoMaterializer, "nobody-knows"},
+		{"first", nil, WithIfAbsent(), "1.0.0", nil},
+		{"none to follow", nil, WithIfLatest("1.0.0"), "", ErrConflict},
+		{"not the first", []string{"1.0.0"}, WithIfAbsent(), "", ErrConflict},
+		{"follows", []string{"1.0.0", "1.0.1"}, WithIfLatest("1.0.1"), "1.0.2", nil},
+		{"spelt otherwise", []string{"1.0.0"}, WithIfLatest("v1"), "1.0.1", nil},
+		{"too late", []string{"1.0.0", "1.0.1"}, WithIfLatest("1.0.0"), "", ErrConflict},
+		{"never was", []string{"1.0.0"}, WithIfLatest("2.0.0"), "", ErrConflict},
+		{"chosen number above", []string{"1.0.0", "3.0.0"}, WithIfLatest("1.0.0"), "", ErrConflict},
+		{"pre-release above", []string{"1.0.0", "3.0.0-rc.1"}, WithIfLatest("1.0.0"), "1.0.1", nil},
+		{"follows a pre-release", []string{"1.0.0-rc.1", "1.0.0-rc.2"}, WithIfLatest("1.0.0-rc.2"), "1.0.0", nil},
+		{"it was deleted", []string{"1.0.0", "1.0.1", "-1.0.1"}, WithIfLatest("1.0.1"), "", ErrConflict},
+		{"one above was deleted", []string{"1.0.0", "1.0.1", "-1.0.1"}, WithIfLatest("1.0.0"), "1.0.2", nil},
+		{"all were deleted", []string{"1.0.0", "-1.0.0"}, WithIfAbsent(), "1.0.1", nil},
+		{"all were deleted, none to follow", []string{"1.0.0", "-1.0.0"}, WithIfLatest("1.0.0"), "", ErrConflict},
+		{"no version", []string{"1.0.0"}, WithIfLatest(""), "", ErrInvalidVersion},
+		{"not a version", []string{"1.0.0"}, WithIfLatest("latest"), "", ErrInvalidVersion},
 	} {
-		err := r.Load(t.Context(), c.ref, c.into)
-		if !errors.Is(err, c.err) || err == nil || !strings.Contains(err.Error(), c.says) {
-			t.Errorf("load %s into %T: got %v, want %v saying %q", c.ref, c.into, err, c.err, c.says)
+		trace := tracestore.New(newStore(t))
+		r := openOn(t, trace, nil)
+		for _, s := range c.steps {
+			if v, gone := strings.CutPrefix(s, "-"); gone {
+				must[*DeleteReport](t)(r.Delete(t.Context(), "m@"+v, nil))
+			} else {
+				mustSave(t, r, "m", s, WithVersion(s))
+			}
+		}
+		trace.Reset()
+		v, err := r.Save(t.Context(), "m", noise(1, 1<<20), c.opt)
+		if !errors.Is(err, c.err) || err == nil && v.String() != c.want {
+			t.Errorf("%s: saved as %s, %v; want %s, %v", c.name, v, err, c.want, c.err)
+		}
+		if err != nil && (trace.Count("put") > 0 || errors.Is(err, ErrNotFound)) {
+			t.Errorf("%s: %d puts before %v", c.name, trace.Count("put"), err)
 		}
 	}
-}
-
-func TestMetadataAndInfo(t *testing.T) {
 	r, _ := inMemory(t)
-	meta := map[string]any{"source": "line-3", "epochs": 12, "loss": 0.125, "tags": []string{"ü", "b"}, "nested": map[string]any{"x": nil}}
-	mustSave(t, r, "my:model", aModel, WithMetadata(meta))
-	i := must[*Info](t)(r.Info(t.Context(), "my:model"))
-	var got map[string]any
-	if err := i.DecodeMetadata(&got); err != nil {
-		t.Fatal(err)
-	}
-	want := map[string]any{"source": "line-3", "epochs": 12.0, "loss": 0.125, "tags": []any{"ü", "b"}, "nested": map[string]any{"x": nil}}
-	if !reflect.DeepEqual(got, want) {
-		t.Errorf("metadata is %v", got)
-	}
-	if i.Name != "my:model" || i.Version.String() != "1.0.0" || i.Materializer != "json" ||
-		i.Class != "github.com/mindtrace/registry.model" || i.Files != 1 || i.Size == 0 ||
-		i.Path != "test:/objects/my!!model/@/a1.a0.a0~.json" || i.Deleted != nil || i.Ref() != "my:model@1.0.0" {
-		t.Errorf("info is %+v", i)
-	}
-	mustSave(t, r, "other:name", aModel, WithMetadata(meta))
-	if j := must[*Info](t)(r.Info(t.Context(), "other:name")); j.Digest != i.Digest {
-		t.Error("the same content under another name has another digest")
-	}
-	mustSave(t, r, "my:model", aModel)
-	if j := must[*Info](t)(r.Info(t.Context(), "my:model")); j.Digest == i.Digest || len(j.Metadata) != 0 {
-		t.Error("metadata are not part of the digest, or stick to the next version")
-	}
-	if j := must[*Info](t)(r.Info(t.Context(), "my:model@"+i.Digest)); j.Version != i.Version {
-		t.Errorf("digest leads to %s", j.Version)
+	for _, opt := range []SaveOption{WithIfAbsent(), WithIfLatest("1")} {
+		_, err := r.Save(t.Context(), "m", "x", opt, WithVersion("2"))
+		wantErr(t, err, ErrInvalidVersion)
 	}
 }
 
-func TestSelectors(t *testing.T) {
-	r, _ := inMemory(t)
-	for _, v := range []string{"0.9.0", "1.0.0", "1.2.0", "1.2.9", "1.2.10", "1.10.0", "2.0.0-rc.1", "2.0.0-rc.2", "3.1.0", "10.0.0-alpha"} {
-		mustSave(t, r, "m", v, WithVersion(v))
-	}
-	for ref, want := range map[string]string{
-		"m": "3.1.0", "m@latest": "3.1.0", "m@1": "1.0.0", "m@1.2": "1.2.0", "m@v1.2.9": "1.2.9",
-		"m@^1": "1.10.0", "m@^1.2": "1.10.0", "m@~1.2": "1.2.10", "m@~1.2.0": "1.2.10", "m@<1.2": "1.0.0",
-		"m@>=1.2 <1.2.10": "1.2.9", "m@>=1.2, <1.3": "1.2.10", "m@<1 || ^3": "3.1.0", "m@1.x": "1.10.0", "m@1.2.x": "1.2.10",
-		"m@*": "3.1.0", "m@^2": "", "m@2.0.0-rc.1": "2.0.0-rc.1", "m@>=2.0.0-rc.1 <3": "2.0.0-rc.2", "m@^0.9": "0.9.0", "m@!=3.1.0": "1.10.0",
+// Somebody saves between the check and the commit: by the next number, which
+// the commit runs into, or by another while the data moves, which a second
+// look finds. Nothing is saved then, and no other number tried.
+func TestSaveIfLatestChangesMeanwhile(t *testing.T) {
+	for _, c := range []struct {
+		at   string // before a put of such a key
+		body any
+		opts []SaveOption // of the other
+	}{
+		{"objects/", "small", nil},
+		{"objects/", noise(1, 1<<20), nil},
+		{"packs/", noise(1, 1<<20), nil},
+		{"packs/", noise(1, 1<<20), []SaveOption{WithVersion("5")}},
 	} {
-		got, err := Load[string](t.Context(), r, ref)
-		if want == "" {
-			wantErr(t, err, ErrNotFound)
-			continue
-		}
-		if err != nil || got != want {
-			t.Errorf("%s: got %q, %v; want %s", ref, got, err, want)
+		r, fst, mem := faulty(t)
+		other := openOn(t, mem, nil)
+		mustSave(t, r, "m", "zero")
+		fst.Plan(atPut(0, c.at, faultstore.Fault{Do: func() { mustSave(t, other, "m", "theirs", c.opts...) }}))
+		_, err := r.Save(t.Context(), "m", c.body, WithIfLatest("1.0.0"))
+		fst.Plan(nil)
+		wantErr(t, err, ErrConflict)
+		if got := liveVersions(t, r, "m"); len(got) != 2 {
+			t.Errorf("live are %v", got)
 		}
 	}
-	must[*DeleteReport](t)(r.Delete(t.Context(), "m@3.1.0", nil))
-	if got := mustLoad[string](t, r, "m"); got != "1.10.0" {
-		t.Errorf("latest after deleting it: %s", got)
-	}
-	must[*DeleteReport](t)(r.Delete(t.Context(), "m@<2", nil))
-	if got := mustLoad[string](t, r, "m"); got != "10.0.0-alpha" {
-		t.Errorf("latest with pre-releases only: %s", got)
+	// A lost answer is not a conflict with oneself.
+	r, fst, _ := faulty(t)
+	mustSave(t, r, "m", "zero")
+	fst.Plan(atPut(0, "objects/", faultstore.Fault{After: store.ErrUnknown}))
+	if v := mustSave(t, r, "m", "one", WithIfLatest("1.0.0")); v.String() != "1.0.1" {
+		t.Errorf("saved as %s", v)
 	}
 }
 
-func TestListing(t *testing.T) {
-	onEachStore(t, func(t *testing.T, st store.Store) {
-		r := openOn(t, st, nil)
-		for _, name := range []string{"b", "a", "a:b", "A", "a-b", "a:b:c", "gone", "my:model"} {
-			mustSave(t, r, name, "x")
+func TestSaveWithTag(t *testing.T) {
+	r, fst, _ := faulty(t)
+	mustSave(t, r, "m", "zero", WithTag("prod"))
+	trace := 0
+	fst.Plan(func(c faultstore.Call) faultstore.Fault {
+		if c.Op == "put" && strings.HasPrefix(c.Key, "tags/") {
+			trace++
 		}
-		mustSave(t, r, "a", "y")
-		must[*DeleteReport](t)(r.Delete(t.Context(), "gone@*", nil))
-		var names []string
-		for name, err := range r.Objects(t.Context(), "") {
-			if err != nil {
-				t.Fatal(err)
-			}
-			names = append(names, name)
-		}
-		slices.Sort(names)
-		if want := []string{"A", "a", "a-b", "a:b", "a:b:c", "b", "my:model"}; !slices.Equal(names, want) {
-			t.Errorf("objects are %q", names)
-		}
-		latest := map[string]string{}
-		for i, err := range r.Latest(t.Context(), "a:") {
-			if err != nil {
-				t.Fatal(err)
-			}
-			latest[i.Name] = i.Version.String()
-		}
-		if !maps.Equal(latest, map[string]string{"a:b": "1.0.0", "a:b:c": "1.0.0"}) {
-			t.Errorf("latest of a: are %v", latest)
-		}
-		for range r.Objects(t.Context(), "") {
-			break // may be left at any time
-		}
-		var versions []string
-		for i, err := range r.Versions(t.Context(), "a") {
-			if err != nil {
-				t.Fatal(err)
-			}
-			versions = append(versions, i.Version.String())
-		}
-		if !slices.Equal(versions, []string{"1.0.0", "1.0.1"}) {
-			t.Errorf("versions are %q", versions)
-		}
-		for _, err := range r.Versions(t.Context(), "gone") {
-			wantErr(t, err, ErrDeleted)
-		}
-		n := 0
-		for i, err := range r.AllVersions(t.Context(), "gone") {
-			if err != nil || i.Deleted == nil {
-				t.Errorf("%+v, %v", i, err)
-			}
-			n++
-		}
-		if n != 1 {
-			t.Errorf("%d deleted versions", n)
-		}
-		for ref, want := range map[string]bool{"a": true, "a@1.0.1": true, "a@1.0.2": false, "gone": false, "gone@1": false, "none": false} {
-			if got := must[bool](t)(r.Has(t.Context(), ref)); got != want {
-				t.Errorf("Has(%s) is %v", ref, got)
-			}
-		}
+		return faultstore.Fault{}
 	})
+	mustSave(t, r, "m", "one", WithTag("prod", "beta"), WithTag("prod"))
+	if trace != 2 {
+		t.Errorf("%d writes of tags, want 2", trace)
+	}
+	wantTags(t, r, "m", "beta=1.0.1", "prod=1.0.1")
+
+	// The version stands although it could not be tagged.
+	fst.Plan(atPut(0, "tags/", faultstore.Fault{Before: fs.ErrPermission}))
+	var report SaveReport
+	v, err := r.Save(t.Context(), "m", "two", WithTag("prod", "beta"), WithReport(&report))
+	fst.Plan(nil)
+	te := (*TagError)(nil)
+	if !errors.As(err, &te) || te.Version != v || !slices.Equal(te.Tags, []string{"prod"}) || v.Patch != 2 || report.Info.Version != v {
+		t.Errorf("saved as %s, reported %s, with %v", v, report.Info.Version, err)
+	}
+	wantErr(t, err, fs.ErrPermission)
+	if err == nil || !strings.Contains(err.Error(), "saved as version 1.0.2, but not tagged prod") {
+		t.Errorf("error %q", err)
+	}
+	wantTags(t, r, "m", "beta=1.0.2", "prod=1.0.1")
 }
 
-func keysOf(t testing.TB, st store.Store) []string {
-	t.Helper()
-	var keys []string
-	for info, err := range st.List(t.Context(), "", "") {
-		if err != nil {
-			t.Fatal(err)
+// A save that came too late takes the tags with it that somebody has set on
+// what it had shown.
+func TestTooSlowSaveDropsTags(t *testing.T) {
+	r, fst, mem, clock := timed(t)
+	other := openOn(t, mem, nil)
+	puts := 0
+	fst.Plan(func(c faultstore.Call) faultstore.Fault {
+		if c.Op == "put" && strings.HasPrefix(c.Key, "objects/") {
+			switch puts++; puts {
+			case 1:
+				return faultstore.Fault{Do: func() { clock.advance(23*time.Hour + time.Minute) }}
+			case 2:
+				return faultstore.Fault{Do: func() {
+					if _, err := other.Tag(context.Background(), "m@1.0.0", "prod", nil); err != nil {
+						t.Error(err)
+					}
+				}}
+			}
 		}
-		keys = append(keys, info.Key)
+		return faultstore.Fault{}
+	})
+	_, err := r.Save(t.Context(), "m", noise(1, 1<<20))
+	wantErr(t, err, ErrTooSlow)
+	for tag, err := range other.Tags(t.Context(), "m") {
+		t.Errorf("left: %+v, %v", tag, err)
 	}
-	return keys
 }

@@ -6,9 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 
-	"github.com/mindtrace/registry/internal/manifest"
+	"github.com/mindtrace/registry/store"
 	"github.com/mindtrace/registry/store/faultstore"
 )
 
@@ -69,7 +68,7 @@ func TestUnversionedTooSlow(t *testing.T) {
 	r, fst, clock := unversioned(t)
 	mustSave(t, r, "m", noise(1, 1<<20))
 	for range 2 {
-		fst.Plan(nth(0, "objects/", faultstore.Fault{Do: func() { clock.advance(2 * day) }}))
+		fst.Plan(atPut(0, "objects/", faultstore.Fault{Do: func() { clock.advance(2 * day) }}))
 		_, err := r.Save(t.Context(), "m", noise(2, 1<<20))
 		wantErr(t, err, ErrTooSlow)
 	}
@@ -88,44 +87,6 @@ func TestUnversionedTooSlow(t *testing.T) {
 	}
 	mustSave(t, r, "m", "small")
 	wantLive(t, r, "1.0.3")
-}
-
-// An Undelete and a save meet: whoever writes second sees the other.
-func TestUnversionedUndeleteBesideSave(t *testing.T) {
-	r, fst, _ := unversioned(t)
-	other := openOn(t, fst.Unwrap(), nil)
-	mustSave(t, r, "m", "a")
-	must[*DeleteReport](t)(r.Delete(t.Context(), "m@latest", nil))
-	fst.Plan(nth(0, "objects/", faultstore.Fault{Do: func() { mustSave(t, other, "m", "b") }}))
-	wantErr(t, errOf(r.Undelete(t.Context(), "m@1.0.0", nil)), ErrConflict)
-	fst.Plan(nil)
-	wantLive(t, r, "1.0.1")
-}
-
-// What an Undelete that died half-way has brought back is nobody's latest.
-func TestUnversionedUndeleteDies(t *testing.T) {
-	synctest.Test(t, unversionedUndeleteDies) // the undelete is patient
-}
-
-func unversionedUndeleteDies(t *testing.T) {
-	r, fst, _ := unversioned(t)
-	other := openOn(t, fst.Unwrap(), nil)
-	mustSave(t, r, "m", "a")
-	must[*DeleteReport](t)(r.Delete(t.Context(), "m@latest", nil))
-	fst.Plan(func(c faultstore.Call) faultstore.Fault {
-		return faultstore.Fault{Late: c.Op == "put"}
-	})
-	wantErr(t, errOf(r.Undelete(t.Context(), "m@1.0.0", nil)), ErrOutcomeUnknown)
-	fst.Plan(nil)
-	mustSave(t, other, "m", "b")
-	mustSave(t, other, "m", "c")
-	fst.Release()
-	wantLive(t, r, "1.0.0", "1.0.2")
-	must[*DeleteReport](t)(r.Delete(t.Context(), "m@latest", nil))
-	wantErr(t, r.Load(t.Context(), "m", new(string)), ErrDeleted)
-	if got := must[*DeleteReport](t)(r.Delete(t.Context(), "m@*", nil)).Deleted; len(got) != 1 {
-		t.Errorf("deleted %v", got)
-	}
 }
 
 // The user's deadline ends when the save is done: versions do not pile up.
@@ -164,78 +125,66 @@ func TestUnversionedRequests(t *testing.T) {
 	}
 }
 
-// I8: while a deleted version is read, the next is saved and the other
-// deleted; the version below was never the latest.
-func TestLatestBesideDelete(t *testing.T) {
-	mem := newStore(t)
-	fst := faultstore.New(mem, nil)
-	r, other := openOn(t, fst, nil), openOn(t, mem, nil)
-	mustSave(t, other, "m", "a")
-	mustSave(t, other, "m", "b")
-	once := false
-	fst.Plan(func(c faultstore.Call) faultstore.Fault {
-		if c.Op != "get" || !strings.HasPrefix(c.Key, "objects/") || once {
-			return faultstore.Fault{}
+func TestUnversioned(t *testing.T) {
+	onEachStore(t, func(t *testing.T, st store.Store) {
+		r := openOn(t, st, &Options{Unversioned: true})
+		for _, s := range []string{"a", "b", "c"} {
+			mustSave(t, r, "m", s)
+			if got := mustLoad[string](t, r, "m"); got != s {
+				t.Errorf("got %q, want %q", got, s)
+			}
+			n := 0
+			for _, err := range r.Versions(t.Context(), "m") {
+				if err != nil {
+					t.Fatal(err)
+				}
+				n++
+			}
+			if n != 1 {
+				t.Errorf("%d versions are live", n)
+			}
 		}
-		once = true
-		return faultstore.Fault{Do: func() {
-			mustSave(t, other, "m", "c")
-			mustDelete(t, other, "m@1.0.1")
-		}}
+		_, err := r.Save(t.Context(), "m", "x", WithVersion("7"))
+		wantErr(t, err, ErrInvalidVersion)
+		wantErr(t, errOf(r.Undelete(t.Context(), "m@1.0.1", nil)), ErrConflict)
+		must[*DeleteReport](t)(r.Delete(t.Context(), "m@latest", nil))
+		wantErr(t, r.Load(t.Context(), "m", new(string)), ErrNotFound)
+		if _, err := r.Undelete(t.Context(), "m@1.0.2", nil); err != nil {
+			t.Fatal(err)
+		}
+		if got := mustLoad[string](t, r, "m"); got != "c" {
+			t.Errorf("got %q", got)
+		}
+		again := openOn(t, st, nil)
+		if !again.Unversioned() {
+			t.Error("the setting is forgotten")
+		}
+		versioned := openOn(t, newStore(t), nil)
+		if _, err := OpenStore(t.Context(), versioned.ledger.Store, "", &Options{Unversioned: true}); err == nil {
+			t.Error("a versioned registry opened as an unversioned one")
+		}
 	})
-	if got := mustLoad[string](t, r, "m"); got != "c" {
-		t.Errorf("the latest is %q", got)
-	}
 }
 
-// Where all changes all the time, the reader is told, and does not hang.
-func TestLatestNeverRests(t *testing.T) {
-	mem := newStore(t)
-	fst := faultstore.New(mem, nil)
-	r, other := openOn(t, fst, nil), openOn(t, mem, nil)
-	mustSave(t, other, "m", "x")
-	listed := false
-	fst.Plan(func(c faultstore.Call) faultstore.Fault {
-		if !listed || c.Op != "get" {
-			listed = c.Op == "list"
-			return faultstore.Fault{}
+// A saver that dies between creating its version and deleting the older ones
+// leaves several live; the next save clears them all.
+func TestUnversionedCleansAfterCrash(t *testing.T) {
+	st := newStore(t)
+	r := openOn(t, st, &Options{Unversioned: true})
+	r.ledger.Settings.Unversioned = false // every save dies there
+	for _, s := range []string{"a", "b", "c"} {
+		mustSave(t, r, "m", s)
+	}
+	r.ledger.Settings.Unversioned = true
+	mustSave(t, r, "m", "d")
+	var live []string
+	for i, err := range r.Versions(t.Context(), "m") {
+		if err != nil {
+			t.Fatal(err)
 		}
-		listed = false
-		return faultstore.Fault{Do: func() {
-			mustSave(t, other, "m", "x")
-			_, v, err := manifest.ParseVersionRegisterKey(c.Key)
-			if err != nil {
-				t.Error(err)
-			}
-			if _, err := other.Delete(t.Context(), "m@"+v.String(), nil); err != nil && !errors.Is(err, ErrNotFound) {
-				t.Error(err)
-			}
-		}}
-	})
-	wantErr(t, r.Load(t.Context(), "m", new(string)), ErrConflict)
-}
-
-// One damaged register in a range: the others are deleted, and it is named.
-func TestDeleteRangeWithDamage(t *testing.T) {
-	r, st := inMemory(t)
-	for range 3 {
-		mustSave(t, r, "m", "x")
+		live = append(live, i.Version.String())
 	}
-	if _, err := r.Tag(t.Context(), "m@1.0.1", "prod", nil); err != nil {
-		t.Fatal(err)
-	}
-	overwrite(t, st, manifest.VersionKey("m", Version{Major: 1, Patch: 1}), func(b []byte) []byte {
-		b[len(b)/2] ^= 1
-		return b
-	})
-	rep, err := r.Delete(t.Context(), "m@*", nil)
-	wantErr(t, err, ErrIntegrity)
-	if done := rep.Deleted; len(done) != 2 || !strings.Contains(err.Error(), "1.0.1") {
-		t.Errorf("deleted %v: %v", done, err)
-	}
-	rep, err = r.Delete(t.Context(), "m@*", nil)
-	wantErr(t, err, ErrIntegrity)
-	if done := rep.Deleted; len(done) != 0 {
-		t.Errorf("deleted %v", done)
+	if !slices.Equal(live, []string{"1.0.3"}) {
+		t.Errorf("live versions are %q", live)
 	}
 }

@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"slices"
 	"testing"
 
-	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/store"
 	"github.com/mindtrace/registry/store/faultstore"
-	"github.com/mindtrace/registry/store/tracestore"
 )
 
 // No increment of a counter is lost: neither where older versions can be read,
@@ -109,101 +107,21 @@ func TestUpdate(t *testing.T) {
 	wantErr(t, err, context.Canceled)
 }
 
-func TestSaveIfLatest(t *testing.T) {
-	for _, c := range []struct {
-		name  string
-		steps []string // versions to save, "-" before one to delete
-		opt   SaveOption
-		want  string // the version saved
-		err   error
-	}{
-		{"first", nil, WithIfAbsent(), "1.0.0", nil},
-		{"none to follow", nil, WithIfLatest("1.0.0"), "", ErrConflict},
-		{"not the first", []string{"1.0.0"}, WithIfAbsent(), "", ErrConflict},
-		{"follows", []string{"1.0.0", "1.0.1"}, WithIfLatest("1.0.1"), "1.0.2", nil},
-		{"spelt otherwise", []string{"1.0.0"}, WithIfLatest("v1"), "1.0.1", nil},
-		{"too late", []string{"1.0.0", "1.0.1"}, WithIfLatest("1.0.0"), "", ErrConflict},
-		{"never was", []string{"1.0.0"}, WithIfLatest("2.0.0"), "", ErrConflict},
-		{"chosen number above", []string{"1.0.0", "3.0.0"}, WithIfLatest("1.0.0"), "", ErrConflict},
-		{"pre-release above", []string{"1.0.0", "3.0.0-rc.1"}, WithIfLatest("1.0.0"), "1.0.1", nil},
-		{"follows a pre-release", []string{"1.0.0-rc.1", "1.0.0-rc.2"}, WithIfLatest("1.0.0-rc.2"), "1.0.0", nil},
-		{"it was deleted", []string{"1.0.0", "1.0.1", "-1.0.1"}, WithIfLatest("1.0.1"), "", ErrConflict},
-		{"one above was deleted", []string{"1.0.0", "1.0.1", "-1.0.1"}, WithIfLatest("1.0.0"), "1.0.2", nil},
-		{"all were deleted", []string{"1.0.0", "-1.0.0"}, WithIfAbsent(), "1.0.1", nil},
-		{"all were deleted, none to follow", []string{"1.0.0", "-1.0.0"}, WithIfLatest("1.0.0"), "", ErrConflict},
-		{"no version", []string{"1.0.0"}, WithIfLatest(""), "", ErrInvalidVersion},
-		{"not a version", []string{"1.0.0"}, WithIfLatest("latest"), "", ErrInvalidVersion},
-	} {
-		trace := tracestore.New(newStore(t))
-		r := openOn(t, trace, nil)
-		for _, s := range c.steps {
-			if v, gone := strings.CutPrefix(s, "-"); gone {
-				must[*DeleteReport](t)(r.Delete(t.Context(), "m@"+v, nil))
-			} else {
-				mustSave(t, r, "m", s, WithVersion(s))
-			}
-		}
-		trace.Reset()
-		v, err := r.Save(t.Context(), "m", noise(1, 1<<20), c.opt)
-		if !errors.Is(err, c.err) || err == nil && v.String() != c.want {
-			t.Errorf("%s: saved as %s, %v; want %s, %v", c.name, v, err, c.want, c.err)
-		}
-		if err != nil && (trace.Count("put") > 0 || errors.Is(err, ErrNotFound)) {
-			t.Errorf("%s: %d puts before %v", c.name, trace.Count("put"), err)
-		}
-	}
-	r, _ := inMemory(t)
-	for _, opt := range []SaveOption{WithIfAbsent(), WithIfLatest("1")} {
-		_, err := r.Save(t.Context(), "m", "x", opt, WithVersion("2"))
-		wantErr(t, err, ErrInvalidVersion)
-	}
-}
-
-// Somebody saves between the check and the commit: by the next number, which
-// the commit runs into, or by another while the data moves, which a second
-// look finds. Nothing is saved then, and no other number tried.
-func TestSaveIfLatestChangesMeanwhile(t *testing.T) {
-	for _, c := range []struct {
-		at   string // before a put of such a key
-		body any
-		opts []SaveOption // of the other
-	}{
-		{"objects/", "small", nil},
-		{"objects/", noise(1, 1<<20), nil},
-		{"packs/", noise(1, 1<<20), nil},
-		{"packs/", noise(1, 1<<20), []SaveOption{WithVersion("5")}},
-	} {
-		r, fst, mem := faulty(t)
-		other := openOn(t, mem, nil)
-		mustSave(t, r, "m", "zero")
-		fst.Plan(nth(0, c.at, faultstore.Fault{Do: func() { mustSave(t, other, "m", "theirs", c.opts...) }}))
-		_, err := r.Save(t.Context(), "m", c.body, WithIfLatest("1.0.0"))
-		fst.Plan(nil)
-		wantErr(t, err, ErrConflict)
-		if got := liveVersions(t, r, "m"); len(got) != 2 {
-			t.Errorf("live are %v", got)
-		}
-	}
-	// A lost answer is not a conflict with oneself.
-	r, fst, _ := faulty(t)
-	mustSave(t, r, "m", "zero")
-	fst.Plan(nth(0, "objects/", faultstore.Fault{After: store.ErrUnknown}))
-	if v := mustSave(t, r, "m", "one", WithIfLatest("1.0.0")); v.String() != "1.0.1" {
-		t.Errorf("saved as %s", v)
-	}
-}
-
-// The latest version is replaced between the listing and the reading: there
-// was a latest version at every moment, so a load finds one.
-func TestLatestIsReplacedDuringALoad(t *testing.T) {
+// An update looks again after it has moved its bytes: what it was made of may
+// have been deleted.
+func TestUpdateBesideDelete(t *testing.T) {
 	r, fst, mem := faulty(t)
 	other := openOn(t, mem, nil)
-	mustSave(t, r, "m", "zero")
-	fst.Plan(atCall(0, "get", manifest.VersionKey("m", Version{Major: 1}), faultstore.Fault{Do: func() {
-		mustSave(t, other, "m", "one")
+	mustSave(t, r, "m", noise(1, 1<<20))
+	fst.Plan(atPut(0, "packs/", faultstore.Fault{Do: func() {
 		must[*DeleteReport](t)(other.Delete(context.Background(), "m@1.0.0", nil))
 	}}))
-	if got := mustLoad[string](t, r, "m"); got != "one" {
-		t.Errorf("got %q", got)
+	var from []bool
+	must[Version](t)(Update(t.Context(), r, "m", func(old []byte, info *Info) ([]byte, error) {
+		from = append(from, info != nil)
+		return noise(uint64(2+len(from)), 2<<20), nil
+	}))
+	if !slices.Equal(from, []bool{true, false}) {
+		t.Errorf("it was made of a version: %v", from)
 	}
 }

@@ -91,9 +91,9 @@ func read(t *testing.T, st store.Store) *manifest.Lock {
 	return reg
 }
 
-// nth makes a plan that applies f to the nth put (from 0) of a key that
+// atPut makes a plan that applies f to the nth put (from 0) of a key that
 // contains part.
-func nth(n int, part string, f faultstore.Fault) func(faultstore.Call) faultstore.Fault {
+func atPut(n int, part string, f faultstore.Fault) func(faultstore.Call) faultstore.Fault {
 	return func(c faultstore.Call) faultstore.Fault {
 		if c.Op == "put" && strings.Contains(c.Key, part) {
 			if n--; n == -1 {

@@ -92,7 +92,7 @@ func TestSuspendedHolderLearnsOfItsLoss(t *testing.T) {
 func TestLateRenewalDoesNotBringTheLockBack(t *testing.T) {
 	inBubble(t, func(t *testing.T, st *faultstore.Store) {
 		l := mustLock(t, locksOn(st), nil)
-		st.Plan(nth(0, "x.json", faultstore.Fault{Do: func() { time.Sleep(ttl) }}))
+		st.Plan(atPut(0, "x.json", faultstore.Fault{Do: func() { time.Sleep(ttl) }}))
 		wantErr(t, cause(l), ErrLost)
 		time.Sleep(ttl)
 		wantErr(t, l.Release(), ErrLost)

@@ -187,7 +187,7 @@ func TestSlowerOfTwoWaitersTakesNothing(t *testing.T) {
 			time.Sleep(ttl + time.Second)
 			slow, fast := locksOn(st), locksOn(st)
 			var l *Lease
-			st.Plan(nth(0, "x.json", faultstore.Fault{Do: func() {
+			st.Plan(atPut(0, "x.json", faultstore.Fault{Do: func() {
 				if breaks {
 					if _, err := fast.Break(t.Context(), name, ""); err != nil {
 						t.Error(err)

@@ -30,7 +30,7 @@ func TestLockSurvivesLostAnswers(t *testing.T) {
 					if shared {
 						take = mustRLock
 					}
-					st.Plan(nth(n, "locks/", fault))
+					st.Plan(atPut(n, "locks/", fault))
 					l := take(t, locksOn(st), nil)
 					if want := first.Epoch() + 1; !shared && l.Epoch() != want {
 						t.Errorf("%s at write %d: epoch %d, want %d", what, n, l.Epoch(), want)
@@ -65,7 +65,7 @@ func TestReleaseOverAnUndecidedRenewal(t *testing.T) {
 				st.Plan(nil)
 				st.Release()
 			}
-			plan := nth(0, "x.json", faultstore.Fault{Do: st.Release})
+			plan := atPut(0, "x.json", faultstore.Fault{Do: st.Release})
 			if lands != "between" {
 				plan = nil
 			}
@@ -92,7 +92,7 @@ func TestGivingUpFreesTheLock(t *testing.T) {
 		inBubble(t, func(t *testing.T, st *faultstore.Store) {
 			s := locksOn(st)
 			ctx, cancel := context.WithCancel(t.Context())
-			st.Plan(nth(0, "locks/", faultstore.Fault{After: store.ErrUnknown, Do: cancel}))
+			st.Plan(atPut(0, "locks/", faultstore.Fault{After: store.ErrUnknown, Do: cancel}))
 			take := s.Lock
 			if shared {
 				take = s.RLock
@@ -258,7 +258,7 @@ func TestGivingUpWhileAnotherTakesTheLock(t *testing.T) {
 	inBubble(t, func(t *testing.T, st *faultstore.Store) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var other *Lease
-		st.Plan(nth(0, "locks/", faultstore.Fault{Before: store.ErrUnknown, Do: func() {
+		st.Plan(atPut(0, "locks/", faultstore.Fault{Before: store.ErrUnknown, Do: func() {
 			cancel()
 			other = mustLock(t, locksOn(st), nil)
 		}}))

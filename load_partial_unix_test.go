@@ -12,8 +12,9 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/mindtrace/registry/store/faultstore"
 	"golang.org/x/sys/unix"
+
+	"github.com/mindtrace/registry/store/faultstore"
 )
 
 // planted is a place where a load goes, with something in its way.

@@ -6,27 +6,12 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 
 	"github.com/mindtrace/registry/store"
 	"github.com/mindtrace/registry/store/faultstore"
 )
-
-// atCall makes a plan that applies f to the nth call (from 0) of an operation
-// on a key that contains part.
-func atCall(n int, op, part string, f faultstore.Fault) func(faultstore.Call) faultstore.Fault {
-	return func(c faultstore.Call) faultstore.Fault {
-		if c.Op != op || !strings.Contains(c.Key, part) {
-			return faultstore.Fault{}
-		}
-		if n--; n == -1 {
-			return f
-		}
-		return faultstore.Fault{}
-	}
-}
 
 // One user tags a version while another deletes it. Whatever the order of their
 // steps, no tag is left that points at it. If one of them dies in between, a
@@ -42,7 +27,7 @@ func TestTagBesideDeleteDoesNotDangle(t *testing.T) {
 		fst   *faultstore.Store
 	}
 	move := func(s setup) error { return errOf(s.r.Tag(s.t.Context(), "m@1.0.1", "prod", nil)) }
-	remove := func(s setup) error { return second(s.r.Delete(s.t.Context(), "m@1.0.1", nil)) }
+	remove := func(s setup) error { return errOf(s.r.Delete(s.t.Context(), "m@1.0.1", nil)) }
 	deletes := func(s setup, ref string, opts *DeleteOptions) func() {
 		return func() {
 			if _, err := s.other.Delete(context.Background(), ref, opts); err != nil {
@@ -172,24 +157,6 @@ func TestTagBesideDeleteDoesNotDangle(t *testing.T) {
 	}
 }
 
-// Between the two requests of a load by tag, the tag is moved and the version
-// that it has left is deleted. The load gets the new version
-// (docs/attacks.md, A16).
-func TestLoadByTagBesideMoveAndDelete(t *testing.T) {
-	r, fst, mem := faulty(t)
-	other := openOn(t, mem, nil)
-	mustSave(t, r, "m", "zero")
-	mustSave(t, r, "m", "one")
-	mustTag(t, r, "m@1.0.0", "prod")
-	fst.Plan(atCall(0, "get", "objects/", faultstore.Fault{Do: func() {
-		mustTag(t, other, "m@1.0.1", "prod")
-		must[*DeleteReport](t)(other.Delete(context.Background(), "m@1.0.0", nil))
-	}}))
-	if got := mustLoad[string](t, r, "m@prod"); got != "one" {
-		t.Errorf("got %q", got)
-	}
-}
-
 // Setters, deleters and undeleters of a few versions, all at once: in the end
 // every tag points at a live version (docs/attacks.md, A16). The seed is
 // printed.
@@ -268,42 +235,52 @@ func TestTagFailureAtEveryCall(t *testing.T) {
 	}
 }
 
-// A version with tags is not deleted unless that is said, nor is any other of
-// a range that it is in.
-func TestDeleteTagged(t *testing.T) {
-	r, _ := inMemory(t)
-	for range 3 {
-		mustSave(t, r, "m", "x")
-	}
-	mustTag(t, r, "m@1.0.1", "prod")
-	mustTag(t, r, "m@1.0.1", "beta")
-	mustTag(t, r, "m@1.0.2", "other")
-	for _, ref := range []string{"m@1.0.1", "m@prod", "m@<1.0.2", "m@*"} {
-		for _, dry := range []bool{true, false} {
-			rep, err := r.Delete(t.Context(), ref, &DeleteOptions{DryRun: dry})
-			done := rep.Deleted
-			wantErr(t, err, ErrTagged)
-			if ref != "m@*" && (err == nil || !strings.Contains(err.Error(), "version 1.0.1 is tagged: beta, prod")) || len(done) > 0 {
-				t.Errorf("%s: deleted %v, error %v", ref, done, err)
+// Of many that move a tag from the same version, one wins.
+func TestConditionalTagRace(t *testing.T) {
+	onEachStore(t, func(t *testing.T, st store.Store) {
+		const racers = 16
+		r := openOn(t, st, nil)
+		for range racers + 1 {
+			mustSave(t, r, "m", "x")
+		}
+		mustTag(t, r, "m@1.0.0", "prod")
+		errs := make(chan error, racers)
+		for i := range racers {
+			go func() {
+				errs <- errOf(r.Tag(context.Background(), fmt.Sprintf("m@1.0.%d", i+1), "prod", &TagOptions{IfVersion: "1.0.0"}))
+			}()
+		}
+		won := 0
+		for range racers {
+			if err := <-errs; err == nil {
+				won++
+			} else {
+				wantErr(t, err, ErrConflict)
 			}
 		}
+		if n := len(must[[]TagMove](t)(r.TagHistory(t.Context(), "m", "prod"))); won != 1 || n != 2 {
+			t.Errorf("%d racers won, the tag was in %d states", won, n)
+		}
+	})
+}
+
+// Movers without a condition all get through; none of them is forgotten.
+func TestTagRace(t *testing.T) {
+	r, _ := inMemory(t)
+	const racers = 16
+	errs := make(chan error, racers)
+	for range racers {
+		mustSave(t, r, "m", "x")
 	}
-	if got := liveVersions(t, r, "m"); len(got) != 3 {
-		t.Errorf("left are %v", got)
+	for i := range racers {
+		go func() { errs <- errOf(r.Tag(context.Background(), fmt.Sprintf("m@1.0.%d", i), "prod", nil)) }()
 	}
-	if done := must[*DeleteReport](t)(r.Delete(t.Context(), "m@<1.0.2", &DeleteOptions{DryRun: true, Force: true})).Deleted; len(done) != 2 {
-		t.Errorf("would delete %v", done)
+	for range racers {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
 	}
-	wantTags(t, r, "m", "beta=1.0.1", "other=1.0.2", "prod=1.0.1")
-	if done := must[*DeleteReport](t)(r.Delete(t.Context(), "m@<1.0.2", &DeleteOptions{Force: true})).Deleted; len(done) != 2 {
-		t.Errorf("deleted %v", done)
-	}
-	wantTags(t, r, "m", "other=1.0.2")
-	if _, err := r.Undelete(t.Context(), "m@1.0.1", nil); err != nil {
-		t.Fatal(err)
-	}
-	wantTags(t, r, "m", "other=1.0.2") // and does not bring tags back
-	if done := must[*DeleteReport](t)(r.Delete(t.Context(), "m@1.0.1", nil)).Deleted; len(done) != 1 {
-		t.Errorf("deleted %v", done)
+	if n := len(must[[]TagMove](t)(r.TagHistory(t.Context(), "m", "prod"))); n != racers {
+		t.Errorf("the tag was in %d states, want %d", n, racers)
 	}
 }

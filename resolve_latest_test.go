@@ -1,13 +1,93 @@
 package registry
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/mindtrace/registry/internal/manifest"
+	"github.com/mindtrace/registry/store/faultstore"
 )
+
+// The latest version is deleted while it is looked for, but not before the
+// next one was saved: what lies below both never was the latest.
+func TestLatestAmongDeletions(t *testing.T) {
+	r, fst, mem := faulty(t)
+	other := openOn(t, mem, nil)
+	for _, v := range []string{"first", "second"} {
+		mustSave(t, r, "m", v)
+	}
+	second := must[*Info](t)(r.Info(t.Context(), "m")).Version
+	met := false
+	fst.Plan(func(c faultstore.Call) (f faultstore.Fault) {
+		if c.Op == "get" && c.Key == manifest.VersionKey("m", second) && !met {
+			met = true
+			f.Do = func() {
+				mustSave(t, other, "m", "third")
+				must[*DeleteReport](t)(other.Delete(context.Background(), "m@"+second.String(), nil))
+			}
+		}
+		return f
+	})
+	if got := mustLoad[string](t, r, "m"); got != "third" || !met {
+		t.Errorf("the latest is %q; first was not the latest at any time", got)
+	}
+}
+
+// I8: while a deleted version is read, the next is saved and the other
+// deleted; the version below was never the latest.
+func TestLatestBesideDelete(t *testing.T) {
+	mem := newStore(t)
+	fst := faultstore.New(mem, nil)
+	r, other := openOn(t, fst, nil), openOn(t, mem, nil)
+	mustSave(t, other, "m", "a")
+	mustSave(t, other, "m", "b")
+	once := false
+	fst.Plan(func(c faultstore.Call) faultstore.Fault {
+		if c.Op != "get" || !strings.HasPrefix(c.Key, "objects/") || once {
+			return faultstore.Fault{}
+		}
+		once = true
+		return faultstore.Fault{Do: func() {
+			mustSave(t, other, "m", "c")
+			mustDelete(t, other, "m@1.0.1")
+		}}
+	})
+	if got := mustLoad[string](t, r, "m"); got != "c" {
+		t.Errorf("the latest is %q", got)
+	}
+}
+
+// Where all changes all the time, the reader is told, and does not hang.
+func TestLatestNeverRests(t *testing.T) {
+	mem := newStore(t)
+	fst := faultstore.New(mem, nil)
+	r, other := openOn(t, fst, nil), openOn(t, mem, nil)
+	mustSave(t, other, "m", "x")
+	listed := false
+	fst.Plan(func(c faultstore.Call) faultstore.Fault {
+		if !listed || c.Op != "get" {
+			listed = c.Op == "list"
+			return faultstore.Fault{}
+		}
+		listed = false
+		return faultstore.Fault{Do: func() {
+			mustSave(t, other, "m", "x")
+			_, v, err := manifest.ParseVersionRegisterKey(c.Key)
+			if err != nil {
+				t.Error(err)
+			}
+			if _, err := other.Delete(t.Context(), "m@"+v.String(), nil); err != nil && !errors.Is(err, ErrNotFound) {
+				t.Error(err)
+			}
+		}}
+	})
+	wantErr(t, r.Load(t.Context(), "m", new(string)), ErrConflict)
+}
 
 // seedDir writes registers of versions of the object m into a directory.
 func seedDir(t *testing.T, dir string, state manifest.State, versions ...string) {

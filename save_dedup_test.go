@@ -111,20 +111,6 @@ func TestDedupWithinAnObject(t *testing.T) {
 	}
 }
 
-// Another object's version can be named as base.
-func TestWithBase(t *testing.T) {
-	r, _ := onDisk(t)
-	body := noise(1, 20<<20)
-	mustSave(t, r, "a", body)
-	var rep SaveReport
-	mustSave(t, r, "b", body, WithReport(&rep), WithBase("a@1"))
-	if rep.Reused != 20<<20 || rep.Stored != 0 {
-		t.Errorf("reused %d, stored %d", rep.Reused, rep.Stored)
-	}
-	_, err := r.Save(t.Context(), "c", body, WithBase("none"))
-	wantErr(t, err, ErrNotFound)
-}
-
 // Versions that keep little of an old pack do not pin it, and long histories
 // do not scatter a version over ever more packs.
 func TestPacksStayFewAndFull(t *testing.T) {
@@ -158,26 +144,5 @@ func TestPacksStayFewAndFull(t *testing.T) {
 	}
 	if got := mustLoad[[]byte](t, r, "m"); !slices.Equal(got, body) {
 		t.Error("wrong bytes")
-	}
-}
-
-// A save that was interrupted and is run again makes the same packs: those
-// that are there are not put twice.
-func TestInterruptedSaveIsContinued(t *testing.T) {
-	r, fst, mem := faulty(t)
-	body := noise(1, 100<<20)
-	fst.Plan(nth(4, "packs/", faultBefore))
-	if _, err := r.Save(t.Context(), "m", body); err == nil {
-		t.Fatal("no error")
-	}
-	fst.Plan(nil)
-	first := packKeys(t, mem)
-	if len(first) < 2 {
-		t.Fatalf("only %d packs were put before the failure", len(first))
-	}
-	mustSave(t, r, "m", body)
-	all := packKeys(t, mem)
-	if len(all) != len(manifestOf(t, r, "m").Packs()) {
-		t.Errorf("%d packs in the store, %d in the manifest: the first try left others", len(all), len(manifestOf(t, r, "m").Packs()))
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -14,50 +15,12 @@ import (
 	"github.com/mindtrace/registry/store/faultstore"
 )
 
-// faulty returns a registry on a store whose faults can be planned.
-func faulty(t *testing.T) (*Registry, *faultstore.Store, store.Store) {
-	mem := newStore(t)
-	fst := faultstore.New(mem, nil)
-	return openOn(t, fst, nil), fst, mem
-}
-
-// nth makes a plan that applies f to the nth put (from 0) of a key that
-// contains part.
-func nth(n int, part string, f faultstore.Fault) func(faultstore.Call) faultstore.Fault {
-	seen := 0
-	return func(c faultstore.Call) faultstore.Fault {
-		if c.Op != "put" || !strings.Contains(c.Key, part) {
-			return faultstore.Fault{}
-		}
-		seen++
-		if seen-1 == n {
-			return f
-		}
-		return faultstore.Fault{}
-	}
-}
-
-func liveVersions(t *testing.T, r *Registry, name string) []string {
-	t.Helper()
-	var vs []string
-	for i, err := range r.Versions(t.Context(), name) {
-		if errors.Is(err, ErrNotFound) {
-			return nil
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		vs = append(vs, i.Version.String())
-	}
-	return vs
-}
-
 // The create is applied and its answer is lost. The retry is refused, and the
 // save recognizes itself (docs/attacks.md, A1).
 func TestCreateWithLostAnswerIsOneSave(t *testing.T) {
 	r, fst, _ := faulty(t)
 	for _, opts := range [][]SaveOption{nil, {WithVersion("5.0.0")}} {
-		fst.Plan(nth(0, "objects/", faultstore.Fault{After: store.ErrUnknown}))
+		fst.Plan(atPut(0, "objects/", faultstore.Fault{After: store.ErrUnknown}))
 		v := mustSave(t, r, "m", "x", opts...)
 		fst.Plan(nil)
 		if got := liveVersions(t, r, "m"); got[len(got)-1] != v.String() {
@@ -73,7 +36,7 @@ func TestCreateWithLostAnswerIsOneSave(t *testing.T) {
 // version, whatever the order (docs/attacks.md, A2).
 func TestLateCreateIsOneVersion(t *testing.T) {
 	r, fst, _ := faulty(t)
-	fst.Plan(nth(0, "objects/", faultstore.Fault{Late: true}))
+	fst.Plan(atPut(0, "objects/", faultstore.Fault{Late: true}))
 	v := mustSave(t, r, "m", "x")
 	fst.Plan(nil)
 	fst.Release()
@@ -84,7 +47,7 @@ func TestLateCreateIsOneVersion(t *testing.T) {
 	// Somebody else takes the number in the meantime: the zombie is dead, and
 	// the save goes on to the next.
 	taken := false
-	plan := nth(0, "objects/", faultstore.Fault{Late: true})
+	plan := atPut(0, "objects/", faultstore.Fault{Late: true})
 	fst.Plan(func(c faultstore.Call) faultstore.Fault {
 		f := plan(c)
 		if c.Op == "put" && strings.Contains(c.Key, "objects/") && !f.Late && !taken {
@@ -113,8 +76,8 @@ func TestLateCreateIsOneVersion(t *testing.T) {
 func TestSaveDeletedBeforeItsCheckHasWon(t *testing.T) {
 	r, fst, mem := faulty(t)
 	other := openOn(t, mem, nil)
-	plan := nth(0, "objects/", faultstore.Fault{After: store.ErrUnknown})
-	second := nth(1, "objects/", faultstore.Fault{Do: func() {
+	plan := atPut(0, "objects/", faultstore.Fault{After: store.ErrUnknown})
+	second := atPut(1, "objects/", faultstore.Fault{Do: func() {
 		must[*DeleteReport](t)(other.Delete(context.Background(), "m@1.0.0", nil))
 	}})
 	fst.Plan(func(c faultstore.Call) faultstore.Fault {
@@ -226,25 +189,92 @@ func TestFailureAtEveryCall(t *testing.T) {
 	}
 }
 
-// The same for a load: an error or the right bytes, and never a panic.
-func TestLoadFailureAtEveryCall(t *testing.T) {
-	r, fst, _ := faulty(t)
-	body := noise(2, 20<<20)
-	mustSave(t, r, "m", body)
-	boom := errors.New("boom")
-	for n := range 5 {
-		fst.Plan(func(c faultstore.Call) faultstore.Fault {
-			if c.N == n {
-				return faultstore.Fault{Before: boom}
+// twice is a store behind a load balancer that repeats the first put of a
+// register.
+type twice struct {
+	store.Store
+	once sync.Once
+}
+
+func (s *twice) Put(ctx context.Context, key string, body []byte, match store.Token) (store.Info, error) {
+	if strings.HasPrefix(key, "objects/") {
+		s.once.Do(func() { s.Store.Put(ctx, key, body, match) })
+	}
+	return s.Store.Put(ctx, key, body, match)
+}
+
+// A put that was repeated is one save: it is known by its nonce.
+func TestRepeatedPutIsOneSave(t *testing.T) {
+	mem := newStore(t)
+	openOn(t, mem, nil)
+	r := openOn(t, &twice{Store: mem}, nil)
+	mustSave(t, r, "m", "x")
+	if got := liveVersions(t, r, "m"); !slices.Equal(got, []string{"1.0.0"}) {
+		t.Errorf("there are %v", got)
+	}
+}
+
+// Who finds its write in a register's history only has no token to replace
+// what others have made of it since.
+func TestHistoryGivesNoToken(t *testing.T) {
+	r := openOn(t, newStore(t), nil)
+	mustSave(t, r, "m", "x")
+	f := manifestOf(t, r, "m")
+	key := manifest.VersionKey("m", f.Version)
+	if mine, info, err := r.ledger.Wrote(t.Context(), key, f.Nonce); !mine || err != nil || info.Token != f.Stored.Token {
+		t.Fatalf("own state: %v %q %v", mine, info.Token, err)
+	}
+	mustDelete(t, r, "m@1.0.0")
+	if mine, info, err := r.ledger.Wrote(t.Context(), key, f.Nonce); !mine || err != nil || info.Token != store.Absent {
+		t.Fatalf("own state, deleted by others: %v %q %v", mine, info.Token, err)
+	}
+}
+
+// A store that takes writes and stalls may have applied them: whoever repeats
+// one does so once. A try costs twenty seconds, and forty would be a quarter of
+// an hour.
+func TestWritesToAStallingStore(t *testing.T) {
+	stalled := fmt.Errorf("%w: %w", store.ErrUnknown, store.ErrStalled)
+	for name, c := range map[string]struct {
+		key string // what the writes that stall go to
+		do  func(ctx context.Context, r *Registry) error
+	}{
+		"save": {"objects/", func(ctx context.Context, r *Registry) error {
+			_, err := r.Save(ctx, "m", "v2")
+			return err
+		}},
+		"save of a pack": {"packs/", func(ctx context.Context, r *Registry) error {
+			_, err := r.Save(ctx, "m", noise(1, 1<<20))
+			return err
+		}},
+		"tag":    {"tags/", func(ctx context.Context, r *Registry) error { return errOf(r.Tag(ctx, "m@1.0.0", "prod", nil)) }},
+		"delete": {"objects/", func(ctx context.Context, r *Registry) error { _, err := r.Delete(ctx, "m@1.0.0", nil); return err }},
+		"lock": {"locks/", func(ctx context.Context, r *Registry) error {
+			_, _, err := r.Lock(ctx, "m", nil)
+			return err
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, fst, _ := faulty(t)
+			if _, err := r.Save(t.Context(), "m", "v1"); err != nil {
+				t.Fatal(err)
 			}
-			return faultstore.Fault{}
+			var puts atomic.Int32
+			fst.Plan(func(call faultstore.Call) faultstore.Fault {
+				if call.Op != "put" || !strings.Contains(call.Key, c.key) {
+					return faultstore.Fault{}
+				}
+				puts.Add(1)
+				return faultstore.Fault{Before: stalled}
+			})
+			err := c.do(t.Context(), r)
+			if !errors.Is(err, store.ErrStalled) || puts.Load() != 2 {
+				t.Errorf("%d puts, want 2; %v", puts.Load(), err)
+			}
+			if name != "save of a pack" && name != "lock" && !errors.Is(err, ErrOutcomeUnknown) {
+				t.Errorf("%v is not ErrOutcomeUnknown", err)
+			}
 		})
-		got, err := Load[[]byte](t.Context(), r, "m")
-		if n < 3 { // list, register, at least one pack
-			wantErr(t, err, boom)
-		} else if err == nil && !slices.Equal(got, body) {
-			t.Error("wrong bytes and no error")
-		}
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/internal/tree"
 	"github.com/mindtrace/registry/store"
@@ -153,17 +154,6 @@ func TestDestinations(t *testing.T) {
 	noLeftovers(t, dir)
 	if _, err := os.Lstat(at("beside")); err == nil {
 		t.Error("what is beside where a link leads is also beside the link")
-	}
-}
-
-// Errors speak of the path that the user wrote, not of a temporary one.
-func TestLoadErrorsNameTheDestination(t *testing.T) {
-	r, _ := inMemory(t)
-	mustSave(t, r, "m", Path(writeFiles(t, map[string][]byte{"a/b": []byte("x")})))
-	dest := filepath.Join(writeFiles(t, map[string][]byte{"file": nil}), "file", "new")
-	err := r.Load(t.Context(), "m", Path(dest))
-	if e := (*fs.PathError)(nil); !errors.As(err, &e) || e.Path != dest {
-		t.Errorf("%v does not name %s", err, dest)
 	}
 }
 

@@ -13,9 +13,10 @@ import (
 	"syscall"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/mindtrace/registry/store/faultstore"
 	"github.com/mindtrace/registry/store/tracestore"
-	"golang.org/x/sys/unix"
 )
 
 // mount mounts something until the end of the test.

@@ -1,55 +1,14 @@
 package registry
 
 import (
-	"io"
+	"bytes"
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
-	"github.com/mindtrace/registry/internal/ledger"
-	"github.com/mindtrace/registry/internal/manifest"
-	"github.com/mindtrace/registry/store"
 	"github.com/mindtrace/registry/store/faultstore"
 )
-
-// slow is a value whose save takes as long as the test wants: after half of
-// its bytes it calls pause.
-type slow struct {
-	body  []byte
-	pause func()
-	off   int
-}
-
-func (s *slow) Read(p []byte) (int, error) {
-	if s.off >= len(s.body)/2 && s.pause != nil {
-		s.pause()
-		s.pause = nil
-	}
-	n := copy(p, s.body[s.off:])
-	s.off += n
-	if n == 0 {
-		return 0, io.EOF
-	}
-	return n, nil
-}
-
-func timed(t *testing.T) (*Registry, *faultstore.Store, store.Store, *testClock) {
-	clock := newTestClock()
-	mem := newStoreAt(t, clock.now)
-	fst := faultstore.New(mem, nil)
-	return openOn(t, fst, nil), fst, mem, clock
-}
-
-func manifestOf(t *testing.T, r *Registry, ref string) *ledger.Record {
-	t.Helper()
-	f := must[*ledger.Record](t)(r.ledger.Resolve(t.Context(), must[ledger.Ref](t)(ledger.ParseRef(ref))))
-	if err := r.ledger.Complete(t.Context(), f); err != nil {
-		t.Fatal(err)
-	}
-	return f
-}
 
 // A manifest says until when its commit was safe: a window after the time
 // that its packs were certainly there.
@@ -67,6 +26,17 @@ func TestNotAfter(t *testing.T) {
 	}
 	if !f.Sound(f.Stored.Modified) || f.Sound(f.NotAfter.Add(1)) {
 		t.Error("soundness is judged wrongly")
+	}
+}
+
+// Of what a version's table and its data rest on, the older counts.
+func TestNotAfterIsThatOfTheData(t *testing.T) {
+	r, fst, _, clock := timed(t)
+	start := clock.now()
+	fst.Plan(atPut(0, "packs/", faultstore.Fault{Do: func() { clock.advance(11 * time.Hour) }}))
+	mustSave(t, r, "m", Path(manyFiles(t, 0)))
+	if f := manifestOf(t, r, "m"); f.Table == nil || f.NotAfter.After(start.Add(25*time.Hour)) {
+		t.Errorf("notAfter is %s after the start", f.NotAfter.Sub(start))
 	}
 }
 
@@ -112,7 +82,7 @@ func TestLongSaveOfManyFilesRenewsItsTable(t *testing.T) {
 		files["some/long/directory/name/to/make/the/table/large/"+string(rune('a'+i%26))+"/"+strings.Repeat("x", 20)+string(noiseName(i))] = noise(uint64(i), 40)
 	}
 	dir := writeFiles(t, files)
-	fst.Plan(nth(1, "packs/", faultstore.Fault{Do: func() { clock.advance(4 * 24 * time.Hour) }}))
+	fst.Plan(atPut(1, "packs/", faultstore.Fault{Do: func() { clock.advance(4 * 24 * time.Hour) }}))
 	mustSave(t, r, "m", Path(dir))
 	fst.Plan(nil)
 	f := manifestOf(t, r, "m")
@@ -141,6 +111,27 @@ func noiseName(i int) []byte {
 	return b
 }
 
+// A pack put just as the era ends is put again into the one that the store's
+// answer says it is.
+func TestPackAtTheEndOfAnEra(t *testing.T) {
+	r, fst, mem, clock := timed(t)
+	times := r.ledger.Settings.Times
+	end := times.EraEnd(times.EraOf(clock.now()))
+	clock.advance(end.Sub(clock.now()) - time.Second)
+	r = openOn(t, fst, nil)
+	fst.Plan(atPut(0, "packs/", faultstore.Fault{Do: func() { clock.advance(2 * time.Second) }}))
+	mustSave(t, r, "m", noise(1, 1<<20))
+	era := times.EraOf(clock.now())
+	for _, p := range manifestOf(t, r, "m").Packs() {
+		if p.Era != era {
+			t.Errorf("pack of era %d, want %d", p.Era, era)
+		}
+	}
+	if n := len(packKeys(t, mem)); n != 2 {
+		t.Errorf("%d packs, want the stray one and the good one", n)
+	}
+}
+
 // The process is frozen between its last look at the clock and the create. The
 // answer comes too late to be trusted, so the save undoes itself
 // (docs/attacks.md, A22).
@@ -163,86 +154,73 @@ func TestSaveFrozenBeforeItsCommitIsUndone(t *testing.T) {
 		t.Errorf("next is %s", v)
 	}
 	// Small objects have no packs that could be gone.
-	fst.Plan(nth(0, "objects/", faultstore.Fault{Do: func() { clock.advance(100 * time.Hour) }}))
+	fst.Plan(atPut(0, "objects/", faultstore.Fault{Do: func() { clock.advance(100 * time.Hour) }}))
 	mustSave(t, r, "small", "x")
 }
 
-// A version that was committed too late may name packs that are gone. It is no
-// base: other saves store everything themselves (docs/attacks.md, A23).
-func TestLateVersionWithoutPacksIsNoBase(t *testing.T) {
-	synctest.Test(t, lateManifestIsNoBase) // the saver is patient
-}
-
-func lateManifestIsNoBase(t *testing.T) {
+// The packs of a save are collected in the very moment of its commit. The save
+// is refused and undone (docs/attacks.md, A22).
+func TestSaveCollectedBeforeItsCommitIsUndone(t *testing.T) {
 	r, fst, mem, clock := timed(t)
-	body := noise(1, 8<<20)
-	late(t, r, fst, clock, body)
-	for _, k := range packKeys(t, mem) { // what a collector would do
-		if err := mem.Delete(t.Context(), k); err != nil {
-			t.Fatal(err)
+	fst.Plan(atPut(0, "objects/", faultstore.Fault{Do: func() {
+		clock.advance(30 * day)
+		if rep := mustGC(t, openOn(t, mem, nil)); rep.Freed.Packs != 1 {
+			t.Errorf("%+v", rep)
 		}
+	}}))
+	_, err := r.Save(t.Context(), "m", noise(1, 1<<20))
+	wantErr(t, err, ErrTooSlow)
+	fst.Plan(nil)
+	mustVerify(t, r)
+
+	// It cannot be brought back: its packs are gone.
+	_, err = r.Undelete(t.Context(), "m@1", nil)
+	wantErr(t, err, ErrDeleted)
+	if !strings.Contains(err.Error(), "saved too late") {
+		t.Error(err)
 	}
-	wantErr(t, r.Load(t.Context(), "m", new([]byte)), ErrIntegrity) // visible, never acknowledged
-	var rep SaveReport
-	mustSave(t, r, "m", body, WithReport(&rep))
-	if rep.Reused > 0 {
-		t.Errorf("%d bytes reused of a manifest that is not sound", rep.Reused)
-	}
-	if got := mustLoad[[]byte](t, r, "m"); !slices.Equal(got, body) {
+	mustSave(t, r, "m", noise(1, 1<<20))
+	if got := mustLoad[[]byte](t, r, "m@1.0.1"); !bytes.Equal(got, noise(1, 1<<20)) {
 		t.Error("wrong bytes")
 	}
 }
 
-// A pack put just as the era ends is put again into the one that the store's
-// answer says it is.
-func TestPackAtTheEndOfAnEra(t *testing.T) {
+// A save is suspended until its own packs are collected. It puts them again, or
+// it is not acknowledged and not seen (docs/attacks.md, A21).
+func TestSuspendedSaveKeepsItsPacksOrFails(t *testing.T) {
+	r, _, mem, clock := timed(t)
+	_, err := r.Save(t.Context(), "m", &slow{body: noise(1, 50<<20), pause: func() {
+		clock.advance(10 * day)
+		mustGC(t, openOn(t, mem, nil))
+	}})
+	if err == nil {
+		mustVerify(t, r) // it has put them again
+	} else if live := liveVersions(t, r, "m"); live != nil {
+		t.Errorf("%v, but %v are live", err, live)
+	}
+	mustVerify(t, r)
+}
+
+// The bytes of a pack that is being deleted are saved again. They go into the
+// present era, where no deletion is under way (docs/attacks.md, A20).
+func TestSaveBesideSweepKeepsItsPacks(t *testing.T) {
 	r, fst, mem, clock := timed(t)
-	times := r.ledger.Settings.Times
-	end := times.EraEnd(times.EraOf(clock.now()))
-	clock.advance(end.Sub(clock.now()) - time.Second)
-	r = openOn(t, fst, nil)
-	fst.Plan(nth(0, "packs/", faultstore.Fault{Do: func() { clock.advance(2 * time.Second) }}))
-	mustSave(t, r, "m", noise(1, 1<<20))
-	era := times.EraOf(clock.now())
-	for _, p := range manifestOf(t, r, "m").Packs() {
-		if p.Era != era {
-			t.Errorf("pack of era %d, want %d", p.Era, era)
+	garbage(t, r, clock)
+	floating := map[string]bool{}
+	fst.Plan(func(c faultstore.Call) faultstore.Fault {
+		if c.Op == "delete" && strings.HasPrefix(c.Key, "packs/") && !floating[c.Key] {
+			floating[c.Key] = true // and is sent again
+			return faultstore.Fault{Do: func() { mustSave(t, openOn(t, mem, nil), "again", noise(99, 1<<20)) }, Late: true}
 		}
+		return faultstore.Fault{}
+	})
+	mustGC(t, r)
+	if len(floating) == 0 {
+		t.Error("nothing was deleted")
 	}
-	if n := len(packKeys(t, mem)); n != 2 {
-		t.Errorf("%d packs, want the stray one and the good one", n)
-	}
-}
-
-// Times are part of the registry, because they must not change under running
-// savers: every client gets those that the registry was created with
-// (docs/attacks.md, A26).
-func TestTimesOfARegistryStay(t *testing.T) {
-	st := newStore(t)
-	short := manifest.Times{Era: 10, Window: 6, Retain: 5, Margin: 1}
-	openOn(t, st, &Options{times: short})
-	if r := openOn(t, st, nil); r.ledger.Settings.Times != short {
-		t.Errorf("times are %+v", r.ledger.Settings.Times)
-	}
-}
-
-// Undelete is safe as long as the packs were kept, and says so in the
-// register.
-func TestUndeleteRenewsNotAfter(t *testing.T) {
-	r, _, _, clock := timed(t)
-	mustSave(t, r, "m", noise(1, 1<<20))
-	clock.advance(30 * 24 * time.Hour)
-	must[*DeleteReport](t)(r.Delete(t.Context(), "m@1", nil))
-	died := clock.now()
-	clock.advance(3 * 24 * time.Hour)
-	if _, err := r.Undelete(t.Context(), "m@1", nil); err != nil {
-		t.Fatal(err)
-	}
-	f := manifestOf(t, r, "m")
-	if want := died.Add(7 * 24 * time.Hour); !f.NotAfter.Equal(want) {
-		t.Errorf("notAfter is %s, want %s", f.NotAfter, want)
-	}
-	if !f.Sound(f.Stored.Modified) {
-		t.Error("an undeleted version is no base")
-	}
+	fst.Plan(nil)
+	clock.advance(100 * day) // they land whenever they like
+	fst.Release()
+	mustVerify(t, r)
+	mustLoad[[]byte](t, r, "again")
 }
