@@ -25,8 +25,8 @@ type Txn struct {
 	NoReuse  bool              // reuse no chunks
 	Compress bool              // compress what is stored
 
-	Known        []manifest.Version // versions that have a register, ascending; see Listed
-	Listed       bool               // Known is set
+	Known        []manifest.Version // versions that have a register, ascending
+	Listed       bool               // Known is set; a caller that has just listed all versions sets both
 	knownPartial bool               // Known has the highest versions only
 	baseRecord   *ledger.Record     // the base, after it was read; nil: nothing is reused
 	Table        chunk.Stats        // what storing the tables came to, if it was necessary

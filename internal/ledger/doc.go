@@ -2,10 +2,12 @@
 //
 // A register is a small JSON body under a key of its own: a version, a tag,
 // a lock, the settings. It is created if absent and changed by compare-and-swap
-// only, and never removed; docs/glossary.md defines the words, docs/protocol.md
-// the rules. Package manifest has the formats of the registers; this package has
-// the requests. Everything above it reads and writes registers through it: the
-// verbs of the root package, and the packages commit, gc, fsck and replicate.
+// only; those of versions and tags are never removed. docs/glossary.md defines the
+// words, docs/protocol.md the rules. Package manifest has the formats of the
+// registers; this package has the requests. Everything above it reads and writes
+// registers through it: the verbs of the root package, and the packages commit, gc,
+// fsck and replicate. The registers of locks are the exception; package lease has
+// them.
 //
 // # Types
 //
