@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/mindtrace/registry/internal/beneath"
+	"github.com/mindtrace/registry/internal/localfs"
 	"github.com/mindtrace/registry/store"
 )
 
@@ -46,7 +47,7 @@ func (c *Cache) open() (*os.Root, error) {
 	if err != nil {
 		return nil, err
 	}
-	if why := beneath.Stranger(named); why != "" { // of a link, too
+	if why := localfs.Stranger(named); why != "" { // of a link, too
 		return nil, &distrustError{c.dir, why}
 	}
 	root, err := beneath.OpenRoot(c.dir)
@@ -65,9 +66,9 @@ func (c *Cache) trust(root *os.Root) error {
 	if err != nil {
 		return err
 	}
-	why := beneath.Stranger(is)
+	why := localfs.Stranger(is)
 	if is.Mode()&fs.ModeSticky == 0 {
-		why = beneath.Distrust(is)
+		why = localfs.Distrust(is)
 	}
 	if why != "" {
 		return &distrustError{c.dir, why}
@@ -82,7 +83,7 @@ func (c *Cache) trust(root *os.Root) error {
 		case !is.IsDir():
 			why = "it is no directory (" + is.Mode().String() + ")"
 		default:
-			why = beneath.Distrust(is)
+			why = localfs.Distrust(is)
 		}
 		if why != "" {
 			return &distrustError{filepath.Join(c.dir, kind), why}
@@ -155,7 +156,7 @@ func openFile(root *os.Root, name string) (*os.File, fs.FileInfo, error) {
 		return nil, nil, err
 	}
 	is, err := f.Stat()
-	if err == nil && beneath.Distrust(is) != "" {
+	if err == nil && localfs.Distrust(is) != "" {
 		err = &fs.PathError{Op: "open", Path: f.Name(), Err: beneath.ErrReplaced}
 	}
 	if err != nil {

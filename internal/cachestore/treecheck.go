@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/mindtrace/registry/internal/beneath"
+	"github.com/mindtrace/registry/internal/localfs"
 	"github.com/mindtrace/registry/internal/manifest"
 )
 
@@ -43,7 +44,7 @@ func openTree(root *os.Root, name string) (*os.Root, error) {
 		err = changed("it was replaced")
 	}
 	if err == nil {
-		if why := beneath.Distrust(is); why != "" {
+		if why := localfs.Distrust(is); why != "" {
 			err = changed("%s", why)
 		}
 	}
@@ -88,7 +89,7 @@ func checkTree(tree *os.Root, files []manifest.File) (suspect bool, err error) {
 		if err != nil {
 			return nil, changed("%s: %v", name, err)
 		}
-		if why := beneath.Distrust(info); why != "" {
+		if why := localfs.Distrust(info); why != "" {
 			return nil, changed("%s: %s", name, why)
 		}
 		if at, ok := beneath.ChangeTime(info); ok && at.After(finished) {
