@@ -6,7 +6,7 @@
 //
 // [Dir] is a directory of the user that is saved; package material walks it.
 // [OpenRoot], [OpenRootIn], [ReadDirIn] and [RegularIn] do the same for an os.Root:
-// packages tree, cachestore and filestore work in directories that others may
+// packages tree and cachestore work in directories that other users may
 // write to. [Compare] says whether a file changed while it was read.
 package beneath
 

@@ -1,6 +1,6 @@
 // Package oserror says what a failure of the operating system means to a program.
 // [Of] returns the [Class] of an error. Packages filestore, tree and cachestore ask
-// it, and the registry for errors of the cache.
+// it, and so do the registry and the command mindreg.
 //
 // No other package looks at the numbers of errors. So everywhere a refused access
 // is different from an absent file, and a server that does not answer from an empty
