@@ -281,9 +281,9 @@ func equalByMethod(a, b reflect.Value) bool {
 }
 
 // unequalByMethod reports whether a value differs from what p points to, by the
-// method Cmp of pointers to its type, if there is one. Cmp does not decide alone:
-// a big.Float of 53 bits writes 0.1 and reads that with 64 bits, as another number
-// that writes 0.1 again.
+// method Cmp of pointers to its type, if there is one. What they write does not
+// decide: a big.Float of 53 bits writes 0.1, and reads that with 64 bits, as another
+// number that writes 0.1 again.
 func unequalByMethod(v, p reflect.Value) bool {
 	m, ok := p.Type().MethodByName("Cmp")
 	if !ok || m.Type.NumIn() != 2 || m.Type.In(1) != p.Type() || m.Type.NumOut() != 1 || m.Type.Out(0).Kind() != reflect.Int {
