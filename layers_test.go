@@ -38,7 +38,7 @@ var allowed = map[string][]string{
 	"lock":                  {},
 	"internal/manifest":     {"internal/mechanism", "lock", "store", "version", "github.com/go-json-experiment/json"},
 	"cache":                 {"internal/cachestore", "github.com/dustin/go-humanize"},
-	"internal/cachestore":   {"internal/backoff", "internal/beneath", "internal/oserror", "internal/manifest", "internal/wrapstore", "store"},
+	"internal/cachestore":   {"internal/backoff", "internal/beneath", "internal/localfs", "internal/oserror", "internal/manifest", "internal/wrapstore", "store"},
 	"internal/wrapstore":    {"internal/backoff", "internal/mechanism", "store"},
 	"internal/backoff":      {"internal/knob", "store"},
 	"internal/mechanism":    {},

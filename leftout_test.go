@@ -233,7 +233,7 @@ func TestDereference(t *testing.T) {
 	}
 	os.Remove(filepath.Join(snapshot, "dangling"))
 	link("/dev/null", "snapshot/null")
-	if _, err := r.Save(t.Context(), "hf", Path(snapshot), WithDereference()); err == nil || !strings.Contains(err.Error(), "null: it leads to something that is no regular file") {
+	if _, err := r.Save(t.Context(), "hf", Path(snapshot), WithDereference()); err == nil || !strings.Contains(err.Error(), "null: it leads to something that is not a regular file") {
 		t.Errorf("of a link to a device: %v", err)
 	}
 	mustSave(t, r, "one", Path(filepath.Join(snapshot, "config.json")), WithDereference())

@@ -94,7 +94,7 @@ func TestChangeTimeMovesDuringASave(t *testing.T) {
 				}
 			}
 			_, err := r.Save(t.Context(), "f", Path(file), WithMaterializer(meddling{meanwhile: meanwhile}))
-			if (err == nil) != test.saved || err != nil && !strings.Contains(err.Error(), file+": somebody wrote to it") {
+			if (err == nil) != test.saved || err != nil && !strings.Contains(err.Error(), file+": another process wrote to it") {
 				t.Errorf("%d bytes, %s changed: %v", size, what, err)
 			}
 			if has := must[bool](t)(r.Has(t.Context(), "f")); has != test.saved {

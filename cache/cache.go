@@ -1,16 +1,24 @@
-// Package cache keeps on the local disk what was read from registries that are
-// far away: stretches of packs, checked-out trees, and the registers last seen.
-// A program opens one and hands it to the registries that it opens, as
-// Options.Cache; everything else here is upkeep.
+// Package cache keeps on the local disk what was read from a remote registry: parts
+// of packs, checked-out versions, and the registers that were last read. A later
+// load of the same version reads them from the disk.
 //
-// Many processes share a cache, without a lock. Nothing in it is trusted: bytes
-// of packs are verified by the digests in the manifest that asked for them, and
-// dropped if they are wrong; then they are read from the registry again.
+// A program calls [Open] and passes the [Cache] to the registries that it opens:
 //
-// A cache that cannot be written to is not used: reads go to the registry, and
-// a warning is logged once. The same holds for one in a directory of another
-// user, and for one that everybody may write to: see [Cache.Check]. Where the
-// disk is full before the budget is, old entries make room for new ones.
+//	c, err := cache.Open(nil)
+//	...
+//	reg, err := registry.Open(ctx, "s3://bucket/models", &registry.Options{Cache: c})
+//
+// The other methods are upkeep: [Cache.Usage], [Cache.Prune], [Cache.Verify] and
+// [Cache.Check].
+//
+// Many processes can share a cache; they need no lock. Nothing in it is trusted:
+// the digests in a manifest verify the bytes of packs. Wrong bytes are dropped and
+// read from the registry again.
+//
+// A cache that cannot be used does not make reads fail. They go to the registry,
+// and a warning is logged once. That is the case if the directory cannot be written
+// to, belongs to another user, or if everybody may write to it. If the disk is full
+// before the budget is used up, old entries make room for new ones.
 package cache
 
 import (
@@ -24,25 +32,25 @@ import (
 	"github.com/mindtrace/registry/internal/cachestore"
 )
 
-// DefaultBudget is how many bytes a cache may hold if nothing else is said.
+// DefaultBudget is how many bytes a cache may hold by default: 10 GiB.
 const DefaultBudget = 10 << 30
 
 // Options adjust Open. nil means the zero value.
 type Options struct {
-	// Dir is where the cache is. "" means $MINDREG_CACHE_DIR, or else mindreg
-	// in the user's cache directory: $XDG_CACHE_HOME or ~/.cache; on macOS
-	// ~/Library/Caches, on Windows %LocalAppData%.
+	// Dir is the directory of the cache. "" means $MINDREG_CACHE_DIR; or, if that
+	// is not set, mindreg in the user's cache directory: $XDG_CACHE_HOME or
+	// ~/.cache, on macOS ~/Library/Caches, on Windows %LocalAppData%.
 	Dir string
-	// Budget is how many bytes everything in it may take together, also what
-	// is only half written. 0 means $MINDREG_CACHE_SIZE (such as 500MB, 20GiB, 0),
-	// or else DefaultBudget; less than 0 means that nothing is kept.
+	// Budget is how many bytes all entries may take together, including those that
+	// are being written. 0 means $MINDREG_CACHE_SIZE (for example 500MB, 20GiB or
+	// 0); or, if that is not set, DefaultBudget. With less than 0, nothing is kept.
 	Budget int64
-	// Logger gets a warning if the cache cannot be used. nil: nothing.
+	// Logger gets a warning if the cache cannot be used. nil discards it.
 	Logger *slog.Logger
 }
 
-// Cache is a directory that is shared with other processes. It may be used by
-// many goroutines and registries at once, and holds nothing that must be closed.
+// Cache is a directory that is shared with other processes. Many goroutines and
+// registries may use it at once. It need not be closed.
 type Cache struct {
 	dir    string
 	budget int64
@@ -58,7 +66,9 @@ func init() {
 	}
 }
 
-// Open returns the cache of a directory. It reads and makes nothing yet.
+// Open returns the cache in a directory. It does not read or make anything yet, so
+// it fails only if an environment variable cannot be understood, or if there is no
+// directory for the cache.
 func Open(opts *Options) (*Cache, error) {
 	var o Options
 	if opts != nil {
@@ -95,7 +105,8 @@ func Open(opts *Options) (*Cache, error) {
 	return &Cache{dir, budget, cachestore.New(dir, budget, o.Logger)}, nil
 }
 
-// ParseSize reads a number of bytes such as 500MB, 20GiB or 0.
+// ParseSize reads a number of bytes such as 500MB (500 million), 20GiB (20·2³⁰) or
+// 0.
 func ParseSize(s string) (int64, error) {
 	n, err := humanize.ParseBytes(s)
 	if err != nil || n > 1<<62 {
@@ -107,10 +118,10 @@ func ParseSize(s string) (int64, error) {
 // Dir returns the directory of the cache.
 func (c *Cache) Dir() string { return c.dir }
 
-// Budget returns how many bytes the cache may take.
+// Budget returns how many bytes the cache may take. 0 means that nothing is kept.
 func (c *Cache) Budget() int64 { return c.budget }
 
-// Check reports why the directory of the cache cannot be used: it belongs to
-// another user, or everybody may write to it, or this user may not read it (all
-// fs.ErrPermission). One that does not exist yet can be used.
+// Check returns why the directory of the cache cannot be used, or nil. With
+// fs.ErrPermission, it belongs to another user, everybody may write to it, or this
+// user may not read it. A directory that does not exist yet can be used.
 func (c *Cache) Check() error { return c.c.Check() }

@@ -9,10 +9,9 @@ import (
 	"strings"
 )
 
-// Bytes saves a []byte or what an io.Reader yields as the file "data", and
-// loads any object of one file into a *[]byte, a *string, an io.Writer,
-// a *io.Reader or a **bytes.Buffer. A nil []byte is an empty file, and comes back
-// as an empty one that is not nil.
+// Bytes saves a []byte, or the bytes of an io.Reader, as the file "data". It loads
+// any object of one file into a *[]byte, a *string, an io.Writer, an *io.Reader or
+// a **bytes.Buffer. A nil []byte comes back as an empty one that is not nil.
 type Bytes struct{}
 
 // Name implements Materializer.

@@ -7,9 +7,9 @@ import (
 	"reflect"
 )
 
-// Func returns a Materializer made of two functions, for values of type T.
-// It loads into a *T. With an interface as T, it also loads into a variable of
-// a type that implements it, if that is what load returns.
+// Func returns a Materializer of two functions, for values of type T. It loads into
+// a *T. If T is an interface, it also loads into a variable of a type that
+// implements T, if load returns a value of that type.
 func Func[T any](name string,
 	save func(ctx context.Context, dst Sink, v T) error,
 	load func(ctx context.Context, src fs.FS) (T, error),
@@ -33,7 +33,7 @@ func (m funcs[T]) Save(ctx context.Context, dst Sink, v any) error {
 	return m.save(ctx, dst, t)
 }
 
-// takes returns the type that it is for.
+// takes returns T.
 func (m funcs[T]) takes() reflect.Type { return reflect.TypeFor[T]() }
 
 func (m funcs[T]) Load(ctx context.Context, src fs.FS, into any) error {
@@ -60,9 +60,9 @@ func (m funcs[T]) Load(ctx context.Context, src fs.FS, into any) error {
 	return nil
 }
 
-// checkTakes reports why m cannot be the materializer of values of type t, as
-// far as m says what it is for, or nil. One for an interface could save them,
-// and load a value of another type.
+// checkTakes returns why m, if it is a Func, cannot be the materializer of values of
+// type t, or nil. A Func for an interface could save a t, and then load a value of
+// another type.
 func checkTakes(m Materializer, t reflect.Type) error {
 	f, ok := m.(interface{ takes() reflect.Type })
 	if !ok || t == nil || f.takes() == t || f.takes().Kind() == reflect.Interface && f.takes().NumMethod() == 0 {

@@ -13,13 +13,12 @@ import (
 	"strings"
 )
 
-// Gob saves any value that encoding/gob takes as the file "data.gob". It is
-// not chosen by itself, since only Go programs read it:
-// registry.WithMaterializer(material.Gob{}). What encoding/gob leaves out, it
-// leaves out silently: unexported fields, channels and functions, and in structs
-// what is zero or empty: a pointer to 0, and a slice or map of length 0, come
-// back nil. The bytes of a map, and those written by another program, differ
-// from one save to the next, so that little of them is found stored already.
+// Gob saves any value that encoding/gob takes as the file "data.gob". Only Go
+// programs can read that, so it is never chosen by itself: use
+// registry.WithMaterializer(material.Gob{}). It silently loses what encoding/gob
+// does: unexported fields, channels and functions; and in structs, a pointer to
+// zero and a slice or map of length 0 come back nil. The bytes of a map are
+// different in each save, so saves of equal maps do not share what is stored.
 type Gob struct{}
 
 // Name implements Materializer.
@@ -51,10 +50,9 @@ func (m Gob) Load(_ context.Context, src fs.FS, into any) error {
 	})
 }
 
-// Binary saves an encoding.BinaryMarshaler as the file "data.bin", and loads
-// it with UnmarshalBinary. What a value writes is read back before it is saved,
-// up to 8 MiB: one that cannot be read, or that writes other bytes then, is
-// refused.
+// Binary saves an encoding.BinaryMarshaler as the file "data.bin", and loads it with
+// UnmarshalBinary. Up to 8 MiB, it first reads back what the value writes. It
+// refuses a value that cannot be read back, or that then writes other bytes.
 type Binary struct{}
 
 // Name implements Materializer.
@@ -83,9 +81,8 @@ func (m Binary) Save(_ context.Context, dst Sink, v any) error {
 
 const maxReadBack = 8 << 20
 
-// readsBack reports why b, which v has written, does not become v again, or
-// nil. Of a type that cannot be read nothing is known: files may be made for
-// others.
+// readsBack returns why b, which v has written, does not become v again, or nil. It
+// accepts a type without UnmarshalBinary: other programs may read the file.
 func readsBack(v encoding.BinaryMarshaler, b []byte) error {
 	t := reflect.TypeOf(v)
 	if t.Kind() == reflect.Pointer {
@@ -111,8 +108,8 @@ func readsBack(v encoding.BinaryMarshaler, b []byte) error {
 	return nil
 }
 
-// asBinaryMarshaler finds the method on v, what v points to, or a pointer
-// to v.
+// asBinaryMarshaler returns v, what v points to, or a pointer to v: the first of
+// them that has the method.
 func asBinaryMarshaler(v reflect.Value) (encoding.BinaryMarshaler, bool) {
 	for ; v.IsValid() && (v.Kind() != reflect.Pointer || !v.IsNil()); v = v.Elem() {
 		if bm, ok := v.Interface().(encoding.BinaryMarshaler); ok {

@@ -6,12 +6,12 @@ import (
 	"runtime"
 )
 
-// A struct that embeds a type such as time.Time inherits its methods, and so
-// becomes what the time is and nothing else: the other fields are lost. This
-// file finds such structs.
+// A struct that embeds a type such as time.Time inherits its methods to marshal.
+// Then only the time is saved, and the other fields are lost. This file finds
+// these structs.
 
-// finder finds one method. The names are constants because the linker could
-// drop no method of any type otherwise.
+// finder finds one method. The names are constants: with a variable name, the
+// linker must keep every method of every type.
 type finder func(reflect.Type) (reflect.Method, bool)
 
 var (
@@ -33,14 +33,14 @@ var (
 	openMethod = []finder{func(t reflect.Type) (reflect.Method, bool) { return t.MethodByName("Open") }}
 )
 
-// binaryLoses tells what the methods lose by which t becomes bytes, or "".
+// binaryLoses says what is lost if t is marshaled by its binary methods, or "".
 func binaryLoses(t reflect.Type) string {
 	t = deref(t)
 	return inherited(t, typeName(t), binaryMethods)
 }
 
-// inherited tells which field of t is lost because one of the methods is that
-// of another, embedded field, or "".
+// inherited says which field of t is lost because one of the methods belongs to
+// another, embedded field, or "".
 func inherited(t reflect.Type, where string, methods []finder) string {
 	if t.Kind() != reflect.Struct {
 		return ""
@@ -58,7 +58,7 @@ func inherited(t reflect.Type, where string, methods []finder) string {
 			held = append(held, sf)
 		}
 	}
-	if len(held) == 1 { // all that there is
+	if len(held) == 1 { // nothing beside it can be lost
 		return inherited(deref(held[0].Type), where+"."+held[0].Name, methods)
 	}
 	for _, sf := range held {
@@ -69,9 +69,9 @@ func inherited(t reflect.Type, where string, methods []finder) string {
 	return ""
 }
 
-// fieldBeside returns an exported field of t that holds data beside an embedded
-// one by whose method t is read, or "". Unexported ones, and embedded ones such
-// as an io.Closer, are there for the stream.
+// fieldBeside returns an exported field of t beside the embedded one whose method
+// reads t, or "". Unexported fields, and embedded ones such as an io.Closer, belong
+// to the stream.
 func fieldBeside(t reflect.Type, method []finder) string {
 	if t.Kind() != reflect.Struct || !isInherited(t, method[0]) {
 		return ""
@@ -84,8 +84,8 @@ func fieldBeside(t reflect.Type, method []finder) string {
 	return ""
 }
 
-// isInherited reports whether t has a method only because a field embedded
-// in it has: the compiler has generated all there is of it.
+// isInherited reports whether t has a method only from an embedded field. The
+// compiler generates these methods, and so they have no source file.
 func isInherited(t reflect.Type, find finder) bool {
 	found := false
 	for _, t := range []reflect.Type{t, reflect.PointerTo(t)} {

@@ -14,30 +14,31 @@ import (
 	jsonv1 "github.com/go-json-experiment/json/v1"
 )
 
-// JSON saves any value that encoding/json takes as the file "data.json", and
-// loads any object of one JSON file. Encoding is that of encoding/json, with
-// the silent losses made errors: text that is not UTF-8, and keys that come
-// twice; and on loading members that the target has no field for, arrays of
-// another length than its own, and numbers that it would round. Methods such as
-// MarshalJSON are called even where encoding/json would not, on values that have
-// no address.
+// JSON saves any value that encoding/json takes as the file "data.json", and loads
+// any object of one JSON file. It encodes as encoding/json does, but where that
+// loses something silently, JSON returns an error: for text that is not UTF-8 and
+// for duplicate keys; in a load also for members without a field in the target, for
+// arrays of another length than the target's, and for numbers that the target would
+// round. It also calls methods such as MarshalJSON on values without an address,
+// which encoding/json does not.
 //
-// A floating-point number is written with a point or an exponent, a whole one
-// too (1.0), and an integer without. So an any is filled with an int64, or
-// a uint64 for what is larger, where there is an integer, and with a float64
-// where there is not; else with a bool, a string, nil, a []any or
-// a map[string]any.
+// Floating-point numbers are written with a point or an exponent (1.0), integers
+// without. So a target of type any gets an int64 for an integer, or a uint64 if it
+// is larger, and a float64 for every other number. It gets a bool, a string, nil,
+// a []any or a map[string]any for other values.
 //
-// As in encoding/json, null inside a value leaves zero where the target has no
-// nil, and names of fields are also found in other case.
+// As in encoding/json, null leaves a field zero if the field cannot be nil, and
+// names of fields match in any case.
 type JSON struct {
-	AllowUnknownFields bool // load into a struct that lacks fields of the file
+	// AllowUnknownFields loads a file with members for which the target has no
+	// field. They are ignored.
+	AllowUnknownFields bool
 }
 
-// jsonOptions are those of encoding/json but for its silent losses.
+// jsonOptions are those of encoding/json, without its silent losses.
 var jsonOptions = json.JoinOptions(
 	jsonv1.DefaultOptionsV1(),
-	jsonv1.CallMethodsWithLegacySemantics(false), // or else a big.Int becomes {}
+	jsonv1.CallMethodsWithLegacySemantics(false), // with it, a big.Int becomes {}
 	jsonv1.UnmarshalArrayFromAnyLength(false),
 	jsontext.AllowInvalidUTF8(false),
 	jsontext.AllowDuplicateNames(false),

@@ -32,8 +32,8 @@ func has(t reflect.Type, ifaces ...reflect.Type) bool {
 	return false
 }
 
-// deref returns what t points to, at the end of all pointers. A type that
-// points to itself has no end.
+// deref returns the type at the end of all pointers. It stops after 100, for a type
+// that points to itself.
 func deref(t reflect.Type) reflect.Type {
 	for seen := 0; t.Kind() == reflect.Pointer && seen < 100; seen++ {
 		t = t.Elem()
@@ -41,26 +41,26 @@ func deref(t reflect.Type) reflect.Type {
 	return t
 }
 
-// marshalsJSON reports whether t says itself how it becomes JSON, and back.
+// marshalsJSON reports whether t has methods to marshal and unmarshal JSON.
 func marshalsJSON(t reflect.Type) bool {
 	t = deref(t)
 	return has(t, jsonMarshaler, jsonMarshalerTo) && has(t, jsonUnmarshaler, jsonUnmarshalFrom)
 }
 
-// marshalsBinary reports whether t says itself how it becomes bytes, and back.
+// marshalsBinary reports whether t has MarshalBinary and UnmarshalBinary.
 func marshalsBinary(t reflect.Type) bool {
 	t = deref(t)
 	return has(t, binaryMarshaler) && has(t, binaryUnmarshaler)
 }
 
-// loss is what would be missing from a value that was saved as JSON.
+// loss is something that a value would lose if it were saved as JSON.
 type loss struct {
 	why     string
 	refused bool // the encoder notices, so that saving fails
 }
 
-// jsonLoses tells what JSON would not give back of v, or nil. It judges by
-// types, and looks at what is there only where these do not say it all.
+// jsonLoses returns what v would lose if it were saved as JSON, or nil. It judges by
+// types, and looks at values only where the types do not decide.
 func jsonLoses(v any) *loss {
 	t := reflect.TypeOf(v)
 	f := &lossFinder{types: map[reflect.Type]bool{}, fields: map[reflect.Type][]reflect.StructField{}}
@@ -71,8 +71,8 @@ func jsonLoses(v any) *loss {
 	return f.lost
 }
 
-// hasNamedNumbers reports whether values of type t have in them
-// a floating-point type or an empty interface with a name of its own.
+// hasNamedNumbers reports whether values of type t contain a floating-point type or
+// an empty interface that has a name.
 func hasNamedNumbers(t reflect.Type) bool {
 	if named, ok := namedNumbers.Load(t); ok {
 		return named.(bool)
@@ -144,8 +144,8 @@ func (f *lossFinder) inType(t reflect.Type, where string) {
 	}
 }
 
-// inMethods looks at the methods by which t becomes JSON and is made from it,
-// and tells whether it has them.
+// inMethods checks the methods with which t marshals and unmarshals itself. It
+// reports whether t has them.
 func (f *lossFinder) inMethods(t reflect.Type, where string) bool {
 	out, in := marshalBy(t)
 	switch {
@@ -165,8 +165,8 @@ func (f *lossFinder) inMethods(t reflect.Type, where string) bool {
 	return true
 }
 
-// marshalBy returns the kinds of the methods by which t becomes JSON and is
-// made from it: JSON, Text or none.
+// marshalBy returns which methods t has to marshal, and to unmarshal: JSON, Text or
+// none.
 func marshalBy(t reflect.Type) (out, in string) {
 	kind := func(json, text bool) string {
 		switch {
@@ -181,7 +181,7 @@ func marshalBy(t reflect.Type) (out, in string) {
 		kind(has(t, jsonUnmarshaler, jsonUnmarshalFrom), has(t, textUnmarshaler))
 }
 
-// inKey looks at the type of the keys of a map.
+// inKey checks the type of the keys of a map.
 func (f *lossFinder) inKey(t reflect.Type, where string) {
 	switch t.Kind() {
 	case reflect.Interface:
@@ -203,9 +203,9 @@ func (f *lossFinder) inKey(t reflect.Type, where string) {
 	}
 }
 
-// inFields looks at the fields of a struct, and at those of structs embedded
-// in it, which to JSON are fields of the outer one. names has the fields seen
-// so far by what JSON calls them.
+// inFields checks the fields of a struct, and those of embedded structs, which JSON
+// treats as fields of the outer one. names has the fields so far, by their names in
+// JSON.
 func (f *lossFinder) inFields(t reflect.Type, where string, names map[string]string, embedded map[reflect.Type]bool) {
 	for sf := range fields(t) {
 		at := where + "." + sf.Name

@@ -10,7 +10,7 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-// This file finds what JSON would lose of a value that its type does not tell.
+// This file finds what a value would lose as JSON where its type does not decide.
 
 // step is where a value is in the one that is saved: the last step of a path.
 type step struct {
@@ -34,18 +34,18 @@ func (s *step) String() string {
 	return "it"
 }
 
-// visit is a pointer, map or slice that was looked at.
+// visit is a pointer, map or slice that was checked.
 type visit struct {
 	p   uintptr
 	len int
 	t   reflect.Type
 }
 
-// cyclic is from which depth on values are remembered, to notice one that
-// contains itself.
+// cyclic is the depth from which values are remembered, to notice one that contains
+// itself.
 const cyclic = 1000
 
-// inValue looks at a value and all in it.
+// inValue checks a value and everything in it.
 func (f *lossFinder) inValue(v reflect.Value, at *step, depth int) {
 	if !v.IsValid() || f.lost != nil && f.lost.refused {
 		return
@@ -95,7 +95,7 @@ func (f *lossFinder) inValue(v reflect.Value, at *step, depth int) {
 	}
 }
 
-// looks reports whether values of type t are looked at.
+// looks reports whether values of type t are checked.
 func (f *lossFinder) looks(t reflect.Type) bool {
 	if !f.types[t] && (t.Kind() == reflect.Slice || t.Kind() == reflect.Array) {
 		t = t.Elem() // once: a type may be a slice of itself
@@ -103,8 +103,8 @@ func (f *lossFinder) looks(t reflect.Type) bool {
 	return f.types[t] || !isScalar(t)
 }
 
-// fieldsOf returns the fields of a struct that are looked at: of a table, those
-// of every row.
+// fieldsOf returns the fields of a struct that are checked. It remembers them, for
+// slices of many structs.
 func (f *lossFinder) fieldsOf(t reflect.Type) []reflect.StructField {
 	all, known := f.fields[t]
 	if !known {
@@ -119,7 +119,7 @@ func (f *lossFinder) fieldsOf(t reflect.Type) []reflect.StructField {
 	return all
 }
 
-// again reports whether v is a pointer, map or slice that was looked at.
+// again reports whether v is a pointer, map or slice that was checked before.
 func (f *lossFinder) again(v reflect.Value) bool {
 	switch v.Kind() {
 	case reflect.Pointer, reflect.Map, reflect.Slice:
@@ -138,8 +138,8 @@ func (f *lossFinder) again(v reflect.Value) bool {
 	return false
 }
 
-// anyTypes are the types that an any comes back as, and those of integers,
-// which come back as an int64 or uint64.
+// anyTypes are the types that a value in an any may have: those in which it comes
+// back, and the integers, which come back as an int64 or uint64.
 var anyTypes = map[reflect.Type]bool{
 	reflect.TypeFor[bool](): true, reflect.TypeFor[string](): true, reflect.TypeFor[float64](): true,
 	reflect.TypeFor[[]any](): true, reflect.TypeFor[map[string]any](): true,
@@ -148,7 +148,7 @@ var anyTypes = map[reflect.Type]bool{
 	reflect.TypeFor[uintptr](): true,
 }
 
-// inAny looks at what is in a variable of an interface type.
+// inAny checks the value in a variable of an interface type.
 func (f *lossFinder) inAny(v reflect.Value, at *step) {
 	switch t := v.Type(); {
 	case !anyTypes[t]:
@@ -160,8 +160,8 @@ func (f *lossFinder) inAny(v reflect.Value, at *step) {
 	}
 }
 
-// inField looks at a field of a struct: also for values that its tag leaves
-// out and that are not what a field has that is left out.
+// inField checks a field of a struct. It also finds a value that the field's tag
+// leaves out, though it is not the value that the field then gets in a load.
 func (f *lossFinder) inField(v reflect.Value, sf reflect.StructField, at *step, depth int) {
 	name, options, _ := strings.Cut(sf.Tag.Get("json"), ",")
 	empty, zero := omits(v, options)
@@ -178,8 +178,8 @@ func (f *lossFinder) inField(v reflect.Value, sf reflect.StructField, at *step, 
 	}
 }
 
-// omits reports whether omitempty leaves a slice or map out, or omitzero
-// anything.
+// omits reports whether omitempty leaves out the slice or map, or omitzero the
+// value.
 func omits(v reflect.Value, options string) (empty, zero bool) {
 	for option := range strings.SplitSeq(options, ",") {
 		switch option {
@@ -192,7 +192,7 @@ func omits(v reflect.Value, options string) (empty, zero bool) {
 	return empty, zero
 }
 
-// isZero reports whether v is zero, by its method if it has one.
+// isZero reports whether v is zero, by its method IsZero if it has one.
 func isZero(v reflect.Value) bool {
 	type zeroer interface{ IsZero() bool }
 	if v.IsZero() || !v.CanInterface() {
@@ -236,9 +236,8 @@ func writes(v reflect.Value) bool {
 	return false
 }
 
-// inSelf looks at a value that says itself how it becomes JSON: whether what it
-// says can be read, and is the same value then. It returns what it says, as far
-// as it looks.
+// inSelf checks a value that marshals itself: that what it writes can be read, and
+// is the same value then. It returns what the value writes, if it has looked.
 func (f *lossFinder) inSelf(v reflect.Value, at *step) (says string) {
 	if !v.CanInterface() || v.Kind() == reflect.Pointer && v.IsNil() {
 		return ""
@@ -271,7 +270,7 @@ func (f *lossFinder) inSelf(v reflect.Value, at *step) (says string) {
 	return string(b)
 }
 
-// equalByMethod compares two values of a type by its method Equal, if it has
+// equalByMethod compares two values by the method Equal of their type, if there is
 // one.
 func equalByMethod(a, b reflect.Value) bool {
 	m, ok := a.Type().MethodByName("Equal")
@@ -281,9 +280,10 @@ func equalByMethod(a, b reflect.Value) bool {
 	return m.Func.Call([]reflect.Value{a, b})[0].Bool()
 }
 
-// unequalByMethod reports whether a value differs from what p points to by the
-// method Cmp of its pointers, if they have one. A big.Float of 53 bits that writes
-// itself as 0.1 reads that with 64, as another number, which is 0.1 again.
+// unequalByMethod reports whether a value differs from what p points to, by the
+// method Cmp of pointers to its type, if there is one. What they write does not
+// decide: a big.Float of 53 bits writes 0.1, and reads that with 64 bits, as another
+// number that writes 0.1 again.
 func unequalByMethod(v, p reflect.Value) bool {
 	m, ok := p.Type().MethodByName("Cmp")
 	if !ok || m.Type.NumIn() != 2 || m.Type.In(1) != p.Type() || m.Type.NumOut() != 1 || m.Type.Out(0).Kind() != reflect.Int {

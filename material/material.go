@@ -1,12 +1,14 @@
-// Package material turns values into named streams of bytes and back: the
+// Package material turns values into named streams of bytes and back: it is the
 // serialization layer of the registry.
 //
-// A [Materializer] is a name and two methods. Save creates streams in a
-// [Sink], which go straight to storage; there are no temporary directories.
-// Load reads them from an fs.FS, verified and fetched as they are read. Only
-// the name is stored with an object: what a bucket says is never executed.
+// A [Materializer] has a name and two methods. Save writes streams to a [Sink];
+// they go straight to storage, without a temporary directory. Load reads them from
+// an fs.FS, which fetches and verifies bytes as they are read. Only the name is
+// stored with an object, so nothing that a bucket contains is ever executed. A
+// [Set] finds the materializer of a value by its type, and that of an object by
+// the name.
 //
-// Built in, and chosen by what a value is, in this order:
+// These are built in. The first that fits a value is chosen:
 //
 //	[]byte                        Bytes   the file "data"
 //	string                        Text    "data.txt"
@@ -16,20 +18,27 @@
 //	io.Reader                     Bytes   "data", as it streams
 //	any other                     JSON    "data.json", if nothing of it would be lost
 //
-// A type that says how it is written as JSON is JSON, also if it is one of the
-// two before that. Gob is only used where it is asked for.
+// A type with methods to marshal and unmarshal JSON is saved as JSON, even if it is
+// an encoding.BinaryMarshaler or an io.Reader as well. [Gob] is only used if the
+// caller names it.
 //
-// What is loaded into the type that was saved is equal to it, or [Set.For] or
-// Save has refused it. In an any, an integer comes back as an int64 or uint64, a
-// bool, string, float64, nil, []any and map[string]any as itself, and nothing
-// else is taken. A type that writes itself is what it reads of that again.
+// # Nothing is lost silently
 //
-// To teach the registry a type of your own, write
+// A value that is loaded into the type that was saved is equal to what was saved.
+// If that is not certain, [Set.For] or Save refuses the value. In a variable of
+// type any, only these are saved, and come back as themselves: bool, string,
+// float64, nil, []any and map[string]any; an integer comes back as an int64 or
+// uint64. A type that marshals itself answers for what its methods lose.
+//
+// # Types of your own
+//
+// To save a type of your own, write
 //
 //	m := material.Func("my-model", saveModel, loadModel)
 //	registry.Register[*Model](reg, m)
 //
-// or implement Materializer, and test it with package materialtest.
+// or implement [Materializer]. Test it with package materialtest. The page
+// docs/new-materializer.md is a guide.
 package material
 
 import (
@@ -43,76 +52,79 @@ import (
 	"sync"
 )
 
-// Materializer saves and loads values of some types. Its methods may be called
-// by many goroutines at once. Package materialtest tests one.
+// Materializer saves and loads values of some types. Many goroutines may call its
+// methods at once. Package materialtest tests a Materializer.
 type Materializer interface {
-	// Name is stored with every object and finds the Materializer again when
-	// it is loaded: never change it. Letters, digits, dots, dashes.
+	// Name is stored with every object. A load finds the Materializer by it, so
+	// never change it. See CheckName for what a name may be.
 	Name() string
 
-	// Save writes v to streams in dst. It returns an error that is ErrType for
-	// a value of a type that it does not take, before it creates a stream.
-	// The same value should give the same bytes: then what is stored already
-	// is found.
+	// Save writes v to streams in dst. For a value of a type that it does not
+	// save, it returns an ErrType before it creates a stream. It should write the
+	// same bytes for the same value: then the registry stores them only once.
 	Save(ctx context.Context, dst Sink, v any) error
 
-	// Load replaces what into points to by what is in the streams in src. It
-	// returns an error that is ErrType for a target that it cannot fill, and
-	// passes on errors of src, for errors.Is to match.
+	// Load reads the streams in src, and stores the value in what into points to.
+	// For a target that it cannot fill, it returns an ErrType. It wraps errors of
+	// src, so that errors.Is finds them.
 	Load(ctx context.Context, src fs.FS, into any) error
 }
 
-// Sink takes the streams of one object.
+// Sink takes the streams of one object. The registry's sinks implement all the
+// interfaces for sinks in this package.
 type Sink interface {
-	// Create starts a stream. A name is a slash-separated path as in package
-	// io/fs. One stream is closed before the next is created. Only a Save
-	// that fails may leave one open: closing says that it is complete.
+	// Create starts a stream. The name is a slash-separated path, as in package
+	// io/fs. Close a stream before you create the next: that says that it is
+	// complete. Only a Save that fails may leave one open.
 	Create(name string) (io.WriteCloser, error)
 }
 
-// TreeSink is a Sink that also keeps what file trees have beside contents.
-// The registry's sinks are TreeSinks.
+// TreeSink is an optional interface of sinks that keep file trees: executable
+// files, symbolic links and empty directories.
 type TreeSink interface {
 	Sink
 	// CreateExec is Create for a file that is executable.
 	CreateExec(name string) (io.WriteCloser, error)
-	// Symlink adds a symbolic link. The target is relative and inside the
-	// tree.
+	// Symlink adds a symbolic link. The target is relative to the link's directory,
+	// has slashes, and is inside the tree.
 	Symlink(target, name string) error
 	// Mkdir adds an empty directory.
 	Mkdir(name string) error
 }
 
-// Sieve is what a Sink may be besides: one that knows what in a tree is not the
-// user's data. The registry's sinks are Sieves.
+// Sieve is an optional interface of sinks that leave out some entries of a tree,
+// which are not the user's data: what interrupted loads have left, caches, the
+// registry itself.
 type Sieve interface {
-	// LeaveOut reports that the entry name of the tree is not to be saved, with
-	// all that is in it. It is asked about each entry, with a nil dir, and about
-	// a directory once more, with the files right in it.
+	// LeaveOut reports whether a save leaves out the entry name, and everything
+	// below it. Dir calls it for each entry with a nil dir, and for a directory
+	// once more, with a file system of the files in it.
 	LeaveOut(name string, dir fs.FS) bool
 }
 
-// Path is a file or directory of the local file system, as a value to save
-// or as the target of a load.
+// Path is the path of a file or directory on the local disk: a value to save, or
+// the target of a load.
 type Path string
 
 var (
-	// ErrType: the value or target is of a type that the materializer does
-	// not handle.
+	// ErrType: the materializer cannot save the value, or cannot load into the
+	// target, because of its type.
 	ErrType = errors.New("wrong type")
-	// ErrNone: there is no materializer for a type, or none of a name.
+	// ErrNone: no materializer is known for the type of a value, or with the name
+	// that is stored with an object.
 	ErrNone = errors.New("no materializer")
 )
 
-// Set finds materializers by type and by name. The zero value holds the
-// built-in ones. It may be used by many goroutines.
+// Set finds materializers by type and by name. The zero value has the built-in
+// ones. Many goroutines may use it at once.
 type Set struct {
 	mu     sync.RWMutex
 	byType map[reflect.Type]Materializer
 	byName map[string]Materializer
 }
 
-// builtin are found by name. Which of them a value gets is decided in For.
+// builtin has the built-in materializers by name. For decides which of them a value
+// gets.
 var builtin = map[string]Materializer{}
 
 func init() {
@@ -121,14 +133,16 @@ func init() {
 	}
 }
 
-// validName is the rule for the characters of names. The length is checked apart:
-// a count in the pattern would slow down every start.
+// validName matches the characters of names. CheckName checks the length: a count
+// in the pattern would slow down the start of every program.
 var validName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$`)
 
 // maxName is how many characters a name may have.
 const maxName = 64
 
-// CheckName reports why name cannot be a Materializer's, or nil.
+// CheckName returns nil if a Materializer may have the name, and otherwise an error
+// that says why not. A name has 1 to 64 ASCII letters, digits, dots and dashes, and
+// starts and ends with a letter or digit.
 func CheckName(name string) error {
 	if len(name) > maxName || !validName.MatchString(name) {
 		return fmt.Errorf("materializer name %.80q: it has 1 to 64 letters, digits, dots and dashes, and starts and ends with a letter or digit", name)
@@ -136,10 +150,10 @@ func CheckName(name string) error {
 	return nil
 }
 
-// Register makes m the materializer of values of type t, and of objects that
-// were saved with m's name. A nil type registers the name alone. A name that
-// a materializer of another type has, built-in ones included, is refused, and
-// a Func that would load another type than t.
+// Register makes m the materializer of values of type t, and of objects that were
+// saved with m's name. With a nil t, it registers only the name. It refuses a name
+// that another type of materializer has, also a built-in one, and a Func that loads
+// another type than t.
 func (s *Set) Register(t reflect.Type, m Materializer) error {
 	if err := CheckName(m.Name()); err != nil {
 		return err
@@ -169,7 +183,8 @@ func (s *Set) Register(t reflect.Type, m Materializer) error {
 	return nil
 }
 
-// Named returns the materializer with this name.
+// Named returns the materializer with the name. If there is none, the error is
+// ErrNone.
 func (s *Set) Named(name string) (Materializer, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -182,9 +197,9 @@ func (s *Set) Named(name string) (Materializer, error) {
 	return nil, fmt.Errorf("%w named %q: register it, or name one in the call (WithMaterializer)", ErrNone, name)
 }
 
-// For returns the materializer for v: the one registered for its type, or
-// a built-in one by what v is. Where saving could drop a part of v without
-// a word there is none, and the error says what to do.
+// For returns the materializer for v: the one that is registered for its type, or
+// a built-in one. If a built-in one could lose a part of v without an error, For
+// returns an ErrNone that says which part, and what to do.
 func (s *Set) For(v any) (Materializer, error) {
 	t := reflect.TypeOf(v)
 	s.mu.RLock()
@@ -230,8 +245,9 @@ func (s *Set) For(v any) (Materializer, error) {
 	}
 }
 
-// streaming returns m for what is read by a method of its type t, unless t is
-// a struct with fields of its own that has the method from an embedded one.
+// streaming returns m for a value that is read by a method of its type t. It
+// refuses a struct that has the method only from an embedded field, if it has other
+// fields: they would be lost.
 func streaming(m Materializer, t reflect.Type, method []finder) (Materializer, error) {
 	if field := fieldBeside(deref(t), method); field != "" {
 		return nil, fmt.Errorf("%w for %s: it is read by a method of a field embedded in it, which drops the field %s; register one for the type, "+
@@ -240,8 +256,9 @@ func streaming(m Materializer, t reflect.Type, method []finder) (Materializer, e
 	return m, nil
 }
 
-// ClassOf names the type of v, as it is stored with the object: the import
-// path and name of a Go type.
+// ClassOf returns the name of the type of v, as it is stored with the object: the
+// import path and the name of a Go type, such as "example.com/ml.Model"; for
+// a Path, "file" or "dir".
 func ClassOf(v any) string {
 	t := reflect.TypeOf(v)
 	if p, ok := v.(Path); ok {

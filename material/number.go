@@ -12,19 +12,18 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// JSON has one kind of number, Go has integers and floating-point numbers.
-// This file keeps them apart: the spelling of a number says which it is, with
-// a point or an exponent for floating-point, and a number is loaded only into
-// what holds it.
+// JSON has one kind of number, Go has integers and floating-point numbers. This
+// file keeps them apart: a floating-point number is written with a point or an
+// exponent. A number is loaded only into a variable that can hold it exactly.
 
-// writeFloats has floating-point numbers written so, whole ones too: 1.0.
+// writeFloats writes floating-point numbers with a point or an exponent: 1.0.
 var writeFloats = json.JoinMarshalers(
 	json.MarshalToFunc(func(e *jsontext.Encoder, f float64) error { return writeFloat(e, f, 64) }),
 	json.MarshalToFunc(func(e *jsontext.Encoder, f float32) error { return writeFloat(e, float64(f), 32) }),
 )
 
-// writeNamedFloats is writeFloats for types such as "type Celsius float64"
-// too. It is asked about every value, and so costs more.
+// writeNamedFloats is writeFloats, also for types such as "type Celsius float64". It
+// costs more, since it is called for every value.
 var writeNamedFloats = json.JoinMarshalers(writeFloats, json.MarshalToFunc(func(e *jsontext.Encoder, v any) error {
 	if rv := reflect.ValueOf(v).Elem(); isFloat(rv.Type()) {
 		return writeFloat(e, rv.Float(), rv.Type().Bits())
@@ -32,15 +31,15 @@ var writeNamedFloats = json.JoinMarshalers(writeFloats, json.MarshalToFunc(func(
 	return errors.ErrUnsupported
 }))
 
-// readNumbers has an any filled with an int64, a uint64 or a float64, and
-// numbers refused that a floating-point variable cannot hold.
+// readNumbers fills an any with an int64, a uint64 or a float64, and refuses numbers
+// that a floating-point variable cannot hold.
 var readNumbers = json.JoinUnmarshalers(
 	json.UnmarshalFromFunc(func(d *jsontext.Decoder, v *float64) error { return readFloat(d, reflect.ValueOf(v).Elem()) }),
 	json.UnmarshalFromFunc(func(d *jsontext.Decoder, v *float32) error { return readFloat(d, reflect.ValueOf(v).Elem()) }),
 	json.UnmarshalFromFunc(func(d *jsontext.Decoder, v *any) error { return readAny(d, reflect.ValueOf(v).Elem()) }),
 )
 
-// readNamedNumbers is readNumbers for named types too, and costs more.
+// readNamedNumbers is readNumbers, also for named types. It costs more.
 var readNamedNumbers = json.JoinUnmarshalers(readNumbers, json.UnmarshalFromFunc(func(d *jsontext.Decoder, v any) error {
 	rv := reflect.ValueOf(v).Elem()
 	switch {
@@ -52,8 +51,7 @@ var readNamedNumbers = json.JoinUnmarshalers(readNumbers, json.UnmarshalFromFunc
 	return errors.ErrUnsupported
 }))
 
-// isFloat reports whether t is a floating-point type that does not say itself
-// how it becomes JSON.
+// isFloat reports whether t is a floating-point type that does not marshal itself.
 func isFloat(t reflect.Type) bool {
 	if t.Kind() != reflect.Float32 && t.Kind() != reflect.Float64 {
 		return false
@@ -99,8 +97,8 @@ func appendFloat(b []byte, f float64, bits int) []byte {
 	return b
 }
 
-// quoted reports whether the next number is written as text: as the key of
-// a map, or where a tag says so.
+// quoted reports whether the next number is written as text: it is the key of
+// a map, or its field's tag says so.
 func quoted(opts json.Options, depth func() int, index func(int) (jsontext.Kind, int64)) bool {
 	if text, _ := json.GetOption(opts, json.StringifyNumbers); text {
 		return true
@@ -168,10 +166,9 @@ func isInteger(number []byte) bool { return !bytes.ContainsAny(number, ".eE") }
 
 var errInexact = errors.New("it would be rounded")
 
-// parseFloat reads a number, and refuses one that would become another: an
-// integer that would be rounded, and for float32 anything that is neither
-// a float32 nor what one is written as. Other decimals are rounded to the
-// nearest, which is what writing them meant.
+// parseFloat reads a number. It refuses an integer that would be rounded, and for
+// a float32 every number that is not a float32 and not the text that one is written
+// as. Other decimals are rounded to the nearest double, as their writer expects.
 func parseFloat(number []byte, bits int) (float64, error) {
 	s := string(number)
 	f, err := strconv.ParseFloat(s, bits)
@@ -196,7 +193,7 @@ func parseFloat(number []byte, bits int) (float64, error) {
 	return f, nil
 }
 
-// numberError says which number fits which type not, and what to do.
+// numberError says which number does not fit which type, and what to do.
 func numberError(d *jsontext.Decoder, number []byte, t reflect.Type, err error) error {
 	if ne, ok := errors.AsType[*strconv.NumError](err); ok {
 		err = ne.Err
@@ -211,7 +208,8 @@ func numberError(d *jsontext.Decoder, number []byte, t reflect.Type, err error) 
 	return fmt.Errorf("%w: the number %.40s%s does not fit into a %s: %w; %s", ErrType, number, within(d.StackPointer()), t, err, way)
 }
 
-// within says where in a JSON document something is, or "" for all of it.
+// within returns the place in a JSON document, for an error, or "" for the whole
+// document.
 func within(p jsontext.Pointer) string {
 	if p == "" {
 		return ""

@@ -2,17 +2,18 @@ package material
 
 import "io/fs"
 
-// PrivateSink is a Sink that is told which files and directories nobody but
-// their owner may read: an object does not keep that, so whoever saves them
-// should know. The registry's sinks are PrivateSinks.
+// PrivateSink is an optional interface of sinks that want to know which files and
+// directories only their owner may read. An object does not keep these permissions,
+// so a save should warn its user.
 type PrivateSink interface {
 	Sink
-	// Private is called once for such a file or directory, before what is in it.
+	// Private is called once for each of these files and directories, before the
+	// entries below it.
 	Private(name string)
 }
 
-// notePrivate tells a sink of a file or directory that only its owner may read.
-// What has no permissions at all is no file of a disk.
+// notePrivate calls Private if only the owner may read a file or directory. An
+// entry without any permissions is not from a disk.
 func notePrivate(dst Sink, name string, mode fs.FileMode) {
 	if s, ok := dst.(PrivateSink); ok && mode.Perm()&0o077 == 0 && mode.Perm()&0o400 != 0 {
 		s.Private(name)

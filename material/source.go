@@ -9,19 +9,19 @@ import (
 	"github.com/mindtrace/registry/internal/beneath"
 )
 
-// folder is a directory of a tree that is saved. It is an fs.FS of the files
-// right in it.
+// folder is a directory of a tree that is saved. As an fs.FS, it has the files in
+// it, without subdirectories.
 type folder interface {
 	fs.FS
 	entries() ([]fs.DirEntry, error)
 	sub(name string) (folder, error)
 	file(e fs.DirEntry) (fs.File, error)
 	readlink(name string) (string, error)
-	path(name string) string // what the user calls name
+	path(name string) string // the path of name, for errors
 	close()
 }
 
-// diskFolder is a directory that a Path leads to.
+// diskFolder is a directory on the disk.
 type diskFolder struct{ *beneath.Dir }
 
 func (d diskFolder) entries() ([]fs.DirEntry, error)      { return d.Entries() }
@@ -38,8 +38,9 @@ func (d diskFolder) sub(name string) (folder, error) {
 	return diskFolder{s}, nil
 }
 
-// fsFolder is a directory of an fs.FS. How files are opened is up to that: an
-// os.DirFS follows links that come to be there meanwhile, an os.Root does not.
+// fsFolder is a directory of an fs.FS. The fs.FS decides how files are opened: an
+// os.DirFS follows links that were put there after the listing, an os.Root does
+// not.
 type fsFolder struct {
 	src fs.FS
 	dir string
@@ -61,8 +62,8 @@ func (d fsFolder) Open(name string) (fs.File, error) {
 	return d.src.Open(d.path(name))
 }
 
-// file opens what was listed as a regular file, and refuses anything else that
-// it has become, as far as the fs.FS tells one file from another.
+// file opens an entry that was listed as a regular file. It refuses one that is
+// another file now, if the fs.FS is one of the operating system and so shows that.
 func (d fsFolder) file(e fs.DirEntry) (fs.File, error) {
 	listed, err := e.Info()
 	if err != nil {
@@ -73,7 +74,7 @@ func (d fsFolder) file(e fs.DirEntry) (fs.File, error) {
 		return nil, err
 	}
 	opened, err := f.Stat()
-	known := os.SameFile(listed, listed) // it comes from the operating system
+	known := os.SameFile(listed, listed) // true if it is from the operating system
 	if err == nil && (!opened.Mode().IsRegular() || known && !os.SameFile(listed, opened)) {
 		err = &fs.PathError{Op: "open", Path: d.path(e.Name()), Err: beneath.ErrReplaced}
 	}
@@ -84,8 +85,8 @@ func (d fsFolder) file(e fs.DirEntry) (fs.File, error) {
 	return f, nil
 }
 
-// follow saves what the link name in dir leads to, as p. How many links may be
-// on the way, the system limits.
+// follow saves the target of the link name in dir, as p. The system limits how many
+// links may follow each other.
 func (s *treeSaver) follow(dir folder, p, name string) error {
 	at := dir.path(name)
 	fi, err := os.Stat(at)
@@ -101,7 +102,7 @@ func (s *treeSaver) follow(dir folder, p, name string) error {
 		s.saved++
 		return saveFile(s.dst, p, f, at)
 	case !fi.IsDir():
-		return refuse(at, "it leads to something that is no regular file or directory ("+fi.Mode().String()+")")
+		return refuse(at, "it leads to something that is not a regular file or directory ("+fi.Mode().String()+")")
 	}
 	sub, err := beneath.OpenDir(at)
 	if err != nil {
@@ -110,12 +111,13 @@ func (s *treeSaver) follow(dir folder, p, name string) error {
 	defer sub.Close()
 	for _, above := range s.above {
 		if os.SameFile(above, sub.Info()) {
-			return refuse(at, "it leads to a directory that it is in, so following it would never end")
+			return refuse(at, "it leads to a directory above it, so following it would never end")
 		}
 	}
 	return s.saveSub(p, diskFolder{sub})
 }
 
+// refuse returns the error for a path that cannot be saved.
 func refuse(path, why string) error {
 	return &fs.PathError{Op: "save", Path: path, Err: errors.New(why)}
 }

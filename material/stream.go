@@ -7,7 +7,7 @@ import (
 	"io/fs"
 )
 
-// This file has what materializers of one stream share.
+// This file has what all materializers of one stream use.
 
 // create writes one stream.
 func create(dst Sink, name string, write func(io.Writer) error) error {
@@ -16,13 +16,13 @@ func create(dst Sink, name string, write func(io.Writer) error) error {
 		return err
 	}
 	if err := write(w); err != nil {
-		return err // the save fails; w is of no use any more
+		return err // the save fails, so w stays open
 	}
 	return w.Close()
 }
 
-// lazyWriter creates its stream when it has so many bytes, or is closed. An
-// encoder that refuses a value by then has left nothing in the sink.
+// lazyWriter creates its stream when it has more than lazyBytes bytes, or when it is
+// closed. If the encoder refuses a value before that, nothing is in the sink.
 type lazyWriter struct {
 	dst  Sink
 	name string
@@ -62,8 +62,8 @@ func (l *lazyWriter) Close() error {
 	return l.w.Close()
 }
 
-// errReader remembers how reading ended, for an error that comes with the last
-// bytes is overlooked by who needs no more, and how it began.
+// errReader remembers how reading has begun and ended. A decoder that needs no more
+// bytes overlooks an error that comes with the last ones.
 type errReader struct {
 	r     io.Reader
 	err   error
@@ -84,8 +84,9 @@ func (r *errReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// OnlyFile returns the path of the one file in src: what materializers of
-// a single stream read, whatever its name.
+// OnlyFile returns the path of the only file in src. Materializers of one stream
+// read that, whatever its name is. If src has another number of files, the error is
+// ErrType.
 func OnlyFile(src fs.FS) (string, error) {
 	var found []string
 	err := fs.WalkDir(src, ".", func(p string, d fs.DirEntry, err error) error {
@@ -106,7 +107,7 @@ func OnlyFile(src fs.FS) (string, error) {
 	return found[0], nil
 }
 
-// openOnly opens the one file in src.
+// openOnly opens the only file in src.
 func openOnly(src fs.FS) (fs.File, error) {
 	name, err := OnlyFile(src)
 	if err != nil {
@@ -115,14 +116,13 @@ func openOnly(src fs.FS) (fs.File, error) {
 	return src.Open(name)
 }
 
-// firstRead is how many bytes of a file are made room for before the first of them
-// has come.
+// firstRead is how much memory ReadAll takes before the first byte has arrived.
 const firstRead = 1 << 20
 
-// ReadAll reads a file of an object into memory of the right size. A file of an
-// object claims a size before its bytes are fetched and verified: the memory
-// grows with what has come, to no more than twice of that. A file of an object of
-// a registry that is larger than the machine's memory is an error at once.
+// ReadAll reads a file of an object into memory of the right size. The size of
+// a file is not verified before all bytes are. So the memory grows while they
+// arrive, and is never more than twice their number, or 1 MiB. For a file of
+// a registry that is larger than the machine's memory, ReadAll fails at once.
 func ReadAll(f fs.File) ([]byte, error) {
 	fi, err := f.Stat()
 	if err != nil {
@@ -160,7 +160,8 @@ func ReadAll(f fs.File) ([]byte, error) {
 	}
 }
 
-// fits reports why a file cannot be held in memory, if it knows that itself.
+// fits returns why a file is too large for the memory. Files of a registry know
+// that; for others it returns nil.
 func fits(f fs.File) error {
 	if f, ok := f.(interface{ FitsMemory() error }); ok {
 		return f.FitsMemory()

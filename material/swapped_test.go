@@ -208,7 +208,7 @@ func TestTornFileWithItsTimeSetBack(t *testing.T) {
 			}
 			s := &midwaySink{meanwhile: test.meanwhile}
 			m := must(new(material.Set).For(v))
-			if err := m.Save(t.Context(), s, v); (err != nil) != test.torn || err != nil && !strings.Contains(err.Error(), "f: somebody wrote to it") {
+			if err := m.Save(t.Context(), s, v); (err != nil) != test.torn || err != nil && !strings.Contains(err.Error(), "f: another process wrote to it") {
 				t.Errorf("%s of a %s: error %v, want one: %t", name, how, err, test.torn)
 			}
 		}

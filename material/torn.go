@@ -9,19 +9,19 @@ import (
 	"github.com/mindtrace/registry/internal/beneath"
 )
 
-// Expecter is what a Sink may be besides: one that fails the save with err if
-// the stream name, which is still open, turns out not to have the SHA-256 sum.
-// The registry's sinks are Expecters.
+// Expecter is an optional interface of sinks that compare a stream with a SHA-256
+// that is only known after it was written.
 type Expecter interface {
+	// Expect makes the save fail with err, unless the stream name, which is open,
+	// has the SHA-256 sum.
 	Expect(name string, sum [sha256.Size]byte, err error)
 }
 
-// errTorn: what was read may be half of one state and half of another, which
-// no one ever wrote.
-var errTorn = errors.New("somebody wrote to it while it was being saved; save it again, or a copy of it")
+// errTorn: what was read may be half of one state of the file and half of another.
+var errTorn = errors.New("another process wrote to it while it was saved; save it again, or save a copy of it")
 
-// saveFile saves the open file f under the name p. path is what its user calls
-// it. A file that somebody wrote to meanwhile is refused.
+// saveFile saves the open file f under the name p. path is its name in errors. It
+// refuses a file that was written to while it was read.
 func saveFile(dst Sink, p string, f fs.File, path string) error {
 	fi, err := f.Stat()
 	if err != nil {
@@ -42,10 +42,10 @@ func saveFile(dst Sink, p string, f fs.File, path string) error {
 	return w.Close()
 }
 
-// checkTorn returns torn if f is not what it was before it was read. Its change
-// time alone proves nothing: that moves too if the file gets another name or
-// mode, or if another one is renamed to its name. Then it is read once more: if
-// nobody touches it this time and it is the same bytes, it was not torn.
+// checkTorn returns torn if f has changed since before. If only its change time is
+// different, the file may just have got another name or mode, or another file was
+// renamed to its name. Then checkTorn reads it once more: if the change time stays
+// and the bytes are the same, nobody has written to it.
 func checkTorn(dst Sink, p string, f fs.File, before fs.FileInfo, torn error) error {
 	after, err := f.Stat()
 	if err != nil {
@@ -78,6 +78,7 @@ func checkTorn(dst Sink, p string, f fs.File, before fs.FileInfo, torn error) er
 	return nil
 }
 
+// createFile creates the stream of a file with a mode.
 func createFile(dst Sink, name string, mode fs.FileMode) (io.WriteCloser, error) {
 	notePrivate(dst, name, mode)
 	if tree, ok := dst.(TreeSink); ok && mode&0o100 != 0 {

@@ -54,7 +54,7 @@ func TestTornFileIsRefused(t *testing.T) {
 			if name == "" && err != nil {
 				t.Errorf("%s, nobody writes: %v", how, err)
 			}
-			if name != "" && (err == nil || !strings.Contains(err.Error(), "f: somebody wrote to it")) {
+			if name != "" && (err == nil || !strings.Contains(err.Error(), "f: another process wrote to it")) {
 				t.Errorf("%s, the file %s: %v", how, name, err)
 			}
 		}

@@ -12,8 +12,8 @@ import (
 	"github.com/mindtrace/registry/internal/beneath"
 )
 
-// File saves the regular file that a Path names, under its base name. It
-// loads like Bytes, and into a Path.
+// File saves the file of a Path, under its base name. It loads like Bytes, and into
+// a Path.
 type File struct{}
 
 // Name implements Materializer.
@@ -34,7 +34,7 @@ func (m File) Save(_ context.Context, dst Sink, v any) error {
 	}
 	open := beneath.Regular
 	if !fi.Mode().IsRegular() {
-		open = os.Open // a named pipe or a device, which may wait: it was asked for
+		open = os.Open // a named pipe or a device may wait: the user has named it
 	}
 	f, err := open(string(p))
 	if err != nil {
@@ -47,14 +47,14 @@ func (m File) Save(_ context.Context, dst Sink, v any) error {
 // Load implements Materializer.
 func (m File) Load(_ context.Context, src fs.FS, into any) error { return loadBytes(m, src, into) }
 
-// Dir saves the directory that a Path names, or an fs.FS: regular files with
-// their executable bit, symbolic links that stay inside, and empty directories.
-// Anything else in the tree is an error, and so is what becomes something else
-// while it is saved. What a Sink that is a Sieve leaves out is not saved. It
-// loads into a Path, or an *fs.FS that reads from the registry.
+// Dir saves the directory of a Path, or an fs.FS: regular files with their
+// executable bit, symbolic links that stay inside, and empty directories. Anything
+// else in the tree is an error, and so is an entry that changes its type while it
+// is saved. A sink that is a Sieve may leave entries out. Dir loads into a Path, or
+// into an *fs.FS that reads from the registry.
 type Dir struct {
-	// Dereference saves the files and directories that symbolic links lead to,
-	// wherever they are, in place of the links. It is for a Path.
+	// Dereference saves the targets of symbolic links in place of the links, also
+	// those outside of the tree. It needs a Path.
 	Dereference bool
 }
 
@@ -115,11 +115,11 @@ type treeSaver struct {
 	sieve Sieve    // dst, if it is one
 
 	dereference bool
-	above       []fs.FileInfo // directories on disk that are being gone through
-	saved       int           // files, links and empty directories
+	above       []fs.FileInfo // the directory on the disk that is being saved, and those above it
+	saved       int           // how many files, links and empty directories
 }
 
-// saveDir saves what is in dir.
+// saveDir saves the entries of dir, which is p in the tree.
 func (s *treeSaver) saveDir(p string, dir folder) error {
 	if d, ok := dir.(diskFolder); ok {
 		notePrivate(s.dst, p, d.Info().Mode())
@@ -145,8 +145,8 @@ func (s *treeSaver) saveDir(p string, dir folder) error {
 	return nil
 }
 
-// saveSub saves the directory dir as p, itself only if nothing in it is saved:
-// others follow from their files.
+// saveSub saves the directory dir as p. It adds an entry for the directory itself
+// only if nothing in it is saved: the paths of files imply their directories.
 func (s *treeSaver) saveSub(p string, dir folder) error {
 	if s.sieve != nil && s.sieve.LeaveOut(p, dir) {
 		return nil
@@ -159,9 +159,10 @@ func (s *treeSaver) saveSub(p string, dir folder) error {
 	return s.tree.Mkdir(p)
 }
 
+// save saves the entry e of dir as p.
 func (s *treeSaver) save(dir folder, p string, e fs.DirEntry) error {
 	name, mode := e.Name(), e.Type()
-	if !utf8.ValidString(name) { // opening it would fail as well, but say less
+	if !utf8.ValidString(name) { // opening it fails, too, with a worse message
 		return refuse(dir.path(name), "its name is not valid UTF-8")
 	}
 	switch {
@@ -193,11 +194,11 @@ func (s *treeSaver) save(dir folder, p string, e fs.DirEntry) error {
 		s.saved++
 		return saveFile(s.dst, p, f, dir.path(name))
 	}
-	return refuse(dir.path(name), fmt.Sprintf("it is no regular file, directory or symbolic link (%s)", mode))
+	return refuse(dir.path(name), fmt.Sprintf("it is not a regular file, directory or symbolic link (%s)", mode))
 }
 
-// pathMaterializer is Dir for directories, File for everything else: a named
-// pipe or /dev/stdin is read like a file.
+// pathMaterializer returns Dir for a directory, and File for everything else:
+// a named pipe and /dev/stdin are read like a file.
 func pathMaterializer(p Path) (Materializer, error) {
 	fi, err := os.Stat(string(p))
 	if err != nil {

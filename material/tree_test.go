@@ -130,8 +130,8 @@ func TestDirRefuses(t *testing.T) {
 			}
 			t.Cleanup(func() { l.Close() })
 			return p
-		}, "it is no regular file, directory or symbolic link (S"},
-		"named pipe": {makeFIFO, "it is no regular file, directory or symbolic link (p"},
+		}, "it is not a regular file, directory or symbolic link (S"},
+		"named pipe": {makeFIFO, "it is not a regular file, directory or symbolic link (p"},
 		"name not UTF-8": {func(t *testing.T, dir string) string {
 			if runtime.GOOS != "linux" {
 				t.Skip("no such names there")
@@ -176,7 +176,7 @@ func TestDirOfAnFSRefuses(t *testing.T) {
 		src  fs.FS
 		says []string
 	}{
-		"device":       {fstest.MapFS{"sub/d": {Mode: fs.ModeDevice}}, []string{"sub/d", "no regular file"}},
+		"device":       {fstest.MapFS{"sub/d": {Mode: fs.ModeDevice}}, []string{"sub/d", "not a regular file"}},
 		"link out":     {fstest.MapFS{"sub/l": {Mode: fs.ModeSymlink, Data: []byte("/etc")}}, []string{"sub/l", "leads out"}},
 		"no ReadLink":  {onlyOpen{fstest.MapFS{"l": {Mode: fs.ModeSymlink, Data: []byte("a")}}}, []string{"l"}},
 		"fails":        {failingFS{fstest.MapFS{"sub/a": {}}, "sub/a"}, []string{"open sub/a", "broken"}},

@@ -1,8 +1,13 @@
-// Package beneath opens the user's files so that what is read is what was
-// found under their names: in a directory that is held open, never through a
-// link that somebody has put there meanwhile, and without waiting for a named
-// pipe. What is opened is compared with what was found: the same device, inode
-// and type.
+// Package beneath opens files and directories that other processes may replace at
+// the same time. What is opened is what was found under the name: it is compared by
+// device, inode and type. It is opened in a directory that is held open, not
+// through a link that was put there in between, and without waiting for a named
+// pipe.
+//
+// [Dir] is a directory of the user that is saved; package material walks it.
+// [OpenRoot], [OpenRootIn], [ReadDirIn] and [RegularIn] do the same for an os.Root:
+// packages tree and cachestore work in directories that other users may
+// write to. [Compare] says whether a file changed while it was read.
 package beneath
 
 import (
@@ -15,29 +20,29 @@ import (
 	"strings"
 )
 
-// ErrReplaced: between finding a name and opening it, something else came to
-// be there.
+// ErrReplaced: the name belonged to another file, or to something that is no file,
+// when it was opened.
 var ErrReplaced = errors.New("it was replaced meanwhile")
 
-// tries is how often a file is looked for that others keep replacing by
-// renaming new ones to its name, which is no fault of theirs.
+// tries is how often a file is looked for. Others may replace it by renaming a new
+// one to its name, again and again, and each of these files can be read.
 const tries = 5
 
-// NoFollow opens a file, but neither through a symbolic link at the end of its
-// path nor waiting for the other end of a named pipe, where the system has that.
-// Elsewhere, os.Root and a look after opening are what there is.
+// NoFollow has the flags to open a file without following a symbolic link at the
+// end of its path, and without waiting for the other end of a named pipe. It is 0
+// where the system has no such flags: there, what was opened is checked afterwards.
 const NoFollow = nofollow | nonblock
 
-// Dir is a directory that is held open. It stays the same one whatever becomes
-// of its path. It is an fs.FS of the files right in it.
+// Dir is a directory that is held open. It stays the same directory if its path is
+// renamed or replaced. It is an fs.FS of the regular files in it, without
+// subdirectories.
 type Dir struct {
 	root *os.Root
 	path string // in errors
 	info fs.FileInfo
 }
 
-// OpenDir opens the directory that path names, also by way of links: the user
-// has named it.
+// OpenDir opens the directory path. It follows links: the user has named the path.
 func OpenDir(path string) (*Dir, error) {
 	fi, err := os.Stat(path)
 	if err != nil {
@@ -50,22 +55,22 @@ func OpenDir(path string) (*Dir, error) {
 	return newDir(root, path, fi, err)
 }
 
-// OpenRoot is os.OpenRoot, which waits where there is a named pipe.
+// OpenRoot is os.OpenRoot, but does not wait if path is a named pipe.
 func OpenRoot(path string) (*os.Root, error) {
 	root, err := os.OpenRoot(asDir(path))
 	return root, at(path, err)
 }
 
-// OpenRootIn is root.OpenRoot, which waits where there is a named pipe.
+// OpenRootIn is root.OpenRoot, but does not wait if name is a named pipe.
 func OpenRootIn(root *os.Root, name string) (*os.Root, error) {
 	in, err := root.OpenRoot(asDir(name))
 	return in, at(name, err)
 }
 
-// asDir is a path that nothing but a directory has.
+// asDir returns a path that exists only if path is a directory.
 func asDir(path string) string { return path + string(filepath.Separator) + "." }
 
-// newDir makes a Dir of root, if that is what fi was found to be.
+// newDir makes a Dir of root, if root is the directory that fi describes.
 func newDir(root *os.Root, path string, fi fs.FileInfo, err error) (*Dir, error) {
 	if err != nil {
 		return nil, at(path, err)
@@ -81,10 +86,10 @@ func newDir(root *os.Root, path string, fi fs.FileInfo, err error) (*Dir, error)
 	return &Dir{root, path, opened}, nil
 }
 
-// Close lets go of the directory.
+// Close closes the directory.
 func (d *Dir) Close() error { return d.root.Close() }
 
-// Info describes the directory: os.SameFile tells whether two are one.
+// Info describes the directory. With os.SameFile it shows whether two are the same.
 func (d *Dir) Info() fs.FileInfo { return d.info }
 
 // Path joins the directory's path, as it was given to OpenDir, and name.
@@ -96,8 +101,8 @@ func (d *Dir) Entries() ([]fs.DirEntry, error) {
 	return entries, at(d.path, err)
 }
 
-// ReadDirIn lists the directory name in root, in the order of names. It does
-// not wait for a named pipe that is there instead.
+// ReadDirIn lists the directory name in root, in the order of names. It does not
+// wait if name is a named pipe.
 func ReadDirIn(root *os.Root, name string) ([]fs.DirEntry, error) {
 	f, err := root.OpenFile(name, os.O_RDONLY|nonblock, 0)
 	if err != nil {
@@ -112,8 +117,8 @@ func ReadDirIn(root *os.Root, name string) ([]fs.DirEntry, error) {
 	return entries, nil
 }
 
-// Sub opens a directory in d. A link to one is ErrReplaced: whoever listed d
-// has seen a directory.
+// Sub opens a directory in d. A link to one is ErrReplaced: the listing of d has
+// shown a directory.
 func (d *Dir) Sub(name string) (*Dir, error) {
 	fi, err := d.root.Lstat(name)
 	if err != nil {
@@ -131,14 +136,14 @@ func (d *Dir) Sub(name string) (*Dir, error) {
 	return newDir(root, d.Path(name), fi, err)
 }
 
-// Regular opens a regular file in d. Anything else under that name, a link to
-// a file too, is ErrReplaced.
+// Regular opens a regular file in d. Anything else with that name is ErrReplaced,
+// also a link to a file.
 func (d *Dir) Regular(name string) (*os.File, error) {
 	return regularIn(d.root, name, d.Path(name))
 }
 
-// RegularIn opens the regular file name in root. Anything else under that name,
-// a link to a file too, is ErrReplaced.
+// RegularIn opens the regular file name in root. Anything else with that name is
+// ErrReplaced, also a link to a file.
 func RegularIn(root *os.Root, name string) (*os.File, error) {
 	return regularIn(root, name, filepath.Join(root.Name(), name))
 }
@@ -169,9 +174,9 @@ func (d *Dir) Readlink(name string) (string, error) {
 	return target, at(d.Path(name), err)
 }
 
-// Regular opens the regular file that path names. If path is a link, it is the
-// file that it leads to, for the user has named it; but a file does not become
-// a link on the way.
+// Regular opens the regular file path. If path is a link, it opens the link's
+// target: the user has named it. A file that becomes a link in between is not
+// followed.
 func Regular(path string) (*os.File, error) {
 	look, flags := os.Lstat, os.O_RDONLY|NoFollow
 	if fi, err := os.Lstat(path); err == nil && fi.Mode()&fs.ModeSymlink != 0 {
@@ -182,9 +187,9 @@ func Regular(path string) (*os.File, error) {
 		func() (*os.File, error) { return os.OpenFile(path, flags, 0) })
 }
 
-// regular opens what look finds. Where another file was renamed to the name in
-// between, it looks again; so it does where opening fails, for the reason may
-// be what the name has come to be.
+// regular opens the file that look finds. If another file was renamed to the name
+// in between, it looks again. It also does so if opening fails: the reason may be
+// that the name is something else now.
 func regular(path string, look func() (fs.FileInfo, error), open func() (*os.File, error)) (*os.File, error) {
 	why := ErrReplaced
 	for range tries {
@@ -212,9 +217,9 @@ func regular(path string, look func() (fs.FileInfo, error), open func() (*os.Fil
 	return nil, at(path, why)
 }
 
-// replacedBy is ErrReplaced, and by what.
+// replacedBy returns an ErrReplaced that says what the name is now.
 func replacedBy(fi fs.FileInfo) error {
-	what := "something that is no file (" + fi.Mode().Type().String() + ")"
+	what := "something that is not a file (" + fi.Mode().Type().String() + ")"
 	switch mode := fi.Mode(); {
 	case mode.IsRegular():
 		what = "a file"
@@ -232,8 +237,7 @@ func replacedBy(fi fs.FileInfo) error {
 	return fmt.Errorf("%w, by %s", ErrReplaced, what)
 }
 
-// at gives an error the whole path, in place of the part of it below an
-// os.Root.
+// at gives an error the whole path, in place of the part below an os.Root.
 func at(path string, err error) error {
 	if err == nil {
 		return nil

@@ -2,24 +2,22 @@ package beneath
 
 import "io/fs"
 
-// Change tells how a file differs from what it was.
+// Change says how a file has changed between two calls of Stat.
 type Change int
 
 const (
-	// Same: nobody has touched it.
+	// Same: it has not changed.
 	Same Change = iota
-	// Touched: something about it was changed, and the system's own change
-	// time alone says so. Perhaps it got another name, mode or owner; perhaps
-	// somebody wrote to it and has set its modification time back.
+	// Touched: only its change time is different. It has another name, mode or
+	// owner; or somebody wrote to it and set its modification time back.
 	Touched
-	// Written: it has another size or modification time.
+	// Written: its size or modification time is different.
 	Written
 )
 
-// Compare compares what Stat of one open file has said before and after. On
-// systems without a change time (and on Windows, where it is not looked at),
-// nothing is Touched: there, a write whose modification time was set back
-// does not show.
+// Compare compares two results of Stat of one open file. On Windows, and on systems
+// without a change time, it never returns Touched: there, a write does not show if
+// the modification time is set back.
 func Compare(before, after fs.FileInfo) Change {
 	if before.Size() != after.Size() || !before.ModTime().Equal(after.ModTime()) {
 		return Written

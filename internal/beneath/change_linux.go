@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// ChangeTime returns when the system last changed something about a file: its
-// bytes, names, mode, owner or times. No program can set it. ok is false if
-// fi does not come from the operating system.
+// ChangeTime returns when a file was last changed in any way: bytes, names, mode,
+// owner or times. The system sets it, and no program can. ok is false if fi is not
+// from the operating system.
 func ChangeTime(fi fs.FileInfo) (at time.Time, ok bool) {
 	st, ok := fi.Sys().(*syscall.Stat_t)
 	if !ok {

@@ -7,5 +7,5 @@ import (
 	"time"
 )
 
-// ChangeTime is not to be had here: ok is false.
+// ChangeTime is not available here: ok is false.
 func ChangeTime(fs.FileInfo) (at time.Time, ok bool) { return time.Time{}, false }

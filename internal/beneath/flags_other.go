@@ -2,6 +2,6 @@
 
 package beneath
 
-// Opening does not wait here, and that a link was followed shows when what was
-// found and what was opened are compared.
+// Opening does not wait on these systems. Comparing what was found with what was
+// opened shows whether a link was followed.
 const nonblock, nofollow = 0, 0

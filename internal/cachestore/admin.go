@@ -16,15 +16,15 @@ type Amount struct {
 
 func (a *Amount) add(e entry) { a.Entries++; a.Bytes += e.size }
 
-// Usage is what a cache holds.
+// Usage says how much a cache holds.
 type Usage struct {
 	Packs     Amount // stretches of packs
 	Trees     Amount // checked-out versions
-	Registers Amount // as last seen, for reading offline
-	Partial   Amount // being made, and set aside
+	Registers Amount // as they were last read, for offline mode
+	Partial   Amount // being made, and room set aside
 }
 
-// Total is the sum of all.
+// Total returns the sum of all.
 func (u *Usage) Total() Amount {
 	var t Amount
 	for _, a := range []Amount{u.Packs, u.Trees, u.Registers, u.Partial} {
@@ -33,8 +33,8 @@ func (u *Usage) Total() Amount {
 	return t
 }
 
-// Usage adds up what is in the cache. An error means that not all of it could
-// be read; see Check, too.
+// Usage adds up what is in the cache. It returns an error if it cannot read all of
+// it; see Check.
 func (c *Cache) Usage() (*Usage, error) {
 	u := new(Usage)
 	root, err := c.open()
@@ -55,11 +55,11 @@ func (c *Cache) Usage() (*Usage, error) {
 	return u, nil
 }
 
-// Prune removes what killed processes have left, and throws out what was not
-// used for longest until the rest takes no more than limit bytes. A tree that
-// was checked out within the hour stays, unless limit is 0. What is not the
-// cache's own stays in any case. It returns what it has removed, and an error
-// if there is something that it could not read or remove.
+// Prune removes what killed processes have left. Then it drops entries, those that
+// were not used for longest first, until the rest takes at most limit bytes. A tree
+// that was checked out within the last hour stays, unless limit is 0. Files that
+// the cache has not made always stay. Prune returns what it has removed, and an
+// error if it could not read or remove something.
 func (c *Cache) Prune(limit int64) (Amount, error) {
 	c.Release()
 	before, err := c.Usage()
@@ -84,14 +84,14 @@ func (c *Cache) Prune(limit int64) (Amount, error) {
 	return Amount{was.Entries - is.Entries, was.Bytes - is.Bytes}, failed
 }
 
-// VerifyReport is what Verify has found.
+// VerifyReport says what Verify has found.
 type VerifyReport struct {
-	Checked Amount
+	Checked Amount // read, including what was dropped
 	Dropped Amount // damaged, and removed
 }
 
-// Verify reads everything in the cache and removes what is damaged. An error
-// means that not all of it could be read.
+// Verify reads everything in the cache, and removes what is damaged. It returns an
+// error if it cannot read or remove something.
 func (c *Cache) Verify() (*VerifyReport, error) {
 	r := new(VerifyReport)
 	root, err := c.open()
@@ -123,8 +123,8 @@ func (c *Cache) Verify() (*VerifyReport, error) {
 	return r, failed
 }
 
-// verifyEntry reports whether an entry is what it was made as. An error means that
-// this could not be found out.
+// verifyEntry reports whether an entry is undamaged. It returns an error if it
+// cannot find out.
 func verifyEntry(root *os.Root, e entry) (sound bool, err error) {
 	if e.kind == treesDir {
 		tree, err := openTree(root, e.name)
@@ -140,7 +140,7 @@ func verifyEntry(root *os.Root, e entry) (sound bool, err error) {
 	f, _, err := openFile(root, e.name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return true, nil // thrown out since
+		return true, nil // dropped in the meantime
 	case errors.Is(err, fs.ErrPermission):
 		return false, err
 	case err == nil:
@@ -150,7 +150,8 @@ func verifyEntry(root *os.Root, e entry) (sound bool, err error) {
 	return sound, nil
 }
 
-// keys returns the keys below prefix that were seen, in ascending order.
+// keys returns the keys with a prefix of the registers in the cache, in ascending
+// order.
 func (s *cached) keys(prefix string) ([]string, error) {
 	root, err := s.c.open()
 	if errors.Is(err, fs.ErrNotExist) {

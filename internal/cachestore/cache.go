@@ -1,26 +1,3 @@
-// Package cachestore is the cache of package cache: a directory, and the store
-// that reads through it.
-//
-//	packs/<hh>/<id>/<offset>-<length>   bytes of a pack, of any registry
-//	trees/<digest>.<bytes>/files/       a version's directory; files are read-only
-//	seen/<registry>/<key>               a register as it was last read
-//	tmp/                                what is being made, and room set aside
-//
-// Packs and trees are named by their content, never change, and are used
-// instead of the registry's. Registers change: a version is deleted, a tag
-// moves. Those here are never used while the registry can be asked, but only
-// by [Cache.Offline], whose answers may be old.
-//
-// Everything is written to tmp and renamed into place. No flush is waited for:
-// what a loss of power damages is found by its digest or its sum, and read
-// again.
-//
-//	store.go      Wrap, Offline: stores on the cache; Use, Look: the requests that use it
-//	packs.go      stretches of packs
-//	tree.go       Tree: checked-out versions; treecheck.go: whether one was changed
-//	room.go       the budget, which all processes keep together
-//	dir.go        the directory, and whether it can be trusted
-//	admin.go      Usage, Prune, Verify
 package cachestore
 
 import (
@@ -39,8 +16,8 @@ import (
 	"github.com/mindtrace/registry/internal/beneath"
 )
 
-// Cache is a directory that is shared with other processes. It may be used by
-// many goroutines and registries at once, and holds nothing that must be closed.
+// Cache is a directory that is shared with other processes. Many goroutines and
+// registries may use it at once. It need not be closed.
 type Cache struct {
 	dir    string
 	budget int64
@@ -48,37 +25,37 @@ type Cache struct {
 	warned sync.Once
 
 	mu   sync.Mutex
-	hold string // name of a file in tmp whose size is room set aside for this process
-	held int64  // that size
-	idle *time.Timer
+	hold string      // name of a file in tmp: room that is set aside for this process
+	held int64       // size of that file, in bytes
+	idle *time.Timer // calls Release
 }
 
-// Of returns the Cache behind a *cache.Cache, or nil for a nil one. Package
-// cache sets it: what the registry does with a cache is not part of its API.
+// Of returns the Cache of a *cache.Cache, and nil for a nil one. Package cache sets
+// it.
 var Of func(handle any) *Cache
 
-// New returns the cache of a directory, which may hold so many bytes. log gets
-// a warning if it cannot be used. It reads and makes nothing yet.
+// New returns the cache in a directory, with a budget in bytes. log gets a warning
+// if the cache cannot be used. New does not read or make anything.
 func New(dir string, budget int64, log *slog.Logger) *Cache {
 	return &Cache{dir: dir, budget: budget, log: log}
 }
 
-// newTmp returns a new name for what is being made.
+// newTmp returns a new name in tmp.
 func newTmp() string { return path.Join(tmpDir, strings.ToLower(rand.Text()[:16])) }
 
-// warn tells once that the cache is of no use.
+// warn logs, once, that the cache cannot be used.
 func (c *Cache) warn(err error) {
 	c.warned.Do(func() { c.log.Warn("the cache cannot be used; reading goes on without it", "dir", c.dir, "error", err) })
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// sumSize is how many bytes follow the contents of a cached file: their
-// CRC-32C. It shows damage where no digest is at hand.
+// sumSize is the size of the checksum at the end of a cached file, in bytes. It is
+// the CRC-32C of the contents, and shows damage where no digest is known.
 const sumSize = 4
 
-// insert makes the file name with the given contents, unless there is no room
-// for it.
+// insert makes the file name with the given contents, one after the other. If that
+// fails, it logs a warning, unless only the room is missing.
 func (c *Cache) insert(name string, contents ...[]byte) {
 	switch err := c.tryInsert(name, contents); {
 	case err == nil, errors.Is(err, errNoRoom):
@@ -111,7 +88,7 @@ func (c *Cache) putFile(root *os.Root, name string, n int64, contents [][]byte) 
 	if err != nil {
 		return err
 	}
-	defer root.Remove(tmp) // nothing, once it was renamed
+	defer root.Remove(tmp) // does nothing after the rename
 	for _, b := range contents {
 		if _, err := f.Write(b); err != nil {
 			f.Close()
@@ -121,7 +98,7 @@ func (c *Cache) putFile(root *os.Root, name string, n int64, contents [][]byte) 
 	if err := f.Close(); err != nil {
 		return err
 	}
-	for range 2 { // an empty directory may be removed beside this
+	for range 2 { // another process may remove the directory while it is empty
 		if err = root.MkdirAll(path.Dir(name), 0o700); err == nil {
 			err = root.Rename(tmp, name)
 		}
@@ -132,8 +109,8 @@ func (c *Cache) putFile(root *os.Root, name string, n int64, contents [][]byte) 
 	return err
 }
 
-// readSound returns the contents of a cached file, if they are whole, and
-// otherwise removes it.
+// readSound returns the contents of a cached file. If they are damaged, it removes
+// the file and returns false.
 func readSound(root *os.Root, name string) ([]byte, bool) {
 	f, is, err := openFile(root, name)
 	if err != nil {
@@ -157,8 +134,8 @@ func readSound(root *os.Root, name string) ([]byte, bool) {
 	return nil, false
 }
 
-// touch marks an entry as just used.
+// touch marks an entry as used now.
 func touch(root *os.Root, name string) {
 	now := time.Now()
-	root.Chtimes(name, now, now) // if not, it is thrown out earlier
+	root.Chtimes(name, now, now) // if this fails, the entry is dropped earlier
 }

@@ -8,8 +8,10 @@ import (
 	"github.com/mindtrace/registry/internal/beneath"
 )
 
-// packDir is where stretches of a pack are. Equal packs of different eras and
-// registries have the same name and the same bytes.
+// A stretch is some consecutive bytes of a pack, in a file of their own.
+
+// packDir returns the directory of the stretches of a pack. Packs with the same id
+// have the same bytes, whatever their era and registry.
 func packDir(key string) string {
 	id := path.Base(key)
 	return path.Join(packsDir, id[:min(2, len(id))], id)
@@ -30,8 +32,8 @@ func stretches(root *os.Root, key string, do func(name string, offset, size int6
 	}
 }
 
-// readPack returns n bytes of a pack, in buf if that is large enough. They are
-// not verified: the caller knows their digests.
+// readPack returns n bytes of a pack, in buf if that is large enough. It does not
+// verify them: the caller knows their digests.
 func (c *Cache) readPack(key string, offset, n int64, buf []byte) (body []byte, ok bool) {
 	root := c.look()
 	if root == nil {
@@ -66,8 +68,8 @@ func (c *Cache) readPack(key string, offset, n int64, buf []byte) (body []byte, 
 	return body, ok
 }
 
-// forget drops the stretches that hold some of n bytes of a pack. The others
-// stay: perhaps they were just fetched anew.
+// forget drops the stretches that have any of n bytes of a pack. Others may have
+// just been fetched again: they stay.
 func (c *Cache) forget(key string, offset, n int64) {
 	root := c.look()
 	if root == nil {
@@ -82,7 +84,7 @@ func (c *Cache) forget(key string, offset, n int64) {
 	})
 }
 
-// keepPack keeps bytes of a pack, in place of shorter stretches among them.
+// keepPack keeps bytes of a pack. It drops the stretches that these bytes cover.
 func (c *Cache) keepPack(key string, offset int64, body []byte) {
 	n := int64(len(body))
 	kept := path.Join(packDir(key), fmt.Sprintf("%d-%d", offset, n))

@@ -17,41 +17,44 @@ import (
 	"github.com/mindtrace/registry/internal/oserror"
 )
 
-// All processes keep the budget together, without a lock. A process that wants
-// to write n bytes first makes a file of n bytes without contents. Then it adds
-// up everything there is, the files of others in tmp too, and drops what was
-// not used for longest until it fits. Only then does it write. Of two that do
-// so at once, the one that adds up last sees the file of the other, so what is
-// written never takes more than the budget. Adding up for every entry would
-// be slow: a process sets aside room for the next ones, as a file in tmp, too.
+// All processes keep the budget together, without a lock. A process that wants to
+// write n bytes first makes a file in tmp of n bytes without contents. Then it adds
+// up all entries, including the files of others in tmp, and drops those that were
+// not used for longest until the sum fits the budget. Only then it writes. If two
+// processes do this at once, the one that adds up last sees the file of the other.
+// So the bytes that are written never take more than the budget.
+//
+// Adding up for every entry would be slow. So a process also sets aside room for
+// the entries that follow, as another file in tmp.
 
 const (
-	// maxAge is when something in tmp has been abandoned. A process that takes
-	// longer touches it.
+	// maxAge is the age at which an entry in tmp counts as abandoned. A process
+	// that takes longer touches its entry.
 	maxAge = time.Hour
-	// inUse is how long after its last checkout a tree is not thrown out.
+	// inUse is how long a tree is kept after its last checkout.
 	inUse = time.Hour
-	// maxHold is how much room a process sets aside at most, in bytes: for 64
-	// more of what it puts in.
+	// maxHold is the most room that a process sets aside, in bytes. It sets aside
+	// room for 64 entries of the size of the last one.
 	maxHold = 64 << 20
-	// block is what sizes are rounded up to, as file systems do.
+	// block is the size of a block of the file system, in bytes. Sizes are rounded
+	// up to it.
 	block = 4 << 10
 )
 
-// patience is how long a tree that would fit waits for others to be done with
-// what they put in. A process that makes a tree touches it more often.
+// patience is how long a tree that would fit waits while others add entries. A
+// process that makes a tree touches it more often than that.
 var patience = time.Minute
 
 var (
 	errNoRoom = errors.New("no room in the cache")
-	// errBusy is errNoRoom as long as others are putting in what they do.
+	// errBusy is an errNoRoom that may end: others are adding entries.
 	errBusy = fmt.Errorf("%w now", errNoRoom)
 )
 
-// cost is how many bytes of the budget a file takes.
+// cost returns how many bytes of the budget a file of size bytes takes.
 func cost(size int64) int64 { return (size + block - 1) / block * block }
 
-// entry is what is thrown out as one.
+// entry is a file or tree that is dropped as a whole.
 type entry struct {
 	name string // below the directory of the cache
 	kind string // directory of the cache that it is in
@@ -59,12 +62,13 @@ type entry struct {
 	used time.Time
 }
 
-// stays tells what is not thrown out to make room.
+// stays reports whether the entry is kept even if room is needed.
 func (e *entry) stays() bool {
 	return e.kind == tmpDir || e.kind == treesDir && time.Since(e.used) < inUse
 }
 
-// usedSince tells a tree that was checked out after it was listed.
+// usedSince reports whether the entry is a tree that was checked out after it was
+// listed.
 func (e *entry) usedSince(root *os.Root) bool {
 	if e.kind != treesDir {
 		return false
@@ -73,9 +77,9 @@ func (e *entry) usedSince(root *os.Root) bool {
 	return err == nil && !info.ModTime().Equal(e.used)
 }
 
-// patterns returns those of the names that a cache gives, by kind. A file with
-// another name is not the cache's to count or to remove. The patterns are compiled
-// at first use, since most programs start without it.
+// patterns returns the patterns of the names that a cache gives to entries, by
+// kind. Files with other names are not counted and not removed. The patterns are
+// compiled at first use: most programs never need them.
 var patterns = sync.OnceValue(func() map[string]*regexp.Regexp {
 	return map[string]*regexp.Regexp{
 		tmpDir:   regexp.MustCompile(`^tmp/[a-z2-7]{16}(\.[0-9]+)?$`),
@@ -85,8 +89,8 @@ var patterns = sync.OnceValue(func() map[string]*regexp.Regexp {
 	}
 })
 
-// entries returns everything that takes room. What was abandoned in the making
-// is removed on the way. An error means that not all could be read.
+// entries returns all entries, and how many bytes they take. It removes the
+// abandoned ones in tmp. It returns an error if it cannot read everything.
 func (c *Cache) entries(root *os.Root) (all []entry, total int64, failed error) {
 	ours := patterns()
 	for _, kind := range kinds {
@@ -95,7 +99,7 @@ func (c *Cache) entries(root *os.Root) (all []entry, total int64, failed error) 
 		}
 		err := fs.WalkDir(root.FS(), kind, func(name string, d fs.DirEntry, err error) error {
 			if err != nil {
-				if !errors.Is(err, fs.ErrNotExist) { // not just gone
+				if !errors.Is(err, fs.ErrNotExist) { // else it was dropped in the meantime
 					failed = errors.Join(failed, err)
 				}
 				return nil
@@ -130,14 +134,14 @@ func (c *Cache) entries(root *os.Root) (all []entry, total int64, failed error) 
 	return all, total, failed
 }
 
-// treeSize reads the size of a tree from its name.
+// treeSize returns the size of a tree, which is in its name.
 func treeSize(name string) int64 {
 	n, _ := strconv.ParseInt(strings.TrimPrefix(path.Ext(name), "."), 10, 64)
 	return n
 }
 
-// remove drops an entry. A process that has it open reads on, where the system lets
-// files be removed that are open; where not, they stay.
+// remove drops an entry. A process that has a file of it open can still read it.
+// Where the system does not remove open files, they stay.
 func (c *Cache) remove(root *os.Root, e entry) error {
 	switch e.kind {
 	case treesDir:
@@ -149,14 +153,14 @@ func (c *Cache) remove(root *os.Root, e entry) error {
 		return err
 	}
 	if e.kind == packsDir {
-		root.Remove(path.Dir(e.name)) // if it was the last
+		root.Remove(path.Dir(e.name)) // succeeds if it is empty
 	}
 	return nil
 }
 
-// evict throws out what was not used for longest until what is left takes no
-// more than limit. It returns what is left, in bytes, and why what else should
-// go does not.
+// evict drops the entries that were not used for longest, until the rest takes at
+// most limit bytes. With spareTrees set, it keeps trees in use. It returns how many
+// bytes are left, and why entries could not be removed.
 func (c *Cache) evict(root *os.Root, all []entry, total, limit int64, spareTrees bool) (left int64, failed error) {
 	slices.SortFunc(all, func(a, b entry) int { return a.used.Compare(b.used) })
 	for _, e := range all {
@@ -175,9 +179,9 @@ func (c *Cache) evict(root *os.Root, all []entry, total, limit int64, spareTrees
 	return total, failed
 }
 
-// fitting does what takes n bytes. If the disk is full before the budget is,
-// it throws out as much of what was not used for longest and does it again, as
-// long as there is something to throw out.
+// fitting calls do, which writes n bytes. If the disk is full, though the budget is
+// not, it drops n bytes of the entries that were not used for longest, and calls do
+// again, as long as there are entries to drop.
 func (c *Cache) fitting(root *os.Root, n int64, do func() error) error {
 	for {
 		err := do()
@@ -192,7 +196,7 @@ func (c *Cache) fitting(root *os.Root, n int64, do func() error) error {
 	}
 }
 
-// stage returns a new file, named tmp, for n bytes that there is room for.
+// stage makes the file tmp of n bytes, and makes room for it.
 func (c *Cache) stage(root *os.Root, tmp string, n int64) (*os.File, error) {
 	if cost(n) > c.budget {
 		return nil, errNoRoom
@@ -214,8 +218,7 @@ func (c *Cache) stage(root *os.Root, tmp string, n int64) (*os.File, error) {
 	return f, nil
 }
 
-// admit makes room for n bytes that are there already, as a file or directory
-// in tmp.
+// admit makes room for n bytes that already count, as a file or directory in tmp.
 func (c *Cache) admit(root *os.Root, n int64) error {
 	if c.idle == nil {
 		c.idle = time.AfterFunc(5*time.Second, c.Release)
@@ -226,7 +229,7 @@ func (c *Cache) admit(root *os.Root, n int64) error {
 		c.held -= n
 		return nil
 	}
-	c.dropHold(root) // used up, or somebody took it for abandoned
+	c.dropHold(root) // used up, or removed as abandoned
 	c.setAside(root, min(c.budget/16, maxHold, 64*n)/block*block)
 	all, total, err := c.entries(root)
 	if err != nil {
@@ -249,7 +252,7 @@ func (c *Cache) admit(root *os.Root, n int64) error {
 		return errNoRoom
 	}
 	if fixed > c.budget {
-		return errBusy // to throw out the rest would not help
+		return errBusy // dropping the rest would not help
 	}
 	if left, _ := c.evict(root, all, total, c.budget, true); left > c.budget {
 		return errBusy
@@ -257,7 +260,7 @@ func (c *Cache) admit(root *os.Root, n int64) error {
 	return nil
 }
 
-// treeInMaking tells whether somebody is making a tree.
+// treeInMaking reports whether another process is making a tree.
 func treeInMaking(root *os.Root) bool {
 	entries, _ := beneath.ReadDirIn(root, tmpDir)
 	return slices.ContainsFunc(entries, func(e fs.DirEntry) bool {
@@ -266,7 +269,7 @@ func treeInMaking(root *os.Root) bool {
 	})
 }
 
-// resize makes the file name, which is there, n bytes long.
+// resize sets the size of an existing file, in bytes.
 func resize(root *os.Root, name string, n int64) error {
 	f, err := root.OpenFile(name, os.O_WRONLY, 0)
 	if err != nil {
@@ -276,7 +279,8 @@ func resize(root *os.Root, name string, n int64) error {
 	return f.Truncate(n)
 }
 
-// setAside makes a file of n bytes without contents, if it can.
+// setAside makes a file of n bytes without contents. If that fails, nothing is set
+// aside.
 func (c *Cache) setAside(root *os.Root, n int64) {
 	c.hold = newTmp()
 	f, err := root.OpenFile(c.hold, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
@@ -292,6 +296,7 @@ func (c *Cache) setAside(root *os.Root, n int64) {
 	c.held = n
 }
 
+// dropHold gives back the room that is set aside. The caller holds c.mu.
 func (c *Cache) dropHold(root *os.Root) {
 	if c.hold != "" {
 		root.Remove(c.hold)
@@ -299,9 +304,9 @@ func (c *Cache) dropHold(root *os.Root) {
 	c.hold, c.held = "", 0
 }
 
-// Release gives back the room that was set aside for what comes next. It
-// happens by itself after some seconds; a program that ends earlier leaves it
-// to others for up to an hour, unless it calls Release.
+// Release gives back the room that is set aside for the next entries. Otherwise
+// that happens after some seconds; and if the program ends before, other processes
+// remove it after an hour.
 func (c *Cache) Release() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

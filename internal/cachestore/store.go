@@ -18,31 +18,33 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
+// usage says how a request uses the cache. The zero value means not at all.
 type usage int
 
 const (
-	reading usage = iota + 1 // from the cache, and into it
-	looking                  // from the cache only
+	reading usage = iota + 1 // reads from the cache, and adds to it
+	looking                  // reads from the cache, and adds no packs
 )
 
 type usageKey struct{}
 
-// Use returns a context in which a wrapped store uses the cache. In any other,
-// what is read is what the registry holds: to verify, repair or collect it
-// takes just that.
+// Use returns a context in which a wrapped store uses the cache. With other
+// contexts it reads the registry itself: a verification, a repair and a collection
+// need that.
 func Use(ctx context.Context) context.Context { return context.WithValue(ctx, usageKey{}, reading) }
 
-// Look is Use for bytes of packs that go somewhere else on this disk: they are
-// read from the cache, but not kept there too.
+// Look is Use, but adds no packs to the cache. It is for bytes that are written to
+// this disk anyway, as by a checkout.
 func Look(ctx context.Context) context.Context { return context.WithValue(ctx, usageKey{}, looking) }
 
-// Wrap returns st, the store of the registry at url, with the cache in front
-// of its packs. Every other key is read from st, always; a register that was
-// read is kept for Offline. See Use.
+// Wrap returns st, the store of the registry at url, with the cache in front of its
+// packs. All other keys are always read from st. Registers that are read are kept
+// for Offline. See Use.
 func (c *Cache) Wrap(st store.Store, url string) store.Store {
 	return &cached{st, c, seenOf(url)}
 }
 
+// cached is the store that Wrap returns.
 type cached struct {
 	store.Store
 	c    *Cache
@@ -93,15 +95,17 @@ func (s *cached) Get(ctx context.Context, key string, o *store.GetOptions) ([]by
 	return body, info, err
 }
 
+// seenOf returns the directory of the registers of the registry at url.
 func seenOf(url string) string {
 	sum := sha256.Sum256([]byte(strings.TrimRight(url, "/")))
 	return path.Join(seenDir, hex.EncodeToString(sum[:16]))
 }
 
+// name returns the name of the file with the register at key.
 func (s *cached) name(key string) string { return path.Join(s.seen, key) }
 
-// drop forgets a register that is not there any more: with the settings, all of
-// the registry.
+// drop removes a register that the registry does not have any more. With the
+// settings, it removes all registers.
 func (s *cached) drop(key string) {
 	root := s.c.look()
 	if root == nil {
@@ -114,8 +118,8 @@ func (s *cached) drop(key string) {
 	}
 }
 
-// record keeps a register as it was just seen: when it was put, in nanoseconds
-// since 1970, and its body.
+// record keeps a register that was just read: the time at which it was put, in
+// nanoseconds since 1970, and its body.
 func (s *cached) record(key string, body []byte, info store.Info) {
 	if s.known(key, body) {
 		return
@@ -123,8 +127,8 @@ func (s *cached) record(key string, body []byte, info store.Info) {
 	s.c.insert(s.name(key), binary.BigEndian.AppendUint64(nil, uint64(info.Modified.UnixNano())), body)
 }
 
-// known reports whether a register is in the cache just so. Settings of another
-// registry than before take all of that along.
+// known reports whether the cache has a register with this body. If the settings
+// are those of another registry than before, it removes all registers.
 func (s *cached) known(key string, body []byte) bool {
 	root := s.c.look()
 	if root == nil {
@@ -139,13 +143,14 @@ func (s *cached) known(key string, body []byte) bool {
 	if key == manifest.SettingsKey {
 		was, _ := manifest.DecodeSettings(old[min(8, len(old)):])
 		if is, err := manifest.DecodeSettings(body); err == nil && (was == nil || was.ID != is.ID) {
-			root.RemoveAll(s.seen) // perhaps of another registry that was there
+			root.RemoveAll(s.seen) // another registry was at this address
 		}
 	}
 	return false
 }
 
-// ErrOffline: the cache does not have it, and the registry may not be asked.
+// ErrOffline: the cache does not have it, and offline mode does not ask the
+// registry.
 var ErrOffline = errors.New("offline")
 
 type missingError struct{ what string }
@@ -153,10 +158,9 @@ type missingError struct{ what string }
 func (e *missingError) Error() string { return "offline: " + e.what }
 func (e *missingError) Unwrap() error { return ErrOffline }
 
-// Offline returns a store that holds what was read from the registry at url
-// through Wrap, as far as it is still in the cache. Versions may have been
-// saved or deleted since, and tags moved. What is missing is ErrOffline, and so
-// is every change.
+// Offline returns a store with what was read from the registry at url through Wrap,
+// as far as the cache still has it. Since then, versions may have been saved or
+// deleted, and tags moved. What is missing is ErrOffline, and so is every change.
 func (c *Cache) Offline(url string) store.Store {
 	return &offline{cached{nil, c, seenOf(url)}}
 }
@@ -210,8 +214,8 @@ func (s *offline) Keys(context.Context, string, string) iter.Seq2[string, error]
 
 func (s *offline) Stage(context.Context, string, []byte) (store.Staged, error) { return nil, nil }
 
-// List implements store.Store. That it has nothing does not mean that there is
-// nothing.
+// List implements store.Store. If the cache has no key with the prefix, that is an
+// ErrOffline and not an empty listing: the registry may have some.
 func (s *offline) List(ctx context.Context, prefix, after string) iter.Seq2[store.Info, error] {
 	return func(yield func(store.Info, error) bool) {
 		keys, err := s.keys(prefix)
@@ -229,7 +233,7 @@ func (s *offline) List(ctx context.Context, prefix, after string) iter.Seq2[stor
 			}
 			_, info, err := s.Get(ctx, key, nil)
 			if err != nil {
-				continue // thrown out since
+				continue // dropped in the meantime
 			}
 			if !yield(info, nil) {
 				return

@@ -22,20 +22,21 @@ const (
 	listName  = "files.json" // what is in it, for Verify
 )
 
-// Tree returns the directory with the files of a version, whose digest it has
-// in its name. If there is none, write fills a new one, whose files then become
-// read-only, and which is renamed into place. If the disk was full in the middle
-// and there is room now, write is called again on what it has written. A tree whose
-// files and directories do not have their sizes or times any more is made anew;
-// what was changed later than it was finished is read, and compared with its digest.
+// Tree returns the directory with the files of the version that has the digest. If
+// the cache has none, Tree calls write to fill a new directory, makes its files
+// read-only, and renames it into place. If the disk is full and Tree can make room,
+// it calls write again, on the same directory.
 //
-// A tree is not thrown out within an hour after Tree has returned it. Files
-// that are open or mapped by then can be read on, except where the system
-// does not let them be removed, and so they stay.
+// Before it returns a directory that exists, Tree checks the sizes and times of its
+// files. If they are different, the tree is made again. If only change times are,
+// Tree reads the files and compares their digests.
+//
+// A tree is kept for an hour after Tree has returned it. After that, processes that
+// have files of it open or mapped can still read them.
 func (c *Cache) Tree(ctx context.Context, digest manifest.Digest, files []manifest.File, write func(dir string) error) (string, error) {
 	var size int64 = 2 * block
 	for i := range files {
-		size += block + cost(files[i].Size) // with its entry in directories and list
+		size += block + cost(files[i].Size) // the block is for its entries in directories and in the list
 	}
 	root, err := c.prepare()
 	if err != nil {
@@ -44,7 +45,7 @@ func (c *Cache) Tree(ctx context.Context, digest manifest.Digest, files []manife
 	defer root.Close()
 	name := path.Join(treesDir, digest.Hex()+"."+strconv.FormatInt(size, 10))
 	dir := c.filesOf(name)
-	touch(root, name) // before the look, so that nobody takes it away after it
+	touch(root, name) // before the check, so that nobody drops the tree after it
 	if err := soundTree(root, name, files); err == nil {
 		return dir, nil
 	} else if !errors.Is(err, fs.ErrNotExist) {
@@ -60,7 +61,7 @@ func (c *Cache) Tree(ctx context.Context, digest manifest.Digest, files []manife
 	if tmp == "" {
 		return dir, nil
 	}
-	defer removeTree(root, tmp) // nothing, once it was renamed
+	defer removeTree(root, tmp) // does nothing after the rename
 	defer keepTouching(root, tmp)()
 	if err := c.fitting(root, size, func() error { return write(c.filesOf(tmp)) }); err != nil {
 		return "", err
@@ -81,14 +82,14 @@ func (c *Cache) Tree(ctx context.Context, digest manifest.Digest, files []manife
 	return dir, nil
 }
 
-// filesOf is where the files of the tree name are.
+// filesOf returns the path of the files of the tree name.
 func (c *Cache) filesOf(name string) string {
 	return filepath.Join(c.dir, filepath.FromSlash(name), filesName)
 }
 
-// awaitTree is stageTree, but waits for others who are filling the cache if
-// that is why there is no room. It returns "" as soon as one of them has made
-// the very same tree.
+// awaitTree is stageTree, but waits while there is no room because other processes
+// add entries. It returns "" as soon as made reports that one of them has made the
+// same tree.
 func (c *Cache) awaitTree(ctx context.Context, root *os.Root, size int64, made func() bool) (tmp string, err error) {
 	var until time.Time
 	for {
@@ -117,8 +118,8 @@ func (c *Cache) awaitTree(ctx context.Context, root *os.Root, size int64, made f
 	}
 }
 
-// stageTree makes a directory in tmp for a tree that there is room for. The
-// room is in its name.
+// stageTree makes a directory in tmp for a tree of size bytes, and makes room for
+// it. The size is in its name.
 func (c *Cache) stageTree(root *os.Root, size int64) (string, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -129,15 +130,15 @@ func (c *Cache) stageTree(root *os.Root, size int64) (string, error) {
 	if err := c.admit(root, size); err != nil {
 		removeTree(root, tmp)
 		if errors.Is(err, errNoRoom) {
-			err = fmt.Errorf("%w for %d bytes: it may take %d, and does not drop what was checked out within the hour (MINDREG_CACHE_SIZE sets its size)", err, size, c.budget)
+			err = fmt.Errorf("%w for %d bytes: its limit is %d, and it keeps what was checked out within the last hour; MINDREG_CACHE_SIZE sets the limit", err, size, c.budget)
 		}
 		return "", err
 	}
 	return tmp, nil
 }
 
-// keepTouching tells others that the tree name is not abandoned, until stop is
-// called.
+// keepTouching shows other processes that the tree name is not abandoned, until
+// stop is called.
 func keepTouching(root *os.Root, name string) (stop func()) {
 	ticker, done := time.NewTicker(patience/6), make(chan struct{})
 	go func() {
@@ -154,9 +155,9 @@ func keepTouching(root *os.Root, name string) (stop func()) {
 	return func() { close(done) }
 }
 
-// finishTree makes the files of a tree read-only and writes the list of them,
-// after all else: what was changed later than the list was changed by others.
-// Directories stay writable for their owner, who can remove them so.
+// finishTree makes the files of a tree read-only, and then writes their list. What
+// has a later change time than the list was changed by others. Directories stay
+// writable for their owner, so that they can be removed.
 func finishTree(root *os.Root, name string, files []manifest.File) error {
 	tree, err := beneath.OpenRootIn(root, name)
 	if err != nil {
@@ -201,12 +202,13 @@ func finishTree(root *os.Root, name string, files []manifest.File) error {
 	return tree.WriteFile(listName, list, 0o600)
 }
 
-// retire takes a tree away: first all of it out of sight, then its files.
+// retire removes a tree. It renames the tree to tmp first, so that nobody finds
+// half of it.
 func retire(root *os.Root, name string) error {
 	tmp := newTmp() + path.Ext(name)
 	err := root.Rename(name, tmp)
 	if _, lerr := root.Lstat(tmpDir); errors.Is(lerr, fs.ErrNotExist) {
-		return removeTree(root, name) // and a full disk may have no room for it
+		return removeTree(root, name) // there is no tmp, and a full disk has no room to make it
 	}
 	if err != nil {
 		return err
@@ -214,8 +216,8 @@ func retire(root *os.Root, name string) error {
 	return removeTree(root, tmp)
 }
 
-// removeTree removes what is there under a name, directories that are read-only
-// (earlier versions made them so) with what is in them.
+// removeTree removes the file or directory name. Directories may be read-only:
+// earlier versions of this program made them so.
 func removeTree(root *os.Root, name string) error {
 	if is, err := root.Lstat(name); err == nil && is.IsDir() {
 		fs.WalkDir(root.FS(), name, func(name string, d fs.DirEntry, err error) error {
@@ -223,7 +225,7 @@ func removeTree(root *os.Root, name string) error {
 				return nil
 			}
 			if info, err := d.Info(); err == nil && info.Mode()&0o700 != 0o700 {
-				root.Chmod(name, 0o700) // before it is read
+				root.Chmod(name, 0o700) // before WalkDir reads it
 			}
 			return nil
 		})

@@ -14,25 +14,26 @@ import (
 	"time"
 
 	"github.com/mindtrace/registry/internal/beneath"
+	"github.com/mindtrace/registry/internal/localfs"
 	"github.com/mindtrace/registry/internal/manifest"
 )
 
-// errChanged: a tree is not any more what it was made as.
+// errChanged: a tree was changed after it was made.
 var errChanged = errors.New("changed")
 
 func changed(format string, args ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{errChanged}, args...)...)
 }
 
-// openTree opens the tree name, unless it is something else, or others can
-// change it.
+// openTree opens the tree name. If the name is not a directory, or other users can
+// change it, the error is errChanged.
 func openTree(root *os.Root, name string) (*os.Root, error) {
 	found, err := root.Lstat(name)
 	if err != nil {
 		return nil, err
 	}
 	if !found.IsDir() {
-		return nil, changed("it has become something else")
+		return nil, changed("it is not a directory any more")
 	}
 	tree, err := beneath.OpenRootIn(root, name)
 	if err != nil {
@@ -43,7 +44,7 @@ func openTree(root *os.Root, name string) (*os.Root, error) {
 		err = changed("it was replaced")
 	}
 	if err == nil {
-		if why := beneath.Distrust(is); why != "" {
+		if why := localfs.Distrust(is); why != "" {
 			err = changed("%s", why)
 		}
 	}
@@ -54,9 +55,9 @@ func openTree(root *os.Root, name string) (*os.Root, error) {
 	return tree, nil
 }
 
-// soundTree reports what was changed in the tree name. What was changed at all
-// since the tree was finished, even if sizes and times are as they were, has it
-// read; the rest is looked at only.
+// soundTree returns what was changed in the tree name, or nil. It reads the files
+// only if a change time is later than the tree was finished, though sizes and times
+// are right.
 func soundTree(root *os.Root, name string, files []manifest.File) error {
 	tree, err := openTree(root, name)
 	if err != nil {
@@ -70,13 +71,13 @@ func soundTree(root *os.Root, name string, files []manifest.File) error {
 	if err := verifyTree(tree, files); err != nil {
 		return err
 	}
-	touch(tree, listName) // found sound as of now
+	touch(tree, listName) // later change times count from now on
 	return nil
 }
 
-// checkTree reports what was changed in a tree, as far as it can be told
-// without reading it. It is suspect if something was changed since it was
-// finished that does not show otherwise.
+// checkTree returns what was changed in a tree, as far as that shows without
+// reading the files. suspect reports whether anything has a later change time than
+// the list.
 func checkTree(tree *os.Root, files []manifest.File) (suspect bool, err error) {
 	list, err := tree.Lstat(listName)
 	if err != nil {
@@ -88,7 +89,7 @@ func checkTree(tree *os.Root, files []manifest.File) (suspect bool, err error) {
 		if err != nil {
 			return nil, changed("%s: %v", name, err)
 		}
-		if why := beneath.Distrust(info); why != "" {
+		if why := localfs.Distrust(info); why != "" {
 			return nil, changed("%s: %s", name, why)
 		}
 		if at, ok := beneath.ChangeTime(info); ok && at.After(finished) {
@@ -103,7 +104,7 @@ func checkTree(tree *os.Root, files []manifest.File) (suspect bool, err error) {
 			return false, err
 		}
 		if info.Mode().Type() != f.Mode().Type() {
-			return false, changed("%s has become something else", f.Path)
+			return false, changed("%s has another type", f.Path)
 		}
 		switch {
 		case f.Link != "":
@@ -115,7 +116,7 @@ func checkTree(tree *os.Root, files []manifest.File) (suspect bool, err error) {
 			return false, changed("%s was written to", f.Path)
 		}
 	}
-	for dir := range dirsOf(files) { // where something was added to or taken from
+	for dir := range dirsOf(files) { // their times show what was added or removed
 		info, err := look(dir)
 		if err != nil {
 			return false, err
@@ -127,7 +128,7 @@ func checkTree(tree *os.Root, files []manifest.File) (suspect bool, err error) {
 	return suspect, nil
 }
 
-// dirsOf returns the directories of a tree, the root with all.
+// dirsOf returns the directories of a tree, including ".".
 func dirsOf(files []manifest.File) map[string]bool {
 	dirs := map[string]bool{".": true}
 	for i := range files {
@@ -142,8 +143,8 @@ func dirsOf(files []manifest.File) map[string]bool {
 	return dirs
 }
 
-// verifyTree compares the files of a tree with their digests: those of its own
-// list, if files is nil.
+// verifyTree compares the files of a tree with their digests. If files is nil, it
+// uses the tree's own list.
 func verifyTree(tree *os.Root, files []manifest.File) error {
 	if files == nil {
 		f, is, err := openFile(tree, listName)
@@ -187,9 +188,10 @@ func verifyTree(tree *os.Root, files []manifest.File) error {
 	})
 }
 
-// maxList is how many bytes the list of a tree may have.
+// maxList is the largest size of a tree's list, in bytes.
 const maxList = 1 << 30
 
+// verifyFile compares one file with its digest.
 func verifyFile(tree *os.Root, f *manifest.File) error {
 	r, _, err := openFile(tree, filepath.Join(filesName, filepath.FromSlash(f.Path)))
 	if err != nil {
@@ -206,6 +208,6 @@ func verifyFile(tree *os.Root, f *manifest.File) error {
 	return nil
 }
 
-// stamp is when every file and directory of a tree was last changed, by its own
-// account. One that says otherwise was changed.
+// stamp is the modification time of every file and directory of a tree. One with
+// another time was changed.
 var stamp = time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)

@@ -22,5 +22,5 @@ func renameMode(a int, from string, b int, to string, mode Mode) error {
 	return err
 }
 
-// MountIn returns a mount point below a directory, or "": here nothing is known.
+// MountIn is "": mount points are not known here.
 func MountIn(string) string { return "" }

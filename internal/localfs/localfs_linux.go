@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// fixed asks the kernel, which knows of a mount point also if the same file
-// system is mounted there, as into containers. Old kernels do not say.
+// fixed asks the kernel. That knows a mount point also where the device number is
+// the same on both sides, as in containers. Old kernels do not say.
 func fixed(path string) error {
 	var st unix.Statx_t
 	if err := unix.Statx(unix.AT_FDCWD, path, unix.AT_SYMLINK_NOFOLLOW, unix.STATX_TYPE, &st); err != nil {
@@ -27,7 +27,8 @@ func fixed(path string) error {
 	return nil
 }
 
-// MountIn returns a mount point below a directory, or "".
+// MountIn returns a mount point below a directory, or "" if there is none or that
+// is not known.
 // https://man7.org/linux/man-pages/man5/proc_pid_mountinfo.5.html
 func MountIn(dir string) string {
 	at, err := filepath.EvalSymlinks(dir)
@@ -57,8 +58,8 @@ var unescape = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\13
 // beside its permissions. https://man7.org/linux/man-pages/man5/acl.5.html
 const acl = "system.posix_acl_access"
 
-// keepACL gives now the access control list of old, or none where that has none.
-// Without one, now may have that which its directory gives to new files.
+// keepACL gives now the access control list of old. If old has none, it removes
+// the one that now may have from its directory.
 func keepACL(old, now Place) error {
 	oldPath, closeOld, err := old.held()
 	if err != nil {
@@ -70,7 +71,7 @@ func keepACL(old, now Place) error {
 		return err
 	}
 	defer closeNow()
-	list := make([]byte, 64<<10) // the most that an attribute has
+	list := make([]byte, 64<<10) // the largest attribute
 	n, err := unix.Lgetxattr(oldPath, acl, list)
 	switch {
 	case errors.Is(err, unix.ENOTSUP):
@@ -86,8 +87,8 @@ func keepACL(old, now Place) error {
 	return unix.Lsetxattr(nowPath, acl, list[:n], 0)
 }
 
-// held returns a path that leads through the directory that is held open, not
-// through what has its path by now: attributes are to be had by path only.
+// held returns a path that leads through the open directory, even if another one
+// has its path by now. Attributes can only be read by path.
 func (p Place) held() (path string, release func(), err error) {
 	dir, err := p.Root.Open(".")
 	if err != nil {

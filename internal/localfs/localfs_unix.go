@@ -11,35 +11,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func stat(fi fs.FileInfo) *syscall.Stat_t { return fi.Sys().(*syscall.Stat_t) }
-
-// Mine reports whether this user owns a file or directory, and a file has no
-// other name.
-func Mine(fi fs.FileInfo) bool {
-	st := stat(fi)
-	return int64(st.Uid) == int64(os.Geteuid()) && (fi.IsDir() || st.Nlink == 1)
-}
-
-// Private reports whether a directory is this user's, and closed to others.
-func Private(fi fs.FileInfo) bool { return Mine(fi) && fi.IsDir() && fi.Mode().Perm()&0o077 == 0 }
-
-// SameOwner reports whether two files have the same owner.
-func SameOwner(a, b fs.FileInfo) bool { return stat(a).Uid == stat(b).Uid }
-
 // Allocated returns how many bytes a file takes on its disk.
 func Allocated(fi fs.FileInfo) int64 { return stat(fi).Blocks * 512 }
 
-// MayFollow reports whether the symbolic link in the directory dir may be
-// followed. In one that everybody may write to, as /tmp, a link of a stranger
-// may be a trap: the rule is that of the kernel's protected_symlinks.
+// MayFollow reports whether the symbolic link link in the directory dir may be
+// followed. In a directory that everybody may write to, such as /tmp, a link of
+// another user may be a trap. The rule is that of the kernel's protected_symlinks.
 // https://docs.kernel.org/admin-guide/sysctl/fs.html#protected-symlinks
 func MayFollow(link, dir fs.FileInfo) bool {
 	shared := dir.Mode()&fs.ModeSticky != 0 && dir.Mode().Perm()&0o002 != 0
 	return !shared || ownedByMe(link) || SameOwner(link, dir)
 }
 
-// Fixed returns why no other file or directory can take the name of the one at
-// path, which is in the directory dir, or nil if nothing is known that forbids it.
+// Fixed returns why the file or directory at path, in the directory dir, cannot be
+// replaced by another one: it is a mount point, immutable, or another user's. It
+// returns nil if no reason is known.
 func Fixed(path string, fi, dir fs.FileInfo) error {
 	if stat(fi).Dev != stat(dir).Dev {
 		return errMount
@@ -50,19 +36,18 @@ func Fixed(path string, fi, dir fs.FileInfo) error {
 	return fixed(path)
 }
 
-func ownedByMe(fi fs.FileInfo) bool { return int64(stat(fi).Uid) == int64(os.Geteuid()) }
-
 var errMount = fmt.Errorf("it is a mount point: %w", syscall.EBUSY)
 
-// Place is a file or directory by its name in a directory that is held open.
+// Place is the name of a file or directory in a directory that is held open.
 type Place struct {
 	Root *os.Root
 	Name string
 }
 
-// KeepAs gives now, which is this user's, the permissions perm in place of old:
-// with its owner and group where this user may set them, and its access control
-// list. Where that cannot be, its group may do no more than everybody.
+// KeepAs prepares the file or directory now, of this user, to replace old. It sets
+// the permissions perm, and the owner, the group and the access control list of
+// old. If this user may not set the group or the list, the group of now gets only
+// the permissions that everybody has.
 func KeepAs(now, old Place, perm fs.FileMode) error {
 	was, err := old.Root.Lstat(old.Name)
 	if err != nil {
@@ -76,26 +61,26 @@ func KeepAs(now, old Place, perm fs.FileMode) error {
 	if !same || keepACL(old, now) != nil {
 		perm &= ^fs.FileMode(0o070) | perm&0o007<<3
 	}
-	// Before the owner, who may be the only one who can; and after the group, a
-	// change of which clears bits.
+	// After the group, since changing that clears bits; before the owner, since
+	// only the owner may do it.
 	if err := now.Root.Chmod(now.Name, perm|is.Mode()&fs.ModeSetgid); err != nil {
 		return err
 	}
 	if stat(is).Uid != stat(was).Uid {
-		_ = now.Root.Lchown(now.Name, int(stat(was).Uid), -1) // root alone can
+		_ = now.Root.Lchown(now.Name, int(stat(was).Uid), -1) // only root may
 	}
 	return nil
 }
 
-// Free returns how many bytes this user may still write to the file system of
-// dir, and false if it does not say.
-func Free(dir string) (int64, bool) {
+// Free returns how many bytes this user can still write to the file system of dir.
+// known is false if the file system does not say.
+func Free(dir string) (bytes int64, known bool) {
 	var st unix.Statfs_t
 	if err := unix.Statfs(dir, &st); err != nil || st.Blocks == 0 {
 		return 0, false
 	}
 	blocks := st.Bavail
-	if os.Geteuid() == 0 { // for which some are kept
+	if os.Geteuid() == 0 { // some blocks are reserved for root
 		blocks = st.Bfree
 	}
 	if uint64(blocks) > 1<<62/uint64(st.Bsize) {
@@ -104,7 +89,7 @@ func Free(dir string) (int64, bool) {
 	return int64(blocks) * int64(st.Bsize), true
 }
 
-// rename is Rename where the system has the mode.
+// rename is Rename, or errors.ErrUnsupported if the system does not have the mode.
 func rename(old *os.Root, from string, new *os.Root, to string, mode Mode) error {
 	a, err := old.Open(".")
 	if err != nil {

@@ -9,31 +9,45 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// Mine, Private, SameOwner and MayFollow: what is beside a destination is under
-// the access control lists that the directory hands down, and not looked at.
-func Mine(fs.FileInfo) bool                   { return true }
-func Private(fi fs.FileInfo) bool             { return fi.IsDir() }
+// The owner of a file is not looked at on Windows: access control lists, which
+// files get from their directory, say who may do what.
+
+// Mine is true.
+func Mine(fs.FileInfo) bool { return true }
+
+// Private reports whether fi is a directory.
+func Private(fi fs.FileInfo) bool { return fi.IsDir() }
+
+// SameOwner is true.
 func SameOwner(fs.FileInfo, fs.FileInfo) bool { return true }
+
+// Stranger is "".
+func Stranger(fs.FileInfo) string { return "" }
+
+// Distrust is "".
+func Distrust(fs.FileInfo) string { return "" }
+
+// MayFollow is true: making a symbolic link takes a privilege.
 func MayFollow(fs.FileInfo, fs.FileInfo) bool { return true }
 
 // Allocated returns the size of a file.
 func Allocated(fi fs.FileInfo) int64 { return fi.Size() }
 
-// Fixed: nothing is known before it is tried.
+// Fixed is nil: nothing is known before it is tried.
 func Fixed(string, fs.FileInfo, fs.FileInfo) error { return nil }
 
-// Place is a file or directory by its name in a directory that is held open.
+// Place is the name of a file or directory in a directory that is held open.
 type Place struct {
 	Root *os.Root
 	Name string
 }
 
-// KeepAs: permissions are those that the directory hands down.
+// KeepAs does nothing: files get their permissions from their directory.
 func KeepAs(Place, Place, fs.FileMode) error { return nil }
 
-// Free returns how many bytes this user may still write to the file system of
-// dir, and false if it does not say.
-func Free(dir string) (int64, bool) {
+// Free returns how many bytes this user can still write to the file system of dir.
+// known is false if the file system does not say.
+func Free(dir string) (bytes int64, known bool) {
 	p, err := windows.UTF16PtrFromString(dir)
 	if err != nil {
 		return 0, false
@@ -52,5 +66,5 @@ func rename(old *os.Root, from string, new *os.Root, to string, mode Mode) error
 	return os.Rename(filepath.Join(old.Name(), from), filepath.Join(new.Name(), to))
 }
 
-// MountIn returns a mount point below a directory, or "": here nothing is known.
+// MountIn is "": mount points are not known here.
 func MountIn(string) string { return "" }

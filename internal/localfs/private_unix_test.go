@@ -45,3 +45,29 @@ func TestPrivate(t *testing.T) {
 		}
 	}
 }
+
+// A file that everybody may write to is not trusted; one that a group may write
+// to is. Of a link, the permissions mean nothing.
+func TestDistrust(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("file", file+".link"); err != nil {
+		t.Fatal(err)
+	}
+	for mode, want := range map[os.FileMode]bool{0o600: true, 0o664: true, 0o606: false, 0o602: false} {
+		if err := os.Chmod(file, mode); err != nil {
+			t.Fatal(err)
+		}
+		for name, want := range map[string]bool{file: want, file + ".link": true} {
+			fi, err := os.Lstat(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if why := Distrust(fi); (why == "") != want || Stranger(fi) != "" {
+				t.Errorf("%v: %q, %q", fi.Mode(), why, Stranger(fi))
+			}
+		}
+	}
+}

@@ -1,7 +1,11 @@
-// Package plain makes text safe to show to people. File names, metadata,
-// messages of servers and the reasons of locks come from others: they may hold
-// sequences that a terminal obeys, or characters that turn the order of what
-// is read. Here they become visible instead.
+// Package plain makes text of others safe to show: on a terminal ([Text], [Lines],
+// [NewWriter]), as JSON ([JSON], [NewJSONWriter]), and in a command that can be
+// pasted into a shell ([ShellWord]). The command mindreg and the error messages of
+// the registry use it.
+//
+// File names, metadata, messages of servers and the reasons of locks come from
+// others. They may contain sequences that a terminal executes, or characters that
+// change the order in which text is shown. This package makes them visible instead.
 package plain
 
 import (
@@ -13,22 +17,22 @@ import (
 	"unicode/utf8"
 )
 
-// shown reports whether a terminal shows r as something, and does nothing else
-// with it. Not so: control characters (also those from U+0080 to U+009F),
-// characters that change the direction of text, separators of lines and
-// paragraphs, invisible ones, private and unassigned ones. The two joiners,
-// which scripts and emoji need, are let through.
+// shown reports whether a terminal shows r as a character and does nothing else. It
+// is false for control characters (also those from U+0080 to U+009F), characters
+// that change the direction of text, separators of lines and paragraphs, and
+// invisible, private and unassigned characters. It is true for the two joiners,
+// which some scripts and emoji need.
 func shown(r rune) bool {
 	return unicode.IsGraphic(r) || r == '\u200c' || r == '\u200d'
 }
 
-// Text returns s with everything escaped that is not shown: as \n, \r, \t,
-// \xHH for other bytes below 128 and for bytes that are not UTF-8, else as
-// \uHHHH or \UHHHHHHHH. The result is one line. Text that has nothing of the
-// kind stays what it is, with its backslashes.
+// Text returns s as one line, with every character escaped that a terminal does not
+// show: as \n, \r or \t; as \xHH for other bytes below 128 and for bytes that are
+// not UTF-8; else as \uHHHH or \UHHHHHHHH. Backslashes are not escaped, so text of
+// which all characters are shown is returned unchanged.
 func Text(s string) string { return escaped(s, "") }
 
-// Lines is Text that keeps line feeds and tabs.
+// Lines is Text, but keeps line feeds and tabs.
 func Lines(s string) string { return escaped(s, "\n\t") }
 
 func escaped(s, keep string) string {
@@ -63,9 +67,9 @@ func escaped(s, keep string) string {
 	return b.String()
 }
 
-// JSON returns a JSON text in which every character that is not shown is
-// written as \uHHHH. It means the same: outside of strings JSON has none of
-// them but line feeds, which stay.
+// JSON returns a JSON text in which every character that a terminal does not show
+// is written as \uHHHH. The value stays the same: only strings have such
+// characters, apart from line feeds, which stay.
 func JSON(text []byte) []byte {
 	var b bytes.Buffer
 	for len(text) > 0 {
@@ -84,8 +88,8 @@ func JSON(text []byte) []byte {
 	return b.Bytes()
 }
 
-// NewWriter returns a writer that passes on what it is given as Lines does.
-// Each call has to hold whole characters.
+// NewWriter returns a writer that writes Lines of its text to w. Each call of Write
+// must have whole characters.
 func NewWriter(w io.Writer) io.Writer { return writer{w} }
 
 type writer struct{ w io.Writer }
@@ -97,8 +101,8 @@ func (w writer) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// NewJSONWriter returns a writer that passes on JSON as the function JSON does.
-// Each call has to hold whole characters, as those of a json.Encoder do.
+// NewJSONWriter returns a writer that writes JSON of its text to w. Each call of
+// Write must have whole characters, as with a json.Encoder.
 func NewJSONWriter(w io.Writer) io.Writer { return jsonWriter{w} }
 
 type jsonWriter struct{ w io.Writer }
@@ -110,9 +114,9 @@ func (w jsonWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// ShellWord quotes s for a command that can be pasted into a shell. Text that
-// no pasted command can hold safely, such as control characters, is written as
-// bash and zsh read it: $'...'.
+// ShellWord returns s as one word of a shell command that can be pasted. It quotes
+// s if needed. For text with characters that a terminal does not show, it uses
+// $'...', which bash and zsh read.
 func ShellWord(s string) string {
 	if Text(s) != s {
 		var b strings.Builder

@@ -10,7 +10,8 @@ import (
 	"unicode/utf8"
 )
 
-// hostile has what a terminal would obey, or what would mislead its reader.
+// hostile has sequences that a terminal executes, and characters that mislead
+// a reader.
 var hostile = []string{
 	"\x1b[2J", "\x1b]0;owned\x07", "\u009b31m", "a\u202egpj.exe", "\u2066x\u2069", "\u200f", "\u061c", "line\nmindreg: done",
 	"carriage\rreturn", "tab\there", "\x7f", "\xff\xfe", "\xc2", "\u2028", "\ufeff", "\U000e0041", "\ue000", "\x00",

@@ -40,7 +40,7 @@ var checks = []check{
 	{"concurrent", "Save and Load may be called by many goroutines at once.", concurrent},
 }
 
-// trial is a value put to the test.
+// trial is one value with which a materializer is tested.
 type trial struct {
 	ctx    context.Context
 	m      material.Materializer
@@ -49,7 +49,7 @@ type trial struct {
 	before any // another value, or the same
 }
 
-// stranger is a type that no materializer has heard of.
+// stranger is a type that no materializer knows.
 type stranger chan struct{}
 
 // attempt calls a materializer, and makes an error of a panic.
@@ -66,7 +66,7 @@ func (t *trial) saveTo(ctx context.Context, s *Sink, v any) error {
 	return attempt(func() error { return t.m.Save(ctx, s, v) })
 }
 
-// save returns the object that the value becomes.
+// save saves the value and returns the object.
 func (t *trial) save() (fs.FS, error) {
 	s := new(Sink)
 	if err := t.saveTo(t.ctx, s, t.value); err != nil {
@@ -86,7 +86,7 @@ func (t *trial) target() any {
 	return reflect.New(reflect.TypeOf(t.value)).Interface()
 }
 
-// diff tells how what was loaded differs from the value, as an error.
+// diff returns how what was loaded differs from the value, as an error, or nil.
 func (t *trial) diff(target any) error {
 	var diff string
 	if t.opts.Diff != nil {

@@ -6,8 +6,8 @@ import (
 	"iter"
 )
 
-// faultFS is a file system of the kind that code is seldom tried with: reads
-// are short, and from some call on, everything fails.
+// faultFS is a file system whose reads are short, and of which one call fails, or
+// all calls after some point.
 type faultFS struct {
 	fs.FS
 	atOnce      int    // how many bytes a Read returns at most

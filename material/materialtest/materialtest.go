@@ -1,17 +1,17 @@
-// Package materialtest tests materializers. For one of your own, a test is
+// Package materialtest tests materializers: Go tests call it. For a materializer of
+// your own, write
 //
 //	func TestModel(t *testing.T) {
 //		values := []*Model{{}, {Name: "resnet", Weights: []float32{0.5, -1}}}
 //		materialtest.Run(t, ModelMaterializer, values, nil)
 //	}
 //
-// Take values of every shape: the zero value, nil and empty slices, text that is
-// not ASCII. Run makes others of them: with the largest numbers, infinity, text
-// that is not UTF-8, and in an any what few formats have. They may be refused when
-// they are saved, but not come back as something else.
+// Use values of every shape: the zero value, nil and empty slices, text that is not
+// ASCII. [Run] also makes variants of them: with the largest numbers, infinity,
+// text that is not UTF-8, and types in an any that few formats have. A materializer
+// may refuse a variant, but must not load another value than it has saved.
 //
-// [Sink] is what the values are saved to: an object in memory, for tests of
-// your own beside these.
+// [Sink] is an object in memory. Run saves to it, and tests of your own can, too.
 package materialtest
 
 import (
@@ -26,27 +26,26 @@ import (
 // Options adjust Run. nil means the zero value.
 type Options struct {
 	// Compare adjusts the comparison of a value with what was loaded. Without
-	// options they must be equal in all fields, exported or not; a nil slice
-	// and an empty one differ.
+	// options, all fields must be equal, exported or not, and a nil slice is
+	// different from an empty one.
 	Compare []cmp.Option
 
-	// Target returns a new target to load into. nil: a pointer to a new value
+	// Target returns a new target to load into. nil means a pointer to a new value
 	// of the type that was saved.
 	Target func() any
-	// Diff tells in which way a filled target is not what was saved, or "".
-	// nil: what target points to is compared by package cmp.
+	// Diff returns how a filled target differs from what was saved, or "". nil
+	// means that package cmp compares what target points to.
 	Diff func(saved, target any) string
 
-	// Nondeterministic allows saves of one value to give different bytes.
-	// Objects saved so are stored again and again, and their digests say
-	// nothing about the values.
+	// Nondeterministic allows saves of one value to write different bytes. Then
+	// equal values are stored again, and have different digests.
 	Nondeterministic bool
 }
 
-// Run saves each value with m, loads it again, and holds m to all that
-// material.Materializer promises, with a sink and files that break off at
-// every point, for example. Each promise is a subtest. The values are saved
-// many times: readers will not do.
+// Run saves each value with m, loads it again, and checks everything that
+// material.Materializer promises. For example, it makes every call of the sink and
+// of the files fail once. Each promise is a subtest. Run saves each value many
+// times, so values cannot be readers.
 func Run[T any](t *testing.T, m material.Materializer, values []T, opts *Options) {
 	t.Helper()
 	if len(values) == 0 {

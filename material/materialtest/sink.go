@@ -15,8 +15,9 @@ import (
 	"github.com/mindtrace/registry/material"
 )
 
-// Sink keeps the streams of one object in memory. It refuses what the sinks
-// of the registry refuse. The zero value is an empty one.
+// Sink keeps the streams of one object in memory. It refuses what the sinks of the
+// registry refuse. The zero value is an empty object. It is not for several
+// goroutines at once.
 type Sink struct {
 	tree fstest.MapFS
 	dirs map[string]bool // those with entries
@@ -35,11 +36,11 @@ var (
 	_ material.Expecter = (*Sink)(nil)
 )
 
-// FS returns what was saved, the files that are closed.
+// FS returns the object: the files that are closed, links and empty directories.
 func (s *Sink) FS() fs.FS { return s.tree }
 
-// Err returns the first rule of material.Sink that was broken, an open stream
-// among them, or nil.
+// Err returns the first rule of material.Sink that the Materializer has broken, or
+// nil. A stream that is still open breaks one.
 func (s *Sink) Err() error {
 	if s.err == nil && s.open != nil {
 		return fmt.Errorf("the stream %q was not closed", s.open.name)
