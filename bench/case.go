@@ -13,42 +13,42 @@ type sample struct {
 	RSS      int64              // largest resident set of the client, in bytes
 	Switches float64            // how often the client gave up a processor, or lost it
 	Ops      float64            // operations done, if the run is a loop of them
-	Extra    map[string]float64 // what else a target looks at
+	Extra    map[string]float64 // other figures for targets, by name
 }
 
 // competitor is one way to do the work of a case.
 type competitor struct {
 	name   string
-	skip   string // why it cannot be measured here
+	skip   string // the reason if it cannot be measured here
 	rounds int    // fewer than the case's, if not 0
 
 	prepare func() error           // before each run, not timed
 	run     func() (sample, error) // times itself
-	check   func() error           // that the result is right, not timed
+	check   func() error           // checks the result, not timed
 	clean   func() error           // after each run, also a failed one
 }
 
-// bcase is a row of the table: one piece of work, done by several.
+// bcase is a row of the table: one piece of work, done by several competitors.
 type bcase struct {
 	name    string // what -only matches
 	title   string
-	note    string // what the reader has to know
+	note    string // a remark for the reader
 	loop    bool   // report operations per second
 	rounds  int
 	setup   func() error
 	runs    []*competitor
 	targets []target
-	pairs   []pair // of mechanisms
+	pairs   []pair // runs with and without a mechanism, to compare
 	clean   func() error
 }
 
-// target is what mindreg has to reach.
+// target is a figure that mindreg has to reach.
 type target struct {
 	text string
 	eval func(r *result) (measured string, met bool, err error)
 }
 
-// result is what came out of a case.
+// result is the result of a case.
 type result struct {
 	c       *bcase
 	samples map[string][]sample
@@ -56,7 +56,7 @@ type result struct {
 	took    time.Duration
 }
 
-// measure does all runs of a case, the competitors by turns: A B C A B C.
+// measure does all runs of a case. The competitors take turns: A B C A B C.
 func (e *env) measure(c *bcase) *result {
 	r := &result{c: c, samples: map[string][]sample{}, errs: map[string]error{}}
 	start := time.Now()
@@ -90,7 +90,7 @@ func (e *env) measure(c *bcase) *result {
 	return r
 }
 
-// once is one run, from a disk that has nothing left to write.
+// once does one run. Before it, the disk has finished all writes.
 func once(k *competitor) (s sample, err error) {
 	if k.clean != nil {
 		defer func() {

@@ -13,12 +13,12 @@ import (
 	"github.com/minio/minio-go/v7"
 )
 
-// place is where a registry is that a case makes anew for each run.
+// place is the place of a registry that a case makes anew for each run.
 type place struct {
 	name    string
 	url     func() string
 	prepare func() error
-	packs   func() (int, error) // how many it has
+	packs   func() (int, error) // returns the number of packs there
 	clean   func() error
 }
 
@@ -32,7 +32,7 @@ func (e *env) localPlace() *place {
 				if err == nil && d.Type().IsRegular() && !strings.HasPrefix(d.Name(), ".") {
 					n++
 				}
-				return nil // it changes under our feet
+				return nil // the directory changes while it is read
 			})
 			return n, err
 		},
@@ -102,8 +102,7 @@ func (e *env) secondVersion(p *place, limit float64) *bcase {
 	}
 }
 
-// interrupted: a save is killed when half of its packs are there, and run
-// again.
+// interrupted: a save is killed when half of its packs are put, and run again.
 func (e *env) interrupted(p *place) *bcase {
 	size := max(e.size(1<<30), 256<<20) // with fewer packs there is no half
 	src := e.path("src")
@@ -136,7 +135,7 @@ func (e *env) interrupted(p *place) *bcase {
 	}
 }
 
-// killed starts a save and kills it when there are so many packs.
+// killed starts a save and kills it when this many packs are put.
 func (e *env) killed(p *place, save command, packs int) error {
 	cmd := save.cmd()
 	if err := cmd.Start(); err != nil {

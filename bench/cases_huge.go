@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// huge: more than fits in memory that is set aside for it, once.
+// huge: a file larger than the memory limit, once.
 func (e *env) huge() *bcase {
 	size := e.size(10 << 30)
 	src, dst, reg, tmp := e.path("src"), e.path("dst"), e.path("registry"), e.path("tmp")
@@ -52,8 +52,8 @@ func (e *env) huge() *bcase {
 	}
 }
 
-// watched runs a command and looks how large directories get meanwhile,
-// compared with the data.
+// watched runs a command and measures the largest size of directories
+// meanwhile, as a multiple of the data.
 func watched(c command, size int64, dirs ...string) (sample, error) {
 	stop, most := make(chan struct{}), make(chan int64)
 	go func() {

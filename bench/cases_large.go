@@ -18,7 +18,7 @@ const (
 // copyFsync copies a file and flushes it.
 func copyFsync(from, to string) command { return sh(`cp -- "$1" "$2"; sync -- "$2"`, from, to) }
 
-// mindreg is a command line of it, on a registry.
+// mindreg returns a command line of mindreg on a registry.
 func (e *env) mindreg(registry string, args ...string) command {
 	return command{
 		args: append([]string{e.tools.mindreg.path, "--quiet", "--registry", registry}, args...),
@@ -26,7 +26,7 @@ func (e *env) mindreg(registry string, args ...string) command {
 	}
 }
 
-// saveRun is a timed save; Extra has what it stored.
+// saveRun is a timed save. Extra has the bytes that it stored and reused.
 func (e *env) saveRun(registry, path string) (sample, error) {
 	s, out, err := e.mindreg(registry, "save", "bench", path, "-o", "json").measured()
 	if err != nil {
@@ -145,7 +145,7 @@ func (e *env) loadLocal() *bcase {
 	}
 }
 
-// information compares without a target.
+// information is a comparison without a target.
 func information(a, b string) target {
 	return target{text: "(no target) time of " + b, eval: func(r *result) (string, bool, error) {
 		ratio, low, high, err := r.timeRatio(a, b)
@@ -163,7 +163,7 @@ func warmTree(dir string) error {
 	})
 }
 
-// dvc is a command line of it, in its work tree.
+// dvc returns a command line of DVC in its work tree.
 func (e *env) dvc(args ...string) command {
 	return command{
 		dir: e.path("dvc"), args: append([]string{e.tools.dvc.path}, args...),

@@ -51,9 +51,9 @@ func (e *env) latest(p *place) *bcase {
 
 func init() { workers["seed"] = seedWorker }
 
-// seedWorker: REGISTRY NAME COUNT gives an object so many versions: the first
-// and the last are saved, the registers of those between are copies of the
-// first but for number and nonce.
+// seedWorker: REGISTRY NAME COUNT gives an object COUNT versions. The first and
+// the last are saved. The registers between are copies of the first with other
+// numbers and nonces.
 func seedWorker(ctx context.Context, args []string) (*sample, error) {
 	location, name, n := args[0], args[1], number(args[2])
 	st, err := store.Open(ctx, location)
@@ -101,8 +101,7 @@ func seedWorker(ctx context.Context, args []string) (*sample, error) {
 	return nil, err
 }
 
-// putFiles writes keys as the files that they are in a directory, flushing
-// none of them.
+// putFiles writes keys as files into a directory, without flushing them.
 func putFiles(dir string) (put func(key string, body []byte) error, done func() error) {
 	return func(key string, body []byte) error {
 		path := filepath.Join(dir, filepath.FromSlash(key))
@@ -110,8 +109,8 @@ func putFiles(dir string) (put func(key string, body []byte) error, done func() 
 	}, func() error { return nil }
 }
 
-// putArchive sends keys in archives that MinIO unpacks, some thousand a
-// request.
+// putArchive sends keys in archives that MinIO unpacks, about a thousand in
+// a request.
 func putArchive(ctx context.Context, bucket string) (put func(key string, body []byte) error, done func() error) {
 	var batch []minio.SnowballObject
 	send := func() error {
@@ -163,8 +162,8 @@ func loadSmall(ctx context.Context, r *registry.Registry, name string) error {
 	return err
 }
 
-// requestsOfLoad counts the requests of one load: those that reach the
-// server, or in a directory the calls of the store.
+// requestsOfLoad counts the requests of one load that reach the server, or, in
+// a directory, the calls of the store.
 func requestsOfLoad(ctx context.Context, location, name string) (float64, error) {
 	if !strings.HasPrefix(location, "s3:") {
 		st, err := store.Open(ctx, location)

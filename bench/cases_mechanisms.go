@@ -9,10 +9,10 @@ import (
 	"strings"
 )
 
-// A mechanism makes saves or loads faster, or should. Each is measured with and
-// without, by turns, and both once more without the digests of the data, which
-// hide what the rest takes. The program that is measured is built with the tag
-// "mechanisms", see internal/mechanism.
+// A mechanism should make saves or loads faster. Each mechanism is measured with
+// and without it, by turns, and both again without hashing, which hides the
+// costs of everything else. The measured program is built with the tag
+// "mechanisms": see internal/mechanism.
 
 // variant is one way to run the program.
 type variant struct {
@@ -22,11 +22,11 @@ type variant struct {
 
 const asItIs = "as it is"
 
-// pair says which runs of a case are compared.
+// pair is two runs of a case that are compared.
 type pair struct{ hashing, with, without string }
 
-// mechanism is a command line of the program that can do without some of its
-// parts.
+// mechanism returns a command line of the program, which can switch off its
+// mechanisms.
 func (e *env) mechanism(v variant, registry string, args ...string) command {
 	c := e.mindreg(registry, args...)
 	c.args[0] = e.tools.mechanisms.path
@@ -91,7 +91,7 @@ func (e *env) mechanisms() []*bcase {
 	return cases
 }
 
-// mechanismSize is how much is saved and loaded.
+// mechanismSize returns how many bytes are saved and loaded.
 func (e *env) mechanismSize() int64 { return max(e.size(1<<30), 256<<20) } // with less, nothing waits
 
 // mechanismSave: a large file from the page cache into a new registry.
@@ -200,7 +200,7 @@ func (r *result) pairRow(p pair) string {
 
 const mechanismMark = "## Mechanisms\n"
 
-// keepMechanisms returns the section as it is in the report that is there.
+// keepMechanisms returns the section of the existing report.
 func keepMechanisms(dir string) string {
 	b, _ := os.ReadFile(filepath.Join(dir, "benchmarks.md"))
 	_, section, found := strings.Cut(string(b), mechanismMark)
@@ -210,7 +210,7 @@ func keepMechanisms(dir string) string {
 	return mechanismMark + section
 }
 
-// replaceMechanisms writes the section into the report that is there.
+// replaceMechanisms replaces the section in the existing report.
 func replaceMechanisms(dir, text string) error {
 	file := filepath.Join(dir, "benchmarks.md")
 	b, err := os.ReadFile(file)

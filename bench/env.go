@@ -23,7 +23,7 @@ type env struct {
 	buckets   int
 }
 
-// progress tells what happens, and when.
+// progress prints what happens, with the time.
 func (e *env) progress(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, "[%4.0f s] %s\n", time.Since(e.start).Seconds(), fmt.Sprintf(format, args...))
 }

@@ -57,7 +57,7 @@ func field(file, name string) string {
 	return ""
 }
 
-// said is what a command prints, or nothing if it fails.
+// said returns the output of a command, or "" if it fails.
 func said(name string, args ...string) string {
 	out, err := exec.Command(name, args...).Output()
 	if err != nil {

@@ -1,5 +1,5 @@
-// Bench measures mindreg and what else people would use, in one run, on the
-// same data, by turns, and writes docs/benchmarks.md:
+// Bench measures mindreg and its alternatives in one run, on the same data, by
+// turns, and writes docs/benchmarks.md:
 //
 //	make bench                                 # everything; some 15 minutes
 //	make bench BENCHFLAGS='-quick -only small' # to try things out
@@ -8,7 +8,7 @@
 // Everything is made from noise that is the same each time, and every result
 // is compared with what went in. It needs 25 GB of disk below $BENCH_DIR or
 // the directory for temporary files, and a Unix system. Programs that are not
-// to be had are left out, and the table says so.
+// available are left out, and the table says so.
 package main
 
 import (

@@ -53,7 +53,7 @@ func (c command) measured() (sample, []byte, error) {
 	return s, out.Bytes(), nil
 }
 
-// run is measured for a command whose output says nothing.
+// run is measured for a command whose output does not matter.
 func (c command) run() (sample, error) {
 	s, _, err := c.measured()
 	return s, err
@@ -71,7 +71,7 @@ func (e *env) worker(args ...string) command {
 	return command{args: append([]string{e.self, "worker"}, args...), env: e.clientEnv}
 }
 
-// reported runs a worker and returns what it says of itself.
+// reported runs a worker and returns its report of itself.
 func (c command) reported() (sample, error) {
 	own, out, err := c.measured()
 	if err != nil {

@@ -18,7 +18,8 @@ import (
 	"github.com/mindtrace/registry/internal/serverbin"
 )
 
-// tool is a program to measure or to measure with, or why there is none.
+// tool is a program to measure or to measure with, or the reason why it is
+// missing.
 type tool struct {
 	path string
 	why  string

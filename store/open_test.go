@@ -53,7 +53,8 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-// Whoever lacks a backend is told which there are, and what to write.
+// The error for a scheme without a backend names the linked backends and the
+// import to add.
 func TestOpenUnknownScheme(t *testing.T) {
 	const pkg = "github.com/mindtrace/registry/store/"
 	for location, says := range map[string]string{

@@ -117,7 +117,7 @@ func (b *Budget) count(n int64) {
 // are free. The caller must hold nothing else of the Budget, and calls release
 // at the end. The error is that of ctx.
 func (b *Budget) Hold(ctx context.Context, n int64) (release func(), err error) {
-	s, err := b.take(ctx, n)
+	s, err := b.acquire(ctx, n)
 	if err != nil {
 		return nil, err
 	}
@@ -133,9 +133,9 @@ type share struct {
 	held int64
 }
 
-// take acquires the minimum of an operation, n bytes, and waits until they are
+// acquire reserves the minimum of an operation, n bytes, and waits until they are
 // free.
-func (b *Budget) take(ctx context.Context, n int64) (*share, error) {
+func (b *Budget) acquire(ctx context.Context, n int64) (*share, error) {
 	if err := b.main.Acquire(ctx, n); err != nil {
 		return nil, context.Cause(ctx)
 	}
@@ -143,19 +143,19 @@ func (b *Budget) take(ctx context.Context, n int64) (*share, error) {
 	return &share{b: b, held: n}, nil
 }
 
-// try is take without waiting, for a stream that a caller reads, or for a task
-// that is done while other memory is held. It returns nil if the memory is not
-// free.
-func (b *Budget) try(n int64, stream bool) *share {
+// tryAcquire is acquire without waiting, for a stream that a caller reads, or
+// for a task that is done while other memory is held. It returns nil if the
+// memory is not free.
+func (b *Budget) tryAcquire(n int64, stream bool) *share {
 	s := &share{b: b, stream: stream}
-	if !s.try(n) {
+	if !s.tryAcquire(n) {
 		return nil
 	}
 	return s
 }
 
-// try acquires n more bytes if they are free and no operation waits for them.
-func (s *share) try(n int64) bool {
+// tryAcquire reserves n more bytes if they are free and no operation waits for them.
+func (s *share) tryAcquire(n int64) bool {
 	if s.stream && !s.b.mayRead(n) {
 		return false
 	}
@@ -204,11 +204,11 @@ func (s *share) close() {
 	s.free(n)
 }
 
-// scratch returns a buffer for a short task that needs no other memory. It may
+// tempBuffer returns a buffer for a short task that needs no other memory. It may
 // wait, but never for ever, whatever the operations hold: they use the buffer
 // that is set aside one after the other.
-func (b *Budget) scratch(ctx context.Context, n int) (buf []byte, release func(), err error) {
-	size := class(n)
+func (b *Budget) tempBuffer(ctx context.Context, n int) (buf []byte, release func(), err error) {
+	size := bufferSize(n)
 	var back func()
 	if b.main.TryAcquire(int64(size)) {
 		back = func() { b.main.Release(int64(size)) }
@@ -229,9 +229,9 @@ func (b *Budget) scratch(ctx context.Context, n int) (buf []byte, release func()
 	}, nil
 }
 
-// class returns the size of the buffer for n bytes: a power of two from
+// bufferSize returns the size of the buffer for n bytes: a power of two from
 // smallBody to MaxPack.
-func class(n int) int {
+func bufferSize(n int) int {
 	return min(max(smallBody, 1<<bits.Len(uint(n-1))), MaxPack)
 }
 

@@ -230,13 +230,13 @@ func TestGivingUpGivesMemoryBack(t *testing.T) {
 			t.Fatal(err)
 		}
 		within(t, b)
-		held, err := b.take(t.Context(), minOperation)
+		held, err := b.acquire(t.Context(), minOperation)
 		if err != nil {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if _, err := b.take(ctx, minOperation); !errors.Is(err, context.Canceled) {
+		if _, err := b.acquire(ctx, minOperation); !errors.Is(err, context.Canceled) {
 			t.Error(err)
 		}
 		held.close()

@@ -18,7 +18,7 @@ import (
 // A frame holds as much memory as it has bytes, until it is dropped.
 func TestFramesGiveMemoryBack(t *testing.T) {
 	b := budget(t, MinMemory)
-	s, err := b.take(t.Context(), 1)
+	s, err := b.acquire(t.Context(), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,11 +42,11 @@ func TestFramesGiveMemoryBack(t *testing.T) {
 // A stream that gets no memory counts none.
 func TestStreamsThatGetNothingCountNothing(t *testing.T) {
 	b := budget(t, 1<<30)
-	held, err := b.take(t.Context(), minOperation+b.maxAhead)
+	held, err := b.acquire(t.Context(), minOperation+b.maxAhead)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s := b.try(1<<20, true); s != nil {
+	if s := b.tryAcquire(1<<20, true); s != nil {
 		t.Error("a stream gets memory that is in use")
 	}
 	held.close()
@@ -56,11 +56,11 @@ func TestStreamsThatGetNothingCountNothing(t *testing.T) {
 // What is set aside for things done in one go is there again after each.
 func TestWhatIsSetAsideIsGivenBack(t *testing.T) {
 	b := budget(t, MinMemory)
-	held, err := b.take(t.Context(), minOperation+b.maxAhead)
+	held, err := b.acquire(t.Context(), minOperation+b.maxAhead)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, release, err := b.scratch(t.Context(), MaxPack)
+	_, release, err := b.tempBuffer(t.Context(), MaxPack)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +80,7 @@ func TestWhatIsSetAsideIsGivenBack(t *testing.T) {
 func TestStreamsLeaveEnoughForAnOperation(t *testing.T) {
 	b := budget(t, 1<<30)
 	var streams []*share
-	for s := b.try(1<<20, true); s != nil; s = b.try(1<<20, true) {
+	for s := b.tryAcquire(1<<20, true); s != nil; s = b.tryAcquire(1<<20, true) {
 		streams = append(streams, s)
 	}
 	if !b.main.TryAcquire(minOperation) {
@@ -97,7 +97,7 @@ func TestStreamsLeaveEnoughForAnOperation(t *testing.T) {
 // it is not lost.
 func TestBufferOfOneWhoGivesUp(t *testing.T) {
 	b := budget(t, MinMemory)
-	s, err := b.take(t.Context(), 1<<20)
+	s, err := b.acquire(t.Context(), 1<<20)
 	if err != nil {
 		t.Fatal(err)
 	}

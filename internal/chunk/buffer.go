@@ -29,7 +29,7 @@ func upTo(n int) func() int { return func() int { return n } }
 // get returns a buffer. It may wait until one is put back.
 func (p *pool) get(ctx context.Context) ([]byte, error) {
 	p.mu.Lock()
-	if p.out < p.min || p.out < p.max() && p.share.try(int64(p.size)) {
+	if p.out < p.min || p.out < p.max() && p.share.tryAcquire(int64(p.size)) {
 		p.out++
 		p.mu.Unlock()
 		return p.share.b.buffer(p.size), nil

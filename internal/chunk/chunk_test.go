@@ -298,7 +298,7 @@ func (endless) Read(p []byte) (int, error) {
 
 // Memory is bounded by the buffers, however much data passes.
 func TestBuffersAreBounded(t *testing.T) {
-	share, err := noLimit().take(t.Context(), 3*MaxPack)
+	share, err := noLimit().acquire(t.Context(), 3*MaxPack)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -98,7 +98,7 @@ func (c *compressor) ahead(s *share, chunk []byte) (f *frame, tried bool) {
 		return nil, true
 	}
 	n := int64(len(chunk))
-	if !s.try(n) {
+	if !s.tryAcquire(n) {
 		return nil, false
 	}
 	f = c.compress(chunk)

@@ -154,9 +154,9 @@ func (p *packing) provideCopy(m *manifest.Manifest, spans []span) (*reading, err
 	}
 	size := p.packSize(total)
 	gets := plan(spans, p.cfg.Puts, func() int { return max(2, p.cfg.Parallel()) })
-	gets.size = max(gets.size, class(int(min(2*total, 2*MaxChunk)))) // also for chunks that relocate moves
+	gets.size = max(gets.size, bufferSize(int(min(2*total, 2*MaxChunk)))) // also for chunks that relocate moves
 	var err error
-	if p.share, err = p.cfg.Budget.take(p.putCtx, gets.least()+int64(size+p.frameSize())); err != nil {
+	if p.share, err = p.cfg.Budget.acquire(p.putCtx, gets.least()+int64(size+p.frameSize())); err != nil {
 		return nil, err
 	}
 	gets.open(p.share)

@@ -36,7 +36,7 @@ func (p *packing) provide(total int64) (err error) {
 	if total >= MaxPack {
 		n = 3*size + p.frameSize() // two segments, since one takes the tail of the other, and a pack
 	}
-	if p.share, err = p.cfg.Budget.take(p.ctx, int64(n)); err != nil {
+	if p.share, err = p.cfg.Budget.acquire(p.ctx, int64(n)); err != nil {
 		return err
 	}
 	p.segs = newPool(p.share, p.cfg.PackSize, 2, func() int { return p.cfg.Parallel() + 2 })
@@ -49,7 +49,7 @@ func (p *packing) provide(total int64) (err error) {
 
 // packSize returns the size of the buffers to store an object of n bytes.
 func (p *packing) packSize(n int64) int {
-	return min(class(int(min(n, MaxPack))), p.cfg.PackSize)
+	return min(bufferSize(int(min(n, MaxPack))), p.cfg.PackSize)
 }
 
 // frameSize returns the memory for a chunk that is compressed when it is

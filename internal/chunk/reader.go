@@ -130,7 +130,7 @@ func (f *fileReader) begin() {
 	f.check.m = m
 	spans := planFile(m.Placement.Packs, file, f.file, 0, len(file.Chunks))
 	gets := plan(spans, f.r.gets, f.r.buffers)
-	share := f.r.budget.try(gets.least(), true)
+	share := f.r.budget.tryAcquire(gets.least(), true)
 	if f.byChunk = share == nil; f.byChunk {
 		f.plain = make([]byte, smallBody)
 		return
@@ -234,7 +234,7 @@ func eofIf(end bool) error {
 // stream waits for the memory to read the spans, and starts reading them.
 func (r *Reader) stream(ctx context.Context, spans []span, each func(*job) error) (*stream, error) {
 	gets := plan(spans, r.gets, r.buffers)
-	share, err := r.budget.take(ctx, gets.least())
+	share, err := r.budget.acquire(ctx, gets.least())
 	if err != nil {
 		return nil, err
 	}
@@ -264,7 +264,7 @@ func (r *Reader) chunk(ctx context.Context, c manifest.Chunk, use func([]byte)) 
 	}
 	var raw []byte
 	if n > 0 {
-		buf, release, err := r.budget.scratch(ctx, int(n))
+		buf, release, err := r.budget.tempBuffer(ctx, int(n))
 		if err != nil {
 			if keep {
 				cache.unreserve(c.Size)

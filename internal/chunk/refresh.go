@@ -60,7 +60,7 @@ func putAgain(ctx context.Context, cfg *Config, files []manifest.File, packs []m
 		}
 	}
 	slices.SortFunc(used, func(a, b *manifest.Chunk) int { return cmp.Compare(a.Offset, b.Offset) })
-	size := class(int(packs[i].Size))
+	size := bufferSize(int(packs[i].Size))
 	free, err := cfg.Budget.Hold(ctx, int64(size)+MaxChunk) // the pack, and one decompressed chunk
 	if err != nil {
 		return err

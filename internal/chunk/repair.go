@@ -52,14 +52,14 @@ func (u *putter) ensureSame(ctx context.Context, pack manifest.Pack, body []byte
 // are compared at once, since a save that is run again compares every pack.
 func (u *putter) compareBuffer(ctx context.Context, size int64) (buf []byte, release func(), err error) {
 	if u.compare == nil {
-		return u.cfg.Budget.scratch(ctx, int(size))
+		return u.cfg.Budget.tempBuffer(ctx, int(size))
 	}
 	select {
 	case u.compare <- struct{}{}:
 	case <-ctx.Done():
 		return nil, nil, context.Cause(ctx)
 	}
-	buf, put, err := u.cfg.Budget.scratch(ctx, int(size))
+	buf, put, err := u.cfg.Budget.tempBuffer(ctx, int(size))
 	if err != nil {
 		<-u.compare
 		return nil, nil, err

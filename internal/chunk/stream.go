@@ -52,10 +52,10 @@ func plan(spans []span, gets int, buffers func() int) *reading {
 	for i := range spans {
 		s := &spans[i]
 		if s.buffered() {
-			r.size = max(r.size, class(int(min(max(s.size, s.plain), MaxPack))))
+			r.size = max(r.size, bufferSize(int(min(max(s.size, s.plain), MaxPack))))
 		}
 		if s.packed && s.size > smallBody {
-			r.rawSize = max(r.rawSize, class(int(min(s.size, MaxPack))))
+			r.rawSize = max(r.rawSize, bufferSize(int(min(s.size, MaxPack))))
 		}
 	}
 	return r

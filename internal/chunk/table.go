@@ -18,7 +18,7 @@ func OpenTable(ctx context.Context, st store.Store, t *manifest.Table, b *Budget
 	table := &tableReader{ctx: ctx, r: r, chunks: t.File.Chunks}
 	spans := planFile(t.Packs, &t.File, 0, 0, len(t.File.Chunks))
 	gets := plan(spans, r.gets, r.buffers)
-	if share := r.budget.try(gets.least(), false); share != nil {
+	if share := r.budget.tryAcquire(gets.least(), false); share != nil {
 		gets.open(share)
 		table.s = startStream(ctx, st, spans, gets, nil)
 		table.s.ended = share.close

@@ -16,7 +16,7 @@ import (
 // MaxPack is the size of the largest pack, in bytes.
 const MaxPack = manifest.MaxPack
 
-// Config tells a Writer where and how to store.
+// Config is where and how a Writer stores.
 type Config struct {
 	Store store.Store
 	Clock *wrapstore.Clock // of Store
@@ -97,7 +97,7 @@ func (w *Writer) Abort() {
 	w.p.close()
 }
 
-// stop tells the goroutines that no more segments come.
+// stop ends the stream of segments to the goroutines.
 func (w *Writer) stop() {
 	close(w.hashes)
 	close(w.sums)

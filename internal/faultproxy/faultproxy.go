@@ -1,6 +1,6 @@
-// Package faultproxy stands between an HTTP client and a real server and does
-// to their requests what networks, load balancers and restarts do: answers get
-// lost, requests are repeated, delayed or land late, bodies are cut.
+// Package faultproxy is an HTTP proxy for tests. Between a client and a real
+// server it makes the faults of networks, load balancers and restarts: answers
+// are lost, requests are repeated, delayed or applied late, bodies are cut.
 package faultproxy
 
 import (
@@ -17,26 +17,26 @@ import (
 	"time"
 )
 
-// Fault says what becomes of one request. The zero value lets it pass.
+// Fault is what happens to one request. The zero value lets it pass.
 type Fault struct {
-	// Delay is how long the request waits before it goes on to the server.
+	// Delay is how long the request waits before it goes to the server.
 	Delay time.Duration
-	// Lost keeps the request from the server.
+	// Lost drops the request: it does not reach the server.
 	Lost bool
-	// Late lets the request reach the server after Delay, long after the
-	// client has been hung up on.
+	// Late closes the connection to the client at once, and sends the request
+	// to the server after Delay.
 	Late bool
-	// Twice sends the request twice; the answer is that to the second.
+	// Twice sends the request twice, and returns the second answer.
 	Twice bool
 
-	// Drop hangs up instead of answering.
+	// Drop closes the connection instead of answering.
 	Drop bool
-	// Status, if not 0, is answered instead of what the server said, with the
-	// S3 error code Code.
+	// Status, if not 0, replaces the server's answer, with the S3 error code
+	// Code.
 	Status int
 	Code   string
-	// Cut, if not 0, ends the connection after so many bytes of the body; -1
-	// is before the first.
+	// Cut, if not 0, closes the connection after this many bytes of the body;
+	// -1 means before the first.
 	Cut int
 	// Drip is how long to wait before each kilobyte of the body.
 	Drip time.Duration
@@ -51,13 +51,13 @@ type Proxy struct {
 	mu     sync.Mutex
 	plan   func(*http.Request) Fault
 	faults int
-	late   int // requests on their way
+	late   int // late requests under way
 	landed sync.Cond
 }
 
-// Start starts a proxy before the server at target (host:port), which ends
-// with the test. plan is asked for each request, one at a time; nil lets all
-// pass.
+// Start starts a proxy before the server at target (host:port). The proxy ends
+// with the test. plan is called for each request, one at a time; nil lets all
+// requests pass.
 func Start(t testing.TB, target string, plan func(*http.Request) Fault) *Proxy {
 	p := &Proxy{target: target, plan: plan, client: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 32}}
 	p.landed.L = &p.mu
@@ -80,14 +80,14 @@ func (p *Proxy) Plan(plan func(*http.Request) Fault) {
 	p.plan = plan
 }
 
-// Faults returns how many requests did not just pass.
+// Faults returns how many requests have met a fault.
 func (p *Proxy) Faults() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.faults
 }
 
-// Settle waits until all late requests have landed.
+// Settle waits until the server has answered all late requests.
 func (p *Proxy) Settle() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -115,7 +115,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if f.Late {
 			p.land()
 		}
-		panic(http.ErrAbortHandler) // the client has hung up
+		panic(http.ErrAbortHandler) // the client has closed the connection
 	}
 	if f.Late {
 		go func() {
@@ -128,13 +128,13 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	time.Sleep(f.Delay)
 	var a *answer
 	if !f.Lost {
-		// What has been sent on is not taken back when the client hangs up.
+		// A request that was sent on is not cancelled with the client's connection.
 		ctx := context.WithoutCancel(r.Context())
 		if f.Twice {
 			p.forward(ctx, r, body)
 		}
 		if a, err = p.forward(ctx, r, body); err != nil {
-			panic(http.ErrAbortHandler) // the server is away: so is the proxy
+			panic(http.ErrAbortHandler) // the server does not answer, so the proxy does not either
 		}
 	}
 	switch {
@@ -146,7 +146,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.write(w, r.Method, f)
 }
 
-// land takes note that a late request is on its way no longer.
+// land records that a late request is no longer under way.
 func (p *Proxy) land() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -154,8 +154,8 @@ func (p *Proxy) land() {
 	p.landed.Broadcast()
 }
 
-// forward makes the request of the server and reads all of its answer. The
-// Host stays as it was: it is part of what an S3 client signs.
+// forward sends the request to the server and reads the whole answer. It keeps
+// the Host header, which an S3 client signs.
 func (p *Proxy) forward(ctx context.Context, r *http.Request, body []byte) (*answer, error) {
 	req, err := http.NewRequestWithContext(ctx, r.Method, "http://"+p.target+r.URL.RequestURI(), bytes.NewReader(body))
 	if err != nil {
@@ -179,7 +179,7 @@ type answer struct {
 	body   []byte
 }
 
-// refusal is an error as S3 servers send it.
+// refusal returns an error in the form of S3 servers.
 func refusal(status int, code string) *answer {
 	body := fmt.Appendf(nil, `<?xml version="1.0" encoding="UTF-8"?><Error><Code>%s</Code><Message>fault</Message></Error>`, code)
 	return &answer{status, http.Header{"Content-Type": {"application/xml"}, "Content-Length": {strconv.Itoa(len(body))}}, body}
@@ -212,7 +212,7 @@ func (a *answer) write(w http.ResponseWriter, method string, f Fault) {
 }
 
 // Random returns a plan in which a share of the requests, from 0 to 1, meets
-// a fault of any kind, the same sequence for the same seed.
+// a random fault. The same seed makes the same sequence.
 func Random(seed uint64, share float64) func(*http.Request) Fault {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	return func(r *http.Request) Fault {
@@ -223,7 +223,7 @@ func Random(seed uint64, share float64) func(*http.Request) Fault {
 		switch rng.IntN(12) {
 		case 0:
 			return Fault{Lost: true}
-		case 1, 2: // the worst of all, so more often
+		case 1, 2: // the most harmful fault, so it is more frequent
 			return Fault{Drop: true}
 		case 3:
 			return Fault{Late: true, Delay: 10 * wait}

@@ -1,5 +1,5 @@
-// Fuzzall runs every fuzz target of the module for a while, one after the
-// other, and stops at the first that finds something:
+// Fuzzall runs every fuzz target of the module for the given time, one after
+// the other, and stops at the first failure:
 //
 //	go run ./internal/fuzzall 30s
 package main

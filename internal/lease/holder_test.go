@@ -47,7 +47,7 @@ func TestHolderLearnsOfItsLossInTime(t *testing.T) {
 				select {
 				case at := <-lost:
 					if early := got.Sub(at); early < ttl/4 {
-						t.Errorf("%s: the holder learnt it only %s before somebody else had the lock", what, early)
+						t.Errorf("%s: the holder noticed the loss only %s before another process had the lock", what, early)
 					}
 				default:
 					t.Errorf("%s: two have the lock", what)

@@ -17,8 +17,8 @@ import (
 )
 
 // Sixteen holders increment a counter by reading and writing it, and a third
-// of them die with the lock. No increment is lost, epochs grow, and whoever
-// shares the lock sees the counter stand still.
+// of them die with the lock. No increment is lost, epochs grow, and shared
+// holders see the counter stand still.
 func TestContenders(t *testing.T) {
 	inBubble(t, func(t *testing.T, st *faultstore.Store) {
 		seed := rand.Uint64()
@@ -106,7 +106,7 @@ func TestHeldForAnHour(t *testing.T) {
 	})
 }
 
-// Who waits in vain is told for whom.
+// The error of a lock that timed out names the holder.
 func TestTimeoutNamesTheHolder(t *testing.T) {
 	inBubble(t, func(t *testing.T, st *faultstore.Store) {
 		l := mustLock(t, locksOn(st), &Options{Why: "training"})

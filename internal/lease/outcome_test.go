@@ -201,7 +201,7 @@ func TestRepeatedWrites(t *testing.T) {
 	}
 }
 
-// A release whose answer is lost has succeeded also if somebody else has the
+// A release whose answer is lost has succeeded also if another process has the
 // lock by the time it is repeated (attack A41).
 func TestReleasedThenTakenByAnother(t *testing.T) {
 	inBubble(t, func(t *testing.T, st *faultstore.Store) {
@@ -226,7 +226,7 @@ func TestReleasedThenTakenByAnother(t *testing.T) {
 }
 
 // A holder that is in doubt of its last renewal, and releases the lock after it
-// was broken and somebody else has it, leaves it to them.
+// was broken and taken by another process, leaves it to that process.
 func TestReleaseAfterAnotherHasTheLock(t *testing.T) {
 	inBubble(t, func(t *testing.T, st *faultstore.Store) {
 		mine := faultstore.New(st, nil)
@@ -253,7 +253,7 @@ func TestReleaseAfterAnotherHasTheLock(t *testing.T) {
 }
 
 // Who gives up while it is undecided whether the lock was taken does not give
-// back the lock of somebody else.
+// back the lock of another holder.
 func TestGivingUpWhileAnotherTakesTheLock(t *testing.T) {
 	inBubble(t, func(t *testing.T, st *faultstore.Store) {
 		ctx, cancel := context.WithCancel(t.Context())

@@ -124,8 +124,8 @@ func child(args []string) error {
 }
 
 // Sixteen processes increment a counter under a lock, and many are killed
-// while they hold it. No increment is lost, no epoch is seen twice, and nobody
-// is shut out who has a lock that is good.
+// while they hold it. No increment is lost, no epoch is seen twice, and no
+// process loses a lock that is still good.
 func TestProcessesAreKilled(t *testing.T) {
 	const processes = 16
 	each, kills := 3, 12

@@ -18,13 +18,13 @@ type mutant struct {
 	harm     string // what it does
 	from, to []string
 	tests    [][]string // arguments of go test, for each run
-	survives string     // why no test notices it, or needs to
-	hangs    bool       // a test that hangs is how it is noticed
+	survives string     // why no test notices it, or has to notice it
+	hangs    bool       // tests notice it by hanging
 }
 
 func (m *mutant) name() string { return m.in + ": " + m.harm }
 
-// pkg is the package that m is in, as go test wants it.
+// pkg returns the package of m, as an argument of go test.
 func (m *mutant) pkg() string {
 	if strings.HasSuffix(m.in, ".go") {
 		return "./" + path.Dir(m.in)
@@ -32,7 +32,7 @@ func (m *mutant) pkg() string {
 	return "./" + m.in
 }
 
-// wide are all tests of its package.
+// wide returns the arguments of go test for all tests of the package.
 func (m *mutant) wide() []string { return []string{"-short", m.pkg()} }
 
 // readLists reads every list, in the order of their names.
@@ -60,21 +60,21 @@ func readLists(lists fs.FS) ([]*mutant, error) {
 //
 //	in: internal/lease
 //
-//	what harm it does, in one line
-//	< text of the code, or several lines of it
-//	> the text in its place; left out, the text goes
+//	the harm that it does, in one line
+//	< text of the code, one line or several
+//	> the text in its place; without this line, the text is removed
 //	test: TestName, or several with | between them
 //
-// The line in: names the package's directory of the mutants that follow, or
-// one file. The text has to be there once in the package's files, tests apart;
-// how far its lines are indented does not matter. Further lines of a mutant:
+// The line in: names the directory of the package of the mutants that follow, or
+// one file. The text must occur exactly once in the package's files, without its
+// tests; indentation does not matter. Further lines of a mutant:
 //
 //	test: -run TestName ./cmd/mindreg      all arguments of go test
-//	survives: why no test notices it, or needs to
-//	hangs: why a test that hangs is how it is noticed
+//	survives: why no test notices it, or has to notice it
+//	hangs: why tests notice it by hanging
 //
-// With several lines test:, one of them has to fail. Lines that begin with #
-// are comments.
+// If there are several lines test:, one of the runs must fail. Lines that begin
+// with # are comments.
 func parse(list string) ([]*mutant, error) {
 	var all []*mutant
 	in := ""
@@ -102,21 +102,21 @@ func parse(list string) ([]*mutant, error) {
 			case m.harm == "":
 				m.harm = line
 			default:
-				return nil, fmt.Errorf("what is %q?", line)
+				return nil, fmt.Errorf("cannot parse the line %q", line)
 			}
 		}
 		switch {
 		case m.harm == "" && m.from == nil:
 			continue
 		case m.harm == "" || m.in == "" || m.from == nil || slices.Equal(m.from, m.to):
-			return nil, fmt.Errorf("%q needs a line in:, what harm it does, and lines that begin with < and >", m.name())
+			return nil, fmt.Errorf("%q needs a line in:, a line with the harm, and lines that begin with < and >", m.name())
 		}
 		all = append(all, m)
 	}
 	return all, nil
 }
 
-// args are the arguments of go test that a line test: stands for.
+// args returns the arguments of go test for a line test:.
 func (m *mutant) args(line string) []string {
 	if strings.HasPrefix(line, "-") {
 		return strings.Fields(line)
@@ -168,7 +168,7 @@ func (m *mutant) edit() (file, text string, err error) {
 		}
 	}
 	if found != 1 {
-		return "", "", fmt.Errorf("%q is there %d times", strings.Join(m.from, " "), found)
+		return "", "", fmt.Errorf("%q occurs %d times, want once", strings.Join(m.from, " "), found)
 	}
 	return file, text, nil
 }
@@ -176,7 +176,7 @@ func (m *mutant) edit() (file, text string, err error) {
 // testNames finds the tests that an argument of -run names.
 var testNames = regexp.MustCompile(`(Test|Example|Fuzz)[A-Za-z0-9_]*`)
 
-// hasTests reports an error unless the package has the tests that are to run.
+// hasTests returns an error unless the package has the tests.
 func hasTests(args []string) error {
 	i := slices.Index(args, "-run")
 	if i < 0 || i+1 == len(args) {

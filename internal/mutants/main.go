@@ -1,5 +1,6 @@
 // Mutants makes one mistake after another in the code, each a single edit, and
-// runs the tests that should notice it. A mistake that no test notices is a gap:
+// runs the tests that should notice it. A mistake that no test notices is a gap
+// in the tests:
 //
 //	go run ./internal/mutants                # all lists, two mutants at a time
 //	go run ./internal/mutants -only lease    # those whose name matches
@@ -7,13 +8,13 @@
 //	go run ./internal/mutants -all           # for survivors, all tests of their package
 //	go run ./internal/mutants -find -only x  # which tests of their package kill them
 //
-// The tree is not touched: the compiler is given the edited file in place of
-// the one that is there (go test -overlay). The lists are the files in lists;
-// parse has their form. Run it at the root of the module.
+// The tree does not change: the compiler reads the edited file in place of the
+// real one (go test -overlay). The lists are the files in lists; their format is
+// described at parse. Run it at the root of the module.
 //
-// It fails if a mutant survives that no list names as a survivor, and if fewer
-// than 95 % are killed. Mutants that need a server survive if
-// $MINDREG_TEST_SERVERS does not name it: make mutants names them all.
+// It fails if a mutant survives without a line survives:, and if fewer than
+// 95 % are killed. Mutants that need a server survive if $MINDREG_TEST_SERVERS
+// does not name it: make mutants names them all.
 package main
 
 import (
@@ -70,7 +71,7 @@ func run(only string, check, all, find bool, at int) error {
 		}
 	}
 	if len(misfits) > 0 {
-		return fmt.Errorf("these do not fit the code any more; correct them in internal/mutants/lists:\n%w", errors.Join(misfits...))
+		return fmt.Errorf("these mutants no longer fit the code; correct them in internal/mutants/lists:\n%w", errors.Join(misfits...))
 	}
 	if find {
 		return findTests(chosen, at)
@@ -85,14 +86,14 @@ func run(only string, check, all, find bool, at int) error {
 	return report(try(chosen, all, at), len(chosen) == len(mutants))
 }
 
-// result is what became of a mutant.
+// result is the result of one mutant.
 type result struct {
 	*mutant
 	verdict verdict
 	err     error
 }
 
-// try tries mutants, some at a time, and prints what becomes of each.
+// try tries mutants, several at a time, and prints each result.
 func try(mutants []*mutant, all bool, at int) []result {
 	results := make([]result, len(mutants))
 	var mu sync.Mutex

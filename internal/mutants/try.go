@@ -13,7 +13,7 @@ import (
 	"strings"
 )
 
-// verdict is what tests make of a mutant.
+// verdict is the result of the tests of a mutant.
 type verdict int
 
 const (
@@ -22,7 +22,7 @@ const (
 	hung
 )
 
-// limit ends the tests of a mutant that hang.
+// limit is the time limit for the tests of a mutant.
 const limit = "2m"
 
 // try runs tests on the code with the mistake. A mutant that does not compile
@@ -54,7 +54,8 @@ func (m *mutant) try(tests [][]string) (verdict, error) {
 	return survived, nil
 }
 
-// overlay writes the edited file into dir, and what has the compiler take it.
+// overlay writes the edited file into dir, with the file for go test -overlay,
+// and returns the path of the latter.
 func (m *mutant) overlay(dir string) (string, error) {
 	file, text, err := m.edit()
 	if err != nil {
@@ -82,9 +83,9 @@ func goTest(args ...string) ([]byte, error) {
 	return cmd.CombinedOutput()
 }
 
-// baseline runs the tests of the mutants on the code as it is, once each: a
-// test that fails, or that is skipped, kills nothing. Those of one package run
-// together.
+// baseline runs the tests of the mutants on the unchanged code, once each: a
+// test that fails or is skipped there kills nothing. The tests of one package
+// run together.
 func baseline(mutants []*mutant, at int) error {
 	names := map[string][]string{} // by package and flags
 	for _, m := range mutants {
@@ -117,8 +118,8 @@ func baseline(mutants []*mutant, at int) error {
 	return errors.Join(errs...)
 }
 
-// together is a pattern for -run that has the tests of all patterns. A slash
-// in one of them, for subtests, is kept only where it is alone.
+// together returns one pattern for -run that matches the tests of all patterns.
+// A slash, for subtests, is kept only in a single pattern.
 func together(patterns []string) string {
 	if len(patterns) == 1 {
 		return patterns[0]

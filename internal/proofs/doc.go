@@ -1,9 +1,9 @@
-// Package proofs holds the tests of what the registry promises as a whole, on
+// Package proofs has the tests of the promises of the registry as a whole, on
 // the real stores: many processes at once on a directory, on MinIO, on the
 // Versity gateway and on the Google Cloud Storage emulator, while processes
-// and servers are killed and networks fail. docs/guarantees.md says which
-// promise each test is about.
+// and servers are killed and networks fail. docs/guarantees.md names the
+// promise of each test.
 //
-// Every test has a short form, which is counted in operations, and goes on for
-// as long as $MINDREG_SOAK says ("5m") if that is set; see make soak.
+// Every test has a short form, which counts operations. If $MINDREG_SOAK is set
+// ("5m"), the tests run for that long; see make soak.
 package proofs

@@ -66,7 +66,7 @@ const (
 	done     outcome = "done"
 	unknown  outcome = "unknown"  // it may have taken effect, or may yet
 	failed   outcome = "failed"   // definitely not done, and will not be
-	conflict outcome = "conflict" // the same, because of somebody else
+	conflict outcome = "conflict" // not applied, because another process was faster
 	absent   outcome = "absent"   // there is no such thing
 	deleted  outcome = "deleted"  // there was
 )

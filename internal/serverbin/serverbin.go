@@ -1,10 +1,11 @@
-// Package serverbin builds the servers that tests run against, from the
-// modules in tools, which pin them and the hash of all that they are made of.
-// SeaweedFS, whose module cannot be had, comes as a Python wheel, which is
-// pinned in the same way.
+// Package serverbin builds the servers that tests run against. The modules in
+// tools pin the version and the hash of each server and of its dependencies.
+// SeaweedFS, whose module cannot be downloaded, is a Python wheel, pinned in the
+// same way.
 //
-// A build takes minutes, so its result is kept: in .cache/bin of the module,
-// or in $MINDREG_CACHE, which may be shared between checkouts.
+// A build takes minutes, so its result is kept in .cache/bin of the module, or
+// in $MINDREG_CACHE, which several checkouts may share. Package servers runs the
+// results; internal/testall and make servers build them.
 package serverbin
 
 import (
@@ -24,13 +25,13 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// Env is the variable that tells tests where the binaries are: "tool=path",
-// joined by the list separator of the system. The path is empty where the tool
-// cannot be had.
+// Env is the variable that names the binaries for tests: "tool=path", joined by
+// the list separator of the system. The path is empty if the tool is not
+// available on this system.
 const Env = "MINDREG_TEST_SERVERS"
 
-// tools maps the name of a directory in tools to what to make of it: a package
-// of the module there to build, or a program in the wheel that it pins.
+// tools are the directories in tools, with the package to build there, or the
+// program in the wheel that is pinned there.
 var tools = []struct{ name, pkg, program string }{
 	{name: "minio", pkg: "github.com/minio/minio"},
 	{name: "versitygw", pkg: "github.com/versity/versitygw/cmd/versitygw"},
@@ -39,9 +40,9 @@ var tools = []struct{ name, pkg, program string }{
 	{name: "seaweedfs", program: "weed"},
 }
 
-// Build makes what is not made yet, one after the other, and returns the
-// value for Env. root is the directory of the module. It tells log what it
-// does.
+// Build builds the servers that are not built yet, one after the other, and
+// returns the value for Env. root is the directory of the module. Progress goes
+// to log.
 func Build(root string, log io.Writer) (string, error) {
 	bin, err := cacheBin(root)
 	if err != nil {
@@ -73,7 +74,8 @@ func Build(root string, log io.Writer) (string, error) {
 	return strings.Join(made, string(os.PathListSeparator)), nil
 }
 
-// build returns the path of one tool's binary, made from dir if need be.
+// build returns the path of one tool's binary. It builds it from dir if it does
+// not exist.
 func build(dir, name, pkg, bin string, log io.Writer) (string, error) {
 	id, err := identity(dir)
 	if err != nil {
@@ -102,7 +104,7 @@ func build(dir, name, pkg, bin string, log io.Writer) (string, error) {
 	return path, nil
 }
 
-// identity is a hash of all that a build in dir depends on.
+// identity returns a hash of the files that a build in dir depends on.
 func identity(dir string) (string, error) {
 	version, err := exec.Command("go", "env", "GOVERSION", "GOOS", "GOARCH", "CGO_ENABLED").Output()
 	if err != nil {

@@ -8,9 +8,9 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// Tool returns the path of a program that no test needs but the benchmarks
-// do, made from the module tools/<name> if need be: pkg is its package there.
-// root is the directory of the module. It tells log what it does.
+// Tool returns the path of a program that only the benchmarks need. It builds it
+// from the module tools/<name> if it does not exist; pkg is its package there.
+// root is the directory of the module. Progress goes to log.
 func Tool(root, name, pkg string, log io.Writer) (string, error) {
 	bin, err := cacheBin(root)
 	if err != nil {
@@ -24,7 +24,7 @@ func Tool(root, name, pkg string, log io.Writer) (string, error) {
 	return build(filepath.Join(root, "tools", name), name, pkg, bin, log)
 }
 
-// Cache is the directory for what is built once and kept: .cache of the
+// Cache returns the directory for things that are built once: .cache of the
 // module at root, or $MINDREG_CACHE.
 func Cache(root string) (string, error) {
 	cache := os.Getenv("MINDREG_CACHE")
@@ -34,7 +34,7 @@ func Cache(root string) (string, error) {
 	return filepath.Abs(cache)
 }
 
-// cacheBin is where binaries are kept. It exists.
+// cacheBin returns the directory of the binaries, and makes it.
 func cacheBin(root string) (string, error) {
 	cache, err := Cache(root)
 	if err != nil {

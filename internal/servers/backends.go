@@ -6,15 +6,16 @@ import (
 	"testing"
 )
 
-// Backend is a kind of store, and where registries of it may be made.
+// Backend is a kind of store for tests.
 type Backend struct {
 	Name string
-	// URL returns a fresh place, which ends in the given name.
+	// URL returns the location of a new, empty store. It ends in the given
+	// name.
 	URL func(t testing.TB, place string) string
 }
 
-// Backends are all stores that there are: each test that goes over them has
-// equal results on all.
+// Backends are all kinds of stores. A test that runs on each of them must have
+// the same result on all.
 var Backends = []Backend{
 	{"file", func(t testing.TB, place string) string { return t.TempDir() + "/" + place }},
 	{"mem", func(t testing.TB, place string) string {

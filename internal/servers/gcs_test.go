@@ -98,7 +98,7 @@ type book struct {
 	came         int
 
 	working sync.RWMutex // held by each request, and to check while there is none
-	highest atomic.Int64 // generation that anybody was told of
+	highest atomic.Int64 // highest generation in an answer so far
 
 	mu       sync.Mutex
 	objects  map[string]*written

@@ -140,11 +140,11 @@ func (s *Server) gcs(ctx context.Context, method, body string) error {
 	return nil
 }
 
-// clientEnv lets clients in this process and its children find the server's
-// account, and nothing of the user's own.
+// clientEnv sets the environment so that clients in this process and its
+// children use the server's account, and no settings of the user.
 func (s *Server) clientEnv() {
 	if s.kind.scheme == "gs" {
-		return // their URLs say it all
+		return // their URLs have all that clients need
 	}
 	for name, value := range map[string]string{
 		"AWS_ACCESS_KEY_ID": AccessKey, "AWS_SECRET_ACCESS_KEY": SecretKey, "AWS_EC2_METADATA_DISABLED": "true",

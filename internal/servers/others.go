@@ -10,8 +10,9 @@ import (
 	"testing"
 )
 
-// OthersEnv is the variable with which make stores has tests take the servers
-// that are too heavy for every run: it is the directory of the jars of s3proxy.
+// OthersEnv is the variable with which make stores switches on the tests of
+// servers that are too heavy for every run. Its value is the directory of the
+// jars of s3proxy.
 const OthersEnv = "MINDREG_TEST_STORES"
 
 //go:embed ceph.sh
@@ -27,7 +28,7 @@ var cephKind = &kind{
 	},
 }
 
-// s3proxyKind compares and then writes: two of several swaps at once succeed.
+// s3proxyKind first compares and then writes: several swaps at once succeed.
 var s3proxyKind = &kind{
 	tool: "s3proxy", scheme: "s3",
 	prepare: func(dir string) error {
@@ -51,7 +52,8 @@ jclouds.filesystem.basedir=%s
 	},
 }
 
-// others ends the test unless make stores runs it and the program is there.
+// others skips the test unless make stores runs it, and fails the test if the
+// program does not exist.
 func others(t testing.TB, program string) {
 	t.Helper()
 	if os.Getenv(OthersEnv) == "" {
@@ -62,15 +64,14 @@ func others(t testing.TB, program string) {
 	}
 }
 
-// CephRGW returns the Ceph gateway of this test binary. It takes no ETag in
+// CephRGW returns the Ceph gateway of this test binary. It refuses an ETag in
 // quotes.
 func CephRGW(t testing.TB) *Server {
 	others(t, "radosgw")
 	return sharedBin(t, cephKind, "/bin/sh")
 }
 
-// S3Proxy returns an s3proxy, which no registry may be kept on, for this test
-// alone.
+// S3Proxy starts an s3proxy for this test alone. It is not safe for a registry.
 func S3Proxy(t testing.TB) *Server {
 	others(t, "java")
 	java, err := exec.LookPath("java")

@@ -27,7 +27,7 @@ type Server struct {
 	kind *kind
 	bin  string
 	addr string // host:port, also after a restart
-	dir  string // all that it has on disk
+	dir  string // all its files
 
 	mu   sync.Mutex
 	proc *process
@@ -44,8 +44,8 @@ type process struct {
 // process that made it follows.
 const dirPrefix = "mindreg-server-"
 
-// start starts a server on a free port. Between finding a port and using it
-// somebody else may take it, so it tries some.
+// start starts a server on a free port. Another process may take a port between
+// finding it and using it, so start tries several.
 func start(k *kind, bin string) (*Server, error) {
 	sweep()
 	dir, err := os.MkdirTemp("", dirPrefix+strconv.Itoa(os.Getpid())+"-")
@@ -167,7 +167,7 @@ func (s *Server) Bucket(t testing.TB) string {
 	return name
 }
 
-// sweep removes what tests that were killed left.
+// sweep removes the directories that killed tests have left.
 func sweep() {
 	left, err := filepath.Glob(filepath.Join(os.TempDir(), dirPrefix+"*"))
 	if err != nil {

@@ -27,8 +27,8 @@ import (
 	"github.com/mindtrace/registry/internal/serverbin"
 )
 
-// What every S3 server here takes as its only account. The process
-// environment is set so that clients find it.
+// The only account of every S3 server here. The process environment is set so
+// that clients find it.
 const (
 	AccessKey = "mindreg-test"
 	SecretKey = "mindreg-test-secret"
@@ -61,12 +61,12 @@ func PrivateVersityGW(t testing.TB) *Server { return private(t, versityKind) }
 // PrivateGCS starts a Google Cloud Storage server for this test alone.
 func PrivateGCS(t testing.TB) *Server { return private(t, gcsKind) }
 
-// TwoPoolMinIO starts a MinIO with two server pools for this test alone: one
-// whose conditional puts cannot be trusted.
+// TwoPoolMinIO starts a MinIO with two server pools for this test alone. Its
+// conditional puts are not safe.
 func TwoPoolMinIO(t testing.TB) *Server { return private(t, twoPoolKind) }
 
-// TLSMinIO starts a MinIO that speaks TLS, with a certificate that nobody
-// trusts, for this test alone.
+// TLSMinIO starts a MinIO that speaks TLS, with an untrusted certificate, for
+// this test alone.
 func TLSMinIO(t testing.TB) *Server { return private(t, tlsKind) }
 
 // S3 are the S3 servers by name, for tests that must pass on each of them.
@@ -78,7 +78,7 @@ var S3 = []struct {
 	{"ceph", CephRGW},
 }
 
-// all is what runs in this process.
+// all are the servers of this process.
 var all struct {
 	sync.Mutex
 	wrapped bool
@@ -86,7 +86,8 @@ var all struct {
 	failed  map[*kind]error
 }
 
-// Runner is what testing.M is: it runs the tests and returns an exit code.
+// Runner is the interface of testing.M: Run runs the tests and returns an exit
+// code.
 type Runner interface{ Run() int }
 
 // Wrap returns a Runner that runs m and then stops the shared servers and
@@ -156,7 +157,7 @@ func private(t testing.TB, k *kind) *Server {
 }
 
 // Binary returns the path of a server's binary (minio, versitygw, gcs) for
-// a test that starts it in a way of its own. Without one the test is skipped.
+// a test that starts it itself. Without the binary the test is skipped.
 func Binary(t testing.TB, tool string) string {
 	t.Helper()
 	return binary(t, &kind{tool: tool})
@@ -202,17 +203,17 @@ func (s *Server) Endpoint() string {
 // Addr returns the server's address, as host:port.
 func (s *Server) Addr() string { return s.addr }
 
-// Slow reports whether calls that race for one key take the server seconds: a
-// test then races fewer times.
+// Slow reports whether races for one key take seconds on this server. Then
+// a test should run fewer races.
 func (s *Server) Slow() bool { return s.kind.slow }
 
 // ByComponent reports whether the server lists by path component, which takes
 // more requests to sort.
 func (s *Server) ByComponent() bool { return s.kind == seaweedKind }
 
-// Open reports whether the server takes every request, whoever has signed it.
+// Open reports whether the server accepts every request, whatever its signature.
 func (s *Server) Open() bool { return s.kind.open }
 
-// Errs reports whether the server answers a read that races with a put with an
-// error now and then: it has to be repeated, as the registry does.
+// Errs reports whether the server sometimes answers a read that races with
+// a put with an error. A test has to retry such a read, as the registry does.
 func (s *Server) Errs() bool { return s.kind.errs }

@@ -10,8 +10,8 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// ablation takes one rule out of the protocol, by changing what a client sees
-// or sends. The simulation has to find out.
+// ablation leaves one rule out of the protocol, by changing what a client sees
+// or sends. The simulation must then find a violation.
 type ablation struct {
 	name string
 	in   *scenario
@@ -20,17 +20,17 @@ type ablation struct {
 	order       func(key string) string
 	anew        bool // see rootless
 	looksBefore bool
-	// ignore are the invariants that it violates as such. What counts is what
-	// that leads to.
+	// ignore are the invariants that the ablation violates directly. The
+	// simulation must find a consequence of that.
 	ignore []string
-	// from is the first seed to try, where harm is rare: one a little below
-	// the seed that did harm when this was written.
+	// from is the first seed to try if harm is rare: a little below the seed
+	// that did harm when this was written.
 	from uint64
 }
 
 var ablations = []*ablation{
 	{name: "eras", in: collecting, ignore: []string{"I6"}, view: settings(func(t *manifest.Times) { t.Era = 1 })},         // every era is over
-	{name: "window", in: collecting, from: 330, view: settings(func(t *manifest.Times) { t.Window, t.Margin = 3, 1 })},    // A26
+	{name: "window", in: collecting, from: 330, view: settings(func(t *manifest.Times) { t.Window, t.Margin = 3, 1 })},    // a save outlasts its evidence: docs/attacks.md, A26
 	{name: "retention", in: deleting, view: settings(func(t *manifest.Times) { t.Retain, t.Window, t.Margin = 1, 3, 1 })}, // tombstones name nothing
 	{name: "deadline", in: collecting, view: func(_ *client, st store.Store) store.Store { return neverLate{st} }},
 	{name: "notAfter", in: infecting, view: func(_ *client, st store.Store) store.Store { return alwaysSound{st, map[string]int64{}} }},
@@ -51,7 +51,7 @@ var ablations = []*ablation{
 	{name: "root is looked at after a change", in: losing, looksBefore: true},
 }
 
-// collectorSees has collectors see other registers than everybody else.
+// collectorSees shows collectors other registers than all other clients.
 func collectorSees(change func(key string, body []byte, info store.Info) ([]byte, store.Info)) func(*client, store.Store) store.Store {
 	return func(c *client, st store.Store) store.Store {
 		if len(c.ops) == 0 || c.ops[0].kind != gc {
@@ -61,7 +61,7 @@ func collectorSees(change func(key string, body []byte, info store.Info) ([]byte
 	}
 }
 
-// settings has collectors believe in other times than everybody else.
+// settings shows collectors other times (eras, windows) than all other clients.
 func settings(change func(*manifest.Times)) func(*client, store.Store) store.Store {
 	return func(c *client, st store.Store) store.Store {
 		if len(c.ops) == 0 || c.ops[0].kind != gc {
@@ -112,7 +112,7 @@ func version(key string, body []byte) *manifest.Manifest {
 	return m
 }
 
-// neverLate has every answer to the creation of a version come in time.
+// neverLate makes every answer to the creation of a version look in time.
 type neverLate struct{ store.Store }
 
 func (n neverLate) Put(ctx context.Context, key string, body []byte, match store.Token) (store.Info, error) {
@@ -131,9 +131,9 @@ func (n neverLate) Get(ctx context.Context, key string, opts *store.GetOptions) 
 	return body, info, err
 }
 
-// alwaysSound has every version look as if it had been committed in time, and
-// its packs as if they were there: a save looks at those that it reuses, which
-// would hide nearly all that comes of the missing rule.
+// alwaysSound makes every version look as if it had been committed in time, and
+// its packs as if they existed. A save looks at the packs that it reuses, which
+// would hide most consequences of the missing rule.
 type alwaysSound struct {
 	store.Store
 	sizes map[string]int64 // of the packs that versions name
@@ -158,7 +158,8 @@ func (a alwaysSound) Stat(ctx context.Context, key string) (store.Info, error) {
 	return info, err
 }
 
-// twoSteps deletes by removing the register and writing a tombstone then.
+// twoSteps deletes in two steps: it removes the register, and then writes
+// a tombstone.
 type twoSteps struct {
 	store.Store
 	c *client
@@ -176,8 +177,8 @@ func (t twoSteps) Put(ctx context.Context, key string, body []byte, match store.
 	return t.Store.Put(ctx, key, body, store.Absent)
 }
 
-// guess knows no nonces: who is refused after an answer was lost takes it for
-// won, or for lost.
+// guess ignores nonces. A client that is refused after a lost answer assumes
+// that it has won, or that it has lost.
 type guess struct {
 	store.Store
 	won     bool
@@ -212,7 +213,8 @@ func (g guess) Get(ctx context.Context, key string, opts *store.GetOptions) ([]b
 }
 
 // unpadded is the order of version registers whose numbers are not prefixed
-// with their length: 1.10.0 before 1.9.1 (attack A7).
+// with their length: 1.10.0 before 1.9.1. A listing of several pages then misses
+// the latest version (docs/attacks.md, A7).
 func unpadded(key string) string {
 	name, v, err := manifest.ParseVersionRegisterKey(key)
 	if err != nil {
@@ -221,11 +223,11 @@ func unpadded(key string) string {
 	return strings.Join([]string{manifest.VersionsPrefix(name), v.String()}, "")
 }
 
-// listsOnce repeats what the first listing of an operation has shown.
+// listsOnce answers every listing of an operation like the first one.
 type listsOnce struct {
 	store.Store
 	c     *client
-	kind  kind // of operations
+	kind  kind // of the operations that it changes
 	of    *op
 	known []store.Info
 }
@@ -255,8 +257,7 @@ func (l *listsOnce) List(ctx context.Context, prefix, after string) iter.Seq2[st
 	}
 }
 
-// lateCounts has the tombstone of a version that was committed too late look
-// like any other.
+// lateCounts makes the tombstone of a late version look like any other.
 func lateCounts(key string, body []byte, info store.Info) ([]byte, store.Info) {
 	m := version(key, body)
 	if m == nil || m.State != manifest.Deleted || !m.NotAfter.IsZero() {
@@ -270,9 +271,10 @@ func lateCounts(key string, body []byte, info store.Info) ([]byte, store.Info) {
 	return altered, info
 }
 
-// fromMilestone has readers go by milestones alone. Either they do not look
-// below the newest one that they see, where the latest version is once all
-// above it are deleted; or not above it, and take what it names for the latest.
+// fromMilestone makes readers rely on milestones only. Either they do not look
+// below the newest milestone, where the latest version is once all above it are
+// deleted; or they do not look above it, and take the version that it names for
+// the latest.
 type fromMilestone struct {
 	store.Store
 	c    *client
@@ -284,7 +286,7 @@ func (f fromMilestone) List(ctx context.Context, prefix, after string) iter.Seq2
 		return f.Store.List(ctx, prefix, after)
 	}
 	return func(yield func(store.Info, error) bool) {
-		from := after // where the registers begin that count
+		from := after // the registers after this key count
 		for info, err := range f.Store.List(ctx, prefix, after) {
 			if name, v, err := manifest.ParseMilestoneKey(info.Key); err == nil {
 				if from == "" {
@@ -300,7 +302,7 @@ func (f fromMilestone) List(ctx context.Context, prefix, after string) iter.Seq2
 	}
 }
 
-// nextFree has updates take the next number if theirs is taken.
+// nextFree makes updates take the next number if theirs is taken.
 type nextFree struct {
 	store.Store
 	c *client

@@ -8,9 +8,9 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// This file takes out the rules for versions that are deleted for good.
+// This file has the ablations of the rules for purged versions.
 
-// purgedIsNoRoot has a version that was just purged name nothing.
+// purgedIsNoRoot makes a version that was just purged name no packs.
 func purgedIsNoRoot(key string, body []byte, info store.Info) ([]byte, store.Info) {
 	m := version(key, body)
 	if m == nil || m.State != manifest.Purged || !m.NamesPacks() {
@@ -23,8 +23,8 @@ func purgedIsNoRoot(key string, body []byte, info store.Info) ([]byte, store.Inf
 	return body, info
 }
 
-// purgedIsOld has a version that was purged look as if that had been most of
-// a window and the margin earlier: it names its packs for what is left of it.
+// purgedIsOld makes a purge look older, by most of the window and the margin. So
+// the version names its packs only for the rest of that time.
 func purgedIsOld(key string, body []byte, info store.Info) ([]byte, store.Info) {
 	if m := version(key, body); m != nil && m.State == manifest.Purged && m.NamesPacks() {
 		info.Modified = info.Modified.Add(-times.WindowD()*3/4 - times.MarginD())
@@ -32,8 +32,8 @@ func purgedIsOld(key string, body []byte, info store.Info) ([]byte, store.Info) 
 	return body, info
 }
 
-// listsTwice has a collection list the registers once, and believe that
-// a second listing shows nothing new.
+// listsTwice makes a collection list the registers once; its second listing
+// shows the same.
 type listsTwice struct {
 	store.Store
 	c  *client

@@ -5,9 +5,8 @@ import (
 	"slices"
 )
 
-// choices is the source of everything that is not determined. Beyond its end,
-// and after every zero, all is well: the first request in line is served, and
-// nothing goes wrong.
+// choices is the source of all decisions. A zero, and every choice beyond the
+// end, is harmless: the first waiting request is served, without a fault.
 type choices struct {
 	rng   *rand.Rand // nil: replay only
 	fixed []uint32
@@ -27,15 +26,15 @@ func (c *choices) draw(n int) int {
 	return int(x)
 }
 
-// often is true in so many of a hundred cases.
+// often is true in percent of all cases.
 func (c *choices) often(percent int) bool { return c.draw(100) >= 100-percent }
 
 // pick returns one of the elements.
 func pick[T any](c *choices, from []T) T { return from[c.draw(len(from))] }
 
-// shrink returns a sequence of choices, as short and as harmless as it finds
-// within so many tries, that fails still. fails returns after how many steps,
-// or 0; they never become more.
+// shrink returns a sequence of choices that still fails, as short and as
+// harmless as it finds within this many tries. fails returns the number of steps
+// until the failure, or 0 for none; shrink never increases it.
 func shrink(made []uint32, tries int, fails func([]uint32) int) []uint32 {
 	steps := 1 << 30
 	try := func(cand []uint32) bool {

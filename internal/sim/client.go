@@ -32,7 +32,7 @@ type op struct {
 	began, ended int // steps
 	beganAt      time.Time
 	done         bool
-	result       string // version saved or loaded
+	result       string // the version saved or loaded
 	removed      []registry.Version
 	got          value
 	err          error
@@ -54,8 +54,8 @@ const (
 	list     kind = "list" // the objects that begin so, with their latest versions
 )
 
-// everything is a range of all versions: what looks for the best of them goes
-// through all.
+// everything is a range of all versions, so that a load of it looks at all of
+// them.
 const everything = "*"
 
 // latest reports whether this reads the latest version of an object.
@@ -101,11 +101,11 @@ type client struct {
 	reg       *registry.Registry
 	ctx       context.Context
 	cancel    context.CancelFunc
-	give      context.CancelFunc // the present operation up
-	outage    int                // so many of the next requests get lost
+	give      context.CancelFunc // gives the present operation up
+	outage    int                // how many of the next requests get lost
 	dead      atomic.Bool
 	finished  bool
-	suspended time.Time   // is not scheduled before
+	suspended time.Time   // the client is not scheduled before
 	removes   store.Token // the state that a deletion in two steps has read (ablation)
 }
 
@@ -222,7 +222,7 @@ func (c *client) do(o *op) {
 	}
 }
 
-// lock takes a lock, works for some time, and gives it back.
+// lock takes a lock, works for some time, and releases it.
 func (c *client) lock(ctx context.Context, o *op) error {
 	take := c.reg.Lock
 	if o.kind == rlock {
@@ -243,7 +243,7 @@ func (c *client) lock(ctx context.Context, o *op) error {
 	return unlock()
 }
 
-// value is what is saved: a few files of some bytes.
+// value is an object to save: a few files of some bytes.
 type value struct {
 	files []string
 	c     *client

@@ -11,11 +11,10 @@ import (
 	"github.com/mindtrace/registry/internal/manifest"
 )
 
-// oracle sees every change of the store and everything that clients are told,
-// and knows what must never be. It trusts none of the registry's own checks:
-// of the product it uses only the decoder of registers.
-//
-// The invariants are those of the protocol's section 6.
+// oracle sees every change of the store and every result of a client, and
+// checks the invariants I1 to I12 of docs/attacks.md#invariants. It does not
+// rely on the registry's own checks: of the product it uses only the decoder of
+// registers.
 type oracle struct {
 	r         *run
 	violation string
@@ -27,9 +26,9 @@ type oracle struct {
 	doomed    map[string]bool // keys whose DELETE was sent
 	latest    map[string][]moment
 	acked     map[string]manifest.Version // highest acknowledged automatic or explicit release, by name
-	minimum   map[*op]manifest.Version    // what a save's number has to exceed
-	floor     map[*op]manifest.Version    // what a load of an unversioned object has to reach
-	ops       []*op                       // begun
+	minimum   map[*op]manifest.Version    // the number of a save must be higher
+	floor     map[*op]manifest.Version    // a load of an unversioned object must return this version or a later one
+	ops       []*op                       // operations that have begun
 	turned    map[string]int              // step of the last deletion or undeletion, by name
 	holders   []holding
 	born      map[string]int // step at which a pack was put
@@ -41,9 +40,9 @@ type register struct {
 	m         *manifest.Manifest
 	modified  time.Time
 	before    []manifest.Pack // packs that it named before the last change
-	turned    int             // step of that
-	protected bool            // its present state, or the one that it buried, must keep its packs
-	found     bool            // it was in place at some moment
+	turned    int             // step of the last change
+	protected bool            // its present state, or the one that a delete has replaced, must keep its packs
+	found     bool            // it was at the place of the registry at some moment
 	promised  map[manifest.Nonce]bool
 	lifetimes [][2]int // steps at which it became live and ceased to be
 }
@@ -52,7 +51,7 @@ type register struct {
 type moment struct {
 	step       int
 	version    string
-	undeletion bool // this change was one
+	undeletion bool // the change was an undeletion
 }
 
 func newOracle(r *run) *oracle {
@@ -104,16 +103,17 @@ func (o *oracle) put(c *call, old, now object) {
 		o.r.count("packs put")
 		o.born[c.key] = o.r.step
 		if p.Era < times.EraOf(o.r.w.now) {
-			// No evidence that anybody may use: its era is over.
+			// It is no evidence for any save: its era is over.
 			o.r.count("packs put too late")
 			return
 		}
 	}
 	if o.doomed[c.key] && (strings.HasPrefix(c.key, manifest.CollectionsPrefix) || strings.Contains(c.key, "/s/")) {
-		// The marker of a slow collection, which a later one removes: if that
-		// hits a newer state, all that is lost is a report. A shared lock
-		// whose holder has given up, or whom others saw expire: nobody
-		// renews it, or nobody may rely on it.
+		// Two kinds of keys may be written after their DELETE was sent. The
+		// marker of a slow collection, which a later collection removes: if
+		// the removal hits a newer state, only a report is lost. And the key
+		// of a shared lock whose holder has given up, or that others saw
+		// expire: it is not renewed, or no client relies on it.
 		o.r.count("markers written after their removal")
 		return
 	}
@@ -136,7 +136,7 @@ func (o *oracle) putRegister(c *call, old, now object) {
 	var id string
 	reg := o.registers[c.key]
 	if m.State == manifest.Purged && reg != nil {
-		id = reg.id // all content is gone but its digest
+		id = reg.id // of the content only the digest is left
 		o.checkPurge(reg, m)
 	} else if err := json.Unmarshal(m.Content.Metadata, &id); err != nil || o.saves[id] == nil {
 		o.fail("%s holds something that nobody saved: %s", c.key, m.Content.Metadata)
@@ -205,8 +205,8 @@ func (o *oracle) putRegister(c *call, old, now object) {
 	o.checkMilestones(name)
 }
 
-// countRegister counts what a register became, so that a run shows what it has
-// tried.
+// countRegister counts the states of registers, so that a run shows what it has
+// covered.
 func (o *oracle) countRegister(was, m *manifest.Manifest) {
 	switch {
 	case was == nil:
@@ -225,13 +225,14 @@ func (o *oracle) countRegister(was, m *manifest.Manifest) {
 	}
 }
 
-// deleted sees every key that vanishes.
+// deleted sees every key that is deleted.
 func (o *oracle) deleted(c *call, old object) {
 	switch {
 	case manifest.IsMilestone(c.key):
 		o.fail("milestone %s was removed", c.key)
 	case strings.HasPrefix(c.key, manifest.ObjectsPrefix):
-		// Nothing in the protocol does this. What it leads to is what counts.
+		// No rule of the protocol does this; an ablation does. Its consequences
+		// count.
 		reg := o.registers[c.key]
 		o.r.count("registers removed")
 		delete(o.next, c.key)
@@ -247,7 +248,8 @@ func (o *oracle) deleted(c *call, old object) {
 	}
 }
 
-// check checks that what a register names is there: I1 and I10.
+// check checks that the packs that a register names exist: a live version has
+// all its bytes (I1), and a load that has begun can finish (I10).
 func (o *oracle) check(reg *register, pack string) {
 	m := reg.m
 	if !reg.protected {
@@ -272,7 +274,7 @@ func (o *oracle) check(reg *register, pack string) {
 	}
 }
 
-// setLatest notes what the latest version of an object is now.
+// setLatest records the present latest version of an object.
 func (o *oracle) setLatest(name string, undeletion bool) {
 	v := ""
 	if best := o.best(name); best != nil {
@@ -298,8 +300,8 @@ func (o *oracle) best(name string) (best *manifest.Manifest) {
 	return best
 }
 
-// final checks that everything acknowledged and not deleted is there, byte by
-// byte.
+// final checks that every version that was acknowledged and not deleted exists,
+// byte by byte.
 func (o *oracle) final() {
 	o.finalTags()
 	o.finalReplaced()

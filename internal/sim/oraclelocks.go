@@ -7,7 +7,7 @@ import (
 	"github.com/mindtrace/registry/internal/manifest"
 )
 
-// This file is what the oracle knows of tags and locks.
+// This file has the oracle's checks of tags and locks.
 
 // putTag sees every change of a tag.
 func (o *oracle) putTag(c *call, old, now object) {
@@ -28,8 +28,8 @@ func (o *oracle) putTag(c *call, old, now object) {
 	o.r.count("tags written")
 }
 
-// follow checks that a register was swapped by somebody who had read it: I2
-// and I4 for tags and locks.
+// follow checks I2 and I4 for tags and locks: a register is replaced only by an
+// operation that has read it, and each state has one successor.
 func (o *oracle) follow(key string, old, now object) {
 	next, err := manifest.DecodeHead(now.body)
 	if err != nil {
@@ -83,14 +83,15 @@ func (o *oracle) putLock(c *call, old, now object) {
 	}
 }
 
-// holding is one who believes to have a lock.
+// holding is a lock that a client believes to have.
 type holding struct {
 	p      *op
 	ctx    context.Context
 	shared bool
 }
 
-// holds sees a lock taken. Where clocks run evenly, no two hold it at once.
+// holds sees a lock taken. If the clocks run evenly, no two clients hold it at
+// once.
 func (o *oracle) holds(p *op, ctx context.Context, shared bool) {
 	o.r.w.mu.Lock()
 	defer o.r.w.mu.Unlock()
@@ -104,15 +105,15 @@ func (o *oracle) holds(p *op, ctx context.Context, shared bool) {
 	o.r.count(string(p.kind) + "s held")
 }
 
-// endTag: what was acknowledged was there.
+// endTag checks that an acknowledged tag was there.
 func (o *oracle) endTag(p *op) {
 	if _, ok := o.r.w.objects[manifest.TagKey(p.name, p.tag)]; p.err == nil && !ok {
 		o.fail("I4: tag %s was acknowledged, and is not there", p.tag)
 	}
 }
 
-// finalTags: unless a process was killed or cut off half-way, no tag points
-// at a deleted version.
+// finalTags checks that no tag points at a deleted version, unless a process
+// was killed or lost its connection half-way (docs/attacks.md, A16).
 func (o *oracle) finalTags() {
 	if o.r.faults < maxFaults {
 		return

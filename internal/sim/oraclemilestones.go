@@ -7,10 +7,10 @@ import (
 	"github.com/mindtrace/registry/internal/manifest"
 )
 
-// This file is what the oracle knows of milestones.
+// This file has the oracle's checks of milestones.
 
-// putMilestone sees every milestone that is left: it is empty, is never
-// written twice, and names a release that has a register.
+// putMilestone sees every put of a milestone. It checks that the milestone is
+// empty, is written only once, and names a release that has a register.
 func (o *oracle) putMilestone(key string, old, now object) {
 	name, v, err := manifest.ParseMilestoneKey(key)
 	if err != nil || len(now.body) > 0 || old.token != "" {
@@ -24,9 +24,9 @@ func (o *oracle) putMilestone(key string, old, now object) {
 	o.checkMilestones(name)
 }
 
-// checkMilestones compares what is found of an object from its first key on
-// with what there is: the highest release that ever was, and the latest
-// version. It goes by the keys as they are in the store.
+// checkMilestones compares two searches for an object: one that begins at its
+// first milestone, and one through all keys. Both must find the same highest
+// release and the same latest version.
 func (o *oracle) checkMilestones(name string) {
 	prefix := manifest.VersionsPrefix(name)
 	var keys []string

@@ -9,9 +9,10 @@ import (
 	"github.com/mindtrace/registry/internal/manifest"
 )
 
-// This file compares what clients are told with what is so.
+// This file compares the results of clients with the state of the store.
 
-// unknown tells a failure that says itself that it may yet take effect.
+// unknown reports whether an error says that the operation may still take
+// effect.
 func unknown(err error) bool {
 	return errors.Is(err, registry.ErrOutcomeUnknown) ||
 		errors.Is(err, registry.ErrTooSlow) && strings.Contains(err.Error(), "undoing it failed")
@@ -33,7 +34,7 @@ func (o *oracle) begin(p *op) {
 	o.r.note("client %d begins %s", p.client.n, p)
 }
 
-// end sees what the user of a client is told.
+// end sees the result of an operation.
 func (o *oracle) end(p *op) {
 	o.r.w.mu.Lock()
 	defer o.r.w.mu.Unlock()
@@ -113,18 +114,18 @@ func (o *oracle) endSave(p *op) {
 	if v.IsRelease() && v.Compare(o.acked[p.name]) > 0 {
 		o.acked[p.name] = v
 	}
-	// Only the state that the save itself made was promised; if it has been
-	// deleted since, so be it.
+	// The save has promised only the state that it has made itself. The
+	// version may have been deleted since.
 	if len(reg.m.Prev) == 0 {
 		o.promise(reg)
 	}
 }
 
-// changedBy tells a version as it was created from one that somebody
+// changedBy reports whether the register is as its save has created it, not
 // undeleted.
 func (reg *register) changedBy() bool { return len(reg.m.Prev) == 0 }
 
-// promise notes that somebody was told that this version is there now.
+// promise records that a client was told that this version exists now.
 func (o *oracle) promise(reg *register) {
 	reg.promised[reg.m.Nonce] = true
 	reg.protected = true
@@ -221,9 +222,10 @@ func (o *oracle) checkLatest(p *op, got string) {
 		return
 	}
 	if !quiet {
-		// Undeletions tear it: one version is passed as deleted and undeleted
-		// then, and the next one below it was live and never the latest. What
-		// holds even then: no better version was there all along.
+		// Undeletions break I8: a load may pass a version while it is deleted,
+		// the version is undeleted, and the load returns the next lower one,
+		// which was live but never the latest. This still holds: no better
+		// version was live all the time.
 		o.r.count("latest torn by undeletes")
 		for _, reg := range o.registers {
 			if o.r.sc.unversioned {
@@ -239,7 +241,7 @@ func (o *oracle) checkLatest(p *op, got string) {
 	o.fail("I8: %s returned %q, which was not the latest at any moment between steps %d and %d; %v", p, got, p.began, p.ended, o.latest[p.name])
 }
 
-// better reports whether v goes before what was got, as the latest version.
+// better reports whether v, and not the version got, would be the latest.
 func better(v manifest.Version, got string) bool {
 	g, err := manifest.ParseVersion(got)
 	if err != nil || v.IsRelease() != g.IsRelease() {

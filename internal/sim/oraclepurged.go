@@ -8,14 +8,14 @@ import (
 	"github.com/mindtrace/registry/internal/manifest"
 )
 
-// This file is what the oracle knows of versions that are deleted for good, and
-// of the space that is to come back.
+// This file has the oracle's checks of purged versions, and of the space that
+// a collection must free.
 
 // deletes reports whether an operation may make a version go.
 func (o *op) deletes() bool { return o.kind == remove || o.kind == purge }
 
-// readable is how long the packs of a version are there after it was deleted,
-// for those who have begun to read it or to build on it: I10.
+// readable returns how long the packs of a version must stay after it was
+// deleted, for loads and saves that have begun to use it (I10).
 func readable(m *manifest.Manifest) time.Duration {
 	if m.State == manifest.Purged {
 		return times.WindowD()
@@ -23,9 +23,9 @@ func readable(m *manifest.Manifest) time.Duration {
 	return times.RetainD() + times.WindowD()
 }
 
-// checkPurge checks a register that becomes m, which says that it is deleted
-// for good. Anybody may say so of a version that is there or deleted; but only
-// once its time is over does it name nothing any more.
+// checkPurge checks a register that becomes m, a purged version. A live or
+// deleted version may be purged at any time. But the register keeps the names
+// of its packs until the time of readable is over.
 func (o *oracle) checkPurge(reg *register, m *manifest.Manifest) {
 	age := o.r.w.now.Sub(reg.modified)
 	was := reg.m
@@ -39,7 +39,7 @@ func (o *oracle) checkPurge(reg *register, m *manifest.Manifest) {
 	}
 }
 
-// endPurge: what was purged is.
+// endPurge checks that the versions of an acknowledged purge are purged.
 func (o *oracle) endPurge(p *op) {
 	for _, v := range p.removed {
 		if reg := o.registers[manifest.VersionKey(p.name, v)]; reg == nil || reg.m.State != manifest.Purged {
@@ -48,8 +48,8 @@ func (o *oracle) endPurge(p *op) {
 	}
 }
 
-// countPurged counts the packs that are freed before a version that was only
-// deleted would have let them.
+// countPurged counts the packs that are freed earlier than those of a deleted
+// version would be.
 func (o *oracle) countPurged(pack string) {
 	for _, reg := range o.registers {
 		early := reg.m.State == manifest.Purged && o.r.w.now.Sub(reg.m.Died) < times.RetainD()+times.WindowD()
@@ -59,9 +59,8 @@ func (o *oracle) countPurged(pack string) {
 	}
 }
 
-// endCollection: space comes back. What no register names that still counts is
-// gone after a collection, from eras that were over for long enough when it
-// began: I12.
+// endCollection checks I12: space comes back. After a collection, the packs of
+// closed eras that no counting register names are gone.
 func (o *oracle) endCollection(p *op) {
 	if p.err != nil {
 		return

@@ -8,11 +8,11 @@ import (
 	"github.com/mindtrace/registry/internal/manifest"
 )
 
-// This file is what the oracle knows of unversioned registries, in which every
+// This file has the oracle's checks of unversioned registries, in which every
 // save replaces the object.
 
-// replaced is what an object is: its highest version, not counting those that
-// were committed too late and buried.
+// replaced returns the present state of an object: its highest version, without
+// those that were committed too late and then deleted.
 func (o *oracle) replaced(name string) *manifest.Manifest {
 	var top *manifest.Manifest
 	for _, reg := range o.registers {
@@ -28,9 +28,10 @@ func (o *oracle) replaced(name string) *manifest.Manifest {
 	return top
 }
 
-// checkReplaced checks what a load got, by what users were told alone: never
-// something older than what had been acknowledged, never nothing unless
-// somebody deletes, and never what was deleted unless somebody brings it back.
+// checkReplaced checks the result of a load against acknowledged operations
+// only. A load never returns a version older than an acknowledged one. It
+// returns nothing only if a client deletes, and a deleted version only if
+// a client undeletes.
 func (o *oracle) checkReplaced(p *op, got manifest.Version) {
 	if !o.r.sc.unversioned {
 		return
@@ -68,8 +69,8 @@ func (o *oracle) broughtBack(p, deletion *op, v manifest.Version) bool {
 	})
 }
 
-// finalReplaced: where nothing went wrong, one version of an object is left at
-// most.
+// finalReplaced checks that at most one version of an object is left, if there
+// were no faults.
 func (o *oracle) finalReplaced() {
 	if !o.r.sc.unversioned || o.r.faults < maxFaults || o.r.uneven {
 		return

@@ -5,9 +5,9 @@ import (
 	"github.com/mindtrace/registry/internal/manifest"
 )
 
-// This file is what the oracle knows of updates, none of which is lost.
+// This file has the oracle's check that no update is lost.
 
-// sees notes what an update has seen, and is going to replace.
+// sees records the version that an update has seen and will replace.
 func (o *oracle) sees(p *op, from *registry.Info) {
 	o.r.w.mu.Lock()
 	defer o.r.w.mu.Unlock()
@@ -17,8 +17,9 @@ func (o *oracle) sees(p *op, from *registry.Info) {
 	o.r.note("client %d: %s sees %q", p.client.n, p, p.seen)
 }
 
-// checkUpdate checks, before a version counts, that what is replaced by it is
-// what its saver has seen. Deletions are not part of that race.
+// checkUpdate is called before the version of an update counts. It checks that
+// the latest version is the one that the update has seen. Deletions do not
+// count.
 func (o *oracle) checkUpdate(p *op, m *manifest.Manifest) {
 	if !p.update || o.turned[p.name] >= p.began && o.turned[p.name] > 0 {
 		return

@@ -6,9 +6,9 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// losing: savers, taggers and readers, under whom the root of the store goes
-// and perhaps comes back: a directory that is renamed, unmounted, replaced.
-// The store is one that keeps clause 17 of the contract.
+// losing: savers, taggers and readers. Meanwhile the root of the store goes
+// away, and perhaps comes back, like a directory that is renamed, unmounted or
+// replaced. The store keeps clause 17 of the contract.
 var losing = &scenario{name: "losing", plan: func(ch *choices) (before []*op, clients [][]*op) {
 	p := &planner{ch: ch}
 	before = append(before, p.save(""))
@@ -73,14 +73,14 @@ func (w *world) rootless(c *call) answer {
 	if w.anew == nil {
 		return answer{err: lost}
 	}
-	// An ablation: what is not there is made anew, and nobody will find it.
+	// An ablation: the store makes its root anew, and no client finds its content.
 	objects, put, deleted := w.objects, w.put, w.deleted
 	w.objects, w.put, w.deleted = w.anew, func(*call, object, object) {}, func(*call, object) {}
 	defer func() { w.objects, w.put, w.deleted = objects, put, deleted }()
 	return w.served(c)
 }
 
-// back notes that all registers are where they belong again.
+// back records that all registers are at their place again.
 func (o *oracle) back() {
 	for _, reg := range o.registers {
 		reg.found = true

@@ -15,8 +15,8 @@ import (
 	"github.com/mindtrace/registry/internal/manifest"
 )
 
-// times are those of the simulated registries, short of one another's order,
-// so that eras end while savers work.
+// times are the times of the simulated registries. They are so close to each
+// other that eras end while saves are under way.
 var times = manifest.Times{Era: 4 * 3600, Window: 2 * 3600, Retain: 3 * 3600, Margin: 600}
 
 func init() {
@@ -36,11 +36,11 @@ type run struct {
 
 	step   int
 	last   *client
-	faults int // left
+	faults int // that may still happen
 	trace  []string
 	traced bool
 	counts map[string]int
-	uneven bool // time has passed for clients that were not asleep
+	uneven bool // time has passed while clients were not asleep
 
 	// What this schedule is made of.
 	burst   int // percent: how much the present client goes on
@@ -49,8 +49,8 @@ type run struct {
 	suspend int
 	loss    int // per mille of the steps, of the root
 	kinds   []fault
-	only    func(*call) bool // nil: whatever goes wrong, goes wrong with any request
-	nap     time.Duration    // how much time passes when all wait for it
+	only    func(*call) bool // requests that may meet a fault; nil: all
+	nap     time.Duration    // how much time passes when all clients wait for time to pass
 }
 
 type fault int
@@ -65,7 +65,7 @@ const (
 	crashAfter
 	crashFloating
 	cancelled // by its user
-	outage    // this request and the next of this client get lost
+	outage    // this request and the next ones of the client get lost
 )
 
 var faultNames = []string{"", "answer lost", "request lost", "floating", "busy", "crash before", "crash after", "crash, floating", "cancelled", "outage"}
@@ -194,15 +194,15 @@ func (r *run) loop() {
 			r.serve(r.choose(ready))
 		case sleeping:
 			r.sleep(r.nap)
-			r.uneven = r.uneven || !later.IsZero() // somebody is suspended
+			r.uneven = r.uneven || !later.IsZero() // a client is suspended
 		default:
-			r.advance(later.Sub(r.w.now), "until somebody wakes up: ")
+			r.advance(later.Sub(r.w.now), "until a client wakes up: ")
 		}
 	}
 }
 
-// ready returns the requests that can be served, whether there are clients
-// that wait for time to pass, and when the next suspended one goes on.
+// ready returns the requests that can be served, whether clients wait for time
+// to pass, and when the next suspended client continues.
 func (r *run) ready() (ready []*call, sleeping bool, later time.Time) {
 	asks := map[*client]bool{}
 	for _, c := range r.w.waiting {
@@ -230,7 +230,7 @@ func (r *run) ready() (ready []*call, sleeping bool, later time.Time) {
 	return ready, sleeping, later
 }
 
-// disturb perhaps does something else than to serve a request.
+// disturb may do something other than serve a request.
 func (r *run) disturb(ready []*call) bool {
 	total := r.jump + r.suspend + 2*r.wrong + r.jump/4 + r.loss
 	if total == 0 {
@@ -291,14 +291,14 @@ func (r *run) advance(d time.Duration, why string) {
 	r.note("%s%s later", why, d)
 }
 
-// sleep lets time pass for everybody.
+// sleep lets time pass for all clients.
 func (r *run) sleep(d time.Duration) {
 	r.pass(d)
 	r.w.now = r.w.now.Add(d)
 }
 
-// settle is the end: what floats lands or never does, and all that was
-// promised is there.
+// settle ends a schedule. Each late request is applied or dropped, and then the
+// oracle checks that everything that was promised exists.
 func (r *run) settle() {
 	if r.w.root != inPlace {
 		r.turnRoot()
@@ -315,7 +315,7 @@ func (r *run) settle() {
 	}
 }
 
-// stop ends what still runs, after a violation.
+// stop ends all clients after a violation.
 func (r *run) stop() {
 	for _, c := range r.clients {
 		if !c.finished {
@@ -334,7 +334,7 @@ func (r *run) wait() {
 	r.w.mu.Lock()
 }
 
-// pass has the clients' clocks go on.
+// pass advances the clients' clocks.
 func (r *run) pass(d time.Duration) {
 	r.w.mu.Unlock()
 	time.Sleep(d)

@@ -14,13 +14,13 @@ import (
 // scenario is what the clients do.
 type scenario struct {
 	name        string
-	unversioned bool // the registry is
-	// turn, if not nil, turns the knobs.
+	unversioned bool // the registry is unversioned
+	// turn, if not nil, sets the knobs.
 	turn func(ch *choices, k *knob.Knobs)
-	// plan draws what one client does first, alone and undisturbed, and what
-	// the others do then, all at once.
+	// plan draws the operations: before are done by one client, alone and
+	// undisturbed; then the others run, all at once.
 	plan func(ch *choices) (before []*op, clients [][]*op)
-	// tune, if not nil, changes what the second part is like.
+	// tune, if not nil, changes the faults of the second part.
 	tune func(*run)
 }
 
@@ -31,7 +31,7 @@ func content(i int) string { return fmt.Sprintf("content %d of some bytes..", i)
 type planner struct {
 	ch  *choices
 	n   int
-	few bool // all save the same
+	few bool // all saves have the same content
 	big bool // kilobytes, of which some can be compressed
 }
 
@@ -104,8 +104,8 @@ var mixed = &scenario{name: "mixed", plan: func(ch *choices) (before []*op, clie
 	return before, clients
 }}
 
-// The directed scenarios draw few kinds of operations, so that the rare
-// meetings that an invariant guards against are frequent.
+// The directed scenarios draw few kinds of operations, so that rare races are
+// frequent.
 
 // collecting: savers, of which many are suspended for long, beside
 // collectors.
@@ -132,8 +132,9 @@ var collecting = &scenario{name: "collecting", plan: func(ch *choices) (before [
 	}
 }}
 
-// infecting: savers of the same bytes that crash at the commit, which lands
-// after a collector has come by, and another that builds on it.
+// infecting: savers of the same bytes crash at the commit. The commit is applied
+// late, after a collection, and another saver uses the late version as its base
+// (docs/attacks.md, A23).
 var infecting = &scenario{name: "infecting", plan: func(ch *choices) (before []*op, clients [][]*op) {
 	p := &planner{ch: ch, few: true}
 	clients = append(clients, []*op{p.save("")}, []*op{{kind: gc}})
@@ -235,8 +236,8 @@ var locking = &scenario{name: "locking", plan: func(ch *choices) (before []*op, 
 	return nil, clients
 }, tune: func(r *run) { r.jump, r.suspend, r.nap = 0, 0, 2*time.Second }}
 
-// turning: versions that come while the latest is deleted, beside readers of
-// the latest: a deleted version must not hide that one was saved.
+// turning: versions are saved while the latest is deleted, beside readers of
+// the latest. A deleted version must not hide a new one.
 var turning = &scenario{name: "turning", plan: func(ch *choices) (before []*op, clients [][]*op) {
 	p := &planner{ch: ch}
 	for range 1 + ch.draw(3) {

@@ -9,8 +9,8 @@ import (
 	"github.com/mindtrace/registry/internal/knob"
 )
 
-// This file has the scenarios of what takes many versions, or large ones: the
-// knobs are turned so that a few and small ones do.
+// This file has the scenarios that would need many or large versions. They set
+// the knobs so that few and small versions are enough.
 
 // far has milestones left every few versions, and listings of objects jump to
 // them.
@@ -101,8 +101,8 @@ var kilobytes = func() (all []string) {
 	return append(all, "noise "+string(noise), content(3))
 }()
 
-// compressing: some save the same bytes compressed and others as they are,
-// and build on what the others have stored.
+// compressing: some clients save the same bytes compressed and others save them
+// uncompressed, and they reuse each other's chunks.
 var compressing = &scenario{name: "compressing", turn: func(_ *choices, k *knob.Knobs) { k.MaxPack = 2400 }, plan: func(ch *choices) (before []*op, clients [][]*op) {
 	p := &planner{ch: ch, big: true}
 	for range ch.draw(3) {

@@ -6,12 +6,11 @@ import (
 	registry "github.com/mindtrace/registry"
 )
 
-// This file has the scenarios of versions that are deleted for good.
+// This file has the scenarios of purged versions.
 
-// purging: versions are deleted for good beside savers that have just read them
-// and build on them, beside those who bring them back, and beside collections,
-// of which some sleep until others have long been there. Half of the schedules
-// have one of each alone.
+// purging: versions are purged beside savers that have just read them and use
+// them as a base, beside undeletions, and beside collections, some of which
+// sleep until others have finished. Half of the schedules have one of each only.
 var purging = &scenario{name: "purging", plan: func(ch *choices) (before []*op, clients [][]*op) {
 	p := &planner{ch: ch, few: ch.often(50)}
 	before = append(before, p.save(""))
@@ -50,8 +49,8 @@ var purging = &scenario{name: "purging", plan: func(ch *choices) (before []*op, 
 	}
 }}
 
-// purgingReplaced is purging in an unversioned registry: what was deleted for
-// good is not what the object was before.
+// purgingReplaced is purging in an unversioned registry: a purged version must
+// not become the object again.
 var purgingReplaced = &scenario{name: "purging replaced", unversioned: true, plan: func(ch *choices) (before []*op, clients [][]*op) {
 	p := &planner{ch: ch}
 	n := 1 + ch.draw(2)

@@ -48,7 +48,7 @@ func (r *run) serve(c *call) {
 	switch f {
 	case cancelled:
 		r.note("client %d %s: %s", c.client.n, c, faultNames[f])
-		c.client.give() // its requests are on their way still
+		c.client.give() // its requests are still under way
 		return
 	case outage:
 		c.client.outage = 3 + r.ch.draw(12)
@@ -94,7 +94,7 @@ func (r *run) serve(c *call) {
 	c.done <- a
 }
 
-// odds is how many of a thousand requests like this one go wrong.
+// odds returns how many of a thousand requests like this one meet a fault.
 func (r *run) odds(c *call) int {
 	switch {
 	case c.op == opStart || c.op == opSource || c.key == manifest.SettingsKey:
@@ -117,8 +117,8 @@ func outcome(a answer) string {
 	return ""
 }
 
-// crash ends a process. What it has sent may still arrive. Another process
-// takes up the rest of its work.
+// crash ends a process. Its requests may still arrive. Another process
+// continues with its other operations.
 func (r *run) crash(c *client, served ...*call) {
 	c.dead.Store(true)
 	var gone []*call
@@ -144,7 +144,7 @@ func (r *run) crash(c *client, served ...*call) {
 	}
 }
 
-// land has a request arrive that its client has given up.
+// land applies a request that its client has given up.
 func (r *run) land(i int) {
 	c := r.w.floating[i]
 	r.w.floating = slices.Delete(r.w.floating, i, i+1)

@@ -24,8 +24,8 @@ type world struct {
 	page    int // keys in one page of a listing
 
 	root        rootState
-	anew        map[string]object // ablation: where changes go while the root is gone
-	looksBefore bool              // ablation: the root is not looked at after a change
+	anew        map[string]object // ablation: changes go here while the root is gone
+	looksBefore bool              // ablation: the store checks its root only before a change
 
 	order    func(key string) string // of listings; nil: of the keys (ablation)
 	born     map[string]int          // of keys that are made of nonces: their number
@@ -34,8 +34,8 @@ type world struct {
 	sent     func(c *call)
 	floating []*call
 
-	// mu guards all this, the oracle and the run. The scheduler holds it all
-	// the time but while it waits for the clients, or sleeps.
+	// mu guards all this, the oracle and the run. The scheduler holds it,
+	// except while it waits for the clients or sleeps.
 	mu      sync.Mutex
 	waiting []*call
 	seq     int
@@ -50,7 +50,7 @@ type object struct {
 type opcode string
 
 const (
-	opStart  opcode = "start" // of an operation, so that it may be put off
+	opStart  opcode = "start" // of an operation, so that it may be delayed
 	opSource opcode = "read"  // of the value being saved
 	opGet    opcode = "get"
 	opStat   opcode = "stat"
@@ -83,7 +83,7 @@ func (c *call) String() string {
 	return strings.TrimSpace(s)
 }
 
-// short is a key as it is shown.
+// short returns a key as traces show it.
 func (w *world) short(key string) string {
 	if strings.HasPrefix(key, "packs/") && len(key) > 30 {
 		return key[:len(key)-58] + "…"
@@ -188,7 +188,7 @@ type view struct {
 	c *client
 }
 
-// ask has a request wait until the scheduler serves it.
+// ask makes a request wait until the scheduler serves it.
 func (v view) ask(ctx context.Context, c *call) answer {
 	c.client, c.done = v.c, make(chan answer, 1)
 	v.w.mu.Lock()
@@ -210,7 +210,7 @@ func (v view) ask(ctx context.Context, c *call) answer {
 	}
 	v.w.mu.Lock()
 	waits := v.w.unpark(c)
-	if waits && c.mutates() { // what was sent is sent
+	if waits && c.mutates() { // the request has been sent and may still be applied
 		v.w.floating = append(v.w.floating, c)
 	}
 	v.w.mu.Unlock()
@@ -282,8 +282,8 @@ func (v view) Now(ctx context.Context) (time.Time, error) {
 	return a.info.Now, a.err
 }
 
-// unpark takes a request out of those that wait, and reports whether it was
-// among them.
+// unpark removes a request from those that wait, and reports whether it was
+// waiting.
 func (w *world) unpark(c *call) bool {
 	i := slices.Index(w.waiting, c)
 	if i >= 0 {

@@ -1,10 +1,9 @@
-// Testall runs everything that a change has to pass, on a machine that has
-// nothing but Go:
+// Testall runs every check that a change has to pass. It needs only Go:
 //
 //	go run ./internal/testall           # everything
 //	go run ./internal/testall servers   # only build the servers that tests need
 //
-// With a C compiler on the machine, tests run under the race detector, too.
+// If the machine has a C compiler, tests also run under the race detector.
 package main
 
 import (
@@ -46,15 +45,15 @@ func main() {
 	fmt.Printf("== all passed in %s\n", time.Since(start).Round(time.Second))
 }
 
-// step is a part of the whole. What it prints goes to out.
+// step is one check. Its output goes to out.
 type step struct {
 	what string
 	do   func(out io.Writer) error
 }
 
-// sideBySide does some steps at the same time: much of what they do is waiting
-// or has one thread. What each prints comes in one piece, the first one's as it
-// comes.
+// sideBySide runs several steps at the same time, since they often wait or use
+// one thread. The output of the first step appears at once, that of the others
+// in one piece at their end.
 func sideBySide(steps []step) error {
 	errs := make([]error, len(steps))
 	outs := make([]bytes.Buffer, len(steps))
@@ -117,7 +116,7 @@ func vetted(out io.Writer) error {
 	return nil
 }
 
-// serversBuilt builds the servers and tells the tests where they are.
+// serversBuilt builds the servers and sets the variable that names them.
 func serversBuilt(out io.Writer) error {
 	list, err := serverbin.Build(".", out)
 	if err != nil {
@@ -126,19 +125,19 @@ func serversBuilt(out io.Writer) error {
 	return os.Setenv(serverbin.Env, list)
 }
 
-// tested runs all tests. Those of the S3 servers mostly wait, and those of the
-// root take longest: they begin first, so that the others run beside them. They
-// have been vetted already.
+// tested runs all tests. The tests of the S3 servers mostly wait, and those of
+// the root package take longest. So these begin first, and the others run beside
+// them. All have been vetted already.
 func tested(out io.Writer) error {
 	return run(out, nil, "go", "test", "-vet=off", "-timeout=20m", "-parallel=4", "./store/s3store", ".", "./cmd/mindreg", "./...")
 }
 
-// racing finds the tests of the root that have several goroutines use one
-// registry.
+// racing matches the tests of the root package in which several goroutines use
+// one registry.
 const racing = "Race|AtOnce|ManySavers|NeverRests|BesideEverything|Lock|Cancelled|TestUpdate|Strict"
 
 // raced runs the tests that race under the race detector, one package at
-// a time, beside all tests. All of them, with all their data, are make race.
+// a time, beside all tests. make race runs every test, with all its data.
 func raced(out io.Writer) error {
 	if !canRace() {
 		fmt.Fprintln(out, "   left out: there is no C compiler")

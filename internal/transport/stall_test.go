@@ -105,12 +105,12 @@ func TestStalls(t *testing.T) {
 		body    int
 		says    string
 	}{
-		{name: "TLS is not begun", raw: func(c net.Conn) { io.Copy(io.Discard, c) }, url: "https://server/", says: "took no connection"},
+		{name: "TLS is not begun", raw: func(c net.Conn) { io.Copy(io.Discard, c) }, url: "https://server/", says: "accepted no connection"},
 		{name: "the head is not read", raw: func(net.Conn) {}, says: "did not answer"},
-		{name: "the body is not read", body: 1 << 20, says: "bytes of what is sent", raw: func(c net.Conn) {
+		{name: "the body is not read", body: 1 << 20, says: "bytes of the body", raw: func(c net.Conn) {
 			io.ReadFull(c, make([]byte, 100<<10))
 		}},
-		{name: "the body is read by bytes", body: 1 << 20, says: "bytes of what is sent", raw: func(c net.Conn) {
+		{name: "the body is read by bytes", body: 1 << 20, says: "bytes of the body", raw: func(c net.Conn) {
 			for {
 				if _, err := c.Read(make([]byte, 1)); err != nil {
 					return

@@ -182,7 +182,7 @@ func intact(s *Store, n int) error {
 	})
 }
 
-// Permissions do not count for root, so the child is somebody else.
+// Permissions do not count for root, so the child runs as another user.
 func TestReadOnlyDirectory(t *testing.T) {
 	base := t.TempDir()
 	dir := filepath.Join(base, "store")
@@ -247,7 +247,7 @@ func readOnlyChild(dir string) error {
 			return fmt.Errorf("%s: %v, want ErrPermission", what, err)
 		}
 	}
-	// What there is nothing to do for is told as ever.
+	// Calls with nothing to do return what they always return.
 	if _, err := s.Put(ctx, "a/k", []byte("3"), store.Absent); !errors.Is(err, store.ErrPrecondition) {
 		return fmt.Errorf("create of an existing key: %v, want ErrPrecondition", err)
 	}

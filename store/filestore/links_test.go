@@ -265,7 +265,7 @@ func TestInspectNamesLinks(t *testing.T) {
 	}
 }
 
-// Where a page ends with a link, because somebody else changes what is behind
+// Where a page ends with a link, because another process changes what is behind
 // it all the time, the next page has the keys that begin like the link.
 func TestPageEndsWithALink(t *testing.T) {
 	s := open(t, t.TempDir())

@@ -40,7 +40,7 @@ type Options struct {
 
 	// At most one of these. Without one: Application Default Credentials.
 	CredentialsFile string // path of a JSON file
-	CredentialsJSON []byte // what such a file holds
+	CredentialsJSON []byte // the content of a credentials file
 	Anonymous       bool
 
 	// Transport is for proxies or certificates of your own. nil means one

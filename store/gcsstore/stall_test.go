@@ -122,8 +122,8 @@ func TestListingsEnd(t *testing.T) {
 		{"keys that are none", func(n int) string { return page(fmt.Sprint(n), fmt.Sprintf("p/X%04d", n)) }, "no key of a registry", 1001},
 		{"a page without end", func(int) string { return page("more", strings.Repeat("k", 9<<20)) }, "does not end", 1},
 		{"a page of nothing", func(int) string { return `{"items": [` + strings.Repeat("{},", 200_000) + "{}]}" }, "does not end", 1},
-		{"no JSON", func(int) string { return "<ListBucketResult></ListBucketResult>" }, "no answer", 1},
-		{"other JSON", func(int) string { return `{"items": "none"}` }, "no answer", 1},
+		{"no JSON", func(int) string { return "<ListBucketResult></ListBucketResult>" }, "does not come from an object store", 1},
+		{"other JSON", func(int) string { return `{"items": "none"}` }, "does not come from an object store", 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			n := 0

@@ -135,7 +135,7 @@ func (f failure) translate() error {
 	unsaid := f.op == "stat" || f.op == "time" // an answer to HEAD has no body
 	switch status := resp.StatusCode; {
 	case status == 0 && resp.Code != "": // the client library cannot parse the answer
-		f.err = fmt.Errorf("the answer is none of an S3 server: %w", f.err)
+		f.err = fmt.Errorf("the answer does not come from an S3 server: %w", f.err)
 		return f.is(nil, "check the endpoint, %s", s.endpoint.url())
 	case status == http.StatusConflict && conflicts[resp.Code]:
 		return f.is(store.ErrUnavailable, "")
@@ -249,7 +249,7 @@ func (f failure) network() error {
 	case errors.Is(f.err, errListing):
 		return f.is(nil, "")
 	case errors.As(f.err, &root), errors.As(f.err, &syntax) && syntax.Msg != "unexpected EOF":
-		f.err = fmt.Errorf("the answer is none of an S3 server: %w", f.err)
+		f.err = fmt.Errorf("the answer does not come from an S3 server: %w", f.err)
 		return f.is(nil, "check the endpoint, %s", f.s.endpoint.url())
 	}
 	fault := f.s.server.Explain(f.err)

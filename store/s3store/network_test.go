@@ -26,11 +26,11 @@ func TestAnswersOnTheWay(t *testing.T) {
 		says   string
 		but    string // calls for which it is otherwise
 	}{
-		{"a page to log in at", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, login) }, nil, "the network wants you to log in", "create replace"},
+		{"a page to log in at", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, login) }, nil, "the network requires a login", "create replace"},
 		{"a page that refuses", func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(403)
 			io.WriteString(w, login)
-		}, nil, "the network wants you to log in", "stat now"},
+		}, nil, "the network requires a login", "stat now"},
 		{"a redirection to a page", func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "https://portal.example/login", http.StatusFound)
 		}, nil, `redirects to "https://portal.example/login" instead of answering`, ""},
@@ -38,7 +38,7 @@ func TestAnswersOnTheWay(t *testing.T) {
 			http.Redirect(w, r, "https://127.0.0.1:9443"+r.URL.Path, http.StatusMovedPermanently)
 		}, nil, "write the endpoint as https://127.0.0.1:9443", ""},
 		{"a network that wants a login", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(511) }, nil, "requires a login", ""},
-		{"a proxy that wants one", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(407) }, fs.ErrPermission, "wants a name and password", ""},
+		{"a proxy that wants one", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(407) }, fs.ErrPermission, "requires a name and password", ""},
 		{"nginx before it", func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(413)
 			io.WriteString(w, "<html><title>413 Request Entity Too Large</title></html>")
@@ -96,7 +96,7 @@ func TestTimeoutOnTheWay(t *testing.T) {
 // A put that is answered with a page may have reached the server.
 func TestPutAnsweredWithAPage(t *testing.T) {
 	st, _ := answering(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "<html>Welcome</html>") })
-	if _, err := st.Put(t.Context(), "k", []byte("x"), store.Absent); !errors.Is(err, store.ErrUnknown) || !strings.Contains(err.Error(), "no answer of a server of objects") {
+	if _, err := st.Put(t.Context(), "k", []byte("x"), store.Absent); !errors.Is(err, store.ErrUnknown) || !strings.Contains(err.Error(), "does not come from an object store") {
 		t.Error(err)
 	}
 }
@@ -104,7 +104,7 @@ func TestPutAnsweredWithAPage(t *testing.T) {
 // No bucket is made by a page that says welcome.
 func TestMakeBucketAnsweredWithAPage(t *testing.T) {
 	st, _ := answering(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "<html>Welcome</html>") })
-	if err := st.MakeBucket(t.Context()); err == nil || !strings.Contains(err.Error(), "no answer of a server of objects") {
+	if err := st.MakeBucket(t.Context()); err == nil || !strings.Contains(err.Error(), "does not come from an object store") {
 		t.Error(err)
 	}
 }

@@ -133,7 +133,7 @@ func New(o Options) (*Store, error) {
 	creds := credentials.New(acc.provider)
 	client, err := minio.New(ep.host, &minio.Options{
 		Creds: creds, Secure: ep.secure, Region: region, BucketLookup: lookup, Transport: tap{transport.Guard(next)},
-		MaxRetries:      1,    // none: package store knows what may be repeated
+		MaxRetries:      1,    // no retries: package wrapstore decides what is repeated
 		TrailingHeaders: true, // without it, the library sends no checksums at all
 	})
 	if err != nil {

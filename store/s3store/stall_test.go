@@ -185,9 +185,9 @@ func TestListingsEnd(t *testing.T) {
 		{"a page of nothing", func(int) string {
 			return strings.Replace(page(""), "</List", strings.Repeat("<Contents/>", 200_000)+"</List", 1)
 		}, "does not end", 1},
-		{"no XML", func(int) string { return `{"keys": []}` }, "no answer", 1},
-		{"other XML", func(int) string { return `<?xml version="1.0"?><Listing></Listing>` }, "no answer", 1},
-		{"a page that breaks its own rules", func(int) string { return strings.Replace(page("more"), "more", "", 1) }, "none of an S3 server", 1},
+		{"no XML", func(int) string { return `{"keys": []}` }, "does not come from an object store", 1},
+		{"other XML", func(int) string { return `<?xml version="1.0"?><Listing></Listing>` }, "does not come from an object store", 1},
+		{"a page that breaks its own rules", func(int) string { return strings.Replace(page("more"), "more", "", 1) }, "does not come from an S3 server", 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			n := 0

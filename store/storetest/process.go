@@ -17,11 +17,12 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// childEnv, set to a store's location, turns the test binary into a server of
-// that store on its standard input and output.
+// childEnv is set to a store's location for a child process. There, Main serves
+// that store on standard input and output.
 const childEnv = "STORETEST_SERVE"
 
-// Main is the TestMain of a package that uses Processes. m is a testing.M.
+// Main is the TestMain of a package that uses Processes: it runs the tests of m,
+// a testing.M, or serves a store in a child process.
 func Main(m interface{ Run() int }) {
 	location := os.Getenv(childEnv)
 	if location == "" {
@@ -33,9 +34,9 @@ func Main(m interface{ Run() int }) {
 	}
 }
 
-// Processes returns n connections to the store at location, each living in
-// a process of its own, so that races are between processes. The package
-// needs Main as its TestMain, and to link the backend.
+// Processes returns n connections to the store at location. Each lives in
+// a process of its own, so that races are between processes. The package must
+// use Main as its TestMain, and import the backend.
 func Processes(t *testing.T, location string, n int) []store.Store {
 	t.Helper()
 	conns := make([]store.Store, n)
@@ -91,7 +92,7 @@ type answer struct {
 	Kinds []int // indices into kinds
 }
 
-// kinds are the errors that a caller may ask for with errors.Is.
+// kinds are the errors that are passed on between the processes, for errors.Is.
 var kinds = []error{
 	store.ErrNotExist, store.ErrPrecondition, store.ErrRetry, store.ErrUnknown, store.ErrInvalidKey,
 	store.ErrUnavailable, context.Canceled, context.DeadlineExceeded, os.ErrPermission,
@@ -209,8 +210,8 @@ func (r *remote) Now(ctx context.Context) (time.Time, error) {
 	return a.Info.Now, err
 }
 
-// serve answers the calls on in until it ends, and returns why: io.EOF when
-// there are no more.
+// serve answers the calls on in until it ends, and returns the reason: io.EOF
+// after the last call.
 func serve(location string, in io.Reader, out io.Writer) error {
 	st, err := store.Open(context.Background(), location)
 	if err != nil {
