@@ -209,6 +209,7 @@ func TestContradictoryOptions(t *testing.T) {
 	if _, err := os.Stat(string(dest)); err == nil {
 		t.Error("a refused load has made its destination")
 	}
+	mustSave(t, r, "m", "y", WithBase(""), WithoutReuse()) // an empty base says nothing
 }
 
 // A dry run says what the call would do, and writes nothing.

@@ -102,7 +102,8 @@ func WithClass(class string) SaveOption {
 }
 
 // WithBase names the version whose stored chunks are reused, for example that
-// of another object. Without it, it is the latest version of the same object.
+// of another object. Without it, or with an empty ref, it is the latest version of the same
+// object.
 func WithBase(ref string) SaveOption {
 	return saveOption(func(o *saveOptions) {
 		if ref != "" {
