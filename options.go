@@ -74,13 +74,13 @@ type saveOption func(*saveOptions)
 func (f saveOption) applySave(o *saveOptions) { f(o) }
 
 // WithVersion saves under this version instead of the next one. It must not
-// exist, and must never have existed.
+// exist, and must never have existed. An empty version is not given.
 func WithVersion(version string) SaveOption {
 	return saveOption(func(o *saveOptions) {
 		if version != "" {
 			o.once("WithVersion")
+			o.version = version
 		}
-		o.version = version
 	})
 }
 
@@ -108,8 +108,8 @@ func WithBase(ref string) SaveOption {
 	return saveOption(func(o *saveOptions) {
 		if ref != "" {
 			o.once("WithBase")
+			o.base = ref
 		}
-		o.base = ref
 	})
 }
 
