@@ -209,6 +209,10 @@ func TestContradictoryOptions(t *testing.T) {
 	if _, err := os.Stat(string(dest)); err == nil {
 		t.Error("a refused load has made its destination")
 	}
+	// What is empty is not given: it neither contradicts another option nor undoes it.
+	if v := mustSave(t, r, "m", "y", WithBase(""), WithoutReuse(), WithVersion("7.0.0"), WithVersion("")); v.String() != "7.0.0" {
+		t.Errorf("saved as %s", v)
+	}
 }
 
 // A dry run says what the call would do, and writes nothing.

@@ -74,13 +74,13 @@ type saveOption func(*saveOptions)
 func (f saveOption) applySave(o *saveOptions) { f(o) }
 
 // WithVersion saves under this version instead of the next one. It must not
-// exist, and must never have existed.
+// exist, and must never have existed. An empty version is not given.
 func WithVersion(version string) SaveOption {
 	return saveOption(func(o *saveOptions) {
 		if version != "" {
 			o.once("WithVersion")
+			o.version = version
 		}
-		o.version = version
 	})
 }
 
@@ -102,13 +102,14 @@ func WithClass(class string) SaveOption {
 }
 
 // WithBase names the version whose stored chunks are reused, for example that
-// of another object. Without it, it is the latest version of the same object.
+// of another object. Without it, or with an empty ref, it is the latest version of the same
+// object.
 func WithBase(ref string) SaveOption {
 	return saveOption(func(o *saveOptions) {
 		if ref != "" {
 			o.once("WithBase")
+			o.base = ref
 		}
-		o.base = ref
 	})
 }
 
