@@ -9,7 +9,6 @@ import (
 	"github.com/mindtrace/registry/internal/beneath"
 	"github.com/mindtrace/registry/internal/cachestore"
 	"github.com/mindtrace/registry/internal/tree"
-	"github.com/mindtrace/registry/material"
 )
 
 // LeftOut is a file or directory that a save leaves out of a tree, because it
@@ -65,17 +64,4 @@ func (r *Registry) refuseItself(v any) error {
 		return nil
 	}
 	return fmt.Errorf("%s is the registry that it would be saved into; save other files in it by their names, or copy the registry with mindreg cp --all (in Go: Copy)", what)
-}
-
-// dereferencing returns the materializer that follows links, in place of m.
-func dereferencing(m material.Materializer, v any) (material.Materializer, error) {
-	if _, ok := v.(Path); ok {
-		switch m.(type) {
-		case material.Dir:
-			return material.Dir{Dereference: true}, nil
-		case material.File:
-			return m, nil // a file that is named is what a link leads to
-		}
-	}
-	return nil, fmt.Errorf("%w: links are followed from a Path that is saved as a file or directory, not from a %T saved by %q; leave WithDereference out", ErrType, v, m.Name())
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/mindtrace/registry/internal/ledger"
+	"github.com/mindtrace/registry/version"
 )
 
 // Ref is a parsed reference: the name of an object, and which of its versions it
@@ -38,4 +39,15 @@ func (r Ref) String() string {
 		return r.Name
 	}
 	return r.Name + "@" + r.Selector
+}
+
+// Version is a semantic version, such as 1.2.3 or 2.0.0-rc.1. Package version
+// documents its fields and methods.
+type Version = version.Version
+
+// ParseVersion reads a version. "1", "1.2" and "v1.2.3" mean 1.0.0, 1.2.0 and 1.2.3.
+// The error is ErrInvalidVersion.
+func ParseVersion(s string) (Version, error) {
+	v, err := version.Parse(s)
+	return v, wrap(context.Background(), OpParseVersion, s, err)
 }
