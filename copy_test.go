@@ -238,8 +238,8 @@ func TestCopyOfDamage(t *testing.T) {
 	}
 }
 
-// Damage of one version, in its packs at the source or in its register at the
-// destination, keeps no other version from being copied, and is told.
+// If one version is damaged, in its packs at the source or in its register at the
+// destination, Copy reports it and copies all other versions.
 func TestCopyOfDamageHidesNothingElse(t *testing.T) {
 	for _, where := range []Side{Source, Destination} {
 		for _, ref := range []string{"", "m", "m@*"} {

@@ -14,8 +14,8 @@ import (
 	"github.com/mindtrace/registry/store/memstore"
 )
 
-// A registry that somebody else makes and fills between two requests of
-// Open(Create) is the one that is opened, whichever two they are.
+// Another process makes and fills a registry between two requests of Open(Create):
+// Open opens that registry, whichever two requests they are.
 func TestCreateRaces(t *testing.T) {
 	for n := range 4 {
 		st := newStore(t)

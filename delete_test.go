@@ -69,7 +69,7 @@ func TestUndeleteHasALimit(t *testing.T) {
 	wantErr(t, errOf(r.Undelete(t.Context(), "m@1", nil)), ErrDeleted)
 }
 
-// Two deleters and an undeleter of one version: the second to come is told,
+// Two deletes and an undelete of one version at once: the second one fails, and
 // nothing is lost.
 func TestDeleteConflict(t *testing.T) {
 	r, st := inMemory(t)

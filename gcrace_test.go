@@ -204,8 +204,8 @@ func TestFrozenUndelete(t *testing.T) {
 	}
 }
 
-// An undelete that has landed too late, and is not undone yet, is none that
-// another one may build on.
+// An undelete was applied too late and is not undone yet: another undelete does not
+// rely on it.
 func TestUndeleteBesideFrozenUndelete(t *testing.T) {
 	r, fst, mem, clock := timed(t)
 	mustSave(t, r, "m", noise(1, 1<<20))

@@ -138,7 +138,7 @@ func TestLateVersionIsNoBase(t *testing.T) {
 	})
 }
 
-// A late version that somebody deletes cannot come back.
+// A version that was saved too late cannot be brought back after a delete.
 func TestLateVersionStaysDeleted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, fst, _, clock := timed(t)
@@ -217,8 +217,8 @@ func TestUnknownDeleteDropsTags(t *testing.T) {
 	})
 }
 
-// A save that came too late takes the tags with it that somebody has set on
-// what it had shown.
+// A save that came too late removes the tags that were set on its version before it
+// was undone.
 func TestTooSlowSaveDropsTags(t *testing.T) {
 	r, fst, mem, clock := timed(t)
 	other := openOn(t, mem, nil)
@@ -299,8 +299,8 @@ func TestMarkSeesAllThatWasThere(t *testing.T) {
 	}
 }
 
-// Packs of a version that came too late may be gone: nobody was told that it is
-// there, and a collection does not call that a loss.
+// Packs of a version that was saved too late may be gone. Its save did not succeed, so
+// a collection does not count them as missing.
 func TestLateVersionMissesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, fst, mem, clock := timed(t)

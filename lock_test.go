@@ -115,7 +115,7 @@ func TestStrictCostsThreeRequests(t *testing.T) {
 }
 
 // With strict locking a save waits for a load under way and for a lock, and
-// a load for a lock; without it nobody waits.
+// a load for a lock; without strict locking neither waits.
 func TestStrictWaits(t *testing.T) {
 	for _, o := range []*Options{strict, nil} {
 		synctest.Test(t, func(t *testing.T) {
@@ -282,7 +282,7 @@ func TestStrictLoadNeedsPermissionToWrite(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "load m: a shared lock writes to the registry") {
 		t.Errorf("error %v does not say why", err)
 	}
-	obj, err := r.Object(t.Context(), "m") // takes none
+	obj, err := r.Object(t.Context(), "m") // it takes no lock
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -165,8 +165,8 @@ func TestVerifyLooksAtEverything(t *testing.T) {
 	}
 }
 
-// A lock that is damaged, or at the end of its epochs, is told with what to do,
-// hides no other, and goes on from there with a greater epoch than any before.
+// A lock that is damaged, or has reached its last epoch, is listed with what to do
+// and hides no other lock. After the repair its epoch is greater than any before.
 func TestDamagedLockIsMended(t *testing.T) {
 	damages := map[string]func([]byte) []byte{"last": func(b []byte) []byte {
 		return bytes.Replace(b, []byte(`"epoch":1`), []byte(`"epoch":9007199254740991`), 1)

@@ -45,7 +45,7 @@ func TestInitProbes(t *testing.T) {
 	}
 }
 
-// After a day, the first write probes the store again; nobody else does.
+// After a day, the first write probes the store again; other calls do not.
 func TestWritesProbeOnceADay(t *testing.T) {
 	clock := newTestClock()
 	l := &liar{Store: newStoreAt(t, clock.now)}

@@ -29,8 +29,8 @@ func numbersOf(rep *PurgeReport) (s []string) {
 	return s
 }
 
-// What is purged, live or deleted, is freed a window and a margin after, and
-// not a moment before; what was only deleted stays, and so does what is live.
+// Purged versions, live or deleted before, are freed a window and a margin after the
+// purge, and not earlier. Versions that are live or only deleted stay.
 func TestPurgeFreesEarly(t *testing.T) {
 	for _, first := range []string{"live", "deleted"} {
 		t.Run(first, func(t *testing.T) {
@@ -97,7 +97,7 @@ func TestPurgeOfTheYoung(t *testing.T) {
 }
 
 // A version that is deleted for good is not found, cannot come back, keeps its
-// number, and is told as such.
+// number, and the error is ErrPurged.
 func TestPurgedIsGone(t *testing.T) {
 	r, _, _, clock := timed(t)
 	mustSave(t, r, "m", noise(1, 100<<10))
@@ -136,7 +136,7 @@ func TestPurgedIsGone(t *testing.T) {
 	}
 }
 
-// Who reads a version while it is purged and collected is told so.
+// A read of a version that is purged and collected meanwhile fails with ErrPurged.
 func TestPurgedWhileRead(t *testing.T) {
 	r, _, _, clock := timed(t)
 	mustSave(t, r, "m", noise(1, 1<<20))
@@ -289,8 +289,8 @@ func TestLongSaveWhoseBaseGoes(t *testing.T) {
 	}
 }
 
-// A version that comes back while it is purged is not purged unasked; one that
-// somebody else deletes or purges at that moment is.
+// A purge fails if its version is brought back at the same moment. It succeeds if
+// another process deletes or purges the version then.
 func TestPurgeRaces(t *testing.T) {
 	for meanwhile, want := range map[string]error{"undelete": ErrConflict, "delete": nil, "purge": nil} {
 		r, fst, mem, _ := timed(t)
@@ -358,8 +358,8 @@ func TestPurgeOfTables(t *testing.T) {
 	}
 }
 
-// In an unversioned registry what is below goes too, so that the object does
-// not become what it was before; what a save left that came too late stays.
+// In an unversioned registry the versions below are purged too, so that none of them
+// becomes the object again. The remains of a save that came too late stay.
 func TestUnversionedPurge(t *testing.T) {
 	for _, ref := range []string{"m@latest", "m@*", "m@1.0.1"} {
 		r, fst, clock := unversioned(t)

@@ -8,8 +8,8 @@ import (
 	"github.com/mindtrace/registry/internal/manifest"
 )
 
-// The damaged register of a version that was purged is restored as that, though
-// the mirror has the version still; not before nobody builds on its packs.
+// A damaged register of a purged version is restored as purged, although the mirror
+// still has the version, and only when no running save can rely on its packs.
 func TestRepairOfPurged(t *testing.T) {
 	r, _, mem, clock := timed(t)
 	mustSave(t, r, "m", noise(1, 1<<20))

@@ -12,9 +12,8 @@ import (
 	"github.com/mindtrace/registry/store/faultstore"
 )
 
-// A store that takes writes and stalls may have applied them: whoever repeats
-// one does so once. A try costs twenty seconds, and forty would be a quarter of
-// an hour.
+// A store that accepts writes and stalls may have applied them: a write is repeated
+// once. A try takes twenty seconds, so forty tries would take a quarter of an hour.
 func TestWritesToAStallingStore(t *testing.T) {
 	stalled := fmt.Errorf("%w: %w", store.ErrUnknown, store.ErrStalled)
 	for name, c := range map[string]struct {

@@ -190,7 +190,7 @@ func TestConditionalTagRace(t *testing.T) {
 	})
 }
 
-// Movers without a condition all get through; none of them is forgotten.
+// Moves without a condition all succeed, and the history has each of them.
 func TestTagRace(t *testing.T) {
 	r, _ := inMemory(t)
 	const racers = 16

@@ -90,7 +90,7 @@ func TestUnversionedTooSlow(t *testing.T) {
 	wantLive(t, r, "1.0.3")
 }
 
-// An Undelete and a save meet: whoever writes second sees the other.
+// An Undelete and a save at once: the second to write sees the first.
 func TestUnversionedUndeleteBesideSave(t *testing.T) {
 	r, fst, _ := unversioned(t)
 	other := openOn(t, fst.Unwrap(), nil)
@@ -102,7 +102,7 @@ func TestUnversionedUndeleteBesideSave(t *testing.T) {
 	wantLive(t, r, "1.0.1")
 }
 
-// What an Undelete that died half-way has brought back is nobody's latest.
+// A version that an interrupted Undelete has brought back is not the latest.
 func TestUnversionedUndeleteDies(t *testing.T) {
 	synctest.Test(t, unversionedUndeleteDies) // the undelete is patient
 }
@@ -188,7 +188,7 @@ func TestLatestBesideDelete(t *testing.T) {
 	}
 }
 
-// Where all changes all the time, the reader is told, and does not hang.
+// If everything changes all the time, a reader gets an error and does not hang.
 func TestLatestNeverRests(t *testing.T) {
 	mem := newStore(t)
 	fst := faultstore.New(mem, nil)

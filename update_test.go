@@ -99,7 +99,7 @@ func TestUpdate(t *testing.T) {
 	wantErr(t, err, ErrInvalidVersion)
 	ctx, cancel := context.WithCancel(t.Context())
 	tries := 0
-	_, err = Update(ctx, r, "m", func(s string, _ *Info) (string, error) { // somebody is always faster
+	_, err = Update(ctx, r, "m", func(s string, _ *Info) (string, error) { // another save is always faster
 		if tries++; tries == 10 {
 			cancel()
 		}
@@ -164,7 +164,7 @@ func TestSaveIfLatest(t *testing.T) {
 // look finds. Nothing is saved then, and no other number tried.
 func TestSaveIfLatestChangesMeanwhile(t *testing.T) {
 	for _, c := range []struct {
-		at   string // before a put of such a key
+		at   string // before a put of a key that begins so
 		body any
 		opts []SaveOption // of the other
 	}{

@@ -7,8 +7,8 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// Who finds its write in a register's history only has no token to replace
-// what others have made of it since.
+// A writer that finds its write only in the history of a register gets no token: it
+// must not replace what others have written since.
 func TestHistoryGivesNoToken(t *testing.T) {
 	r := openOn(t, newStore(t), nil)
 	mustSave(t, r, "m", "x")
