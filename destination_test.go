@@ -211,7 +211,8 @@ func TestExactAtOnce(t *testing.T) {
 	noLeftovers(t, dir)
 }
 
-// WithExact never replaces the home directory, a registry or a mount point.
+// WithExact never replaces a registry, or a directory that is or holds the home
+// directory, the current one or a registry.
 func TestExactSpares(t *testing.T) {
 	base := t.TempDir()
 	at := func(p string) string { return filepath.Join(base, p) }

@@ -164,8 +164,8 @@ func TestUnversionedRequests(t *testing.T) {
 	}
 }
 
-// I8: while a deleted version is read, the next is saved and the other
-// deleted; the version below was never the latest.
+// While a deleted version is read, the next one is saved and the other one deleted.
+// The version below was never the latest, and is not returned (docs/attacks.md, I8).
 func TestLatestBesideDelete(t *testing.T) {
 	mem := newStore(t)
 	fst := faultstore.New(mem, nil)
