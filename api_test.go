@@ -163,7 +163,7 @@ func TestReportsHaveJSONNames(t *testing.T) {
 }
 
 // Options that contradict each other are refused, and so is one that is given
-// twice, whatever their order: none is ignored. Nothing is written.
+// twice, whatever their order. No option is ignored. Nothing is written.
 func TestContradictoryOptions(t *testing.T) {
 	mem := newStore(t)
 	r := openOn(t, mem, nil)

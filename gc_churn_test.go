@@ -41,7 +41,7 @@ type churner struct {
 	rng  *rand.Rand
 	live map[string]int // reference → seed
 	dead map[string]int
-	// say is told what is about to be done to a version, and what was done.
+	// say is called before and after each change of a version.
 	say func(what, ref string, seed int)
 
 	saves, failed int
