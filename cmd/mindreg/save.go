@@ -97,7 +97,7 @@ func (f *saveFlags) check(path string) error {
 // options returns the options of a save of path.
 func (f *saveFlags) options(path string) []registry.SaveOption {
 	opts := []registry.SaveOption{
-		registry.WithVersion(f.version), registry.WithBase(f.base),
+		registry.WithVersion(f.version),
 		registry.WithTag(f.tags...), registry.WithCompression(registry.Compression(f.compression)),
 	}
 	if f.ifLatest != "" {
@@ -105,6 +105,9 @@ func (f *saveFlags) options(path string) []registry.SaveOption {
 	}
 	if f.ifAbsent {
 		opts = append(opts, registry.WithIfAbsent())
+	}
+	if f.base != "" {
+		opts = append(opts, registry.WithBase(f.base))
 	}
 	if f.noReuse {
 		opts = append(opts, registry.WithoutReuse())
