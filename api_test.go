@@ -197,7 +197,11 @@ func TestContradictoryOptions(t *testing.T) {
 			}
 		}
 	}
-	if _, err := Update(t.Context(), r, "m", func(string, *Info) (string, error) { return "y", nil }, WithIfLatest("1.0.0")); err == nil {
+	change := func(string, *Info) (string, error) {
+		t.Error("an update that is refused has called change")
+		return "y", nil
+	}
+	if _, err := Update(t.Context(), r, "m", change, WithIfLatest("1.0.0")); err == nil {
 		t.Error("an update takes a condition of its caller's")
 	}
 	if _, err := OpenStore(t.Context(), mem, "test:", &Options{Offline: true}); err == nil {

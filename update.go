@@ -46,6 +46,14 @@ func WithIfAbsent() SaveOption {
 //
 // Errors: those of Load, of change and of Save. With a *TagError there is a version.
 func Update[T any](ctx context.Context, r *Registry, name string, change func(old T, from *Info) (T, error), opts ...SaveOption) (Version, error) {
+	var given saveOptions
+	for _, opt := range opts {
+		opt.applySave(&given)
+	}
+	given.once("Update")
+	if err := given.check(contradictions...); err != nil { // before change does its work
+		return Version{}, wrap(ctx, OpUpdate, name, err)
+	}
 	for b := ledger.Race(); ; {
 		old, from, known, err := loadLatest[T](ctx, r, name, opts)
 		if err != nil {
