@@ -79,7 +79,7 @@ func TestWhatCannotBeReplaced(t *testing.T) {
 		if err := os.WriteFile(dest+"/deep/mnt/f", []byte("old"), 0o666); err != nil {
 			t.Fatal(err)
 		}
-		try("tree", dest, "holds the mount point", nil, WithExact())
+		try("tree", dest, "contains the mount point", nil, WithExact())
 		wantFile(t, dest+"/deep/mnt/f", "old")
 	})
 	t.Run("a mounted file in a read-only directory", func(t *testing.T) {

@@ -204,7 +204,7 @@ func TestLinkForARegister(t *testing.T) {
 	}
 	_, err := r.Info(t.Context(), "m@1.0.0")
 	wantErr(t, err, ErrIntegrity)
-	if err == nil || !strings.Contains(err.Error(), "put there what it leads to") || strings.Contains(err.Error(), "--repair") {
+	if err == nil || !strings.Contains(err.Error(), "replace it by its target") || strings.Contains(err.Error(), "--repair") {
 		t.Errorf("it says %v", err)
 	}
 }

@@ -32,9 +32,9 @@ The exit code is that of COMMAND (128 plus the signal number if a signal killed 
 timed out, or 5 if the lock was lost.
 
 The lock is lost if the store cannot be reached for too long, or if the lock is
-broken. COMMAND then gets SIGTERM, and SIGKILL a sixth of the TTL later, before the lock
-expires for others. If mindreg itself is killed (kill -9), COMMAND continues, and
-the lock expires after its TTL.
+broken. COMMAND then gets SIGTERM, and SIGKILL a sixth of the TTL later, before the
+lock expires for others. If mindreg itself is killed (kill -9), COMMAND continues,
+and the lock expires after its TTL.
 
 Under the lock, one command runs at a time, with one exception: a machine that was
 stopped for longer than the TTL and goes on runs its COMMAND for another moment.
