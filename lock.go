@@ -12,6 +12,7 @@ import (
 	"github.com/mindtrace/registry/internal/ledger"
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/lock"
+	"github.com/mindtrace/registry/store"
 )
 
 // NoWait, as LockOptions.Timeout, tries once and does not wait.
@@ -182,7 +183,7 @@ type BreakLockReport struct {
 // of each holder ends at the next renewal, within a third of its TTL.
 //
 // Errors: ErrNotFound if the lock has no holder, ErrConflict if its holder has
-// changed meanwhile, and those of the store.
+// changed meanwhile, ErrOutcomeUnknown, and those of the store.
 func (r *Registry) BreakLock(ctx context.Context, name string, opts *BreakLockOptions) (*BreakLockReport, error) {
 	epoch, err := r.ledger.Locks.Break(ctx, name, value(opts).Why)
 	switch {
@@ -190,6 +191,8 @@ func (r *Registry) BreakLock(ctx context.Context, name string, opts *BreakLockOp
 		err = fmt.Errorf("%w: %w", ErrNotFound, err)
 	case errors.Is(err, lease.ErrChanged):
 		err = fmt.Errorf("%w: %w", ErrConflict, err)
+	case errors.Is(err, store.ErrUnknown):
+		err = fmt.Errorf("%w: %w", ErrOutcomeUnknown, err)
 	case err == nil:
 		r.ledger.Log.InfoContext(ctx, "lock broken", "name", name)
 	}

@@ -296,9 +296,6 @@ func locks(t *testing.T, s *story) {
 	}
 	l.until("break", func(ctx context.Context) error {
 		_, err := l.net.BreakLock(ctx, "job", &registry.BreakLockOptions{Why: "test"})
-		if errors.Is(err, store.ErrUnknown) { // this is how locks say it
-			err = errors.Join(err, registry.ErrOutcomeUnknown)
-		}
 		return err
 	}, func() bool { return !held() })
 	if err := unlock(); !errors.Is(err, registry.ErrLockLost) {
