@@ -163,7 +163,7 @@ func TestReportsHaveJSONNames(t *testing.T) {
 }
 
 // Options that contradict each other are refused, and so is one that is given
-// twice, whatever their order: none is ignored. Nothing is written.
+// twice, whatever their order. No option is ignored. Nothing is written.
 func TestContradictoryOptions(t *testing.T) {
 	mem := newStore(t)
 	r := openOn(t, mem, nil)
@@ -197,7 +197,11 @@ func TestContradictoryOptions(t *testing.T) {
 			}
 		}
 	}
-	if _, err := Update(t.Context(), r, "m", func(string, *Info) (string, error) { return "y", nil }, WithIfLatest("1.0.0")); err == nil {
+	change := func(string, *Info) (string, error) {
+		t.Error("an update that is refused has called change")
+		return "y", nil
+	}
+	if _, err := Update(t.Context(), r, "m", change, WithIfLatest("1.0.0")); err == nil {
 		t.Error("an update takes a condition of its caller's")
 	}
 	if _, err := OpenStore(t.Context(), mem, "test:", &Options{Offline: true}); err == nil {
@@ -208,6 +212,10 @@ func TestContradictoryOptions(t *testing.T) {
 	}
 	if _, err := os.Stat(string(dest)); err == nil {
 		t.Error("a refused load has made its destination")
+	}
+	// What is empty is not given: it neither contradicts another option nor undoes it.
+	if v := mustSave(t, r, "m", "y", WithBase(""), WithoutReuse(), WithVersion("7.0.0"), WithVersion("")); v.String() != "7.0.0" {
+		t.Errorf("saved as %s", v)
 	}
 }
 

@@ -63,7 +63,7 @@ func all[T any](w *world, seq iter.Seq2[T, error]) {
 // is says whether an error is the one that the documentation names.
 func (w *world) is(err, want error) { w.say(err, fmt.Sprint(errors.Is(err, want))) }
 
-// large is a body of several chunks, that only its number tells from others.
+// large returns a body of several chunks. Bodies differ only by their number.
 func large(n byte) []byte {
 	b := make([]byte, 3<<20)
 	for i := range b {

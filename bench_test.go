@@ -163,7 +163,7 @@ func BenchmarkSave1K(b *testing.B) {
 	}
 }
 
-// inTurns does from to to-1 with so many goroutines, and tells how long it took.
+// inTurns does from to to-1 with that many goroutines, and returns how long it took.
 func inTurns(b *testing.B, workers, from, to int, do func(worker, i int) error) time.Duration {
 	begin := time.Now()
 	var wg sync.WaitGroup

@@ -10,32 +10,37 @@ import (
 	"github.com/mindtrace/registry/internal/oserror"
 )
 
-// ErrNoCache: Checkout was called without Options.Cache.
+// ErrNoCache: Checkout needs a cache, and the registry was opened without
+// Options.Cache.
 var ErrNoCache = errors.New("there is no cache to check out into")
 
 // CheckoutOptions adjust Checkout. nil means the zero value.
 type CheckoutOptions struct {
-	// MaxSize refuses an object of more than so many bytes, with ErrTooLarge,
-	// before anything of it is fetched. nil: no limit.
-	MaxSize  *int64
-	Progress func(Progress) // called as data moves; nil: that of the registry's Options
+	// MaxSize is the largest object to check out, in bytes. A larger one is
+	// ErrTooLarge, before any of its data is fetched. nil: no limit.
+	MaxSize *int64
+	// Progress is called as data moves. nil: Options.Progress of the registry.
+	Progress func(Progress)
 }
 
-// CheckoutReport is what Checkout did.
+// CheckoutReport says what Checkout did.
 type CheckoutReport struct {
 	Info Info   `json:"info"`
 	Dir  string `json:"dir"` // the directory with the files
 }
 
-// Checkout returns a directory with the files of the version that ref means,
-// all of them verified when it was made. It belongs to the cache: its files are
-// read-only, and it is the same one for all processes and versions with that digest. The
-// first time its files are fetched, as by Load into a Path; after that, finding
-// it costs the requests that resolve ref, and none where the registry is
-// Offline. An object of one file is a directory with that file.
+// Checkout returns a directory in the cache with the files of the version that
+// ref means. The files are read-only, and they were verified when the directory
+// was made. All programs that use this cache share it, and so do all versions
+// with the same digest. An object that is one file becomes a directory with that
+// file.
 //
-// The directory is not thrown out within an hour after it was checked out last;
-// who works with it for longer keeps its files open, or checks it out again.
+// The first checkout fetches the files, as Load into a Path does. Later ones
+// send only the requests that resolve ref, and no request at all with
+// Options.Offline.
+//
+// The cache keeps the directory for at least an hour after its last checkout.
+// To work with it for longer, keep its files open or check it out again.
 //
 // Errors: those of Load, and ErrNoCache.
 func (r *Registry) Checkout(ctx context.Context, ref string, opts *CheckoutOptions) (*CheckoutReport, error) {
@@ -61,7 +66,7 @@ func (r *Registry) checkout(ctx context.Context, ref string, o CheckoutOptions) 
 	if report != nil {
 		obj.fs.Progress = func(done int64) { report(Progress{Op: OpCheckout, Ref: ref, Done: done, Total: obj.f.Size}) }
 	}
-	again := false // the disk was full in the middle, and has room now
+	again := false // a second try: the disk was full, and the cache has made room
 	dir, err := r.cache.Tree(ctx, obj.f.Digest, obj.f.Content.Files, func(dir string) error {
 		defer func() { again = true }()
 		root, err := beneath.OpenRoot(dir)

@@ -116,8 +116,8 @@ func TestCheckoutOfALocalRegistry(t *testing.T) {
 	}
 }
 
-// Many who check out the same at once, from caches that know nothing of each
-// other, get one directory, whole.
+// Many checkouts of one version at once, through caches that were opened
+// separately, return the same complete directory.
 func TestCheckoutAtOnce(t *testing.T) {
 	other, st := inMemory(t)
 	mustSave(t, other, "my:tree", fs.FS(someTree()))

@@ -8,28 +8,29 @@ import (
 
 // CleanOptions adjust Clean. nil means the zero value.
 type CleanOptions struct {
-	DryRun bool // remove nothing, only tell
+	DryRun bool // change nothing: the report says what would be removed
 }
 
-// Leftover is what a load that did not end has left beside its destination.
+// Leftover is a directory that an interrupted load has left beside its
+// destination.
 type Leftover struct {
 	Path string `json:"path"`
-	Size int64  `json:"size"`          // bytes on the disk, as far as they can be seen
-	Kept string `json:"kept,omitzero"` // why it was not removed, or empty
+	Size int64  `json:"size"`          // in bytes on the disk, without files that cannot be read
+	Kept string `json:"kept,omitzero"` // why it was not removed; "" if it was
 }
 
-// CleanReport tells what Clean has found, in the order of the paths.
+// CleanReport says what Clean found and removed.
 type CleanReport struct {
-	Leftovers []Leftover `json:"leftovers"`
+	Leftovers []Leftover `json:"leftovers"` // in the order of their paths
 }
 
-// Clean removes from a directory what loads have left there that were
-// interrupted and not run again: directories whose names begin with ".mindreg-".
-// It does not look into other directories. What belongs to another user, or to a
-// load that is going on, stays, and the report says so; a load that would have
-// gone on from what is removed begins anew.
+// Clean removes the leftovers of interrupted loads from a directory: the
+// directories in it whose names begin with ".mindreg-". It does not look into
+// other directories. It keeps what belongs to another user or to a load that
+// still runs, and the report says why. A load that could have resumed from a
+// removed leftover starts from the beginning.
 //
-// Errors: those of reading dir. What cannot be removed is in the report.
+// Errors: those of reading dir. The report lists what could not be removed.
 func Clean(ctx context.Context, dir string, opts *CleanOptions) (*CleanReport, error) {
 	var o CleanOptions
 	if opts != nil {

@@ -88,7 +88,7 @@ func TestClean(t *testing.T) {
 	dir := t.TempDir()
 	interruptedLoad(t, "m", filepath.Join(dir, "dest"))
 	at := func(p string) string { return filepath.Join(dir, filepath.FromSlash(p)) }
-	spared := map[string]string{ // and why it stays; "" if it is none
+	spared := map[string]string{ // and why it stays; "" if it is not a leftover
 		".mindreg-0000000000000001/mine":       "no load has made",
 		".mindreg-0000000000000001/tree/x":     "no load has made",
 		".mindreg-0000000000000002/tree/x":     "not this user's",

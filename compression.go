@@ -2,17 +2,18 @@ package registry
 
 import "fmt"
 
-// Compression is how saves store what they put. "" leaves it to Options.Compression, and
-// there means CompressionAuto.
+// Compression says whether saves compress new data. In WithCompression "" means
+// Options.Compression; there it means CompressionAuto. Digests do not depend on
+// it.
 type Compression string
 
-// The ways to store.
+// Whether saves compress new data.
 const (
-	CompressionAuto Compression = "auto" // each chunk compressed if that saves a tenth of it
-	CompressionNone Compression = "none" // every chunk as it is
+	CompressionAuto Compression = "auto" // compress each chunk where that saves at least a tenth of it
+	CompressionNone Compression = "none" // compress nothing
 )
 
-// checkCompression refuses what is no way to store. "" leaves it open.
+// checkCompression refuses unknown values. "" is the default.
 func checkCompression(how Compression) error {
 	switch how {
 	case "", CompressionAuto, CompressionNone:

@@ -154,7 +154,7 @@ func TestGCOfCompressed(t *testing.T) {
 	}
 }
 
-// Copies between registries that compress and such that do not have the same
+// Copies between registries with and without compression have the same
 // content.
 func TestCopyOfCompressed(t *testing.T) {
 	text := rows(1, 3<<20)

@@ -9,55 +9,53 @@ import (
 
 // CopyOptions adjust Copy. nil means the zero value.
 type CopyOptions struct {
-	// Name is what the object is called at the destination; "" means as at the
-	// source. It needs a reference with a name.
+	// Name is the object's name at the destination. "": the name at the source.
+	// It needs a reference with a name.
 	Name string
-	// Version is the number at the destination; "" means that of the source.
-	// It needs a reference to one version.
+	// Version is the version's number at the destination. "": the number at the
+	// source. It needs a reference to one version.
 	Version string
 	// DryRun changes nothing: the report says what would be copied.
 	DryRun bool
-	// Progress is called as data moves. nil: that of the destination's Options.
+	// Progress is called as data moves. nil: Options.Progress of the destination.
 	Progress func(Progress)
 }
 
-// CopyReport tells what Copy did.
+// CopyReport says what Copy did.
 type CopyReport struct {
-	DryRun  bool            `json:"dryRun,omitzero"` // nothing was changed; "copied" is what would be
+	DryRun  bool            `json:"dryRun,omitzero"` // nothing was changed; Copied lists what would be copied
 	Copied  []CopiedVersion `json:"copied"`
-	Present int             `json:"present"` // versions that were there already, with the same content
-	Tags    int             `json:"tags"`    // set or moved
-
-	// Bytes: of the versions copied, of these what the destination held already,
-	// which is not read at the source, and of the packs put for them.
-	Read   int64 `json:"read"`
-	Reused int64 `json:"reused"`
-	Stored int64 `json:"stored"`
+	Present int             `json:"present"` // versions that the destination had already, with the same content
+	Tags    int             `json:"tags"`    // tags that were set or moved
+	Read    int64           `json:"read"`    // bytes of the files in the copied versions
+	Reused  int64           `json:"reused"`  // bytes of Read that the destination had already; they are not read at the source
+	Stored  int64           `json:"stored"`  // bytes of the packs that were put at the destination
 }
 
-// CopiedVersion is one version that was copied, as it is at the destination.
+// CopiedVersion is a version that was copied, as it is at the destination.
 type CopiedVersion struct {
 	Name    string  `json:"name"`
 	Version Version `json:"version"`
-	Digest  string  `json:"digest"`
+	Digest  string  `json:"digest"` // "sha256:..."
 }
 
-// Copy copies versions from one registry to another: the one that ref means,
-// all in its range, with a name alone all versions of it, with "" everything.
-// The bytes are copied as they are, without their materializers; numbers,
-// digests, classes and metadata stay, and the tags of the versions copied point
-// at them there, too. Chunks that the destination holds in the
-// version before are not read.
+// Copy copies versions from one registry to another. ref means one version
+// ("my:model@1.2.3"), those in a range ("my:model@^1"), with a name alone all
+// versions of the object, and with "" all versions of all objects.
 //
-// A version that is there already, with the same digest, is left as it is, so
-// that a copy that failed half-way is finished by running it again. One that
-// is there with another digest, or was deleted or saved too late there, is
-// ErrExists; the others are copied all the same, as they are where one is
-// damaged, or cannot be read, on either side. An unversioned destination takes the latest version
-// alone, under its next number.
+// Copy needs no materializer. It keeps numbers, digests, classes and metadata,
+// and points the tags of the copied versions at the copies. It does not read
+// chunks that the destination has in the version before. An unversioned
+// destination gets only the latest version, under the next number there.
 //
-// Errors are *SideError where one of the registries failed. The report tells
-// what was done, also with an error.
+// Copy skips versions that the destination has already with the same digest. To
+// finish a copy that failed half-way, run it again.
+//
+// Errors: ErrExists if the destination has a version of the same number with
+// another digest, or had one that was deleted or failed with ErrTooSlow. Where
+// one version fails, also because it is damaged or unreadable on one side, Copy
+// still copies the others. If one of the registries failed, the error is a
+// *SideError. With an error too, the report says what was done.
 func Copy(ctx context.Context, to, from *Registry, ref string, opts *CopyOptions) (*CopyReport, error) {
 	var o CopyOptions
 	if opts != nil {

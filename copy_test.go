@@ -134,6 +134,23 @@ func TestCopyWithin(t *testing.T) {
 	wantErr(t, err, ErrInvalidRef)
 }
 
+// A copy under another name inside an unversioned registry is an object of its own: that
+// the source has the content does not mean that the target has it.
+func TestCopyWithinUnversioned(t *testing.T) {
+	r := openOn(t, newStore(t), &Options{Unversioned: true})
+	mustSave(t, r, "m", "a")
+	for _, want := range []struct{ copied, present int }{{1, 0}, {0, 1}} {
+		rep := must[*CopyReport](t)(Copy(t.Context(), r, r, "m", &CopyOptions{Name: "golden:m"}))
+		if len(rep.Copied) != want.copied || rep.Present != want.present {
+			t.Errorf("copied %v, present %d; want %+v", rep.Copied, rep.Present, want)
+		}
+	}
+	mustSave(t, r, "m", "b")
+	if got := must[string](t)(Load[string](t.Context(), r, "golden:m")); got != "a" {
+		t.Errorf("the copy holds %q", got)
+	}
+}
+
 func TestCopyUnversioned(t *testing.T) {
 	from, _, bodies := sourceRegistry(t, 20<<20)
 	to := openOn(t, newStore(t), &Options{Unversioned: true})

@@ -10,33 +10,32 @@ import (
 
 // DeleteOptions adjust Delete. nil means the zero value.
 type DeleteOptions struct {
-	Force  bool // delete versions that have tags too, and remove the tags
+	Force  bool // delete versions with tags too, and remove the tags
 	DryRun bool // change nothing: the report says what would be deleted
 }
 
-// DeleteReport is what Delete did.
+// DeleteReport says what Delete did.
 type DeleteReport struct {
-	DryRun  bool      `json:"dryRun,omitzero"` // nothing was changed; "deleted" is what would be
+	DryRun  bool      `json:"dryRun,omitzero"` // nothing was changed; Deleted lists what would be deleted
 	Deleted []Version `json:"deleted"`
 }
 
-// Delete deletes the versions that ref means: one version
-// ("my:model@1.2.3", "my:model@latest"), or all in a range ("my:model@<2",
-// "my:model@*"). A name alone is refused. The report names the versions deleted,
-// also when it fails half-way.
+// Delete deletes the versions that ref means: one version ("my:model@1.2.3",
+// "my:model@latest"), or all in a range ("my:model@<2", "my:model@*"). It refuses
+// a name alone. In an unversioned registry it also deletes the older versions
+// that a save has left behind.
 //
-// A version in a range whose register is damaged, or of a newer format, is left
-// alone, and the others are deleted; the error, which is ErrIntegrity or
-// ErrNewer, names it. In an unversioned registry older versions that a save
-// has left behind are deleted too.
+// Undelete can bring a deleted version back for a week. GC frees the data after
+// eight days. The number is never used again.
 //
-// A deleted version can be brought back with Undelete for a week. Its number
-// is never used again. Its data is freed by garbage collection, some time
-// later.
+// Delete removes the tags of the versions, also those that are set at the same
+// moment. Undelete does not set them again.
 //
-// If one of the versions has a tag, nothing is deleted and the error is
-// ErrTagged, unless DeleteOptions.Force is set: then the tags are removed. So is a tag
-// that is set at the same moment. Undelete does not bring tags back.
+// Errors: ErrTagged if a version has a tag and Force is not set; then nothing is
+// deleted. ErrIntegrity or ErrNewer if a register in the range is damaged or of
+// a newer format; Delete leaves that version alone and deletes the others.
+// ErrNotFound, ErrDeleted, ErrInvalidRef, ErrOutcomeUnknown, and those of the
+// store. With an error too, the report says what was deleted.
 func (r *Registry) Delete(ctx context.Context, ref string, opts *DeleteOptions) (*DeleteReport, error) {
 	o := value(opts)
 	ctx = store.Freeing(ctx)
@@ -61,21 +60,26 @@ func (r *Registry) Delete(ctx context.Context, ref string, opts *DeleteOptions) 
 
 // UndeleteOptions adjust Undelete. nil means the zero value.
 type UndeleteOptions struct {
-	DryRun bool // change nothing, and only say whether the version can come back
+	DryRun bool // change nothing: only check that the version can be brought back
 }
 
-// UndeleteReport is what Undelete did.
+// UndeleteReport says what Undelete did.
 type UndeleteReport struct {
-	DryRun  bool    `json:"dryRun,omitzero"` // nothing was changed
+	DryRun  bool    `json:"dryRun,omitzero"` // nothing was changed; the version can be brought back
 	Name    string  `json:"name"`
 	Version Version `json:"version"`
 	Digest  string  `json:"digest"` // "sha256:..."
 }
 
-// Undelete brings a deleted version back. It takes an exact version, and works
-// for a week after the deletion. In an unversioned registry only the highest
-// version can come back. One whose save failed with ErrTooSlow cannot; one that
-// is live still, though saved or brought back too late, is ErrTooSlow itself.
+// Undelete brings a deleted version back, for a week after it was deleted. ref
+// means one version by its number. In an unversioned registry only the highest
+// version can be brought back.
+//
+// Errors: ErrDeleted if the version was deleted more than a week ago, ErrPurged
+// if it was deleted for good, ErrNotFound, ErrInvalidRef, ErrOutcomeUnknown, and
+// those of the store.
+// ErrTooSlow if the version is live, but was saved or brought back too late to be
+// safe. A version whose save failed with ErrTooSlow cannot be brought back.
 func (r *Registry) Undelete(ctx context.Context, ref string, opts *UndeleteOptions) (*UndeleteReport, error) {
 	o := value(opts)
 	f, err := r.ledger.Undelete(ctx, ref, o.DryRun)

@@ -19,7 +19,7 @@ var untagged = map[string]string{
 var pseudoVersion = regexp.MustCompile(`[-.]\d{14}-[0-9a-f]{12}(\+incompatible)?$`)
 
 // Every dependency of the module is at a release: what handles credentials has
-// been reviewed and announced by those who made it, not only committed.
+// been reviewed and announced by its authors, not only committed.
 func TestDependenciesAreReleases(t *testing.T) {
 	out, err := exec.Command("go", "mod", "edit", "-json").Output()
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	_ "github.com/mindtrace/registry/store/memstore" // mem:
 )
 
-// With a logger at level Debug, every request to the store is told.
+// With a logger at level Debug, every request to the store is logged.
 func ExampleOptions_logger() {
 	plain := func(_ []string, a slog.Attr) slog.Attr {
 		if a.Key == slog.TimeKey || a.Key == "took" {

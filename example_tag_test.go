@@ -41,8 +41,8 @@ func ExampleRegistry_Tag() {
 	// true
 }
 
-// Update reads, changes and saves, and starts over if somebody else was
-// faster: no update is lost.
+// Update loads, changes and saves, and starts again if another version was saved
+// meanwhile: no update is lost.
 func ExampleUpdate() {
 	reg := open()
 	addOne := func(old int, from *registry.Info) (int, error) { return old + 1, nil }
@@ -60,14 +60,14 @@ func ExampleUpdate() {
 	// Output: 8
 }
 
-// A save can be on condition that nobody has saved since.
+// A save can require that no other version was saved meanwhile.
 func ExampleWithIfLatest() {
 	reg := open()
 	_, err := reg.Save(ctx, "config", "ours", registry.WithIfAbsent())
 	check(err)
 	info, err := reg.Info(ctx, "config")
 	check(err)
-	_, err = reg.Save(ctx, "config", "theirs") // somebody else
+	_, err = reg.Save(ctx, "config", "theirs") // another process
 	check(err)
 
 	_, err = reg.Save(ctx, "config", "ours, edited", registry.WithIfLatest(info.Version.String()))

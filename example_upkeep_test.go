@@ -102,8 +102,8 @@ func ExampleRegistry_Purge() {
 	// true
 }
 
-// A copy has the same numbers, digests and tags; what is there already is not
-// moved.
+// A copy has the same numbers, digests and tags. Copying again copies only what is
+// missing.
 func ExampleCopy() {
 	reg, backup := open(), open()
 	_, err := reg.Save(ctx, "my:model", "weights", registry.WithTag("prod"))

@@ -186,7 +186,7 @@ func TestGCOfABusyRegistry(t *testing.T) {
 }
 
 // A collection costs one request a register and one a pack that it frees,
-// besides its marker and some listings.
+// apart from its marker and some listings.
 func TestGCCost(t *testing.T) {
 	const live, dead = 9900, 100
 	clock := newTestClock()

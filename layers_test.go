@@ -75,7 +75,7 @@ var sdks = map[string][]string{
 }
 
 // A program carries the SDKs of the backends that it imports, and no others:
-// with the registry in a directory, none.
+// with the registry in a directory, no SDK.
 func TestImportWeight(t *testing.T) {
 	links := func(pkgs ...string) map[string]string {
 		out, err := exec.Command("go", append([]string{"list", "-deps"}, pkgs...)...).Output()

@@ -8,11 +8,11 @@ import (
 )
 
 // Objects yields the names that start with prefix and have a live version, in
-// the order of their keys. It reads one register or more for each name, some
-// of them at the same time.
+// the order of their keys. It reads one register or more for each name, several
+// at the same time.
 //
-// A name of which a register cannot be read comes with an *UnreadableError: it
-// is damaged, of a newer format, or there is no permission. The others follow.
+// If a register of a name cannot be read, because it is damaged, of a newer format
+// or not permitted, Objects yields the name with an *UnreadableError and goes on.
 // Any other error is the last.
 func (r *Registry) Objects(ctx context.Context, prefix string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
@@ -24,7 +24,8 @@ func (r *Registry) Objects(ctx context.Context, prefix string) iter.Seq2[string,
 	}
 }
 
-// Latest is Objects with the description of each object's latest version.
+// Latest yields the latest version of each object whose name starts with prefix.
+// Order, cost and errors are those of Objects.
 func (r *Registry) Latest(ctx context.Context, prefix string) iter.Seq2[Info, error] {
 	return func(yield func(Info, error) bool) {
 		for n, err := range r.ledger.EachLatest(ctx, prefix) {
@@ -41,15 +42,17 @@ func (r *Registry) Latest(ctx context.Context, prefix string) iter.Seq2[Info, er
 	}
 }
 
-// Versions yields the live versions of an object, the lowest first. One whose
-// register cannot be read comes with an *UnreadableError, and so does a
-// directory of them; the others follow. Any other error is the last.
+// Versions yields the live versions of an object, the lowest first. If a register
+// or a directory of registers cannot be read, Versions yields an *UnreadableError
+// and goes on. Any other error is the last; ErrNotFound means that there is no
+// live version.
 func (r *Registry) Versions(ctx context.Context, name string) iter.Seq2[Info, error] {
 	return r.versions(ctx, name, false)
 }
 
-// AllVersions is Versions with the deleted ones among them, as far as they
-// are still known: Info.Deleted is set.
+// AllVersions yields the live and the deleted versions of an object, the lowest
+// first. Info.Deleted tells when a version was deleted. Errors are those of
+// Versions.
 func (r *Registry) AllVersions(ctx context.Context, name string) iter.Seq2[Info, error] {
 	return r.versions(ctx, name, true)
 }

@@ -11,31 +11,31 @@ import (
 	"github.com/mindtrace/registry/internal/tree"
 )
 
-// LoadReport tells what a load has loaded.
+// LoadReport says what a load did.
 type LoadReport struct {
-	Info Info   `json:"info"`
-	Dest string `json:"dest"` // where a Path has led: the file or directory written
-
-	// Replaced is set if a file was there before, or, with WithExact, anything.
-	Replaced bool `json:"replaced"`
+	Info     Info   `json:"info"`     // the version that was loaded
+	Dest     string `json:"dest"`     // the file or directory that was written; "" if into was not a Path
+	Replaced bool   `json:"replaced"` // Dest existed before, as a file or, with WithExact, as anything
 }
 
-// Load fills what into points to from the version that ref means: the
-// materializer that saved it reads it back, every byte verified. A Path as
-// into writes the files to disk instead, whatever saved them; the package
-// documentation says where they go, under "Paths".
+// Load loads the version that ref means into the value that into points to. It
+// uses the materializer that saved the version, or that of WithMaterializer, and
+// verifies every byte.
 //
-// Errors: ErrNotFound, ErrDeleted, ErrNoMaterializer, ErrType, ErrIntegrity,
-// ErrTooLarge, ErrNoSpace, and those of the store. On an error, what into points to may be filled in
-// part.
+// If into is a Path, Load writes the files to disk and needs no materializer. The
+// package documentation says under "Paths" where they go.
+//
+// Errors: ErrNotFound, ErrDeleted, ErrDangling, ErrInvalidRef, ErrNoMaterializer,
+// ErrType, ErrIntegrity, ErrNewer, ErrTooLarge, ErrNoSpace, and those of the
+// store. After an error the value may be partly filled.
 func (r *Registry) Load(ctx context.Context, ref string, into any, opts ...LoadOption) error {
 	return wrap(ctx, OpLoad, ref, r.sharing(ctx, ref, func(ctx context.Context) error {
 		return r.load(ctx, ref, into, opts)
 	}))
 }
 
-// sharing runs read, under the shared lock where locking is strict. Offline
-// there is nobody to share it with.
+// sharing runs read under the shared lock if locking is strict. Offline mode takes
+// no lock.
 func (r *Registry) sharing(ctx context.Context, ref string, read func(context.Context) error) error {
 	if r.ledger.Settings.Locking == "" || r.ledger.Offline {
 		return read(ctx)
@@ -47,14 +47,15 @@ func (r *Registry) sharing(ctx context.Context, ref string, read func(context.Co
 	return r.strictly(ctx, p.Name, true, read)
 }
 
-// Load returns the version that ref means as a T.
+// Load returns the version that ref means as a T. Errors and options are those of
+// Registry.Load.
 func Load[T any](ctx context.Context, r *Registry, ref string, opts ...LoadOption) (T, error) {
 	var v T
 	err := r.Load(ctx, ref, &v, opts...)
 	return v, err
 }
 
-// loadOptions are the options of one load.
+// loadOptions collects the options of one load.
 func (r *Registry) loadOptions(opts []LoadOption) loadOptions {
 	var o loadOptions
 	for _, opt := range opts {
@@ -77,7 +78,7 @@ func (r *Registry) load(ctx context.Context, ref string, into any, opts []LoadOp
 		return err
 	}
 	if toDisk && o.materializer != nil {
-		return errors.New("WithMaterializer is about a value, and this loads the files into a Path as they are: leave it out")
+		return errors.New("WithMaterializer has no effect on a load into a Path, which writes the files as they are: leave it out")
 	}
 	obj, err := r.object(ctx, ref, o.maxSize)
 	if err != nil {
@@ -109,6 +110,7 @@ func (r *Registry) load(ctx context.Context, ref string, into any, opts []LoadOp
 	return nil
 }
 
+// materialize loads an object into a value.
 func (r *Registry) materialize(ctx context.Context, obj *Object, into any, o loadOptions) error {
 	m := o.materializer
 	if m == nil {
@@ -120,10 +122,12 @@ func (r *Registry) materialize(ctx context.Context, obj *Object, into any, o loa
 	return m.Load(ctx, obj, into)
 }
 
-// Object opens the version that ref means as a read-only file system. It
-// reads the manifest; files are fetched as they are read, and verified.
-// The context is that of all reads. It holds no lock, also where locking is
-// strict: whoever wants one takes RLock first, and keeps it while reading.
+// Object opens the version that ref means as a read-only file system. It reads the
+// list of files now, and fetches and verifies their data when they are read. ctx
+// is the context of all these reads. Object takes no lock, even if locking is
+// strict: take RLock first if you need one, and keep it while you read.
+//
+// Errors: those of Info.
 func (r *Registry) Object(ctx context.Context, ref string) (*Object, error) {
 	obj, err := r.object(ctx, ref, nil)
 	if err != nil {
@@ -132,8 +136,8 @@ func (r *Registry) Object(ctx context.Context, ref string) (*Object, error) {
 	return obj, nil
 }
 
-// object finds the version that a reference means, of at most maxSize bytes if
-// that is given.
+// object opens the version that a reference means. A version larger than maxSize
+// bytes is ErrTooLarge; nil is no limit.
 func (r *Registry) object(ctx context.Context, s string, maxSize *int64) (*Object, error) {
 	ref, err := ledger.ParseRef(s)
 	if err != nil {
@@ -145,7 +149,7 @@ func (r *Registry) object(ctx context.Context, s string, maxSize *int64) (*Objec
 		return nil, err
 	}
 	if maxSize != nil && f.Size > *maxSize {
-		return nil, fmt.Errorf("%w: it has %d bytes, at most %d are wanted", ErrTooLarge, f.Size, *maxSize)
+		return nil, fmt.Errorf("%w: it has %d bytes, the limit is %d", ErrTooLarge, f.Size, *maxSize)
 	}
 	if err := r.ledger.Complete(ctx, f); err != nil {
 		return nil, err

@@ -120,7 +120,7 @@ func TestSecondLoadCostsNoPacks(t *testing.T) {
 		check("another one", false, 1)
 		load(offlineOn(t, c))
 		check("a load offline", false, 0)
-		// Whoever verifies wants to know what the store has.
+		// Verify reads the store, not the cache.
 		if _, err := r.Verify(t.Context(), "my:tree", nil); err != nil {
 			t.Fatal(err)
 		}
@@ -130,8 +130,8 @@ func TestSecondLoadCostsNoPacks(t *testing.T) {
 	})
 }
 
-// Attack A18: what may change is never answered from the cache, but for
-// somebody who has asked for that.
+// Data that may change is answered from the cache only in offline mode
+// (docs/attacks.md, A18).
 func TestCachedRegistersAreNotBelieved(t *testing.T) {
 	other, st := inMemory(t)
 	c := newCache(t, t.TempDir(), 1<<30)

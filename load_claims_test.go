@@ -155,8 +155,8 @@ func TestMaxSize(t *testing.T) {
 	}
 }
 
-// A disk without the room for an object is told before anything is fetched, with
-// the figures.
+// If the disk has too little room for an object, the load says so before it fetches
+// anything, with the numbers of bytes.
 func TestNoRoom(t *testing.T) {
 	r, st := inMemory(t)
 	claim(t, r, st, "evil", "bytes", 8000, false)

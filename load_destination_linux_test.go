@@ -28,8 +28,8 @@ func mount(t *testing.T, source, target, kind string, flags uintptr, data string
 	t.Cleanup(func() { unix.Unmount(target, unix.MNT_DETACH) })
 }
 
-// What cannot be replaced is told before anything is fetched, with the way to
-// write into it.
+// A load says that it cannot replace its destination before it fetches anything, and
+// how to write into it.
 func TestWhatCannotBeReplaced(t *testing.T) {
 	trace := tracestore.New(newStore(t))
 	r := openOn(t, trace, nil)
@@ -79,7 +79,7 @@ func TestWhatCannotBeReplaced(t *testing.T) {
 		if err := os.WriteFile(dest+"/deep/mnt/f", []byte("old"), 0o666); err != nil {
 			t.Fatal(err)
 		}
-		try("tree", dest, "holds the mount point", nil, WithExact())
+		try("tree", dest, "contains the mount point", nil, WithExact())
 		wantFile(t, dest+"/deep/mnt/f", "old")
 	})
 	t.Run("a mounted file in a read-only directory", func(t *testing.T) {
@@ -105,7 +105,7 @@ func TestWhatCannotBeReplaced(t *testing.T) {
 	})
 }
 
-// A disk that has not even the room for a directory is told as full, too.
+// If the disk has no room for a directory, the error is ErrNoSpace, too.
 func TestDiskWithoutInodes(t *testing.T) {
 	r, _ := inMemory(t)
 	mustSave(t, r, "m", []byte("x"))
@@ -115,8 +115,8 @@ func TestDiskWithoutInodes(t *testing.T) {
 	wantErr(t, r.Load(t.Context(), "m", Path(filepath.Join(dir, "dest"))), ErrNoSpace)
 }
 
-// A disk without the room for an object is told before anything is fetched; what
-// an earlier load has left counts as there, and stays.
+// If the disk has too little room for an object, the load says so before it fetches
+// anything. Data that an earlier load has left counts, and stays.
 func TestSmallDisk(t *testing.T) {
 	mem := newStore(t)
 	fst := faultstore.New(mem, nil)
@@ -209,7 +209,7 @@ func fuse(t *testing.T, options ...string) (dir string) {
 	return dir
 }
 
-// A file system may say that all files are somebody else's, as some networks do.
+// A file system may say that another user owns all files, as some network mounts do.
 func TestFileSystemOfOneOwner(t *testing.T) {
 	r, _ := inMemory(t)
 	src := treeOnDisk(t)
@@ -259,8 +259,8 @@ func TestExactWithoutExchange(t *testing.T) {
 	}
 }
 
-// Who was on the access control list of a file is on that of its successor, and
-// nobody else, whatever its directory says of new files.
+// A file that replaces another one keeps its access control list, whatever the
+// directory says about new files.
 func TestAccessListOfTheDestination(t *testing.T) {
 	list := func(entries ...[3]uint32) []byte { // tag, permissions, user
 		b := []byte{2, 0, 0, 0}

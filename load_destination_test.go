@@ -158,8 +158,8 @@ func TestExactIsOneStep(t *testing.T) {
 	wg.Wait()
 }
 
-// Many that replace one directory at once: each gets its turn, and what is there
-// in the end is one of them, whole.
+// Many loads replace one directory at once: each gets its turn, and the directory
+// is one of them in the end, complete.
 func TestExactAtOnce(t *testing.T) {
 	r, _ := inMemory(t)
 	trees := []string{}
@@ -192,7 +192,8 @@ func TestExactAtOnce(t *testing.T) {
 	noLeftovers(t, dir)
 }
 
-// A slip does not replace what nobody means to lose.
+// WithExact never replaces a registry, or a directory that is or holds the home
+// directory, the current one or a registry.
 func TestExactSpares(t *testing.T) {
 	base := t.TempDir()
 	at := func(p string) string { return filepath.Join(base, p) }

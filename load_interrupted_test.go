@@ -158,8 +158,7 @@ func sameFiles(t *testing.T, want, got string) {
 }
 
 // Many loads to one place at once, some of them interrupted, others while they
-// go on from what those have left: what is there in the end is right, and
-// nothing else is left.
+// go on from what those have left: the result is correct, and no leftover stays.
 func TestLoadsToOnePlaceAtOnce(t *testing.T) {
 	mem := newStore(t)
 	r := openOn(t, mem, nil)

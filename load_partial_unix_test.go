@@ -195,7 +195,7 @@ func TestInterruptedLoadUnderAnotherUmask(t *testing.T) {
 	}
 }
 
-// While a load is under way, nobody else can enter where its files are.
+// During a load, no other user can enter the directory with its files.
 func TestPartialIsPrivate(t *testing.T) {
 	defer syscall.Umask(syscall.Umask(0))
 	r, fst, _ := faulty(t)

@@ -14,41 +14,42 @@ import (
 	"github.com/mindtrace/registry/lock"
 )
 
-// NoWait as LockOptions.Timeout: try once.
+// NoWait, as LockOptions.Timeout, tries once and does not wait.
 const NoWait = lease.NoWait
 
-// MinLockTTL is the shortest TTL that a lock may have: below it, slow answers
-// and the resolution of stores' clocks would count.
+// MinLockTTL is the shortest LockOptions.TTL. With a shorter one, slow requests
+// and the resolution of the store's clock would end locks that are in use.
 const MinLockTTL = 10 * time.Second
 
 // LockOptions adjust Lock and RLock. nil means the zero value.
 type LockOptions struct {
-	// TTL is how long the lock outlives a holder that has crashed: 30 s if it
-	// is 0, from MinLockTTL to a day. It is renewed after each third.
+	// TTL is how long the lock stays when its holder crashes, from MinLockTTL to a
+	// day. 0 means 30 s. The lock is renewed after each third of it.
 	TTL time.Duration
-	// Timeout is for how long to wait for other holders. 0: as long as the
-	// context. NoWait: not at all. A request under way is not cut short by it.
+	// Timeout is how long to wait for other holders. 0: until ctx ends. NoWait: try
+	// once. It does not interrupt a request that is running.
 	Timeout time.Duration
-	// Why is told to those who wait, up to 1024 bytes.
+	// Why says what the lock is for, in at most 1024 bytes. Processes that wait for
+	// the lock see it.
 	Why string
 
 	poll, minTTL time.Duration // shrunk in tests
 }
 
-// LockInfo is the state of a lock.
+// LockInfo describes a lock and its holders.
 type LockInfo = lock.Status
 
-// LockTimeoutError is an ErrLockTimeout, with who holds the lock.
+// LockTimeoutError is an ErrLockTimeout that describes the holders of the lock.
 type LockTimeoutError = lock.TimeoutError
 
-// Lock takes the exclusive lock of a name, which need not be that of an
-// object. It waits for other holders; see LockOptions.Timeout.
+// Lock takes the exclusive lock of a name. The name need not be that of an object.
+// Lock waits for other holders, for as long as LockOptions.Timeout says.
 //
-// The context returned is for the work done under the lock: it ends, with the
-// cause ErrLockLost, when the lock could not be renewed for two thirds of its
-// TTL, before anybody else can have it, or when somebody has broken it. unlock
-// has to be called, once; it cancels the context and gives the lock back, and
-// returns an error that is ErrLockLost if the lock was lost before.
+// Do the work under the lock with the context that Lock returns. It ends with the
+// cause ErrLockLost if the lock is broken, or if it could not be renewed for two
+// thirds of its TTL, which is before another process can take it. Call unlock
+// exactly once: it ends the context and releases the lock. Its error is
+// ErrLockLost if the lock was lost before.
 //
 //	ctx, unlock, err := reg.Lock(ctx, "my:model", nil)
 //	if err != nil {
@@ -56,32 +57,33 @@ type LockTimeoutError = lock.TimeoutError
 //	}
 //	defer unlock()
 //
-// A lock spares work; it does not guard data. A process can be stopped at any
-// instruction and go on when others have the lock, and no bucket or directory
-// refuses what it writes then. Saves are safe without any lock. Whoever
-// writes elsewhere hands on LockEpoch, and has older ones refused there.
+// A lock avoids work that should not be done twice. It cannot guard data: a
+// process can stop at any instruction and go on when another process has the lock,
+// and no bucket or directory refuses what it writes then. Saves are safe without a
+// lock. If you write to another system under a lock, pass LockEpoch to it, and let
+// it refuse lower numbers than the highest that it has seen.
 //
-// A context that has the lock already gets it again at once, and unlock does
-// nothing then. If it has the shared lock only, that is an error.
+// If ctx comes from a Lock of the same name that is not released, Lock returns at
+// once, and unlock does nothing. If ctx comes from an RLock, that is an error.
 //
-// Errors: ErrLockTimeout, ErrInvalidName, ErrLockLost (broken while waiting
-// for shared holders), and those of the store.
+// Errors: ErrLockTimeout, ErrInvalidName, ErrLockLost if the lock is broken while
+// Lock waits for shared holders, and those of the store.
 func (r *Registry) Lock(ctx context.Context, name string, opts *LockOptions) (locked context.Context, unlock func() error, err error) {
 	return r.lock(ctx, OpLock, name, opts, false)
 }
 
-// RLock takes the shared lock of a name: any number have it, while nobody has
-// the exclusive one. Everything else is as with Lock. It needs permission to
-// write to the registry.
+// RLock takes the shared lock of a name. It can have any number of holders at once,
+// but not while the exclusive lock is held. Everything else is as in Lock. RLock
+// needs permission to write to the registry.
 func (r *Registry) RLock(ctx context.Context, name string, opts *LockOptions) (locked context.Context, unlock func() error, err error) {
 	return r.lock(ctx, OpRLock, name, opts, true)
 }
 
-// lockKey finds a lease in a context. It is per registry, however often that
-// is opened.
+// lockKey is the key of a name's lease in a context. A registry that is opened
+// twice has the same ID, and so the same key.
 type lockKey struct{ id, name string }
 
-// lastLockKey finds the innermost lease.
+// lastLockKey is the key of the innermost lease in a context.
 type lastLockKey struct{}
 
 func (r *Registry) lock(ctx context.Context, op Op, name string, opts *LockOptions, shared bool) (context.Context, func() error, error) {
@@ -109,7 +111,7 @@ func (r *Registry) lock(ctx context.Context, op Op, name string, opts *LockOptio
 	}
 	l, err := take(ctx, name, lopts)
 	if errors.Is(err, fs.ErrPermission) && shared {
-		err = fmt.Errorf("a shared lock is a key that has to be written: %w", err)
+		err = fmt.Errorf("a shared lock writes to the registry: %w", err)
 	}
 	if err != nil {
 		return fail(err)
@@ -119,6 +121,7 @@ func (r *Registry) lock(ctx context.Context, op Op, name string, opts *LockOptio
 	return held, func() error { return wrap(context.Background(), OpUnlock, name, l.Release()) }, nil
 }
 
+// check refuses values that are out of bounds.
 func (o *LockOptions) check() (*lease.Options, error) {
 	if o == nil {
 		return nil, nil
@@ -136,10 +139,10 @@ func (o *LockOptions) check() (*lease.Options, error) {
 	return &lease.Options{TTL: o.TTL, Timeout: o.Timeout, Why: o.Why, Poll: o.poll}, nil
 }
 
-// LockEpoch returns the fencing token of the lock that ctx was returned with,
-// the innermost one: greater than that of each earlier exclusive holder of
-// the name. Under a shared lock it is that of the last exclusive holder, or 0.
-// Without a lock it is 0.
+// LockEpoch returns the fencing token of the lock that ctx comes from, the
+// innermost one if there are several. It is greater than that of every earlier
+// exclusive holder of the name. Under a shared lock it is the token of the last
+// exclusive holder, or 0. Without a lock it is 0.
 func LockEpoch(ctx context.Context) uint64 {
 	if l, ok := ctx.Value(lastLockKey{}).(*lease.Lease); ok {
 		return l.Epoch()
@@ -147,9 +150,9 @@ func LockEpoch(ctx context.Context) uint64 {
 	return 0
 }
 
-// Locks yields the state of every lock that was ever taken exclusively or is
-// now shared, in the order of their keys. One that cannot be read comes with an
-// *UnreadableError; the others follow. Any other error is the last.
+// Locks yields every lock that is shared now or was ever taken exclusively, in the
+// order of their keys. If one cannot be read, Locks yields an *UnreadableError and
+// goes on. Any other error is the last.
 func (r *Registry) Locks(ctx context.Context) iter.Seq2[LockInfo, error] {
 	return func(yield func(LockInfo, error) bool) {
 		for st, err := range r.ledger.Locks.All(ctx) {
@@ -165,21 +168,21 @@ func (r *Registry) Locks(ctx context.Context) iter.Seq2[LockInfo, error] {
 
 // BreakLockOptions adjust BreakLock. nil means the zero value.
 type BreakLockOptions struct {
-	Why string // told to the holders, up to 1024 bytes
+	Why string // the reason, in at most 1024 bytes; the holders see it
 }
 
-// BreakLockReport is what BreakLock did.
+// BreakLockReport says what BreakLock did.
 type BreakLockReport struct {
 	Name  string `json:"name"`
-	Epoch uint64 `json:"epoch"` // that the lock has now; the next holder's is greater
+	Epoch uint64 `json:"epoch"` // the fencing token of the lock now; that of the next holder is greater
 }
 
-// BreakLock takes the lock of a name away from whoever holds it, exclusively
-// and shared, also if it is not expired. Its epoch grows. The holders' contexts
-// end when they try to renew it, after a third of its TTL at the latest.
+// BreakLock takes the lock of a name away from all its holders, exclusive and
+// shared, even if it has not expired, and increases its fencing token. The context
+// of each holder ends at the next renewal, within a third of its TTL.
 //
-// Errors: ErrNotFound if nobody holds it, ErrConflict if it has changed hands
-// in the meantime, and those of the store.
+// Errors: ErrNotFound if the lock has no holder, ErrConflict if its holder has
+// changed meanwhile, and those of the store.
 func (r *Registry) BreakLock(ctx context.Context, name string, opts *BreakLockOptions) (*BreakLockReport, error) {
 	epoch, err := r.ledger.Locks.Break(ctx, name, value(opts).Why)
 	switch {
@@ -196,8 +199,8 @@ func (r *Registry) BreakLock(ctx context.Context, name string, opts *BreakLockOp
 	return &BreakLockReport{name, epoch}, nil
 }
 
-// strictly does something under the name's lock if the registry is one with
-// strict locking. That the lock was lost is then said in the error.
+// strictly runs do, under the name's lock if locking is strict. If do fails and
+// the lock was lost, the error says both.
 func (r *Registry) strictly(ctx context.Context, name string, shared bool, do func(context.Context) error) error {
 	if r.ledger.Settings.Locking != manifest.LockingStrict {
 		return do(ctx)
@@ -209,7 +212,7 @@ func (r *Registry) strictly(ctx context.Context, name string, shared bool, do fu
 	locked, unlock, err := r.lock(ctx, op, name, &LockOptions{Why: string(op)}, shared)
 	if err != nil {
 		if e := (*Error)(nil); errors.As(err, &e) {
-			err = e.Err // the caller says what it was for
+			err = e.Err // the caller adds its own operation
 		}
 		return err
 	}
@@ -217,7 +220,7 @@ func (r *Registry) strictly(ctx context.Context, name string, shared bool, do fu
 	if cause := context.Cause(locked); err != nil && errors.Is(cause, ErrLockLost) {
 		err = fmt.Errorf("%w: %w", cause, err)
 	}
-	if uerr := unlock(); uerr != nil { // what was done stands: it is safe without the lock
+	if uerr := unlock(); uerr != nil { // the work is valid: it does not need the lock to be safe
 		r.ledger.Log.WarnContext(ctx, "unlocking failed", "name", name, "error", uerr)
 	}
 	return err

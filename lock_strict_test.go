@@ -158,7 +158,7 @@ func TestStrictLoadNeedsPermissionToWrite(t *testing.T) {
 	})
 	err := r.Load(t.Context(), "m", new(string))
 	wantErr(t, err, fs.ErrPermission)
-	if err == nil || !strings.Contains(err.Error(), "load m: a shared lock is a key that has to be written") {
+	if err == nil || !strings.Contains(err.Error(), "load m: a shared lock writes to the registry") {
 		t.Errorf("error %v does not say why", err)
 	}
 	obj, err := r.Object(t.Context(), "m") // takes none

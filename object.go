@@ -11,11 +11,10 @@ import (
 	"github.com/mindtrace/registry/internal/tree"
 )
 
-// Object is one version as a read-only file system. Its files are fetched as
-// they are read and verified before a byte of them is handed out; they
-// implement io.ReaderAt and io.Seeker, which fetch only what is asked for.
-// Reading a file from start to end reads ahead, and verifies the digest of
-// the whole at its end.
+// Object is one version as a read-only file system. It fetches the data of a file
+// when it is read, and verifies it before it returns a byte. Files implement
+// io.ReaderAt and io.Seeker, and fetch only the parts that are read. Reading a file
+// from start to end reads ahead, and at the end verifies the digest of the file.
 type Object struct {
 	r  *Registry
 	f  *ledger.Record
@@ -61,20 +60,20 @@ func (o *Object) ReadDir(name string) ([]fs.DirEntry, error) { return o.fs.ReadD
 type File struct {
 	Path   string `json:"path"`             // slash-separated, relative to the object
 	Size   int64  `json:"size"`             // in bytes
-	SHA256 string `json:"sha256,omitempty"` // as sha256sum prints it; none for links and directories
-	Exec   bool   `json:"exec,omitempty"`   // executable
-	Link   string `json:"link,omitempty"`   // target of a symbolic link
-	Dir    bool   `json:"dir,omitempty"`    // an empty directory
+	SHA256 string `json:"sha256,omitempty"` // in hexadecimal, as sha256sum prints it; "" for links and directories
+	Exec   bool   `json:"exec,omitempty"`   // it is executable
+	Link   string `json:"link,omitempty"`   // target of a symbolic link; "" for others
+	Dir    bool   `json:"dir,omitempty"`    // it is an empty directory
 }
 
-// Files returns the entries of the tree, sorted by path. Directories are
-// among them only if they are empty.
+// Files returns the entries of the tree, sorted by path: files, symbolic links and
+// empty directories.
 func (o *Object) Files() []File {
 	return slices.AppendSeq(make([]File, 0, len(o.f.Content.Files)), o.Entries())
 }
 
-// Entries yields what Files returns, one after the other: of a million files
-// that takes less memory.
+// Entries yields the entries that Files returns, in the same order. For a million
+// files it takes less memory.
 func (o *Object) Entries() iter.Seq[File] {
 	return func(yield func(File) bool) {
 		for i := range o.f.Content.Files {

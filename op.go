@@ -1,9 +1,9 @@
 package registry
 
-// Op is what was attempted: of an Error, and of a Progress.
+// Op names an operation, in an Error or a Progress.
 type Op string
 
-// The operations. Their names read in a message: "save my:model: ...".
+// The operations. An Error prints them before the reference: "save my:model: ...".
 const (
 	OpBreakLock            Op = "break lock"
 	OpCheckout             Op = "check out"

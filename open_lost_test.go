@@ -62,7 +62,7 @@ func check(t *testing.T, err error) {
 	}
 }
 
-// removeTree removes a directory that somebody may be writing to.
+// removeTree removes a directory that a process may be writing to.
 func removeTree(t *testing.T, dir string) {
 	t.Helper()
 	err := os.RemoveAll(dir)
@@ -86,7 +86,7 @@ func allNames(t *testing.T, dir string) (names []string) {
 }
 
 // Once the directory that was opened is not at its place any more, every verb
-// says so, and nothing is written to what is there instead.
+// says so, and nothing is written to the directory that took its place.
 func TestRegistryIsNotWhatWasOpened(t *testing.T) {
 	verbs := map[string]func(r *Registry, dir string) error{
 		"save":     func(r *Registry, _ string) error { _, err := r.Save(t.Context(), "a", "2"); return err },
@@ -251,8 +251,8 @@ func TestRootIsLostBetweenRequests(t *testing.T) {
 	}
 }
 
-// cutting is a store that something happens to before a request. It passes on
-// all that the store is besides.
+// cutting is a store that calls a function before each request. It passes on the
+// optional interfaces of the store.
 type cutting struct {
 	store.Store
 	mu   sync.Mutex

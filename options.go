@@ -9,13 +9,13 @@ import (
 	"github.com/mindtrace/registry/material"
 )
 
-// SaveOption adjusts one Save.
+// SaveOption adjusts one Save or Update. To give an option twice is an error.
 type SaveOption interface{ applySave(*saveOptions) }
 
-// LoadOption adjusts one Load.
+// LoadOption adjusts one Load. To give an option twice is an error.
 type LoadOption interface{ applyLoad(*loadOptions) }
 
-// Option adjusts both.
+// Option adjusts one Save or one Load.
 type Option interface {
 	SaveOption
 	LoadOption
@@ -32,7 +32,7 @@ type saveOptions struct {
 	dereference  bool
 	tags         []string
 	expect       *commit.Expectation
-	ifLatest     string // the version that expect wants, as given
+	ifLatest     string // the version that expect wants, as it was given
 	progress     func(Progress)
 	report       *SaveReport
 	compression  Compression
@@ -47,13 +47,13 @@ type loadOptions struct {
 	maxSize      *int64
 }
 
-// given are the options of one call by name. Each says one thing, so it is given
-// once; where two are, the call is refused.
+// given lists the names of the options of one call.
 type given []string
 
+// once notes an option that may be given only once.
 func (g *given) once(name string) { *g = append(*g, name) }
 
-// check refuses an option that was given twice, and pairs that contradict each
+// check refuses options that were given twice, and pairs that contradict each
 // other.
 func (g given) check(pairs ...[2]string) error {
 	for i, name := range g {
@@ -73,18 +73,20 @@ type saveOption func(*saveOptions)
 
 func (f saveOption) applySave(o *saveOptions) { f(o) }
 
-// WithVersion saves under this version instead of the next one. It must not
-// exist, and must never have existed.
+// WithVersion saves under this version instead of the next one. If the version
+// exists or ever existed, the error is ErrExists. It cannot be combined with
+// WithIfLatest, WithIfAbsent or Update. "" counts as not given.
 func WithVersion(version string) SaveOption {
 	return saveOption(func(o *saveOptions) {
 		if version != "" {
 			o.once("WithVersion")
+			o.version = version
 		}
-		o.version = version
 	})
 }
 
-// WithMetadata attaches any value that has a JSON form, up to 256 KiB of it.
+// WithMetadata stores a value with the version, as JSON of at most 256 KiB. Info
+// has it in Metadata.
 func WithMetadata(metadata any) SaveOption {
 	return saveOption(func(o *saveOptions) {
 		o.once("WithMetadata")
@@ -92,8 +94,8 @@ func WithMetadata(metadata any) SaveOption {
 	})
 }
 
-// WithClass names the type of the value in Info.Class, instead of its Go type:
-// printable characters, up to 1 KiB.
+// WithClass sets Info.Class, which is otherwise the Go type of the value: printable
+// characters, at most 1 KiB.
 func WithClass(class string) SaveOption {
 	return saveOption(func(o *saveOptions) {
 		o.once("WithClass")
@@ -101,21 +103,22 @@ func WithClass(class string) SaveOption {
 	})
 }
 
-// WithBase names the version whose stored chunks are reused, for example that
-// of another object. Without it, it is the latest version of the same object.
+// WithBase names the version whose stored chunks the save reuses, such as one of
+// another object. Without it, that is the latest version of the same object. It
+// contradicts WithoutReuse. "" counts as not given.
 func WithBase(ref string) SaveOption {
 	return saveOption(func(o *saveOptions) {
 		if ref != "" {
 			o.once("WithBase")
+			o.base = ref
 		}
-		o.base = ref
 	})
 }
 
-// WithoutReuse stores every chunk anew and reuses none of an earlier version:
-// the way to save what Verify has found damaged. A pack of the same chunks
-// that is there from this era is read and, if it is damaged, put right, for
-// all versions that share it.
+// WithoutReuse stores every chunk again and does not reuse chunks of an earlier
+// version. Use it to save again what Verify has found damaged. If the store already
+// has a pack of this era with the same chunks, the save reads it, and repairs it if
+// it is damaged, for all versions that use it.
 func WithoutReuse() SaveOption {
 	return saveOption(func(o *saveOptions) {
 		o.once("WithoutReuse")
@@ -123,10 +126,10 @@ func WithoutReuse() SaveOption {
 	})
 }
 
-// WithDereference saves, in place of the symbolic links in the directory that
-// a Path names, the files and directories that they lead to, wherever they are.
-// A link that leads nowhere, to a directory that it is in, or to a pipe, socket
-// or device is an error. Any other value is ErrType.
+// WithDereference follows the symbolic links in a Path that is a directory, and
+// saves the files and directories that they lead to in their place, wherever those
+// are. A link that leads nowhere, to a directory that contains it, or to a pipe,
+// socket or device is an error. Values other than a Path are ErrType.
 func WithDereference() SaveOption {
 	return saveOption(func(o *saveOptions) {
 		o.once("WithDereference")
@@ -134,9 +137,8 @@ func WithDereference() SaveOption {
 	})
 }
 
-// WithCompression is Options.Compression for one save: CompressionAuto or
-// CompressionNone. Chunks that are reused of an earlier version stay as they
-// are stored.
+// WithCompression overrides Options.Compression for one save. It does not change
+// chunks that are reused from an earlier version.
 func WithCompression(how Compression) SaveOption {
 	return saveOption(func(o *saveOptions) {
 		o.once("WithCompression")
@@ -148,7 +150,7 @@ type loadOption func(*loadOptions)
 
 func (f loadOption) applyLoad(o *loadOptions) { f(o) }
 
-// WithLoadReport fills in report when the load has succeeded.
+// WithLoadReport fills in report if the load succeeds.
 func WithLoadReport(report *LoadReport) LoadOption {
 	return loadOption(func(o *loadOptions) {
 		o.once("WithLoadReport")
@@ -156,13 +158,14 @@ func WithLoadReport(report *LoadReport) LoadOption {
 	})
 }
 
-// WithExact makes the destination of a load into a Path exactly the object,
-// whatever is there before: a file, or a directory with all that is in it. It
-// is the destination itself, never a name in it, so that the same load can be
-// repeated. The old and the new change places in one step where the system can do
-// that; see the package documentation, under "Paths". A mount point, what is no
-// file or directory, and a directory that holds the current one, the user's home or
-// the registry are never replaced.
+// WithExact makes a load into a Path replace the path itself, whether it is a file
+// or a directory with everything in it. The object never goes to a name in the
+// directory, so the same load can be repeated. Old and new change places in one
+// step where the system can do that; see the package documentation, under "Paths".
+//
+// It never replaces a mount point, anything that is neither a file nor a directory,
+// or a directory that holds the current directory, the home directory or the
+// registry. It contradicts WithNoClobber.
 func WithExact() LoadOption {
 	return loadOption(func(o *loadOptions) {
 		o.once("WithExact")
@@ -170,8 +173,9 @@ func WithExact() LoadOption {
 	})
 }
 
-// WithNoClobber makes a load into a Path fail with an error that is fs.ErrExist
-// where it would replace a file, also one that appears while it runs.
+// WithNoClobber makes a load into a Path fail instead of replacing a file, also one
+// that appears while the load runs. The error is fs.ErrExist. It contradicts
+// WithExact.
 func WithNoClobber() LoadOption {
 	return loadOption(func(o *loadOptions) {
 		o.once("WithNoClobber")
@@ -179,8 +183,8 @@ func WithNoClobber() LoadOption {
 	})
 }
 
-// WithMaxSize refuses to load an object of more than so many bytes, with
-// ErrTooLarge, before anything of it is fetched.
+// WithMaxSize refuses to load an object of more bytes, with ErrTooLarge, before any
+// of its data is fetched.
 func WithMaxSize(bytes int64) LoadOption {
 	return loadOption(func(o *loadOptions) {
 		o.once("WithMaxSize")
@@ -188,7 +192,7 @@ func WithMaxSize(bytes int64) LoadOption {
 	})
 }
 
-// WithReport fills in report when the save has succeeded.
+// WithReport fills in report if the save succeeds.
 func WithReport(report *SaveReport) SaveOption {
 	return saveOption(func(o *saveOptions) {
 		o.once("WithReport")
@@ -207,8 +211,8 @@ func (o materializerOption) applyLoad(l *loadOptions) {
 	l.materializer = o.m
 }
 
-// WithMaterializer saves or loads with m, whatever the type of the value or
-// the name stored with the object says.
+// WithMaterializer saves or loads with m, instead of the materializer for the type
+// of the value or the one that saved the version. A load into a Path refuses it.
 func WithMaterializer(m material.Materializer) Option { return materializerOption{m} }
 
 type progressOption struct{ report func(Progress) }
@@ -216,5 +220,6 @@ type progressOption struct{ report func(Progress) }
 func (o progressOption) applySave(s *saveOptions) { s.once("WithProgress"); s.progress = o.report }
 func (o progressOption) applyLoad(l *loadOptions) { l.once("WithProgress"); l.progress = o.report }
 
-// WithProgress has report called as data moves. Its calls do not overlap.
+// WithProgress calls report as data moves, instead of Options.Progress. The calls
+// do not overlap.
 func WithProgress(report func(Progress)) Option { return progressOption{report} }

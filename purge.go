@@ -14,59 +14,57 @@ import (
 
 // PurgeOptions adjust Purge. nil means the zero value.
 type PurgeOptions struct {
-	Force   bool // purge live versions that have tags too, and remove the tags
-	Deleted bool // purge only what is deleted already, and leave live versions alone
+	Force   bool // purge live versions with tags too, and remove the tags
+	Deleted bool // purge only versions that are deleted already, and leave live ones alone
 	DryRun  bool // change nothing: the report says what would be purged
 }
 
-// PurgeReport is what Purge did.
+// PurgeReport says what Purge did.
 type PurgeReport struct {
-	DryRun bool            `json:"dryRun,omitzero"` // nothing was changed; "purged" is what would be
+	DryRun bool            `json:"dryRun,omitzero"` // nothing was changed; Purged lists what would be purged
 	Purged []PurgedVersion `json:"purged"`
-	Before int             `json:"before"`        // versions that were deleted for good before
-	Left   int             `json:"left,omitzero"` // remains of saves that failed with ErrTooSlow, which an unversioned registry keeps
+	Before int             `json:"before"`        // number of versions that were deleted for good before
+	Left   int             `json:"left,omitzero"` // number of saves that failed with ErrTooSlow; an unversioned registry keeps what they left
 }
 
-// PurgedVersion is a version that Purge has deleted for good.
+// PurgedVersion is a version that Purge deleted for good.
 type PurgedVersion struct {
 	Name    string    `json:"name"`
 	Version Version   `json:"version"`
-	Size    int64     `json:"size"`  // of its files, in bytes; what is freed depends on what others share
-	Live    bool      `json:"live"`  // it was, until then
-	Frees   time.Time `json:"frees"` // a collection that begins later frees what nothing else needs
+	Size    int64     `json:"size"`  // of its files, in bytes; GC frees only what no other version needs
+	Live    bool      `json:"live"`  // it was live before
+	Frees   time.Time `json:"frees"` // a GC that begins after this time frees its data
 }
 
-// Purge deletes versions for good: nothing brings them back, and their space is
-// free much sooner than after Delete. ref means one version ("my:model@1.2.3",
-// live or deleted, or "my:model@latest"), or all in a range, live and deleted
-// ("my:model@<2", "my:model@*"). A name alone is refused. In an unversioned
-// registry older versions go with a live one, as with Delete.
+// Purge deletes versions for good: nothing brings them back, and their data is freed
+// much earlier than after Delete. ref means one version ("my:model@1.2.3", live or
+// deleted, or "my:model@latest"), or all in a range, live and deleted ("my:model@<2",
+// "my:model@*"). Purge refuses a name alone. In an unversioned registry it also
+// purges the versions below a live one.
 //
-// What a version was called, its digest and its size stay; its metadata and the
-// names of its files are gone from its register at once. Its data is freed by
-// the first collection that begins after PurgedVersion.Frees, as far as no other
-// version has the same: a window and a margin (25 hours) after the purge, since
-// saves under way may build on it, and not before the era of its packs (a week)
-// has been over for as long. So that is about a day for old data, and up to
-// eight days for what was saved just now. Copies in other registries, and in
-// caches, are not touched.
+// The name, number, digest and size of a version stay. Its metadata and the names of
+// its files are removed from its register at once. The first GC that begins after
+// PurgedVersion.Frees frees its data, except for what other versions need. That is
+// 25 hours after the purge, since a running save may reuse the data, and at least 25
+// hours after the end of the week in which the data was stored: a day for old data,
+// and up to eight days for new data. Purge does not touch copies in other registries
+// and in caches.
 //
-// It may be repeated: versions that were purged before, or deleted long ago,
-// are counted in PurgeReport.Before. One in a range whose register is damaged,
-// or of a newer format, is left alone, and the others are purged; the error,
-// which is ErrIntegrity or ErrNewer, names it. If a live version has a tag,
-// nothing is purged and the error is ErrTagged, unless Force is set. ErrConflict
-// means that a version was brought back meanwhile. When Purge fails half-way,
-// the report says what was purged until then.
+// Purge may be repeated. PurgeReport.Before counts the versions that were purged
+// before or deleted more than a week ago.
+//
+// Errors: ErrTagged if a live version has a tag and Force is not set; then nothing is
+// purged. ErrConflict if a version is brought back meanwhile. ErrIntegrity or
+// ErrNewer if a register in the range is damaged or of a newer format; Purge leaves
+// that version alone and purges the others. ErrNotFound, ErrInvalidRef,
+// ErrOutcomeUnknown, and those of the store. With an error too, the report says what
+// was purged.
 func (r *Registry) Purge(ctx context.Context, ref string, opts *PurgeOptions) (*PurgeReport, error) {
-	p := &purging{r: r, report: PurgeReport{Purged: []PurgedVersion{}}}
-	if opts != nil {
-		p.o = *opts
-	}
-	p.report.DryRun = p.o.DryRun
+	o := value(opts)
+	p := &purging{r: r, o: o, report: PurgeReport{DryRun: o.DryRun, Purged: []PurgedVersion{}}}
 	ctx = store.Freeing(ctx)
 	err := p.run(ctx, ref)
-	if !p.o.DryRun {
+	if !o.DryRun {
 		if derr := r.ledger.DropTags(ctx, p.name, p.tried); derr != nil {
 			err = errors.Join(err, derr)
 		}
@@ -74,12 +72,13 @@ func (r *Registry) Purge(ctx context.Context, ref string, opts *PurgeOptions) (*
 	return &p.report, wrap(ctx, OpPurge, ref, err)
 }
 
+// purging is one Purge under way.
 type purging struct {
 	r      *Registry
 	o      PurgeOptions
 	report PurgeReport
 	name   string
-	tried  []Version
+	tried  []Version // versions that are purged, or may be; their tags go
 }
 
 func (p *purging) run(ctx context.Context, s string) error {
@@ -93,27 +92,26 @@ func (p *purging) run(ctx context.Context, s string) error {
 		return fmt.Errorf("%w: say which version; %s@latest for the latest, '%s@*' for all of them, deleted ones too", ErrInvalidRef, ref.Name, ref.Name)
 	case ref.Kind == ledger.ByRange:
 		return p.some(ctx, ref)
-	case ref.Kind == ledger.ByVersion:
-		f, err := p.r.ledger.Read(ctx, ref.Name, ref.Version)
-		if err == nil && f.State == manifest.Live && p.o.Deleted {
-			err = fmt.Errorf("version %s is not deleted", f.Version)
-		}
-		if err != nil {
-			return err
-		}
-		return p.one(ctx, f)
-	case p.o.Deleted:
-		return fmt.Errorf("%w: of deleted versions, say the number, as in %s@1.0.0, or a range", ErrInvalidRef, ref.Name)
+	case ref.Kind != ledger.ByVersion && p.o.Deleted:
+		return fmt.Errorf("%w: a deleted version needs its number, as in %s@1.0.0, or a range", ErrInvalidRef, ref.Name)
 	}
-	f, err := p.r.ledger.Resolve(ctx, ref)
+	var f *ledger.Record
+	if ref.Kind == ledger.ByVersion {
+		f, err = p.r.ledger.Read(ctx, ref.Name, ref.Version)
+	} else {
+		f, err = p.r.ledger.Resolve(ctx, ref)
+	}
 	if err != nil {
 		return err
+	}
+	if f.State == manifest.Live && p.o.Deleted {
+		return fmt.Errorf("version %s is not deleted", f.Version)
 	}
 	return p.one(ctx, f)
 }
 
-// one purges one version, and if it is live in an unversioned registry those
-// below it first: otherwise the object would be one of them again.
+// one purges one version. If it is live in an unversioned registry, those below it
+// are purged first: otherwise one of them would become the object again.
 func (p *purging) one(ctx context.Context, f *ledger.Record) error {
 	if f.State == manifest.Live {
 		if err := p.checkTagged(ctx, f.Version); err != nil {
@@ -150,7 +148,7 @@ func (p *purging) some(ctx context.Context, ref ledger.Ref) error {
 		}
 	}
 	slices.SortFunc(versions, Version.Compare)
-	if p.r.ledger.Settings.Unversioned && !p.o.Deleted { // the lower ones go with the higher, and before them
+	if p.r.ledger.Settings.Unversioned && !p.o.Deleted { // with the lower ones, and those first
 		i, _ := slices.BinarySearchFunc(all, versions[len(versions)-1], Version.Compare)
 		versions = all[:i+1]
 	}
@@ -174,6 +172,7 @@ func (p *purging) some(ctx context.Context, ref ledger.Ref) error {
 	return errors.Join(bad...)
 }
 
+// checkTagged refuses versions that have a tag, unless Force is set.
 func (p *purging) checkTagged(ctx context.Context, versions ...Version) error {
 	if p.o.Force {
 		return nil
@@ -181,54 +180,69 @@ func (p *purging) checkTagged(ctx context.Context, versions ...Version) error {
 	return p.r.ledger.CheckTagged(ctx, p.name, versions)
 }
 
-// purge turns a register into one that is deleted for good. If somebody else
-// deletes the version meanwhile, that is purged in its place.
+// purge purges one version. If another process deletes the version at the same
+// moment, it purges the deleted version.
 func (p *purging) purge(ctx context.Context, f *ledger.Record) error {
 	for was := f.State; ; {
-		switch {
-		case f.State == manifest.Purged:
-			p.report.Before++
-			p.tried = append(p.tried, f.Version)
-			return store.Flush(ctx, p.r.ledger.Store, manifest.VersionKey(f.Name, f.Version))
-		case f.State == manifest.Live && p.o.Deleted:
-			return nil
-		case f.State == manifest.Live && was != manifest.Live:
-			return fmt.Errorf("version %s: %w: it was brought back", f.Version, ErrConflict)
-		case f.Late() && p.r.ledger.Settings.Unversioned:
-			p.report.Left++ // it says that what is below it counts
-			return nil
+		if skip, err := p.skip(ctx, f, was); skip || err != nil {
+			return err
 		}
 		now, err := p.r.ledger.Clock.Fresh(ctx, p.r.ledger.Store, time.Minute)
 		if err != nil {
 			return err
 		}
-		died := f.Stored.Modified
-		if f.State == manifest.Live {
-			died = now
+		err = p.replace(ctx, f, now)
+		if !errors.Is(err, ErrConflict) {
+			return err
 		}
-		m := f.Purging(died)
-		done := PurgedVersion{Name: f.Name, Version: f.Version, Size: f.Size, Live: f.State == manifest.Live, Frees: p.frees(f, now)}
-		if !p.o.DryRun {
-			p.tried = append(p.tried, f.Version)
-			g, err := p.r.ledger.Replace(ctx, f, m)
-			if errors.Is(err, ErrConflict) {
-				if f, err = p.r.ledger.Read(ctx, f.Name, f.Version); err == nil {
-					continue
-				}
-			}
-			if err != nil {
-				return err
-			}
-			done.Frees = p.frees(f, g.Stored.Modified)
-			p.r.ledger.Log.InfoContext(ctx, "purged", "name", f.Name, "version", f.Version)
+		if f, err = p.r.ledger.Read(ctx, f.Name, f.Version); err != nil {
+			return err
 		}
-		p.report.Purged = append(p.report.Purged, done)
-		return nil
 	}
 }
 
-// frees returns after when a collection may free the packs of a version that
-// is purged at a time.
+// skip reports whether a version stays as it is, and counts it. was is its state when
+// it was read first.
+func (p *purging) skip(ctx context.Context, f *ledger.Record, was manifest.State) (bool, error) {
+	switch {
+	case f.State == manifest.Purged:
+		p.report.Before++
+		p.tried = append(p.tried, f.Version)
+		return true, store.Flush(ctx, p.r.ledger.Store, manifest.VersionKey(f.Name, f.Version))
+	case f.State == manifest.Live && p.o.Deleted:
+		return true, nil
+	case f.State == manifest.Live && was != manifest.Live:
+		return true, fmt.Errorf("version %s: %w: it was brought back", f.Version, ErrConflict)
+	case f.Late() && p.r.ledger.Settings.Unversioned:
+		p.report.Left++ // if it were purged, it would hide the versions below it
+		return true, nil
+	}
+	return false, nil
+}
+
+// replace replaces the register of a version by one that is deleted for good, unless
+// this is a dry run. If the register has changed meanwhile, the error is ErrConflict.
+func (p *purging) replace(ctx context.Context, f *ledger.Record, now time.Time) error {
+	died := f.Stored.Modified
+	if f.State == manifest.Live {
+		died = now
+	}
+	done := PurgedVersion{Name: f.Name, Version: f.Version, Size: f.Size, Live: f.State == manifest.Live, Frees: p.frees(f, now)}
+	if !p.o.DryRun {
+		p.tried = append(p.tried, f.Version)
+		g, err := p.r.ledger.Replace(ctx, f, f.Purging(died))
+		if err != nil {
+			return err
+		}
+		done.Frees = p.frees(f, g.Stored.Modified)
+		p.r.ledger.Log.InfoContext(ctx, "purged", "name", f.Name, "version", f.Version)
+	}
+	p.report.Purged = append(p.report.Purged, done)
+	return nil
+}
+
+// frees returns the time after which a collection may free the packs of a version
+// that is purged at the given time.
 func (p *purging) frees(f *ledger.Record, purged time.Time) time.Time {
 	t := p.r.ledger.Settings.Times
 	end := purged
@@ -238,7 +252,7 @@ func (p *purging) frees(f *ledger.Record, purged time.Time) time.Time {
 		}
 	}
 	if e := t.EraEnd(t.EraOf(purged)); f.Table != nil && e.After(end) {
-		end = e // it is not read for this; its packs are no younger
+		end = e // the packs in the table are not read for this; they are not younger
 	}
 	return end.Add(t.WindowD() + t.MarginD()).UTC()
 }

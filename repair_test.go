@@ -225,8 +225,8 @@ func largestPack(t *testing.T, r *Registry, ref string) string {
 	return slices.MaxFunc(packs, func(a, b manifest.Pack) int { return int(a.Size - b.Size) }).Key()
 }
 
-// A pack of which parts are known to no version any more is restored without
-// them, but only once nobody can count on them.
+// A pack with parts that no version needs is restored without them, but only when no
+// running save can rely on these parts.
 func TestRepairWithGaps(t *testing.T) {
 	r, _, mem, clock := timed(t)
 	a, b := noise(1, 3<<20), noise(2, 3<<20)

@@ -124,7 +124,7 @@ func TestHighestOfADirectory(t *testing.T) {
 	for _, c := range []struct {
 		name          string
 		live, deleted []string
-		latest, next  string // latest "": there is none
+		latest, next  string // latest "": no version is live
 	}{
 		{"few", numbered("1.0.%d", 3), nil, "1.0.2", "1.0.3"},
 		{"as many as are listed", numbered("1.0.%d", 16), nil, "1.0.15", "1.0.16"},

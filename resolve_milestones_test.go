@@ -287,4 +287,7 @@ func TestMilestoneWithoutRegister(t *testing.T) {
 	if got := mustLoad[string](t, r, "m"); got != "1.0.3" {
 		t.Errorf("latest is %s", got)
 	}
+	if v := must[Version](t)(r.Save(t.Context(), "m", "next")); v.String() != "1.0.4" {
+		t.Errorf("the next save is %s, not 1.0.4", v)
+	}
 }

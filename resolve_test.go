@@ -8,8 +8,8 @@ import (
 	"github.com/mindtrace/registry/store/tracestore"
 )
 
-// Resolve tells what each kind of reference means and where that comes from,
-// at the price of Info.
+// Resolve returns the version that each kind of reference means, with its tag or
+// range, and sends the same requests as Info.
 func TestResolve(t *testing.T) {
 	onEveryStore(t, func(t *testing.T, st store.Store) {
 		trace := tracestore.New(st)

@@ -2,8 +2,6 @@ package registry
 
 import (
 	"context"
-	"fmt"
-	"strings"
 	"time"
 
 	"github.com/mindtrace/registry/internal/chunk"
@@ -13,44 +11,44 @@ import (
 	"github.com/mindtrace/registry/material"
 )
 
-// SaveReport tells what a save did, beyond the version.
+// SaveReport says what a save did.
 type SaveReport struct {
-	Info   Info  `json:"info"`
+	Info   Info  `json:"info"`   // the version that was saved
 	Read   int64 `json:"read"`   // bytes of the object
-	Reused int64 `json:"reused"` // of these, found stored already
-	Stored int64 `json:"stored"` // bytes of packs put for it, compressed where that pays, with the table of very many files; small objects need none
-	Packs  int   `json:"packs"`  // packs put for it
-	Found  int64 `json:"found"`  // of Stored, what was there already: from a save that was interrupted, or in another object
+	Reused int64 `json:"reused"` // bytes of Read that an earlier version had stored already
+	Stored int64 `json:"stored"` // bytes of the packs of this version that are new, compressed where that pays; small objects have no packs
+	Packs  int   `json:"packs"`  // number of these packs
+	Found  int64 `json:"found"`  // bytes of Stored that the store had already, from an interrupted save or another object
 
-	// Private is how many of its files and directories only their owner may
-	// read: who loads them gets what the umask leaves, as for all others.
+	// Private counts the files and directories that only their owner may read. An
+	// object does not keep that: a load gives them the permissions that the umask
+	// leaves.
 	Private int `json:"private"`
 
-	// LeftOut is what was found in the tree and is mindreg's own: nil if it was
-	// no tree, or all of it was saved.
+	// LeftOut lists what the save left out of a tree because it belongs to mindreg.
 	LeftOut []LeftOut `json:"leftOut,omitempty"`
 }
 
-// contradictions are the options of a save that cannot both hold.
+// contradictions are the options of a save that cannot be combined.
 var contradictions = [][2]string{
 	{"WithBase", "WithoutReuse"}, {"WithIfLatest", "WithIfAbsent"},
 	{"Update", "WithIfLatest"}, {"Update", "WithIfAbsent"},
 }
 
-// Save stores v as a version of the object name and returns the version: the
-// patch release after the highest one that ever was, or the one given with
-// WithVersion. The version is complete and durable when Save returns; until
-// then nobody sees anything of it.
+// Save stores v as a new version of an object and returns its number: the patch
+// release after the highest version that ever existed, or that of WithVersion. When
+// Save returns, the version is complete and durable. Before, no process sees any
+// part of it.
 //
-// What v becomes is up to its materializer: see package material. A Path
-// saves the file or directory on disk. Of a tree, what is mindreg's own is left
-// out (see LeftOut). A file that is written to or replaced while it is saved is
-// an error.
+// A materializer turns v into files; see package material. A Path saves the file or
+// directory on disk: files of mindreg in a directory are left out (see LeftOut), and
+// a file that changes while it is saved is an error.
 //
-// Errors: ErrInvalidName, ErrInvalidVersion, ErrExists, ErrNoMaterializer,
-// ErrType, ErrTooSlow, ErrOutcomeUnknown, and those of v's sources and of the
-// store. With WithIfLatest and WithIfAbsent ErrConflict, with WithTag
-// ErrInvalidTag and TagError; only with the latter is there a version.
+// Errors: ErrInvalidName, ErrInvalidVersion, ErrExists, ErrNoMaterializer, ErrType,
+// ErrTooSlow, ErrOutcomeUnknown, and those of reading v and of the store.
+// ErrConflict with WithIfLatest or WithIfAbsent. ErrInvalidTag and *TagError with
+// WithTag. After an error there is no new version, except with a *TagError, and
+// perhaps with ErrOutcomeUnknown.
 func (r *Registry) Save(ctx context.Context, name string, v any, opts ...SaveOption) (Version, error) {
 	var o saveOptions
 	for _, opt := range opts {
@@ -67,7 +65,7 @@ func (r *Registry) Save(ctx context.Context, name string, v any, opts ...SaveOpt
 	return version, wrap(ctx, OpSave, name, err)
 }
 
-// save is one save under way.
+// save is one save under way: the transaction, and what the caller asked for.
 type save struct {
 	*commit.Txn
 	r *Registry
@@ -87,23 +85,9 @@ func (s *save) run(ctx context.Context, v any) (Version, error) {
 			return Version{}, err
 		}
 	}
-	cfg := s.Config()
-	cfg.Progress = saveProgress(s.o.progress, s.Name, sizeOf(v))
-	w := chunk.NewWriter(ctx, cfg)
-	defer w.Abort()
-	dst := &sink{w: w, r: s.r}
-	if err := m.Save(ctx, dst, v); err != nil {
-		return Version{}, err
-	}
-	res, err := w.Finish()
-	if err == nil {
-		err = dst.checkExpected(res.Files)
-	}
+	dst, res, err := s.upload(ctx, m, v)
 	if err != nil {
 		return Version{}, err
-	}
-	for _, l := range dst.left {
-		s.r.ledger.Log.InfoContext(ctx, "left out of the saved tree", "path", l.Path, "why", l.Why)
 	}
 	created, err := s.created(ctx)
 	if err != nil {
@@ -124,124 +108,57 @@ func (s *save) run(ctx context.Context, v any) (Version, error) {
 		return Version{}, err
 	}
 	s.LeaveMilestone(ctx, mf.Version)
-	s.r.ledger.Log.InfoContext(ctx, "saved", "name", s.Name, "version", mf.Version, "digest", mf.Digest,
-		"size", mf.Size, "reused", res.Stats.Reused, "stored", res.Stats.Stored, "packs", res.Stats.Packs)
+	s.report(ctx, f, dst, res.Stats)
+	return mf.Version, s.setTags(ctx, f)
+}
+
+// upload lets the materializer write v, and puts the packs.
+func (s *save) upload(ctx context.Context, m material.Materializer, v any) (*sink, *chunk.Result, error) {
+	cfg := s.Config()
+	cfg.Progress = saveProgress(s.o.progress, s.Name, sizeOf(v))
+	w := chunk.NewWriter(ctx, cfg)
+	defer w.Abort()
+	dst := &sink{w: w, r: s.r}
+	if err := m.Save(ctx, dst, v); err != nil {
+		return nil, nil, err
+	}
+	res, err := w.Finish()
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := dst.checkExpected(res.Files); err != nil {
+		return nil, nil, err
+	}
+	for _, l := range dst.left {
+		s.r.ledger.Log.InfoContext(ctx, "left out of the saved tree", "path", l.Path, "why", l.Why)
+	}
+	return dst, res, nil
+}
+
+// report says what the save did: to the log, in the report, as progress.
+func (s *save) report(ctx context.Context, f *ledger.Record, dst *sink, n chunk.Stats) {
+	s.r.ledger.Log.InfoContext(ctx, "saved", "name", s.Name, "version", f.Version, "digest", f.Digest,
+		"size", f.Size, "reused", n.Reused, "stored", n.Stored, "packs", n.Packs)
 	if s.o.report != nil {
 		*s.o.report = SaveReport{
-			Info: s.r.info(f), Read: mf.Size,
-			Reused: res.Stats.Reused, Stored: res.Stats.Stored + s.Table.Stored, Packs: res.Stats.Packs + s.Table.Packs,
-			Found:   res.Stats.Found + s.Table.Found,
-			Private: dst.private,
-			LeftOut: dst.left,
+			Info: s.r.info(f), Read: f.Size, Reused: n.Reused,
+			Stored: n.Stored + s.Table.Stored, Packs: n.Packs + s.Table.Packs, Found: n.Found + s.Table.Found,
+			Private: dst.private, LeftOut: dst.left,
 		}
 	}
 	if s.o.progress != nil {
 		s.o.progress(Progress{
-			Op: OpSave, Ref: s.Name, Done: mf.Size, Total: mf.Size,
-			Reused: res.Stats.Reused, Stored: res.Stats.Stored, Finished: true,
+			Op: OpSave, Ref: s.Name, Done: f.Size, Total: f.Size,
+			Reused: n.Reused, Stored: n.Stored, Finished: true,
 		})
 	}
-	return mf.Version, s.setTags(ctx, f)
 }
 
-// created is the store's time. A directory has not told it to a process that
-// has only read so far: then it is asked.
+// created returns the time of the store. The store of a directory may not have told
+// it yet, if the process has only read so far: then created asks for it.
 func (s *save) created(ctx context.Context) (time.Time, error) {
 	if now := s.r.ledger.Clock.Now(); !now.IsZero() {
 		return now, nil
 	}
 	return s.r.ledger.Clock.Fresh(ctx, s.r.ledger.Store, 0)
-}
-
-// checkExpectation reads the condition of the save.
-func (s *save) checkExpectation() (err error) {
-	if s.o.expect == nil {
-		return nil
-	}
-	if s.Version != nil {
-		return fmt.Errorf("%w: the number of a conditional save cannot be chosen; it is what makes it safe", ErrInvalidVersion)
-	}
-	s.Expect = s.o.expect
-	if !s.Expect.Absent {
-		s.Expect.Want, err = manifest.ParseVersion(s.o.ifLatest)
-	}
-	return err
-}
-
-// check refuses what cannot be saved, before anything is read or written.
-func (s *save) check(v any) (*manifest.Content, material.Materializer, error) {
-	if name, version, found := strings.Cut(s.Name, "@"); found {
-		return nil, nil, fmt.Errorf("%w %q: save takes a name alone; give %q, and %s as the version", ErrInvalidName, s.Name, name, version)
-	}
-	if err := manifest.ValidName(s.Name); err != nil {
-		return nil, nil, err
-	}
-	if s.o.version != "" {
-		if s.o.version == Latest {
-			return nil, nil, fmt.Errorf("%w: %q is what the newest version is called, not one to save under; leave it out for the next number", ErrInvalidVersion, Latest)
-		}
-		version, err := manifest.ParseVersion(s.o.version)
-		if err != nil {
-			return nil, nil, err
-		}
-		if s.r.ledger.Settings.Unversioned {
-			return nil, nil, fmt.Errorf("%w: the registry keeps no versions, so none can be chosen", ErrInvalidVersion)
-		}
-		s.Version = &version
-	}
-	if s.o.base != "" {
-		base, err := ledger.ParseRef(s.o.base)
-		if err != nil {
-			return nil, nil, fmt.Errorf("base: %w", err)
-		}
-		s.Base = &base
-	}
-	s.NoReuse = s.o.noReuse
-	if err := checkCompression(s.o.compression); err != nil {
-		return nil, nil, err
-	}
-	if s.o.compression != "" {
-		s.Compress = s.o.compression != CompressionNone
-	}
-	if err := checkClass(s.o.class); err != nil {
-		return nil, nil, err
-	}
-	if err := s.checkExpectation(); err != nil {
-		return nil, nil, err
-	}
-	if err := s.checkTags(); err != nil {
-		return nil, nil, err
-	}
-	m := s.o.materializer
-	if m == nil {
-		var err error
-		if m, err = s.r.materials.For(v); err != nil {
-			return nil, nil, err
-		}
-	}
-	if err := material.CheckName(m.Name()); err != nil {
-		return nil, nil, err
-	}
-	if s.o.dereference {
-		var err error
-		if m, err = dereferencing(m, v); err != nil {
-			return nil, nil, err
-		}
-	}
-	if m.Name() == (material.Dir{}).Name() {
-		if err := s.r.refuseItself(v); err != nil {
-			return nil, nil, err
-		}
-	}
-	c := &manifest.Content{Class: s.o.class, Materializer: m.Name()}
-	if c.Class == "" {
-		c.Class = material.ClassOf(v)
-	}
-	if s.o.metadata != nil {
-		var err error
-		if c.Metadata, err = encodeMetadata(s.o.metadata); err != nil {
-			return nil, nil, err
-		}
-	}
-	return c, m, nil
 }

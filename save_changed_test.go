@@ -53,7 +53,7 @@ func (w meddlingWriter) Write(p []byte) (int, error) {
 
 // A file whose change time alone has moved while it was saved is read again.
 // If it is the same bytes, only its name or mode was changed, and it is saved;
-// if not, somebody has set its modification time back, and it is not.
+// if not, its modification time was set back, and the save fails.
 func TestChangeTimeMovesDuringASave(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "f")
 	at := time.Unix(1e9, 0)

@@ -92,8 +92,8 @@ func TestSaveDeletedBeforeItsCheckHasWon(t *testing.T) {
 	}
 }
 
-// A store that never answers: the outcome is unknown and says so, with what
-// is needed to look; it is never called a failure. I5.
+// If the store never answers, the error is ErrOutcomeUnknown, with the key and nonce
+// to look for, and not a failure (docs/attacks.md, I5).
 func TestUnknownOutcomeIsReported(t *testing.T) {
 	for _, late := range []bool{false, true} {
 		r, fst, _ := faulty(t)

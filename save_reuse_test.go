@@ -36,8 +36,8 @@ func edited(edit func([]byte) []byte) func(testing.TB, store.Store, string) {
 	return func(t testing.TB, st store.Store, key string) { overwrite(t, st, key, edit) }
 }
 
-// A version that was acknowledged can be loaded, also if its bytes were in
-// the store before, and somebody has damaged them since.
+// A version that was acknowledged can be loaded, also if its bytes were in the store
+// before the save and were damaged there.
 func TestDamagedPacksAreNotReused(t *testing.T) {
 	body := noise(1, 3<<20)
 	for _, d := range damages {

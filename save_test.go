@@ -62,8 +62,9 @@ func TestSaveAndLoadValues(t *testing.T) {
 	})
 }
 
-// Automatic numbers: the patch release after the highest release that ever
-// was. Numbers in between may be chosen, and are never used twice (A5, A6).
+// A save takes the patch release after the highest release that ever existed.
+// WithVersion may choose a number in between. No number is used twice
+// (docs/attacks.md, A5 and A6).
 func TestAutomaticVersions(t *testing.T) {
 	r, _ := inMemory(t)
 	check := func(want string, opts ...SaveOption) {

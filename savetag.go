@@ -7,14 +7,14 @@ import (
 	"github.com/mindtrace/registry/internal/ledger"
 )
 
-// WithTag points these tags at the version once it is saved, wherever they
-// pointed before. If that fails the version stands all the same: Save returns
-// it, and a TagError.
+// WithTag points tags at the version after it is saved, wherever they pointed
+// before. If that fails, the version is saved nevertheless: Save returns the version
+// and a *TagError. WithTag may be given several times.
 func WithTag(tags ...string) SaveOption {
 	return saveOption(func(o *saveOptions) { o.tags = append(o.tags, tags...) })
 }
 
-// checkTags refuses tags that cannot be set.
+// checkTags refuses invalid tags.
 func (s *save) checkTags() error {
 	for _, tag := range s.o.tags {
 		if err := s.r.ledger.ValidTag(tag); err != nil {
@@ -24,7 +24,7 @@ func (s *save) checkTags() error {
 	return nil
 }
 
-// setTags sets the tags of a version that has been saved.
+// setTags sets the tags of the saved version.
 func (s *save) setTags(ctx context.Context, f *ledger.Record) error {
 	var failed []string
 	var why error

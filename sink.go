@@ -4,14 +4,14 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/mindtrace/registry/internal/chunk"
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/material"
 )
 
-// sink lets a materializer write into a chunk.Writer.
+// sink is the material.Sink of a save. A materializer writes files to it, and it
+// passes them on to a chunk.Writer.
 type sink struct {
 	w        *chunk.Writer
 	r        *Registry
@@ -20,8 +20,8 @@ type sink struct {
 	expected map[string]expected // by name of the file
 }
 
-// expected is the digest that a file must turn out to have, or else the save
-// fails with err.
+// expected is the digest that a file must have in the end. If it has another one,
+// the save fails with err.
 type expected struct {
 	sum manifest.Digest
 	err error
@@ -37,7 +37,10 @@ var (
 // Private implements material.PrivateSink.
 func (s *sink) Private(string) { s.private++ }
 
-func (s *sink) Create(name string) (io.WriteCloser, error)     { return s.create(name, false) }
+// Create implements material.Sink.
+func (s *sink) Create(name string) (io.WriteCloser, error) { return s.create(name, false) }
+
+// CreateExec implements material.TreeSink.
 func (s *sink) CreateExec(name string) (io.WriteCloser, error) { return s.create(name, true) }
 
 func (s *sink) create(name string, exec bool) (io.WriteCloser, error) {
@@ -48,6 +51,7 @@ func (s *sink) create(name string, exec bool) (io.WriteCloser, error) {
 	return w, nil
 }
 
+// Symlink implements material.TreeSink.
 func (s *sink) Symlink(target, name string) error {
 	if err := manifest.ValidLink(name, target); err != nil {
 		return fmt.Errorf("%w; mindreg save -L (--dereference; in Go: WithDereference) saves what links lead to in their place", err)
@@ -55,6 +59,7 @@ func (s *sink) Symlink(target, name string) error {
 	return s.w.Add(manifest.File{Path: name, Link: target})
 }
 
+// Mkdir implements material.TreeSink.
 func (s *sink) Mkdir(name string) error { return s.w.Add(manifest.File{Path: name, Dir: true}) }
 
 // Expect implements material.Expecter.
@@ -65,7 +70,7 @@ func (s *sink) Expect(name string, sum [sha256.Size]byte, err error) {
 	s.expected[name] = expected{sum, err}
 }
 
-// checkExpected compares the files that were stored with what was expected.
+// checkExpected compares the digests of the stored files with the expected ones.
 func (s *sink) checkExpected(files []manifest.File) error {
 	for i := range files {
 		if e, ok := s.expected[files[i].Path]; ok && e.sum != files[i].SHA256 {
@@ -73,19 +78,4 @@ func (s *sink) checkExpected(files []manifest.File) error {
 		}
 	}
 	return nil
-}
-
-// sizeOf tells how many bytes a value will have, or 0 if only saving shows.
-func sizeOf(v any) int64 {
-	switch v := v.(type) {
-	case []byte:
-		return int64(len(v))
-	case string:
-		return int64(len(v))
-	case Path:
-		if fi, err := os.Stat(string(v)); err == nil && fi.Mode().IsRegular() {
-			return fi.Size()
-		}
-	}
-	return 0
 }

@@ -20,7 +20,7 @@ import (
 
 // The soak test goes on until enough has been collected, or for as long as
 // $MINDREG_SOAK says ("5m"), in a directory and on MinIO, or in the registry
-// that is to be made at $MINDREG_SOAK_URL:
+// that the test makes at $MINDREG_SOAK_URL:
 //
 //	MINDREG_SOAK=5m go test -run TestSoak -timeout 0 -v .
 const (

@@ -12,51 +12,49 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// Tag is a name for one version of an object, such as prod, that can be moved
-// to another version.
+// Tag is a movable name for one version of an object, such as prod.
 type Tag struct {
-	Name    string    `json:"name"` // of the object
-	Tag     string    `json:"tag"`
-	Version Version   `json:"version"`
+	Name    string    `json:"name"`    // of the object
+	Tag     string    `json:"tag"`     // of the tag
+	Version Version   `json:"version"` // the version that it points at
 	Digest  string    `json:"digest"`  // of the version, "sha256:..."
 	Updated time.Time `json:"updated"` // when it was set, by the store's clock
 }
 
-// TagMove is a state that a tag is or was in.
+// TagMove is one step in the history of a tag.
 type TagMove struct {
-	Version Version   `json:"version"` // where it pointed; for a removal, until then
-	Digest  string    `json:"digest"`
-	Time    time.Time `json:"time"` // since when, by the store's clock
-	Removed bool      `json:"removed,omitempty"`
+	Version Version   `json:"version"`           // the version that it points at; of a removal, the one before
+	Digest  string    `json:"digest"`            // of the version, "sha256:..."
+	Time    time.Time `json:"time"`              // when it was set or removed, by the store's clock
+	Removed bool      `json:"removed,omitempty"` // the tag was removed
 }
 
 // TagOptions adjust Tag. nil means the zero value.
 type TagOptions struct {
-	// IfVersion sets the tag only if it points at this version now; "": no such
-	// condition. Otherwise the error is ErrConflict.
+	// IfVersion sets the tag only if it points at this version now. Otherwise the
+	// error is ErrConflict. "": no condition.
 	IfVersion string
-	// IfAbsent sets the tag only if there is none of this name. Otherwise the
-	// error is ErrConflict. It contradicts IfVersion.
+	// IfAbsent sets the tag only if it does not exist. Otherwise the error is
+	// ErrConflict. It contradicts IfVersion.
 	IfAbsent bool
 }
 
-// TagReport is what Tag did.
+// TagReport says what Tag did.
 type TagReport struct {
-	Name    string  `json:"name"` // of the object
-	Tag     string  `json:"tag"`
-	Version Version `json:"version"` // that it points at now
+	Name    string  `json:"name"`    // of the object
+	Tag     string  `json:"tag"`     // of the tag
+	Version Version `json:"version"` // the version that it points at now
 	Digest  string  `json:"digest"`  // of the version, "sha256:..."
 }
 
 // Tag points a tag at the version that ref means, wherever it pointed before.
-// Loading name@tag then loads that version, until the tag is moved or removed.
-// Tagging is not versioned: see TagHistory for where the tag was.
+// name@tag means that version until the tag is moved or removed. TagHistory tells
+// where the tag pointed before. An unversioned registry has no tags.
 //
-// A version that is deleted at the same moment is ErrDeleted, and the tag is
-// put back where it was, unless the delete has removed it. Other errors:
-// ErrInvalidTag, ErrConflict (with a condition only), ErrNotFound,
-// ErrOutcomeUnknown, and those of the store.
-// An unversioned registry has no tags.
+// Errors: ErrInvalidTag, ErrNotFound, ErrConflict if a condition does not hold,
+// ErrDeleted, ErrOutcomeUnknown, and those of the store. If the version is deleted
+// at the same moment, the error is ErrDeleted and the tag points where it did
+// before, or is removed.
 func (r *Registry) Tag(ctx context.Context, ref, tag string, opts *TagOptions) (*TagReport, error) {
 	f, err := r.tag(ctx, ref, tag, value(opts))
 	if err != nil {
@@ -65,6 +63,7 @@ func (r *Registry) Tag(ctx context.Context, ref, tag string, opts *TagOptions) (
 	return &TagReport{f.Name, tag, f.Version, f.Digest.String()}, nil
 }
 
+// tag sets a tag and returns the version that it points at.
 func (r *Registry) tag(ctx context.Context, s, tag string, o TagOptions) (*ledger.Record, error) {
 	if err := r.ledger.ValidTag(tag); err != nil {
 		return nil, err
@@ -84,10 +83,10 @@ func (r *Registry) tag(ctx context.Context, s, tag string, o TagOptions) (*ledge
 	return f, r.ledger.SetTag(ctx, f, tag, c)
 }
 
-// condition is the state that a tag must be in to be changed.
+// condition returns the state that a tag must be in before it is changed.
 func condition(version string, absent bool) (c ledger.TagCondition, err error) {
 	if version != "" && absent {
-		return c, errors.New("IfVersion wants the tag to be there, and IfAbsent wants it not to be: give one of them")
+		return c, errors.New("IfVersion and IfAbsent contradict each other: give one of them")
 	}
 	c.Given, c.Absent = version != "" || absent, absent
 	if version != "" {
@@ -98,21 +97,22 @@ func condition(version string, absent bool) (c ledger.TagCondition, err error) {
 
 // UntagOptions adjust Untag. nil means the zero value.
 type UntagOptions struct {
-	// IfVersion removes the tag only if it points at this version now; "": no
-	// such condition. Otherwise the error is ErrConflict.
+	// IfVersion removes the tag only if it points at this version now. Otherwise the
+	// error is ErrConflict. "": no condition.
 	IfVersion string
 }
 
-// UntagReport is what Untag did.
+// UntagReport says what Untag did.
 type UntagReport struct {
-	Name    string  `json:"name"` // of the object
-	Tag     string  `json:"tag"`
-	Version Version `json:"version"` // that it pointed at; of a damaged tag 0.0.0
+	Name    string  `json:"name"`    // of the object
+	Tag     string  `json:"tag"`     // of the tag
+	Version Version `json:"version"` // the version that it pointed at; 0.0.0 if the tag was damaged
 }
 
-// Untag removes a tag. The versions stay as they are. Errors: ErrNotFound,
-// ErrInvalidTag, ErrConflict (with a condition only), ErrOutcomeUnknown, and
-// those of the store.
+// Untag removes a tag. It does not change any version.
+//
+// Errors: ErrNotFound, ErrInvalidTag, ErrConflict if the condition does not hold,
+// ErrOutcomeUnknown, and those of the store.
 func (r *Registry) Untag(ctx context.Context, name, tag string, opts *UntagOptions) (*UntagReport, error) {
 	c, err := condition(value(opts).IfVersion, false)
 	var was Version
@@ -126,8 +126,8 @@ func (r *Registry) Untag(ctx context.Context, name, tag string, opts *UntagOptio
 }
 
 // Tags yields the tags of an object, in the order of their keys. It reads one
-// register for each tag that is or was. One that cannot be read comes with an
-// *UnreadableError; the others follow. Any other error is the last.
+// register for each tag that exists or existed. If one cannot be read, Tags yields
+// an *UnreadableError and goes on. Any other error is the last.
 func (r *Registry) Tags(ctx context.Context, name string) iter.Seq2[Tag, error] {
 	return func(yield func(Tag, error) bool) {
 		if err := manifest.ValidName(name); err != nil {
@@ -148,8 +148,11 @@ func (r *Registry) Tags(ctx context.Context, name string) iter.Seq2[Tag, error] 
 	}
 }
 
-// TagHistory returns where a tag points and where it pointed before, the
-// newest first: up to 33 states. It knows removed tags too.
+// TagHistory returns where a tag points and where it pointed before, the newest
+// step first: at most 33 steps. It also has the history of a removed tag.
+//
+// Errors: ErrNotFound if the tag never existed, ErrInvalidName, ErrInvalidTag,
+// ErrIntegrity, and those of the store.
 func (r *Registry) TagHistory(ctx context.Context, name, tag string) ([]TagMove, error) {
 	t, err := r.ledger.ReadNamedTag(ctx, name, tag)
 	if err == nil && t.Tag == nil {

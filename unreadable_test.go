@@ -60,8 +60,8 @@ func (s *shut) List(ctx context.Context, prefix, after string) iter.Seq2[store.I
 	}
 }
 
-// What there is no permission to read, an object's directory, a part of it or
-// one register, is told and hides no other object from any verb.
+// If there is no permission to read an object's directory, a part of it or one
+// register, every verb reports it and still shows all other objects.
 func TestUnreadablePartsHideNothingElse(t *testing.T) {
 	versionsOf := manifest.VersionsPrefix
 	for what, parts := range map[string][]string{
@@ -204,12 +204,12 @@ func TestLinkForARegister(t *testing.T) {
 	}
 	_, err := r.Info(t.Context(), "m@1.0.0")
 	wantErr(t, err, ErrIntegrity)
-	if err == nil || !strings.Contains(err.Error(), "put there what it leads to") || strings.Contains(err.Error(), "--repair") {
+	if err == nil || !strings.Contains(err.Error(), "replace it by its target") || strings.Contains(err.Error(), "--repair") {
 		t.Errorf("it says %v", err)
 	}
 }
 
-// However many parts cannot be read, an error tells of a few.
+// An error names only a few of the parts that cannot be read.
 func TestManyUnreadableParts(t *testing.T) {
 	var u ledger.Unreadables
 	for i := range 10_000 {

@@ -9,15 +9,14 @@ import (
 	"github.com/mindtrace/registry/internal/manifest"
 )
 
-// WithIfLatest saves only if this version is the latest one: what loading the
-// name alone loads. Otherwise, also if that changes during the save, the error
-// is ErrConflict and nothing is saved.
+// WithIfLatest saves only if version is the latest one: the one that the name alone
+// means. Otherwise the error is ErrConflict and nothing is saved, also if the latest
+// version changes during the save.
 //
-// It takes the next number after what it has seen, and no other: of all savers
-// that have seen the same, one wins. Deletions and savers that choose a number
-// with WithVersion take part in no such race; they are noticed if they come
-// before the commit. A version above this one that was deleted is no
-// hindrance.
+// The save uses exactly the number that follows the versions it has seen. So of all
+// conditional saves that have seen the same versions, one succeeds. Deletes and
+// saves with WithVersion do not compete for that number; the save notices them if
+// they are done before it commits. A deleted version above version does not matter.
 func WithIfLatest(version string) SaveOption {
 	return saveOption(func(o *saveOptions) {
 		o.once("WithIfLatest")
@@ -25,8 +24,8 @@ func WithIfLatest(version string) SaveOption {
 	})
 }
 
-// WithIfAbsent saves only if the object has no live version. Otherwise it is
-// as WithIfLatest.
+// WithIfAbsent saves only if the object has no live version. Otherwise the error is
+// ErrConflict and nothing is saved, as with WithIfLatest.
 func WithIfAbsent() SaveOption {
 	return saveOption(func(o *saveOptions) {
 		o.once("WithIfAbsent")
@@ -34,17 +33,27 @@ func WithIfAbsent() SaveOption {
 	})
 }
 
-// Update replaces the latest version of the object name by what change makes
-// of it, and returns the new version. If somebody else saves in between, it
-// starts over, so that no update is lost among those made with Update or
-// WithIfLatest: 16 processes that each add 20 to a counter have added 320.
+// Update loads the latest version of an object, calls change, saves the result as a
+// new version, and returns that version. If another version is saved meanwhile,
+// Update starts again. So no update is lost among those with Update or
+// WithIfLatest: after 16 processes have each added 20 to a counter, it is 320.
 //
-// change gets the latest version and its description; if there is none, the
-// zero T and nil. It may be called several times. Its error ends the update.
-// The options are those of Save; a WithMaterializer serves the load too.
+// change gets the latest value and its description, or the zero T and nil if the
+// object has no live version. It may be called several times. If it fails, Update
+// returns its error. opts are options of Save; WithMaterializer is used for the
+// load, too. Update chooses the number and the condition of the save itself:
+// WithVersion, WithIfLatest and WithIfAbsent are refused.
 //
-// A TagError, of WithTag, comes with the version.
+// Errors: those of Load, of change and of Save. With a *TagError there is a version.
 func Update[T any](ctx context.Context, r *Registry, name string, change func(old T, from *Info) (T, error), opts ...SaveOption) (Version, error) {
+	var given saveOptions
+	for _, opt := range opts {
+		opt.applySave(&given)
+	}
+	given.once("Update")
+	if err := given.check(contradictions...); err != nil { // before change does its work
+		return Version{}, wrap(ctx, OpUpdate, name, err)
+	}
 	for b := ledger.Race(); ; {
 		old, from, known, err := loadLatest[T](ctx, r, name, opts)
 		if err != nil {
@@ -75,7 +84,7 @@ func Update[T any](ctx context.Context, r *Registry, name string, change func(ol
 // loadLatest loads the latest version, if there is one. It returns its
 // description, and the listing in which it was the latest.
 func loadLatest[T any](ctx context.Context, r *Registry, name string, opts []SaveOption) (v T, from *Info, known []Version, err error) {
-	if err := manifest.ValidName(name); err != nil { // a selector has no place here
+	if err := manifest.ValidName(name); err != nil { // a name alone, without a selector
 		return v, nil, nil, err
 	}
 	var o loadOptions

@@ -7,42 +7,44 @@ import (
 	"github.com/mindtrace/registry/internal/fsck"
 )
 
-// Problem is something that Verify found wrong.
+// Problem is a fault that Verify found.
 type Problem struct {
-	Key string `json:"key"`           // of the register concerned, or what begins those that cannot be read
-	Ref string `json:"ref,omitempty"` // name@version, if it can be told
-	Err error  `json:"-"`
+	Key string `json:"key"`           // key of the register, or prefix of the keys that cannot be read
+	Ref string `json:"ref,omitempty"` // name@version; "" if it is not known
+	Err error  `json:"-"`             // what is wrong
 }
 
-// VerifyReport is what Verify has found.
+// VerifyReport says what Verify found.
 type VerifyReport struct {
-	Versions int       `json:"versions"` // live versions read and checked
-	Files    int       `json:"files"`    // entries in them
-	Bytes    int64     `json:"bytes"`    // of their files
+	Versions int       `json:"versions"` // live versions that were read and checked
+	Files    int       `json:"files"`    // entries in their trees
+	Bytes    int64     `json:"bytes"`    // size of their files
 	Problems []Problem `json:"problems"`
-	Damage   []Damage  `json:"damage"` // the packs behind the problems, and all that they hurt
+	Damage   []Damage  `json:"damage"` // the packs behind the problems, and all parts of files that are lost with them
 }
 
-// OK reports whether nothing was wrong.
+// OK reports whether there is no problem.
 func (v *VerifyReport) OK() bool { return len(v.Problems) == 0 }
 
 // VerifyOptions adjust Verify. nil means the zero value.
 type VerifyOptions struct {
-	Progress func(Progress) // called as data moves; nil: that of the registry's Options
+	Progress func(Progress) // called as data moves; nil: Options.Progress of the registry
 }
 
-// Verify reads every byte of the live versions that ref means — one version,
-// a range, with a name alone all its versions, with "" the whole registry — and
-// checks it against its digests. With a name alone it checks its milestones and tags too,
-// with "" also locks, markers of collections, the settings, and that there is
-// nothing else. What is wrong, or cannot be read, is in the report; an error means
-// that the check could not be made.
+// Verify reads every byte of live versions and checks it against its digests. ref
+// means one version, those in a range, with a name alone all versions of the object,
+// and with "" the whole registry. With a name alone, Verify also checks the tags and
+// milestones of the object. With "" it also checks the locks, the collection markers
+// and the settings, and looks for keys that do not belong to a registry.
+//
+// The report lists everything that is wrong or cannot be read. An error means that
+// the check could not be finished.
 func (r *Registry) Verify(ctx context.Context, ref string, opts *VerifyOptions) (*VerifyReport, error) {
 	found, err := fsck.Verify(ctx, r.ledger, ref, verifyProgress(progressOr(value(opts).Progress, r.progress), ref))
 	return verifyReport(found), wrap(ctx, OpVerify, ref, err)
 }
 
-// verifyProgress turns the counts of a verification into calls of report.
+// verifyProgress returns a callback for a verification that calls report.
 func verifyProgress(report func(Progress), ref string) func(done int64, finished bool) {
 	return func(done int64, finished bool) {
 		if report == nil {
@@ -76,23 +78,23 @@ func problems(found []fsck.Problem) []Problem {
 	return list
 }
 
-// Damage is a pack that is missing, or holds other bytes than it should.
+// Damage is a pack that is missing or has the wrong bytes.
 type Damage struct {
-	Key     string `json:"key"`              // of the pack, in the store
-	Missing bool   `json:"missing,omitzero"` // else damaged
-	Hurts   []Hurt `json:"hurts"`            // in all versions that Verify looked at
+	Key     string `json:"key"`              // key of the pack in the store
+	Missing bool   `json:"missing,omitzero"` // it is missing; otherwise it has the wrong bytes
+	Hurts   []Hurt `json:"hurts"`            // the parts of files in it, of all versions that Verify checked
 }
 
 // Hurt is a part of a file that is lost unless its pack is repaired.
 type Hurt struct {
 	Ref    string `json:"ref"`            // name@version
-	File   string `json:"file,omitempty"` // path in the version; empty: the table that says where its files are
-	Offset int64  `json:"offset"`         // in the file, in bytes
-	Size   int64  `json:"size"`           // in bytes
-	SHA256 string `json:"sha256"`         // of the lost bytes, in hexadecimal
+	File   string `json:"file,omitempty"` // path of the file in the version; "": the version's list of files
+	Offset int64  `json:"offset"`         // where the part begins in the file, in bytes
+	Size   int64  `json:"size"`           // size of the part, in bytes
+	SHA256 string `json:"sha256"`         // digest of the part, in hexadecimal
 }
 
-// String says what is lost, for people.
+// String describes the lost part for people.
 func (h Hurt) String() string {
 	if h.File == "" {
 		return fmt.Sprintf("%s: the list of its files", h.Ref)

@@ -1,5 +1,6 @@
-// Package lock describes the locks of a registry: who holds one, since when, and
-// what an operation says that waited for one in vain. Registry.Lock takes them.
+// Package lock describes the locks of a registry: who holds one, and since when.
+// TimeoutError is the error of an operation that waited too long for one.
+// Registry.Lock takes locks; Registry.Locks lists them.
 package lock
 
 import (

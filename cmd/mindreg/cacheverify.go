@@ -13,8 +13,8 @@ func (a *app) cacheVerifyCommand() *cobra.Command {
 		Use:   "verify",
 		Short: "Read the whole cache and remove what is damaged",
 		Long: `Read the whole cache, compare it with its digests, and remove entries that are
-damaged or were changed; their next use fetches them again. You need it only if
-somebody may have changed files of checkouts: every other use verifies anyway.`,
+damaged or were changed; their next use fetches them again. You need it only if the
+files of checkouts may have been changed: every other use verifies anyway.`,
 		Example: `  mindreg cache verify`,
 		Args:    noArgs,
 		RunE:    func(*cobra.Command, []string) error { return runCacheVerify(a) },

@@ -75,7 +75,7 @@ func (a *app) complain(ctx context.Context, err error) {
 		a.hint("mindreg rm --force deletes the version and removes its tags")
 	case errors.Is(err, registry.ErrPurged): // there is nothing to do
 	case errors.Is(err, registry.ErrDeleted):
-		a.hint("mindreg undelete NAME@VERSION restores a version for a week after its deletion;",
+		a.hint("mindreg undelete NAME@VERSION restores a version for a week after its deletion, if it was not purged;",
 			"mindreg versions --deleted NAME lists the deleted ones")
 	case errors.Is(err, registry.ErrExists) && errors.As(err, &e) && e.Op == "save":
 		a.hint("versions never change; leave --version out for the next number")

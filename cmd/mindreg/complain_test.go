@@ -28,7 +28,7 @@ func TestErrorsOfPeopleAreLines(t *testing.T) {
 		{fmt.Errorf("at: %w", wrapsNothing{}), "at: no credentials"},
 	} {
 		if got := textOf(c.err, "|"); got != c.want {
-			t.Errorf("%q is told as %q, want %q", c.err, got, c.want)
+			t.Errorf("%q is shown as %q, want %q", c.err, got, c.want)
 		}
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// docsCommand is for those who build packages of mindreg, so it is hidden.
+// docsCommand is for building packages of mindreg, so it is hidden.
 func (a *app) docsCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:    "docs DIR",

@@ -24,8 +24,8 @@ import (
 // bytes. It is the resident memory of the process, as the kernel has seen it.
 const mostMemory = 512 << 20
 
-// hostile is a registry of which one object, "bad", was written by somebody who
-// wishes to fill memory.
+// hostile is a registry with an object, "bad", that an attacker has written to fill
+// the memory of its readers.
 type hostile struct {
 	t   *testing.T
 	dir string

@@ -101,7 +101,7 @@ func runLoad(ctx context.Context, a *app, f loadFlags, args []string) error {
 	case f.exact && f.noClobber:
 		return usagef("give --exact or --no-clobber, not both")
 	case f.exact && len(args) < 2:
-		return usagef("--exact needs DEST: say which file or directory is to become the object")
+		return usagef("--exact needs DEST: say which file or directory becomes the object")
 	case dest == "-" && (f.exact || f.noClobber):
 		return usagef("--exact and --no-clobber need a DEST on the disk, not standard output")
 	case dest == "-" && a.output == "json":

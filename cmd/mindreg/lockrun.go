@@ -31,10 +31,10 @@ The exit code is that of COMMAND (128 plus the signal number if a signal killed 
 127 if there is no such command, 126 if it cannot run), 8 if waiting for the lock
 timed out, or 5 if the lock was lost.
 
-The lock is lost if the store cannot be reached for too long, or if somebody breaks
-it. COMMAND then gets SIGTERM, and SIGKILL a sixth of the TTL later, before the lock
-expires for others. If mindreg itself is killed (kill -9), COMMAND continues, and
-the lock expires after its TTL.
+The lock is lost if the store cannot be reached for too long, or if the lock is
+broken. COMMAND then gets SIGTERM, and SIGKILL a sixth of the TTL later, before the
+lock expires for others. If mindreg itself is killed (kill -9), COMMAND continues,
+and the lock expires after its TTL.
 
 Under the lock, one command runs at a time, with one exception: a machine that was
 stopped for longer than the TTL and goes on runs its COMMAND for another moment.
@@ -58,7 +58,7 @@ holder has a greater epoch, so the target can refuse one smaller than the last.`
 	cmd.Flags().DurationVar(&f.Timeout, "timeout", 0, "`duration` to wait for the lock (default: for ever)")
 	cmd.Flags().BoolVar(&f.noWait, "no-wait", false, "fail at once if the lock is held")
 	cmd.Flags().DurationVar(&f.TTL, "ttl", 30*time.Second, "`duration` after which the lock of a dead holder expires")
-	cmd.Flags().StringVar(&f.Why, "why", "", "`reason`, shown to those who wait")
+	cmd.Flags().StringVar(&f.Why, "why", "", "`reason`, shown to processes that wait")
 	return cmd
 }
 

@@ -28,8 +28,8 @@ save returns, the version is complete and durable. If save fails or is interrupt
 there is no new version; run again, it sends only what is missing.
 
 The version number is the patch release after the highest version (1.0.0 for the
-first), or --version. With --if-latest or --if-absent, save succeeds only if nobody
-saved another version in between; otherwise the exit code is 5.
+first), or --version. With --if-latest or --if-absent, save succeeds only if no
+other version was saved in between; otherwise the exit code is 5.
 
 A directory is saved with its files, their executable bits, empty directories and
 symbolic links. A link that leads out of the directory is an error; --dereference
@@ -97,7 +97,7 @@ func (f *saveFlags) check(path string) error {
 // options returns the options of a save of path.
 func (f *saveFlags) options(path string) []registry.SaveOption {
 	opts := []registry.SaveOption{
-		registry.WithVersion(f.version), registry.WithBase(f.base),
+		registry.WithVersion(f.version),
 		registry.WithTag(f.tags...), registry.WithCompression(registry.Compression(f.compression)),
 	}
 	if f.ifLatest != "" {
@@ -105,6 +105,9 @@ func (f *saveFlags) options(path string) []registry.SaveOption {
 	}
 	if f.ifAbsent {
 		opts = append(opts, registry.WithIfAbsent())
+	}
+	if f.base != "" {
+		opts = append(opts, registry.WithBase(f.base))
 	}
 	if f.noReuse {
 		opts = append(opts, registry.WithoutReuse())

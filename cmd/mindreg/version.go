@@ -71,7 +71,7 @@ func thisVersion() versionOutput {
 	return versionOf(info)
 }
 
-// versionOf returns what the linker was told, or else what info says.
+// versionOf returns the version that the linker has set, or that in info.
 func versionOf(info *debug.BuildInfo) versionOutput {
 	v := versionOutput{Version: "devel", Format: manifest.Format, Go: runtime.Version()}
 	when := buildDate

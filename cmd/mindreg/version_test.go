@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// The version is that of the build: what Go records, or what the linker was
-// told, which wins.
+// The version is that of the build: the one that the linker has set, or else the one
+// that Go records.
 func TestVersionOfTheBuild(t *testing.T) {
 	const hash = "0123456789abcdef0123456789abcdef01234567"
 	recorded := &debug.BuildInfo{

@@ -81,7 +81,7 @@ func (s *Locks) put(ctx context.Context, key string, reg *manifest.Lock, match s
 		case errors.Is(err, store.ErrRetry):
 			heals = true
 		}
-		more := false
+		var more bool
 		switch {
 		case !heals:
 			return give(err)

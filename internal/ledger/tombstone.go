@@ -64,6 +64,9 @@ func (l *Ledger) Undelete(ctx context.Context, s string, dry bool) (*Record, err
 		if !f.Sound(f.Stored.Modified) { // too late, so the other process is about to undo it
 			return nil, fmt.Errorf("version %s was saved or brought back so late that its data may be gone: it %w; save it again", f.Version, fault.ErrTooSlow)
 		}
+		if dry {
+			return f, nil
+		}
 		return f, store.Flush(ctx, l.Store, manifest.VersionKey(f.Name, f.Version))
 	case manifest.Purged:
 		return nil, fmt.Errorf("version %s was %w: it was deleted on %s and has been purged since; it cannot be brought back", f.Version, fault.ErrPurged, f.Died.Format(time.DateOnly))

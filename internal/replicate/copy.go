@@ -285,8 +285,10 @@ func (c *Copy) present(ctx context.Context, t *commit.Txn, f *ledger.Record) (*l
 	var g *ledger.Record
 	var err error
 	switch {
-	case t.Version == nil:
-		g, err = t.ReadBase(ctx)
+	case t.Version == nil: // the latest version of the target, whose chunks need not be those that are reused
+		latest := *t
+		latest.Base = nil
+		g, err = latest.ReadBase(ctx)
 		if err != nil || g == nil || g.Digest != f.Digest || !g.Sound(g.Stored.Modified) {
 			return nil, err
 		}

@@ -290,6 +290,9 @@ func flagGiven(name string) (given bool) {
 	return given
 }
 
+// explaining is held while a schedule runs in this process.
+var explaining sync.Mutex
+
 // TestAblations takes the rules out of the protocol one by one. Every one of
 // them must be missed within so many schedules; TestSim shows that the same
 // scenarios are clean with it.
@@ -310,6 +313,8 @@ func TestAblations(t *testing.T) {
 			}
 			t.Logf("seed %d: %s", rep.Seed, rep.Violation)
 			if testing.Verbose() {
+				explaining.Lock() // one at a time: the simulation sets what is global
+				defer explaining.Unlock()
 				t.Log(explain(t, ab.in, ab, rep.Seed))
 			}
 		})

@@ -12,8 +12,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/mindtrace/registry"
 	"github.com/mindtrace/registry/material"
 	"github.com/mindtrace/registry/material/materialtest"
+	_ "github.com/mindtrace/registry/store/memstore" // mem:
 )
 
 // Model is a type with a format of its own: a name, and weights as a file of
@@ -63,6 +65,26 @@ func loadModel(_ context.Context, src fs.FS) (*Model, error) {
 		m.Weights = append(m.Weights, math.Float32frombits(binary.LittleEndian.Uint32(v)))
 	}
 	return m, nil
+}
+
+// A registry is told of a materializer once, and then saves and loads the type.
+func Example() {
+	ctx := context.Background()
+	reg, err := registry.Open(ctx, "mem:", &registry.Options{Create: true})
+	check(err)
+	check(registry.Register[*Model](reg, ModelMaterializer))
+	_, err = reg.Save(ctx, "my:model", &Model{Name: "tiny", Weights: []float32{1, 2, 3}})
+	check(err)
+	m, err := registry.Load[*Model](ctx, reg, "my:model")
+	check(err)
+	fmt.Println(m.Name, m.Weights)
+	// Output: tiny [1 2 3]
+}
+
+func check(err error) {
+	if err != nil {
+		panic(err)
+	}
 }
 
 // This is all it takes to test a materializer.
