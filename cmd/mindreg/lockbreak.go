@@ -5,8 +5,9 @@ import (
 	"fmt"
 	"io"
 
-	registry "github.com/mindtrace/registry"
 	"github.com/spf13/cobra"
+
+	registry "github.com/mindtrace/registry"
 )
 
 func (a *app) lockBreakCommand() *cobra.Command {

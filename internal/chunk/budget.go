@@ -102,7 +102,7 @@ func (b *Budget) Peak() int64 {
 // Parallel returns how many packs one operation may put or read at once if it
 // has the whole Budget.
 func (b *Budget) Parallel() int {
-	return int(min(MaxParallel, max(1, (b.limit-MinMemory)/MaxPack)))
+	return int(min(maxParallel, max(1, (b.limit-MinMemory)/MaxPack)))
 }
 
 // count adds n bytes to those in use.

@@ -33,7 +33,7 @@ func Copy(ctx context.Context, cfg Config, src store.Store, m *manifest.Manifest
 	p := newPacking(ctx, cfg)
 	defer p.group.Wait() // for the looks at packs of the base
 	defer p.close()
-	defer p.cancel(ErrAborted)
+	defer p.cancel(errAborted)
 	for _, f := range m.Content.Files {
 		f.Chunks = nil
 		p.files = append(p.files, &file{entry: f})

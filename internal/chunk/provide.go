@@ -18,12 +18,12 @@ func (c *Config) complete() {
 		// Two of the buffers are for filling packs.
 		c.Parallel = upTo(max(2, c.Buffers-2) - 2)
 	} else {
-		c.Puts = MaxParallel
+		c.Puts = maxParallel
 	}
 }
 
-// MaxParallel is the largest number of packs that are put, or read, at once.
-const MaxParallel = 32
+// maxParallel is the largest number of packs that are put, or read, at once.
+const maxParallel = 32
 
 // provide acquires the memory to store an object of total bytes. A total above
 // MaxPack stands for any larger size.

@@ -49,7 +49,7 @@ func NewReader(st store.Store, m *manifest.Manifest, opts *ReaderOptions) *Reade
 	r := &Reader{st: st, m: m, budget: o.Budget, gets: cmp.Or(o.Gets, 4), byFile: o.FileDigests}
 	r.buffers = upTo(cmp.Or(o.Buffers, r.gets+4))
 	if o.Parallel != nil {
-		r.gets, r.buffers = MaxParallel, func() int { return o.Parallel() + 3 }
+		r.gets, r.buffers = maxParallel, func() int { return o.Parallel() + 3 }
 	}
 	if r.budget == nil {
 		r.budget, _ = NewBudget(0)

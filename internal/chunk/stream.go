@@ -78,7 +78,7 @@ func (s *span) buffered() bool { return s.unverified || max(s.size, s.plain) > s
 // startStream starts reading the spans. Several goroutines call each, if it is
 // not nil, for the spans that were read and verified.
 func startStream(ctx context.Context, st store.Store, spans []span, with *reading, each func(*job) error) *stream {
-	s := &stream{bufs: with.bufs, raws: with.raws, queue: make(chan *job, MaxParallel)}
+	s := &stream{bufs: with.bufs, raws: with.raws, queue: make(chan *job, maxParallel)}
 	s.ctx, s.cancel = context.WithCancel(ctx)
 	slots := make(chan struct{}, with.gets)
 	s.wg.Go(func() {

@@ -82,13 +82,13 @@ type Writer struct {
 // NewWriter returns a Writer. End it with Finish or Abort.
 func NewWriter(ctx context.Context, cfg Config) *Writer { return &Writer{p: newPacking(ctx, cfg)} }
 
-// ErrAborted is the error of a Writer after Abort.
-var ErrAborted = errors.New("save aborted")
+// errAborted is the error of a Writer after Abort.
+var errAborted = errors.New("save aborted")
 
 // Abort ends the Writer. Its packs stay in the store, invisible, until
 // a collection deletes them or a save of the same bytes finds them.
 func (w *Writer) Abort() {
-	w.p.cancel(ErrAborted)
+	w.p.cancel(errAborted)
 	if w.started {
 		w.stop()
 		w.p.group.Wait()
@@ -309,7 +309,7 @@ func (w *Writer) dispatch() error {
 // begin starts the goroutines.
 func (w *Writer) begin() {
 	w.started = true
-	const depth = MaxParallel
+	const depth = maxParallel
 	w.hashes, w.sums, w.packq = make(chan *segment, depth), make(chan *segment, depth), make(chan *segment, depth)
 	for range runtime.GOMAXPROCS(0) {
 		w.p.group.Go(func() error {

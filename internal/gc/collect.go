@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+
 	"github.com/mindtrace/registry/fault"
 	"github.com/mindtrace/registry/internal/ledger"
 	"github.com/mindtrace/registry/internal/manifest"

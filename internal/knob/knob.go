@@ -1,8 +1,8 @@
-// Package knob holds the few constants of the implementation, none of them part
-// of the format, that tests set to other values, so that objects of some bytes
-// take the same ways as objects of gigabytes. A context carries them to
-// registry.Open, and the registry keeps them: other registries of the process
-// have their own.
+// Package knob holds the few constants that tests set to other values. With small
+// packs, an object of some bytes goes through the same code as one of gigabytes.
+// None of these constants is part of the format. A context carries them to
+// registry.Open, and the registry keeps them: other registries of the process have
+// their own.
 package knob
 
 import (

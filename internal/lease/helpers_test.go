@@ -19,7 +19,7 @@ import (
 
 const (
 	name = "my:model"
-	ttl  = DefaultTTL
+	ttl  = defaultTTL
 )
 
 // inBubble runs a test in virtual time, on a memory store with planned faults.

@@ -16,15 +16,15 @@ import (
 	"github.com/mindtrace/registry/store"
 )
 
-// DefaultTTL is how long a lock outlives a holder that has crashed.
-const DefaultTTL = 30 * time.Second
+// defaultTTL is how long a lock outlives a holder that has crashed.
+const defaultTTL = 30 * time.Second
 
 // NoWait as a timeout: try once.
 const NoWait time.Duration = -1
 
 // Options adjust taking a lock. nil means the zero value.
 type Options struct {
-	TTL     time.Duration // 0: DefaultTTL; at most manifest.MaxLockTTL
+	TTL     time.Duration // 0: defaultTTL; at most manifest.MaxLockTTL
 	Timeout time.Duration // how long to wait for other holders; 0: as long as the context; NoWait: not at all
 	Why     string        // shown to processes that wait; at most manifest.MaxLockWhy bytes
 	Poll    time.Duration // first wait between two looks at a held lock, later up to ten times that; 0: a second
@@ -36,7 +36,7 @@ func (o *Options) defaults() Options {
 		d = *o
 	}
 	if d.TTL == 0 {
-		d.TTL = DefaultTTL
+		d.TTL = defaultTTL
 	}
 	if d.Poll == 0 {
 		d.Poll = time.Second

@@ -71,7 +71,7 @@ func (s *Locks) restart(ctx context.Context, key, name string, at state, by *man
 		reg.Head = at.reg.Head
 		reg.Supersede()
 	}
-	reg.Owner, reg.TTL, reg.BrokenBy = *by, DefaultTTL.Milliseconds(), by
+	reg.Owner, reg.TTL, reg.BrokenBy = *by, defaultTTL.Milliseconds(), by
 	_, err = s.put(ctx, key, reg, match, 0)
 	if errors.Is(err, errConflict) && !errors.Is(err, errReplaced) {
 		return 0, ErrChanged

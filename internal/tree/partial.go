@@ -12,6 +12,7 @@ import (
 	"strconv"
 
 	"github.com/gofrs/flock"
+
 	"github.com/mindtrace/registry/internal/beneath"
 	"github.com/mindtrace/registry/internal/localfs"
 	"github.com/mindtrace/registry/internal/manifest"
