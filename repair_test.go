@@ -219,6 +219,28 @@ func TestRepairRefuses(t *testing.T) {
 	}
 }
 
+// The progress of a repair only rises, over all its verifications, and it is
+// finished once, at the end.
+func TestRepairProgress(t *testing.T) {
+	r, mem := forRepair(t)
+	mirror := openOn(t, copyStore(t, mem), nil)
+	for _, k := range packKeys(t, mem) {
+		if err := mem.Delete(t.Context(), k); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var all []Progress
+	rep := must[*RepairReport](t)(r.Repair(t.Context(), "", mirror, &RepairOptions{Progress: func(p Progress) { all = append(all, p) }}))
+	if !rep.OK() || len(rep.Found.Problems) < 2 {
+		t.Fatalf("%+v", rep)
+	}
+	for i, p := range all {
+		if last := i == len(all)-1; p.Finished != last || i > 0 && p.Done < all[i-1].Done {
+			t.Errorf("call %d of %d: %+v", i, len(all), p)
+		}
+	}
+}
+
 func largestPack(t *testing.T, r *Registry, ref string) string {
 	t.Helper()
 	packs := manifestOf(t, r, ref).Placement.Packs

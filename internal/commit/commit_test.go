@@ -118,12 +118,13 @@ func TestNumberIsTaken(t *testing.T) {
 	for _, state := range []string{"free", "live", "deleted"} {
 		txn := New(l, "m")
 		txn.Version = &one
-		f, err := txn.Commit(t.Context(), empty(t, "m"), time.Time{})
+		_, err := txn.Commit(t.Context(), empty(t, "m"), time.Time{})
 		if want := state != "free"; errors.Is(err, fault.ErrExists) != want || (err != nil) != want {
 			t.Errorf("the number is %s: %v", state, err)
 		}
 		if state == "live" {
-			if f, err = l.ReadLive(t.Context(), "m", one); err == nil {
+			f, err := l.ReadLive(t.Context(), "m", one)
+			if err == nil {
 				_, err = l.Bury(t.Context(), f)
 			}
 			if err != nil {

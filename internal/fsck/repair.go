@@ -28,12 +28,16 @@ type Repaired struct {
 
 // Repair verifies what ref means in l, as Verify does, and restores what is damaged
 // or missing from another registry, from. That is called the mirror: it has
-// versions with the same names, numbers and digests. progress is called as in
-// Verify. Repair returns what was done also with an error. What it could not
-// repair is no error, but is in Problems.
+// versions with the same names, numbers and digests. progress is called with the
+// bytes that have been checked, those that are checked again included; finished is
+// set in the last call only. Repair returns what was done also with an error. What
+// it could not repair is no error, but is in Problems.
 func Repair(ctx context.Context, l, from *ledger.Ledger, ref string, progress func(done int64, finished bool)) (*Repaired, error) {
 	p := &repair{l: l, from: &mirror{l: from}, progress: progress}
 	err := p.run(ctx, ref)
+	if err == nil {
+		progress(p.checked, true)
+	}
 	return &p.report, err
 }
 
@@ -43,10 +47,18 @@ type repair struct {
 	from     *mirror
 	report   Repaired
 	progress func(done int64, finished bool)
+	checked  int64 // bytes, by the verifications that have ended
+}
+
+// verify is one of the verifications of a repair.
+func (p *repair) verify(ctx context.Context, ref string) (*Report, error) {
+	report, err := Verify(ctx, p.l, ref, func(done int64, _ bool) { p.progress(p.checked+done, false) })
+	p.checked += report.Bytes
+	return report, err
 }
 
 func (p *repair) run(ctx context.Context, ref string) error {
-	found, err := Verify(ctx, p.l, ref, p.progress)
+	found, err := p.verify(ctx, ref)
 	if err != nil {
 		return err
 	}
@@ -87,7 +99,7 @@ func (p *repair) checkAgain(ctx context.Context, why map[string]error) error {
 			p.report.Problems = append(p.report.Problems, problem)
 			continue
 		}
-		again, err := Verify(ctx, p.l, problem.Ref, p.progress)
+		again, err := p.verify(ctx, problem.Ref)
 		if errors.Is(err, fault.ErrNotFound) {
 			continue // deleted meanwhile
 		}
