@@ -16,6 +16,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mindtrace/registry/cache"
 	"github.com/mindtrace/registry/material"
 )
 
@@ -150,12 +151,12 @@ func TestReportsHaveJSONNames(t *testing.T) {
 	for _, report := range []any{
 		SaveReport{}, LoadReport{}, CheckoutReport{}, DeleteReport{}, UndeleteReport{}, TagReport{}, UntagReport{}, PruneReport{}, Pruned{},
 		PurgeReport{}, PurgedVersion{}, CopyReport{}, CopiedVersion{}, VerifyReport{}, Problem{}, Damage{}, Hurt{}, RepairReport{},
-		GCReport{}, GCVersions{}, GCEras{}, GCAmount{}, CleanReport{}, Leftover{}, LeftOut{}, BreakLockReport{}, LockInfo{},
+		GCReport{}, GCVersions{}, GCEras{}, GCAmount{}, CleanReport{}, Leftover{}, LeftOut{}, BreakLockReport{},
 		Info{}, Resolved{}, File{}, Tag{}, TagMove{},
 	} {
 		typ := reflect.TypeOf(report)
 		for f := range typ.Fields() {
-			if tag := f.Tag.Get("json"); tag == "" || strings.HasPrefix(tag, ",") {
+			if tag := f.Tag.Get("json"); tag == "" || strings.HasPrefix(tag, ",") || tag == "-" {
 				t.Errorf("%s.%s has no name in JSON", typ.Name(), f.Name)
 			}
 		}
@@ -203,6 +204,13 @@ func TestContradictoryOptions(t *testing.T) {
 	}
 	if _, err := Update(t.Context(), r, "m", change, WithIfLatest("1.0.0")); err == nil {
 		t.Error("an update takes a condition of its caller's")
+	}
+	local, err := cache.Open(&cache.Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(t.Context(), "mem://far", &Options{Offline: true, Create: true, Cache: local}); err == nil || !strings.Contains(err.Error(), "contradict") {
+		t.Errorf("a registry is made offline: %v", err)
 	}
 	if _, err := OpenStore(t.Context(), mem, "test:", &Options{Offline: true}); err == nil {
 		t.Error("a store that is there is opened offline")

@@ -21,7 +21,8 @@ type Leftover struct {
 
 // CleanReport says what Clean found and removed.
 type CleanReport struct {
-	Leftovers []Leftover `json:"leftovers"` // in the order of their paths
+	DryRun    bool       `json:"dryRun,omitzero"` // nothing was changed; "leftovers" without "kept" would be removed
+	Leftovers []Leftover `json:"leftovers"`       // in the order of their paths
 }
 
 // Clean removes the leftovers of interrupted loads from a directory: the
@@ -32,11 +33,8 @@ type CleanReport struct {
 //
 // Errors: those of reading dir. The report lists what could not be removed.
 func Clean(ctx context.Context, dir string, opts *CleanOptions) (*CleanReport, error) {
-	var o CleanOptions
-	if opts != nil {
-		o = *opts
-	}
-	report := &CleanReport{Leftovers: []Leftover{}}
+	o := value(opts)
+	report := &CleanReport{DryRun: o.DryRun, Leftovers: []Leftover{}}
 	err := tree.Clean(ctx, dir, o.DryRun, func(l tree.Leftover) { report.Leftovers = append(report.Leftovers, Leftover(l)) })
 	if err != nil {
 		return nil, wrap(ctx, OpClean, "", err)

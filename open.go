@@ -106,6 +106,9 @@ func Open(ctx context.Context, location string, opts *Options) (*Registry, error
 		return nil, wrap(ctx, OpOpen, "", errors.New("offline mode reads only from a cache; give one (in Go: Options.Cache)"))
 	}
 	if o.Offline && !isLocal(location) {
+		if o.Create || o.CreateBucket {
+			return nil, wrap(ctx, OpOpen, location, errors.New("Options.Offline and Options.Create contradict each other: offline mode makes no registry"))
+		}
 		return open(ctx, cachestore.Of(o.Cache).Offline(location), location, o)
 	}
 	st, err := store.Open(ctx, location)
@@ -156,7 +159,7 @@ func open(ctx context.Context, st store.Store, url string, o Options) (*Registry
 	}
 	l.Store = wrapstore.ObserveClock(wrapstore.Retry(st, wrapstore.RetryPolicy{}), l.Clock)
 	if l.Offline = o.Offline && !isLocal(url); l.Offline {
-		l.Store, o.Create = st, false
+		l.Store = st
 	} else if r.cache != nil && !isLocal(url) {
 		l.Store = r.cache.Wrap(l.Store, url)
 	}

@@ -8,11 +8,11 @@ import (
 
 // RepairReport says what Repair found and restored.
 type RepairReport struct {
-	Found    VerifyReport `json:"found"`    // what Verify reports before the repair
-	Packs    []string     `json:"packs"`    // keys of the packs that were restored
-	Versions []string     `json:"versions"` // name@version of the registers that were restored
-	Mended   []string     `json:"mended"`   // keys of tags that were restored, locks that were released, and milestones and collection markers that were removed
-	Problems []Problem    `json:"problems"` // what could not be repaired
+	Found    VerifyReport `json:"found"`            // what Verify reports before the repair
+	Packs    []string     `json:"packs"`            // keys of the packs that were restored
+	Versions []string     `json:"versions"`         // name@version of the registers that were restored
+	Mended   []string     `json:"mended,omitempty"` // keys of tags that were restored, locks that were released, and milestones and collection markers that were removed
+	Problems []Problem    `json:"problems"`         // what could not be repaired
 }
 
 // OK reports whether no problem is left.

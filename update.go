@@ -55,7 +55,13 @@ func Update[T any](ctx context.Context, r *Registry, name string, change func(ol
 		return Version{}, wrap(ctx, OpUpdate, name, err)
 	}
 	for b := ledger.Race(); ; {
-		old, from, known, err := loadLatest[T](ctx, r, name, opts)
+		var old T
+		var from *Info
+		var known []Version
+		err := r.sharing(ctx, name, func(ctx context.Context) (err error) {
+			old, from, known, err = loadLatest[T](ctx, r, name, opts)
+			return err
+		})
 		if err != nil {
 			return Version{}, wrap(ctx, OpUpdate, name, err)
 		}

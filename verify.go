@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 
 	"github.com/mindtrace/registry/internal/fsck"
@@ -9,9 +10,22 @@ import (
 
 // Problem is a fault that Verify found.
 type Problem struct {
-	Key string `json:"key"`           // key of the register, or prefix of the keys that cannot be read
 	Ref string `json:"ref,omitempty"` // name@version; "" if it is not known
-	Err error  `json:"-"`             // what is wrong
+	Key string `json:"key"`           // key of the register, or prefix of the keys that cannot be read
+	Err error  `json:"error"`         // what is wrong; its text in JSON
+}
+
+// MarshalJSON implements json.Marshaler.
+func (p Problem) MarshalJSON() ([]byte, error) {
+	text := ""
+	if p.Err != nil {
+		text = p.Err.Error()
+	}
+	return json.Marshal(struct {
+		Ref   string `json:"ref,omitempty"`
+		Key   string `json:"key"`
+		Error string `json:"error"`
+	}{p.Ref, p.Key, text})
 }
 
 // VerifyReport says what Verify found.
@@ -20,7 +34,7 @@ type VerifyReport struct {
 	Files    int       `json:"files"`    // entries in their trees
 	Bytes    int64     `json:"bytes"`    // size of their files
 	Problems []Problem `json:"problems"`
-	Damage   []Damage  `json:"damage"` // the packs behind the problems, and all parts of files that are lost with them
+	Damage   []Damage  `json:"damage,omitempty"` // the packs behind the problems, and all parts of files that are lost with them
 }
 
 // OK reports whether there is no problem.
@@ -73,7 +87,7 @@ func verifyReport(v *fsck.Report) *VerifyReport {
 func problems(found []fsck.Problem) []Problem {
 	list := []Problem{}
 	for _, p := range found {
-		list = append(list, Problem{p.Key, p.Ref, p.Err})
+		list = append(list, Problem{p.Ref, p.Key, p.Err})
 	}
 	return list
 }

@@ -8,33 +8,6 @@ import (
 	registry "github.com/mindtrace/registry"
 )
 
-// verified is the JSON output of verify.
-type verified struct {
-	Versions int               `json:"versions"`
-	Files    int               `json:"files"`
-	Bytes    int64             `json:"bytes"`
-	Problems []problem         `json:"problems"`
-	Damage   []registry.Damage `json:"damage,omitempty"`
-}
-
-type problem struct {
-	Ref   string `json:"ref,omitempty"`
-	Key   string `json:"key"`
-	Error string `json:"error"`
-}
-
-func verifiedOf(r *registry.VerifyReport) verified {
-	return verified{Versions: r.Versions, Files: r.Files, Bytes: r.Bytes, Problems: problemsOf(r.Problems), Damage: r.Damage}
-}
-
-func problemsOf(all []registry.Problem) []problem {
-	out := []problem{}
-	for _, p := range all {
-		out = append(out, problem{p.Ref, p.Key, p.Err.Error()})
-	}
-	return out
-}
-
 // maxHurts is how many files are printed for one damaged pack.
 const maxHurts = 20
 
@@ -61,15 +34,6 @@ func printProblems(w io.Writer, problems []registry.Problem, damage []registry.D
 	}
 }
 
-// repaired is the JSON output of verify --repair.
-type repaired struct {
-	Found    verified  `json:"found"`
-	Packs    []string  `json:"packs"`            // restored
-	Versions []string  `json:"versions"`         // versions with a restored register
-	Mended   []string  `json:"mended,omitempty"` // keys of tags, locks, milestones and markers of collections
-	Problems []problem `json:"problems"`         // that remain
-}
-
 func (a *app) repair(ctx context.Context, reg *registry.Registry, ref, from string) error {
 	opts, err := a.options()
 	if err != nil {
@@ -82,12 +46,12 @@ func (a *app) repair(ctx context.Context, reg *registry.Registry, ref, from stri
 	if mirror.URL() == reg.URL() {
 		return usagef("--from names the registry that --repair works on; give another one")
 	}
-	report, err := reg.Repair(ctx, ref, mirror, nil)
+	report, err := reg.Repair(ctx, ref, mirror, &registry.RepairOptions{Progress: a.progress()})
 	if err != nil {
 		return err
 	}
-	out := repaired{verifiedOf(&report.Found), orNone(report.Packs), orNone(report.Versions), report.Mended, problemsOf(report.Problems)}
-	if err := a.print(out, func(w io.Writer) {
+	a.bars.stop()
+	if err := a.print(report, func(w io.Writer) {
 		for _, key := range report.Packs {
 			fmt.Fprintf(w, "restored %s\n", key)
 		}
@@ -106,11 +70,4 @@ func (a *app) repair(ctx context.Context, reg *registry.Registry, ref, from stri
 	}
 	a.remark("%s found, none left", count(len(report.Found.Problems), "problem", "problems"))
 	return nil
-}
-
-func orNone(list []string) []string {
-	if list == nil {
-		return []string{}
-	}
-	return list
 }

@@ -65,7 +65,7 @@ func runVerify(ctx context.Context, a *app, f verifyFlags, args []string) error 
 		return err
 	}
 	a.bars.stop()
-	err = a.print(verifiedOf(report), func(w io.Writer) { printProblems(w, report.Problems, report.Damage) })
+	err = a.print(report, func(w io.Writer) { printProblems(w, report.Problems, report.Damage) })
 	a.remark("%s checked, %s in %s", count(report.Versions, "version", "versions"), size(report.Bytes), count(report.Files, "entry", "entries"))
 	if err == nil && !report.OK() {
 		err = fmt.Errorf("verify: %s: %w", count(len(report.Problems), "problem", "problems"), problemsClass(report.Problems))

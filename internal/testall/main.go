@@ -147,7 +147,7 @@ func raced(out io.Writer) error {
 	if err := run(out, nil, "go", append(race, "-run", racing, ".")...); err != nil {
 		return err
 	}
-	return run(out, nil, "go", append(race, "./cache", "./internal/lease", "./material/...", "./store", "./store/filestore", "./store/memstore", "./store/storecheck")...)
+	return run(out, nil, "go", append(race, "./cache", "./internal/lease", "./material/...", "./store", "./store/filestore", "./store/memstore")...)
 }
 
 func canRace() bool {

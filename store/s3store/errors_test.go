@@ -88,7 +88,7 @@ func TestWrongSecret(t *testing.T) {
 		// HEAD is answered without a body: 403 is all there is to see.
 		errs := everyCall(t.Context(), open(t, s.URL(bucket)))
 		wantAll(t, errs, fs.ErrPermission, "credentials: environment")
-		wantAll(t, errs, fs.ErrPermission, "secret key is not that of the access key", "stat", "now")
+		wantAll(t, errs, fs.ErrPermission, "secret key does not belong to the access key", "stat", "now")
 	})
 }
 
