@@ -213,9 +213,11 @@ func (s *Store) openFile(key string) (*os.File, error) {
 	f, err := held.file(s.path(key), key)
 	if errors.Is(err, fs.ErrNotExist) {
 		// On FUSE, opening a file that is being replaced may fail like this
-		// although the name exists.
-		if st, serr := s.status("get", key); serr == nil && st.mode.IsRegular() {
-			return nil, errStale
+		// although the name exists. So may a look at it, but hardly ever twice.
+		for range 3 {
+			if st, serr := s.status("get", key); serr == nil && st.mode.IsRegular() {
+				return nil, errStale
+			}
 		}
 	}
 	if err != nil {
