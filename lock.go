@@ -115,11 +115,20 @@ func (r *Registry) lock(ctx context.Context, op Op, name string, opts *LockOptio
 		err = fmt.Errorf("a shared lock writes to the registry: %w", err)
 	}
 	if err != nil {
-		return fail(err)
+		return fail(lockOutcome(err))
 	}
 	r.ledger.Log.DebugContext(ctx, "locked", "name", name, "shared", shared, "epoch", l.Epoch())
 	held := context.WithValue(context.WithValue(l.Context(), key, l), lastLockKey{}, l)
-	return held, func() error { return wrap(context.Background(), OpUnlock, name, l.Release()) }, nil
+	return held, func() error { return wrap(context.Background(), OpUnlock, name, lockOutcome(l.Release())) }, nil
+}
+
+// lockOutcome makes an error ErrOutcomeUnknown if the store did not say whether
+// it applied the last write to the lock.
+func lockOutcome(err error) error {
+	if errors.Is(err, store.ErrUnknown) {
+		return fmt.Errorf("%w: %w", ErrOutcomeUnknown, err)
+	}
+	return err
 }
 
 // check refuses values that are out of bounds.
@@ -191,13 +200,11 @@ func (r *Registry) BreakLock(ctx context.Context, name string, opts *BreakLockOp
 		err = fmt.Errorf("%w: %w", ErrNotFound, err)
 	case errors.Is(err, lease.ErrChanged):
 		err = fmt.Errorf("%w: %w", ErrConflict, err)
-	case errors.Is(err, store.ErrUnknown):
-		err = fmt.Errorf("%w: %w", ErrOutcomeUnknown, err)
 	case err == nil:
 		r.ledger.Log.InfoContext(ctx, "lock broken", "name", name)
 	}
 	if err != nil {
-		return nil, wrap(ctx, OpBreakLock, name, err)
+		return nil, wrap(ctx, OpBreakLock, name, lockOutcome(err))
 	}
 	return &BreakLockReport{name, epoch}, nil
 }

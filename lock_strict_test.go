@@ -16,10 +16,10 @@ import (
 
 var strict = &Options{Locking: "strict"}
 
-// Strict locking costs three requests a save and a load; the first save of
-// a process reads the register, which is one more.
+// Strict locking costs three requests a save and a load, and both an update; the
+// first save of a process reads the register, which is one more.
 func TestStrictCostsThreeRequests(t *testing.T) {
-	cost := func(o *Options) (saves, loads int) {
+	cost := func(o *Options) (saves, loads, updates int) {
 		trace := tracestore.New(newStore(t))
 		r := openOn(t, trace, o)
 		mustSave(t, r, "m", "first")
@@ -28,10 +28,16 @@ func TestStrictCostsThreeRequests(t *testing.T) {
 		saves = trace.Count("")
 		trace.Reset()
 		mustLoad[string](t, r, "m")
-		return saves, trace.Count("")
+		loads = trace.Count("")
+		trace.Reset()
+		must[Version](t)(Update(t.Context(), r, "m", func(old string, _ *Info) (string, error) { return old + "!", nil }))
+		return saves, loads, trace.Count("")
 	}
-	saves, loads := cost(nil)
-	strictSaves, strictLoads := cost(strict)
+	saves, loads, updates := cost(nil)
+	strictSaves, strictLoads, strictUpdates := cost(strict)
+	if strictUpdates != updates+6 {
+		t.Errorf("an update costs %d and strictly %d requests", updates, strictUpdates)
+	}
 	if strictSaves != saves+3 || strictLoads != loads+3 {
 		t.Errorf("a save costs %d and strictly %d requests, a load %d and %d", saves, strictSaves, loads, strictLoads)
 	}
@@ -168,4 +174,24 @@ func TestStrictLoadNeedsPermissionToWrite(t *testing.T) {
 	if _, err := obj.ReadFile(obj.Files()[0].Path); err != nil {
 		t.Error(err)
 	}
+}
+
+// If the store never says whether it applied a write to a lock, taking, releasing
+// and breaking the lock say that too.
+func TestLocksSayThatTheOutcomeIsUnknown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fst := faultstore.New(newStore(t), nil)
+		r := openOn(t, fst, nil)
+		_, unlock := mustLock(t, t.Context(), r, "held", nil)
+		fst.Plan(func(c faultstore.Call) faultstore.Fault {
+			if c.Op == "put" && strings.HasPrefix(c.Key, "locks/") {
+				return faultstore.Fault{Before: store.ErrUnknown}
+			}
+			return faultstore.Fault{}
+		})
+		_, _, err := r.Lock(t.Context(), "free", nil)
+		wantErr(t, err, ErrOutcomeUnknown)
+		wantErr(t, errOf(r.BreakLock(t.Context(), "held", nil)), ErrOutcomeUnknown)
+		wantErr(t, unlock(), ErrOutcomeUnknown)
+	})
 }
