@@ -42,7 +42,7 @@ var allowed = map[string][]string{
 	"internal/wrapstore":    {"internal/backoff", "internal/mechanism", "store"},
 	"internal/backoff":      {"internal/knob", "store"},
 	"internal/mechanism":    {},
-	"internal/lease":        {"lock", "internal/backoff", "internal/wrapstore", "internal/manifest", "store"},
+	"internal/lease":        {"fault", "lock", "internal/backoff", "internal/wrapstore", "internal/manifest", "store"},
 	"internal/chunk":        {"internal/backoff", "internal/mechanism", "internal/wrapstore", "internal/manifest", "store", "golang.org/x/sync", "github.com/klauspost/compress"},
 	"material":              {"internal/beneath", "github.com/go-json-experiment/json"},
 	"material/materialtest": {"internal/manifest", "material", "github.com/google/go-cmp"},

@@ -12,7 +12,6 @@ import (
 	"github.com/mindtrace/registry/internal/ledger"
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/lock"
-	"github.com/mindtrace/registry/store"
 )
 
 // NoWait, as LockOptions.Timeout, tries once and does not wait.
@@ -115,20 +114,11 @@ func (r *Registry) lock(ctx context.Context, op Op, name string, opts *LockOptio
 		err = fmt.Errorf("a shared lock writes to the registry: %w", err)
 	}
 	if err != nil {
-		return fail(lockOutcome(err))
+		return fail(err)
 	}
 	r.ledger.Log.DebugContext(ctx, "locked", "name", name, "shared", shared, "epoch", l.Epoch())
 	held := context.WithValue(context.WithValue(l.Context(), key, l), lastLockKey{}, l)
-	return held, func() error { return wrap(context.Background(), OpUnlock, name, lockOutcome(l.Release())) }, nil
-}
-
-// lockOutcome makes an error ErrOutcomeUnknown if the store did not say whether
-// it applied the last write to the lock.
-func lockOutcome(err error) error {
-	if errors.Is(err, store.ErrUnknown) {
-		return fmt.Errorf("%w: %w", ErrOutcomeUnknown, err)
-	}
-	return err
+	return held, func() error { return wrap(context.Background(), OpUnlock, name, l.Release()) }, nil
 }
 
 // check refuses values that are out of bounds.
@@ -204,7 +194,7 @@ func (r *Registry) BreakLock(ctx context.Context, name string, opts *BreakLockOp
 		r.ledger.Log.InfoContext(ctx, "lock broken", "name", name)
 	}
 	if err != nil {
-		return nil, wrap(ctx, OpBreakLock, name, lockOutcome(err))
+		return nil, wrap(ctx, OpBreakLock, name, err)
 	}
 	return &BreakLockReport{name, epoch}, nil
 }

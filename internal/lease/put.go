@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/mindtrace/registry/fault"
 	"github.com/mindtrace/registry/internal/backoff"
 	"github.com/mindtrace/registry/internal/manifest"
 	"github.com/mindtrace/registry/store"
@@ -56,7 +57,7 @@ func (s *Locks) put(ctx context.Context, key string, reg *manifest.Lock, match s
 	}
 	give := func(err error) (store.Info, error) {
 		if unknown != nil {
-			err = fmt.Errorf("%w: writing %s with nonce %s: %w", store.ErrUnknown, key, reg.Nonce, errors.Join(unknown, err))
+			err = &fault.OutcomeError{Key: key, Nonce: string(reg.Nonce), Err: errors.Join(unknown, err)}
 		}
 		return store.Info{}, err
 	}
